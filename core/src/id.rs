@@ -1,0 +1,175 @@
+//! Names and handles: peers, rooms, connections, emits.
+
+use std::fmt;
+
+use bytestring::ByteString;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+/// The longest peer id in bytes. A Socket.IO id has 20, ours have 22.
+pub const MAX_PEER_ID: usize = 64;
+
+/// The longest room name in bytes.
+pub const MAX_ROOM_NAME: usize = 128;
+
+/// A name that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a {what} has 1 to {max} bytes and no control character, this one has {len} bytes{found}")]
+pub struct InvalidName {
+    what: &'static str,
+    max: usize,
+    len: usize,
+    found: &'static str,
+}
+
+impl InvalidName {
+    fn check(what: &'static str, max: usize, name: &str) -> Result<(), Self> {
+        let control = name.chars().any(char::is_control);
+        if name.is_empty() || name.len() > max || control {
+            let found = if control { " and a control character" } else { "" };
+            return Err(Self { what, max, len: name.len(), found });
+        }
+        Ok(())
+    }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $max:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(ByteString);
+
+        impl $name {
+            #[doc = concat!("Takes a text as a ", $what, ".")]
+            ///
+            /// # Errors
+            #[doc = concat!("[`InvalidName`] when it is empty, longer than [`", stringify!($max), "`] or has a control character.")]
+            pub fn new(name: impl Into<ByteString>) -> Result<Self, InvalidName> {
+                let name = name.into();
+                InvalidName::check($what, $max, &name)?;
+                Ok(Self(name))
+            }
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(self.as_str(), f)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidName;
+
+            fn from_str(name: &str) -> Result<Self, InvalidName> {
+                Self::new(name)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let name = String::deserialize(deserializer)?;
+                Self::new(name).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+name!(
+    /// A peer's name within its room, given by the hub. A v1 peer keeps it across reconnects; for a v0 client
+    /// it is the Socket.IO socket id.
+    PeerId,
+    "peer id",
+    MAX_PEER_ID
+);
+
+name!(
+    /// The name of a room: peers meet within a room and nowhere else.
+    RoomName,
+    "room name",
+    MAX_ROOM_NAME
+);
+
+impl Default for RoomName {
+    /// The room of peers that name none.
+    fn default() -> Self {
+        Self(ByteString::from_static("lobby"))
+    }
+}
+
+/// The signalling dialect a peer speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// The original JavaScript `socket.io-p2p` client.
+    V0,
+    /// This library: addressed offers, numbered delivery, resumable identity.
+    V1,
+}
+
+impl Version {
+    /// The number on the wire.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::V0 => 0,
+            Self::V1 => 1,
+        }
+    }
+}
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(self.number())
+    }
+}
+
+/// Versions above ours read as ours: a later peer must still speak v1 with us.
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(if u64::deserialize(deserializer)? == 0 { Self::V0 } else { Self::V1 })
+    }
+}
+
+/// One attempt at a direct connection. The number grows with each attempt of a session and is never used
+/// again, so that late input for an attempt that is over can be told apart and ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub(crate) u64);
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "connection {}", self.0)
+    }
+}
+
+/// One call of `emit`, by which its outcomes are reported. Unique within a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EmitId(pub(crate) u64);
+
+impl EmitId {
+    /// The number, for logs and scripts.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+/// One client's connection to a hub. Never used again, so that late input for a client that is gone is ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub(crate) u64);

@@ -1,0 +1,1 @@
+//! Fuzz targets for socketio-p2p.

@@ -1,0 +1,1 @@
+//! In-memory links and a virtual-time harness for socketio-p2p.

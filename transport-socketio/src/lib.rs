@@ -1,0 +1,1 @@
+//! Socket.IO signalling client and server for socketio-p2p.

@@ -1,0 +1,1 @@
+//! WebRTC data channels for socketio-p2p.

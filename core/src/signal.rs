@@ -305,6 +305,16 @@ pub struct AddressedOffer {
     pub to_peer_id: Option<PeerId>,
 }
 
+/// Shows who it is for, never the signal.
+impl fmt::Debug for AddressedOffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AddressedOffer")
+            .field("offer_id", &self.offer_id)
+            .field("to_peer_id", &self.to_peer_id)
+            .finish_non_exhaustive()
+    }
+}
+
 /// An answer, a candidate or a decline on its way to one member.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -318,6 +328,17 @@ pub struct PeerSignal {
     pub from_peer_id: Option<PeerId>,
     /// The receiver.
     pub to_peer_id: PeerId,
+}
+
+/// Shows who it is from and for, never the signal.
+impl fmt::Debug for PeerSignal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerSignal")
+            .field("offer_id", &self.offer_id)
+            .field("from_peer_id", &self.from_peer_id)
+            .field("to_peer_id", &self.to_peer_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Which lane of a link a packet belongs to. Order holds within a lane.

@@ -1,0 +1,251 @@
+//! Typed values to packets.
+
+use std::cell::Cell;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde::Serialize;
+
+use super::attachments::{Attachments, WriteScope};
+use super::error::EncodeError;
+use super::header::{self, Header, Name, NameKind, is_reserved_event_name};
+use super::ser::Serializer;
+use crate::packet::{Namespace, Packet, PacketType};
+
+/// Buffers that have grown beyond this are not kept for the next packet.
+const KEPT_CAPACITY: usize = 256 * 1024;
+
+/// Writes packets into a buffer of its own, which it uses again for the next packet.
+///
+/// Header, event name and arguments go into the buffer in one pass; byte strings among the arguments are taken
+/// aside as attachments on the way. After the first packets of a size an encoder allocates nothing.
+///
+/// ```
+/// use socketio_p2p_core::{Namespace, codec::Encoder};
+///
+/// let mut encoder = Encoder::new();
+/// let packet = encoder.event(&Namespace::default(), Some(7), "greet", &("Ada", 3))?;
+/// assert_eq!(packet.head(), r#"27["greet","Ada",3]"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Default)]
+pub struct Encoder {
+    head: String,
+    attachments: Vec<Bytes>,
+}
+
+/// Shows the size of the buffer only.
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoder").field("capacity", &self.head.capacity()).finish()
+    }
+}
+
+/// A packet in an encoder's buffer.
+pub struct Encoded<'e> {
+    head: &'e str,
+    header: Header,
+    attachments: &'e [Bytes],
+}
+
+/// Shows sizes only.
+impl std::fmt::Debug for Encoded<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoded")
+            .field("packet_type", &self.header.packet_type)
+            .field("head_bytes", &self.head.len())
+            .field("attachments", &self.attachments.len())
+            .finish()
+    }
+}
+
+impl Encoded<'_> {
+    /// The text frame.
+    #[must_use]
+    pub const fn head(&self) -> &str {
+        self.head
+    }
+
+    /// The binary frames that follow it.
+    #[must_use]
+    pub const fn attachments(&self) -> &[Bytes] {
+        self.attachments
+    }
+
+    /// A packet of its own, with a copy of the head.
+    #[must_use]
+    pub fn to_packet(&self) -> Packet {
+        let attachments = Attachments::from(self.attachments);
+        Packet::new(ByteString::from(self.head), self.header.clone(), attachments)
+    }
+}
+
+impl Encoder {
+    /// An encoder with an empty buffer.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { head: String::new(), attachments: Vec::new() }
+    }
+
+    /// Writes an EVENT, or a BINARY_EVENT when there are bytes among the arguments. The arguments are a tuple, a
+    /// sequence, or a unit for none.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the name is reserved or the arguments cannot be written.
+    pub fn event<T: Serialize + ?Sized>(
+        &mut self,
+        namespace: &Namespace,
+        ack_id: Option<u64>,
+        name: &str,
+        args: &T,
+    ) -> Result<Encoded<'_>, EncodeError> {
+        if is_reserved_event_name(name) {
+            return Err(EncodeError::ReservedEventName(name.to_owned()));
+        }
+        let mut header = self.begin(PacketType::Event, namespace, ack_id);
+        let name_start = header.payload + 2;
+        self.serializer(|serializer| serializer.write_args(Some(name), args))?;
+        // An unescaped name is followed by its closing quote exactly where it must be.
+        let plain = super::json::find_special(name.as_bytes(), 0) == name.len();
+        let (name_end, kind) = if plain {
+            (name_start + name.len(), NameKind::Plain)
+        } else {
+            let mut written = String::new();
+            super::ser::write_string(&mut written, name);
+            (name_start + written.len() - 2, NameKind::Escaped)
+        };
+        header.name = Some(Name { text: name_start..name_end, kind });
+        Ok(self.finish(header))
+    }
+
+    /// Writes an ACK, or a BINARY_ACK when there are bytes among the arguments. The arguments are a tuple, a
+    /// sequence, or a unit for none.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the arguments cannot be written.
+    pub fn ack<T: Serialize + ?Sized>(
+        &mut self,
+        namespace: &Namespace,
+        ack_id: u64,
+        args: &T,
+    ) -> Result<Encoded<'_>, EncodeError> {
+        let header = self.begin(PacketType::Ack, namespace, Some(ack_id));
+        self.serializer(|serializer| serializer.write_args(None, args))?;
+        Ok(self.finish(header))
+    }
+
+    /// Writes a CONNECT with a payload, which is an object.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the payload is no object or has bytes in it.
+    pub fn connect<T: Serialize + ?Sized>(
+        &mut self,
+        namespace: &Namespace,
+        payload: &T,
+    ) -> Result<Encoded<'_>, EncodeError> {
+        self.with_payload(PacketType::Connect, namespace, payload, "{", "an object")
+    }
+
+    /// Writes a CONNECT_ERROR with a payload, which is an object or, in older protocol versions, a string.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the payload is neither or has bytes in it.
+    pub fn connect_error<T: Serialize + ?Sized>(
+        &mut self,
+        namespace: &Namespace,
+        payload: &T,
+    ) -> Result<Encoded<'_>, EncodeError> {
+        let expected = "an object or a string";
+        self.with_payload(PacketType::ConnectError, namespace, payload, "{\"", expected)
+    }
+
+    fn with_payload<T: Serialize + ?Sized>(
+        &mut self,
+        packet_type: PacketType,
+        namespace: &Namespace,
+        payload: &T,
+        opening: &str,
+        expected: &'static str,
+    ) -> Result<Encoded<'_>, EncodeError> {
+        let header = self.begin(packet_type, namespace, None);
+        self.serializer(|serializer| serializer.write_value(payload))?;
+        if !self.attachments.is_empty() {
+            self.attachments.clear();
+            return Err(EncodeError::Attachment(packet_type));
+        }
+        if !self.head[header.payload..].starts_with(|first| opening.contains(first)) {
+            return Err(EncodeError::Payload(expected));
+        }
+        Ok(self.finish(header))
+    }
+
+    /// Empties the buffer and writes everything before the payload.
+    fn begin(
+        &mut self,
+        packet_type: PacketType,
+        namespace: &Namespace,
+        ack_id: Option<u64>,
+    ) -> Header {
+        if self.head.capacity() > KEPT_CAPACITY {
+            self.head = String::new();
+        }
+        self.head.clear();
+        self.attachments.clear();
+        let namespace = header::write(&mut self.head, packet_type, 0, namespace.as_str(), ack_id);
+        Header {
+            packet_type,
+            attachments: 0,
+            namespace,
+            ack_id,
+            payload: self.head.len(),
+            name: None,
+        }
+    }
+
+    fn serializer(
+        &mut self,
+        write: impl FnOnce(&mut Serializer<'_>) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        let _scope = WriteScope::enter();
+        let result = write(&mut Serializer::new(&mut self.head, &mut self.attachments));
+        if result.is_err() {
+            self.attachments.clear();
+        }
+        result
+    }
+
+    /// Turns the header into that of a binary packet if attachments have turned up.
+    fn finish(&mut self, mut header: Header) -> Encoded<'_> {
+        header.attachments = self.attachments.len();
+        if header.attachments > 0 {
+            header.packet_type = header.packet_type.to_binary();
+            let before = self.head.len();
+            let mut count = itoa::Buffer::new();
+            let count = count.format(header.attachments);
+            self.head.replace_range(..1, header.packet_type.digit());
+            self.head.insert_str(1, count);
+            self.head.insert(1 + count.len(), '-');
+            let longer = self.head.len() - before;
+            header.namespace = header.namespace.start + longer..header.namespace.end + longer;
+            header.move_payload(header.payload + longer);
+        }
+        Encoded { head: &self.head, header, attachments: &self.attachments }
+    }
+}
+
+thread_local! {
+    /// The encoder behind [`Packet`]'s constructors. It is taken while in use: a `Serialize` implementation may
+    /// make packets of its own.
+    static ENCODER: Cell<Option<Encoder>> = const { Cell::new(None) };
+}
+
+/// Makes a packet with this thread's encoder.
+pub(crate) fn with_encoder(
+    encode: impl FnOnce(&mut Encoder) -> Result<Packet, EncodeError>,
+) -> Result<Packet, EncodeError> {
+    let mut encoder = ENCODER.take().unwrap_or_default();
+    let packet = encode(&mut encoder);
+    encoder.attachments.clear();
+    ENCODER.set(Some(encoder));
+    packet
+}

@@ -1,0 +1,314 @@
+//! The head of a packet up to its payload:
+//! `<type>[<attachments>-][<namespace>,][<ack id>][<payload>]` (Socket.IO protocol v5, "Packet encoding").
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::error::{DecodeError, DecodeErrorKind, JsonError};
+use super::json;
+use super::limits::Limits;
+use crate::packet::PacketType;
+
+type Result<T> = std::result::Result<T, DecodeError>;
+
+/// Where things are in a head.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    pub(crate) packet_type: PacketType,
+    /// How many attachments follow the head.
+    pub(crate) attachments: usize,
+    /// Empty for the default namespace.
+    pub(crate) namespace: Range<usize>,
+    pub(crate) ack_id: Option<u64>,
+    /// The place of the payload; the head's length when there is none.
+    pub(crate) payload: usize,
+    /// Of events.
+    pub(crate) name: Option<Name>,
+}
+
+/// An event's name.
+#[derive(Clone, Debug)]
+pub(crate) struct Name {
+    /// The text as it is written, without quotes.
+    pub(crate) text: Range<usize>,
+    pub(crate) kind: NameKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NameKind {
+    /// A string that stands for itself.
+    Plain,
+    /// A string with escapes.
+    Escaped,
+    /// A number.
+    Number,
+}
+
+impl Name {
+    /// The place after the name in the payload.
+    pub(crate) const fn end(&self) -> usize {
+        match self.kind {
+            NameKind::Plain | NameKind::Escaped => self.text.end + 1,
+            NameKind::Number => self.text.end,
+        }
+    }
+
+    pub(crate) fn read<'h>(&self, head: &'h str) -> Cow<'h, str> {
+        let written = &head[self.text.clone()];
+        if self.kind != NameKind::Escaped {
+            return Cow::Borrowed(written);
+        }
+        let mut name = String::with_capacity(written.len());
+        match json::unescape_into(&mut name, head, self.text.start, self.text.end) {
+            Ok(()) => Cow::Owned(name),
+            // The name has been looked through.
+            Err(_) => Cow::Borrowed(written),
+        }
+    }
+}
+
+/// Names that the reference implementation keeps for itself, on one side or the other.
+const RESERVED_EVENTS: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+/// Whether an event may not have this name: `connect`, `connect_error`, `disconnect`, `disconnecting`,
+/// `newListener` and `removeListener` have a meaning of their own in the reference implementation, which neither
+/// sends nor takes events so named.
+#[must_use]
+pub fn is_reserved_event_name(name: &str) -> bool {
+    RESERVED_EVENTS.contains(&name)
+}
+
+impl Header {
+    /// Says that the payload begins at another place now.
+    pub(crate) fn move_payload(&mut self, payload: usize) {
+        if let Some(name) = &mut self.name {
+            let start = payload + (name.text.start - self.payload);
+            name.text = start..start + name.text.len();
+        }
+        self.payload = payload;
+    }
+
+    /// Scans a head. Costs the same whatever the payload's size.
+    pub(crate) fn scan(head: &str, limits: &Limits) -> Result<Self> {
+        let bytes = head.as_bytes();
+        let fail = |kind: DecodeErrorKind, at| Err(DecodeError::in_head(kind, head, at));
+        if head.len() > limits.max_packet_bytes {
+            let kind = DecodeErrorKind::PacketTooLarge { max: limits.max_packet_bytes };
+            return Err(DecodeError::in_frame(kind, 0));
+        }
+        let packet_type = match bytes.first() {
+            None => return fail(DecodeErrorKind::EmptyFrame, 0),
+            Some(digit) => PacketType::from_digit(*digit),
+        };
+        let Some(packet_type) = packet_type else { return fail(DecodeErrorKind::UnknownType, 0) };
+        let mut pos = 1;
+        let mut attachments = 0;
+        if packet_type.is_binary() {
+            (attachments, pos) = scan_attachments(head, limits)?;
+        }
+        let mut namespace = pos..pos;
+        if bytes.get(pos) == Some(&b'/') {
+            namespace = scan_namespace(head, pos, limits)?;
+            pos = (namespace.end + 1).min(head.len());
+        }
+        let (ack_id, payload) = scan_ack_id(head, pos)?;
+        if ack_id.is_some() && !packet_type.may_have_ack_id() {
+            return fail(DecodeErrorKind::AckIdUnexpected(packet_type), pos);
+        }
+        let mut name = None;
+        match packet_type {
+            PacketType::Connect => {
+                check_payload(head, payload, b"{", true, "an object as the payload, or nothing")?;
+            }
+            PacketType::Disconnect => {
+                check_payload(head, payload, b"", true, "no payload")?;
+            }
+            PacketType::ConnectError => {
+                let what = "an object or a string as the payload, or nothing";
+                check_payload(head, payload, b"{\"", true, what)?;
+            }
+            PacketType::Event | PacketType::BinaryEvent => {
+                check_payload(head, payload, b"[", false, "an array as the payload")?;
+                name = Some(scan_name(head, payload + 1, limits)?);
+            }
+            PacketType::Ack | PacketType::BinaryAck => {
+                if ack_id.is_none() {
+                    return fail(DecodeErrorKind::AckIdMissing, pos);
+                }
+                check_payload(head, payload, b"[", false, "an array as the payload")?;
+            }
+        }
+        Ok(Self { packet_type, attachments, namespace, ack_id, payload, name })
+    }
+}
+
+/// The attachment count behind the type, and the place after its dash.
+fn scan_attachments(head: &str, limits: &Limits) -> Result<(usize, usize)> {
+    let bytes = head.as_bytes();
+    let malformed = |at| Err(DecodeError::in_head(DecodeErrorKind::AttachmentCount, head, at));
+    let mut pos = 1;
+    let mut count: usize = 0;
+    while let Some(digit @ b'0'..=b'9') = bytes.get(pos) {
+        count = count.saturating_mul(10).saturating_add(usize::from(digit - b'0'));
+        if count == 0 {
+            return malformed(pos);
+        }
+        pos += 1;
+    }
+    if pos == 1 || bytes.get(pos) != Some(&b'-') {
+        return malformed(pos);
+    }
+    if count > limits.max_attachments {
+        let kind = DecodeErrorKind::TooManyAttachments { max: limits.max_attachments };
+        return Err(DecodeError::in_head(kind, head, 1));
+    }
+    Ok((count, pos + 1))
+}
+
+/// The namespace at `start`, empty if it is the default one. It goes on to a comma or to the end.
+fn scan_namespace(head: &str, start: usize, limits: &Limits) -> Result<Range<usize>> {
+    let rest = &head.as_bytes()[start..];
+    let longest = limits.max_namespace.saturating_add(1).min(rest.len());
+    let len = match memchr::memchr(b',', &rest[..longest]) {
+        Some(comma) => comma,
+        None => longest,
+    };
+    if len > limits.max_namespace {
+        let kind = DecodeErrorKind::NamespaceTooLong { max: limits.max_namespace };
+        return Err(DecodeError::in_head(kind, head, start));
+    }
+    Ok(start..start + len)
+}
+
+/// The ack id at `start`, if there is one, and the place after it.
+fn scan_ack_id(head: &str, start: usize) -> Result<(Option<u64>, usize)> {
+    let bytes = head.as_bytes();
+    let malformed = |at| Err(DecodeError::in_head(DecodeErrorKind::AckId, head, at));
+    let mut pos = start;
+    let mut id: u64 = 0;
+    while let Some(digit @ b'0'..=b'9') = bytes.get(pos) {
+        let sum = id.checked_mul(10).and_then(|id| id.checked_add(u64::from(digit - b'0')));
+        let Some(sum) = sum else { return malformed(start) };
+        if id == 0 && pos > start {
+            return malformed(start);
+        }
+        id = sum;
+        pos += 1;
+    }
+    Ok(((pos > start).then_some(id), pos))
+}
+
+/// Checks that a payload begins with one of `opening`, ends with its match, and is there unless `optional`.
+fn check_payload(
+    head: &str,
+    payload: usize,
+    opening: &[u8],
+    optional: bool,
+    expected: &'static str,
+) -> Result<()> {
+    let bytes = head.as_bytes();
+    let fail = |kind: DecodeErrorKind, at| Err(DecodeError::in_head(kind, head, at));
+    let Some(first) = bytes.get(payload) else {
+        return if optional { Ok(()) } else { fail(DecodeErrorKind::Payload(expected), payload) };
+    };
+    if !opening.contains(first) {
+        return fail(DecodeErrorKind::Payload(expected), payload);
+    }
+    let (closing, missing) = match first {
+        b'[' => (b']', "`]`"),
+        b'{' => (b'}', "`}`"),
+        _ => (b'"', "the closing quote"),
+    };
+    let last = bytes[payload + 1..].last();
+    if !last.is_some_and(|last| *last == closing || json::is_whitespace(*last)) {
+        return fail(JsonError::UnexpectedEnd(missing).into(), head.len());
+    }
+    Ok(())
+}
+
+/// The event name, the first element of the array that has been opened before `start`.
+fn scan_name(head: &str, start: usize, limits: &Limits) -> Result<Name> {
+    let bytes = head.as_bytes();
+    let start = json::skip_whitespace(bytes, start);
+    let fail = |kind: DecodeErrorKind, at| Err(DecodeError::in_head(kind, head, at));
+    let name = match bytes.get(start) {
+        Some(b'"') => scan_text_name(head, start + 1, limits)?,
+        Some(b'-' | b'0'..=b'9') => scan_number_name(head, start)?,
+        _ => return fail(DecodeErrorKind::EventName, start),
+    };
+    let after = json::skip_whitespace(bytes, name.end());
+    match bytes.get(after) {
+        Some(b',' | b']') => Ok(name),
+        Some(_) => fail(JsonError::Expected("`,` or `]`").into(), after),
+        None => fail(JsonError::UnexpectedEnd("`,` or `]`").into(), after),
+    }
+}
+
+fn scan_text_name(head: &str, start: usize, limits: &Limits) -> Result<Name> {
+    let rest = head.len() - start;
+    let longest = limits.max_event_name.saturating_add(1).min(rest);
+    let too_long = || {
+        let kind = DecodeErrorKind::EventNameTooLong { max: limits.max_event_name };
+        DecodeError::in_head(kind, head, start)
+    };
+    let string = match json::scan_string(&head.as_bytes()[..start + longest], start) {
+        Ok(string) => string,
+        Err(error) if longest < rest && error.offset >= start + longest => return Err(too_long()),
+        Err(error) => return Err(DecodeError::in_json(error, head)),
+    };
+    let kind = if string.escaped { NameKind::Escaped } else { NameKind::Plain };
+    let name = Name { text: start..string.end, kind };
+    if is_reserved_event_name(&name.read(head)) {
+        return Err(DecodeError::in_head(DecodeErrorKind::ReservedEventName, head, start));
+    }
+    Ok(name)
+}
+
+/// Whole numbers that a double holds exactly, written as JavaScript writes them: then the name is their text.
+fn scan_number_name(head: &str, start: usize) -> Result<Name> {
+    const LARGEST: u64 = (1 << 53) - 1;
+    let bytes = head.as_bytes();
+    let digits = start + usize::from(bytes[start] == b'-');
+    let end = bytes[digits..]
+        .iter()
+        .take(17)
+        .position(|byte| !byte.is_ascii_digit())
+        .map_or(head.len(), |len| digits + len);
+    let value = head[digits..end].parse::<u64>().ok();
+    let plain = value.is_some_and(|value| {
+        let zero_ok = bytes[digits] != b'0' || end == digits + 1 && digits == start;
+        value <= LARGEST && zero_ok
+    });
+    if !plain || !matches!(bytes.get(end), Some(b',' | b']' | b' ' | b'\n' | b'\r' | b'\t')) {
+        return Err(DecodeError::in_head(DecodeErrorKind::EventName, head, start));
+    }
+    Ok(Name { text: start..end, kind: NameKind::Number })
+}
+
+/// Appends everything before the payload.
+pub(crate) fn write(
+    out: &mut String,
+    packet_type: PacketType,
+    attachments: usize,
+    namespace: &str,
+    ack_id: Option<u64>,
+) -> Range<usize> {
+    let mut integer = itoa::Buffer::new();
+    out.push_str(packet_type.digit());
+    if packet_type.is_binary() {
+        out.push_str(integer.format(attachments));
+        out.push('-');
+    }
+    let start = out.len();
+    let mut written = start..start;
+    if namespace != "/" {
+        out.push_str(namespace);
+        written.end = out.len();
+        out.push(',');
+    }
+    if let Some(id) = ack_id {
+        out.push_str(integer.format(id));
+    }
+    written
+}

@@ -1,0 +1,438 @@
+//! JSON text (RFC 8259) as the codec reads it: one grammar for checking, skipping and deserialising.
+//!
+//! Everything here is iterative: depth is a count, never a call stack.
+
+use super::error::JsonError;
+use super::limits::MAX_DEPTH;
+
+/// What is wrong, and the byte it is wrong at.
+#[derive(Debug)]
+pub(crate) struct ScanError {
+    pub(crate) error: JsonError,
+    pub(crate) offset: usize,
+}
+
+impl ScanError {
+    #[cold]
+    pub(crate) const fn new(error: JsonError, offset: usize) -> Self {
+        Self { error, offset }
+    }
+
+    #[cold]
+    fn expected(what: &'static str, bytes: &[u8], offset: usize) -> Self {
+        let error = if offset < bytes.len() {
+            JsonError::Expected(what)
+        } else {
+            JsonError::UnexpectedEnd(what)
+        };
+        Self { error, offset }
+    }
+}
+
+type Scan<T> = Result<T, ScanError>;
+
+/// The place after any whitespace at `pos`.
+#[inline]
+pub(crate) fn skip_whitespace(bytes: &[u8], mut pos: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(pos) {
+        pos += 1;
+    }
+    pos
+}
+
+pub(crate) const fn is_whitespace(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
+
+const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// The high bit of the first byte that ends a run of plain string characters: below 0x20, `"` or `\`. Bits
+/// above the first may be wrong (a borrow), the first is exact.
+#[inline]
+const fn special_bits(word: u64) -> u64 {
+    let control = word.wrapping_sub(ONES * 0x20);
+    let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    (control | quote | backslash) & !word & HIGHS
+}
+
+/// Whether the byte cannot stand for itself inside a JSON string.
+#[inline]
+const fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// The place of the first byte at or after `pos` that cannot stand for itself inside a JSON string, or the
+/// end. Eight bytes at a time.
+#[inline]
+pub(crate) fn find_special(bytes: &[u8], mut pos: usize) -> usize {
+    while let Some(chunk) = bytes.get(pos..).and_then(|rest| rest.first_chunk::<8>()) {
+        let bits = special_bits(u64::from_le_bytes(*chunk));
+        if bits != 0 {
+            return pos + bits.trailing_zeros() as usize / 8;
+        }
+        pos += 8;
+    }
+    while pos < bytes.len() && !is_special(bytes[pos]) {
+        pos += 1;
+    }
+    pos
+}
+
+/// A string literal that has been looked through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StringEnd {
+    /// The place of the closing quote.
+    pub(crate) end: usize,
+    /// Whether the text has escapes.
+    pub(crate) escaped: bool,
+}
+
+/// Looks through the string literal whose text begins at `pos`, just after the opening quote.
+#[inline]
+pub(crate) fn scan_string(bytes: &[u8], pos: usize) -> Scan<StringEnd> {
+    let end = find_special(bytes, pos);
+    if bytes.get(end) == Some(&b'"') {
+        return Ok(StringEnd { end, escaped: false });
+    }
+    scan_string_slow(bytes, end)
+}
+
+fn scan_string_slow(bytes: &[u8], mut pos: usize) -> Scan<StringEnd> {
+    loop {
+        pos = find_special(bytes, pos);
+        match bytes.get(pos) {
+            Some(b'"') => return Ok(StringEnd { end: pos, escaped: true }),
+            Some(b'\\') => pos = read_escape(bytes, pos)?.1,
+            Some(_) => return Err(ScanError::new(JsonError::ControlCharacter, pos)),
+            None => return Err(ScanError::expected("the closing quote", bytes, pos)),
+        }
+    }
+}
+
+/// Reads the escape that begins with the backslash at `pos`; returns the character and the place after it.
+pub(crate) fn read_escape(bytes: &[u8], pos: usize) -> Scan<(char, usize)> {
+    let simple = match bytes.get(pos + 1) {
+        Some(b'"') => '"',
+        Some(b'\\') => '\\',
+        Some(b'/') => '/',
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'u') => return read_unicode_escape(bytes, pos),
+        _ => return Err(ScanError::expected("an escape", bytes, pos + 1)),
+    };
+    Ok((simple, pos + 2))
+}
+
+fn read_unicode_escape(bytes: &[u8], pos: usize) -> Scan<(char, usize)> {
+    let first = read_hex4(bytes, pos + 2)?;
+    let lone = || ScanError::new(JsonError::LoneSurrogate, pos);
+    if let Some(char) = char::from_u32(first) {
+        return Ok((char, pos + 6));
+    }
+    if first >= 0xDC00 || bytes.get(pos + 6..pos + 8) != Some(br"\u") {
+        return Err(lone());
+    }
+    let second = read_hex4(bytes, pos + 8)?;
+    if !(0xDC00..0xE000).contains(&second) {
+        return Err(lone());
+    }
+    let code = 0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+    char::from_u32(code).map(|char| (char, pos + 12)).ok_or_else(lone)
+}
+
+fn read_hex4(bytes: &[u8], pos: usize) -> Scan<u32> {
+    let mut code = 0;
+    for at in pos..pos + 4 {
+        let digit = bytes.get(at).and_then(|&byte| char::from(byte).to_digit(16));
+        let digit = digit.ok_or_else(|| ScanError::expected("four hex digits", bytes, at))?;
+        code = code << 4 | digit;
+    }
+    Ok(code)
+}
+
+/// Appends the characters of the string literal `text[start..end]`, which has been looked through.
+pub(crate) fn unescape_into(
+    out: &mut String,
+    text: &str,
+    mut start: usize,
+    end: usize,
+) -> Scan<()> {
+    let bytes = text.as_bytes();
+    loop {
+        let run = find_special(bytes, start).min(end);
+        out.push_str(&text[start..run]);
+        if run == end {
+            return Ok(());
+        }
+        let (char, next) = read_escape(bytes, run)?;
+        out.push(char);
+        start = next;
+    }
+}
+
+/// A number literal that has been looked through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Number {
+    /// The place after it.
+    pub(crate) end: usize,
+    pub(crate) value: NumberValue,
+}
+
+/// The value of a number literal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum NumberValue {
+    /// A whole number that fits, without sign.
+    Unsigned(u64),
+    /// A negative whole number that fits; `-0` is none.
+    Signed(i64),
+    /// Any other number: the nearest one.
+    Float(f64),
+}
+
+/// Powers of ten that a double holds exactly.
+const POWERS_OF_TEN: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+/// Reads the number literal that begins at `pos`.
+///
+/// Fractions with up to 53 bits of digits and a small exponent take one exact division or multiplication; the
+/// rest goes through the standard library, which rounds correctly.
+#[inline]
+pub(crate) fn read_number(text: &str, start: usize) -> Scan<Number> {
+    let bytes = text.as_bytes();
+    let negative = bytes.get(start) == Some(&b'-');
+    let first = start + usize::from(negative);
+    let mut pos = first;
+    let mut digits: u64 = 0;
+    let mut exact = true;
+    while let Some(digit @ b'0'..=b'9') = bytes.get(pos) {
+        match digits.checked_mul(10).and_then(|d| d.checked_add(u64::from(digit - b'0'))) {
+            Some(sum) => digits = sum,
+            None => exact = false,
+        }
+        pos += 1;
+    }
+    if pos == first {
+        return Err(ScanError::expected("a digit", bytes, pos));
+    }
+    if bytes[first] == b'0' && pos > first + 1 {
+        return Err(ScanError::new(JsonError::LeadingZero, first));
+    }
+    if !matches!(bytes.get(pos), Some(b'.' | b'e' | b'E')) && exact {
+        let value = match (negative, digits) {
+            (false, _) => NumberValue::Unsigned(digits),
+            (true, 0) => NumberValue::Float(-0.0),
+            (true, _) => match 0i64.checked_sub_unsigned(digits) {
+                Some(value) => NumberValue::Signed(value),
+                None => NumberValue::Float(-(digits as f64)),
+            },
+        };
+        return Ok(Number { end: pos, value });
+    }
+    read_float(text, start, pos, digits, exact)
+}
+
+/// Reads on behind the whole part of a number, whose digits are `digits` when `exact`.
+fn read_float(
+    text: &str,
+    start: usize,
+    mut pos: usize,
+    mut digits: u64,
+    mut exact: bool,
+) -> Scan<Number> {
+    let bytes = text.as_bytes();
+    let mut exponent: i32 = 0;
+    if bytes.get(pos) == Some(&b'.') {
+        let point = pos;
+        pos += 1;
+        while let Some(digit @ b'0'..=b'9') = bytes.get(pos) {
+            match digits.checked_mul(10).and_then(|d| d.checked_add(u64::from(digit - b'0'))) {
+                Some(sum) => digits = sum,
+                None => exact = false,
+            }
+            exponent = exponent.saturating_sub(1);
+            pos += 1;
+        }
+        if pos == point + 1 {
+            return Err(ScanError::expected("a digit", bytes, pos));
+        }
+    }
+    if let Some(b'e' | b'E') = bytes.get(pos) {
+        pos += 1;
+        let negative = bytes.get(pos) == Some(&b'-');
+        pos += usize::from(matches!(bytes.get(pos), Some(b'-' | b'+')));
+        let first = pos;
+        let mut written: i32 = 0;
+        while let Some(digit @ b'0'..=b'9') = bytes.get(pos) {
+            written = written.saturating_mul(10).saturating_add(i32::from(digit - b'0'));
+            pos += 1;
+        }
+        if pos == first {
+            return Err(ScanError::expected("a digit", bytes, pos));
+        }
+        exponent = exponent.saturating_add(if negative { -written } else { written });
+    }
+    let power = POWERS_OF_TEN.get(exponent.unsigned_abs() as usize);
+    let value = match power {
+        Some(power) if exact && digits < 1 << 53 => {
+            let digits = digits as f64;
+            let value = if exponent < 0 { digits / power } else { digits * power };
+            if bytes[start] == b'-' { -value } else { value }
+        }
+        Some(_) | None => text[start..pos].parse().unwrap_or(f64::INFINITY),
+    };
+    if value.is_infinite() {
+        return Err(ScanError::new(JsonError::NumberOutOfRange, start));
+    }
+    Ok(Number { end: pos, value: NumberValue::Float(value) })
+}
+
+/// The place after the literal `word`, which begins at `pos`.
+#[inline]
+pub(crate) fn expect_word(bytes: &[u8], pos: usize, word: &'static str) -> Scan<usize> {
+    if bytes[pos..].starts_with(word.as_bytes()) {
+        Ok(pos + word.len())
+    } else {
+        Err(ScanError::expected(word, bytes, pos))
+    }
+}
+
+/// Is told what a [`skip_value`] passes, in the order of the text.
+pub(crate) trait Observer {
+    /// An object begins at `start`.
+    #[inline]
+    fn open_object(&mut self, _start: usize) {}
+    /// A key of the innermost object; the range is the text between the quotes.
+    #[inline]
+    fn key(&mut self, _text: &str, _start: usize, _string: StringEnd) {}
+    /// A value: its text, or `None` at the beginning of an array or object.
+    #[inline]
+    fn value(&mut self, _scalar: Option<&[u8]>) {}
+    /// The innermost object ends before `end`.
+    #[inline]
+    fn close_object(&mut self, _end: usize) {}
+}
+
+impl Observer for () {}
+
+/// Passes the value that begins at `pos` (whitespace before it is allowed) and returns the place after it.
+/// At most `depth` arrays and objects may be open at once.
+pub(crate) fn skip_value(
+    text: &str,
+    mut pos: usize,
+    depth: usize,
+    observer: &mut impl Observer,
+) -> Scan<usize> {
+    let bytes = text.as_bytes();
+    let depth = depth.min(MAX_DEPTH);
+    let mut open = 0;
+    // One bit per open array (0) or object (1), the innermost lowest.
+    let mut objects: u128 = 0;
+    loop {
+        pos = skip_whitespace(bytes, pos);
+        let start = pos;
+        match bytes.get(pos) {
+            Some(b'"') => {
+                pos = scan_string(bytes, pos + 1)?.end + 1;
+                observer.value(Some(&bytes[start..pos]));
+            }
+            Some(b'-' | b'0'..=b'9') => {
+                pos = read_number(text, pos)?.end;
+                observer.value(Some(&bytes[start..pos]));
+            }
+            Some(b't') => {
+                pos = expect_word(bytes, pos, "true")?;
+                observer.value(Some(b"true"));
+            }
+            Some(b'f') => {
+                pos = expect_word(bytes, pos, "false")?;
+                observer.value(Some(b"false"));
+            }
+            Some(b'n') => {
+                pos = expect_word(bytes, pos, "null")?;
+                observer.value(Some(b"null"));
+            }
+            Some(bracket @ (b'[' | b'{')) => {
+                if open == depth {
+                    return Err(ScanError::new(JsonError::TooDeep, pos));
+                }
+                observer.value(None);
+                open += 1;
+                objects = objects << 1 | u128::from(*bracket == b'{');
+                let close = if *bracket == b'{' {
+                    observer.open_object(start);
+                    b'}'
+                } else {
+                    b']'
+                };
+                pos = skip_whitespace(bytes, pos + 1);
+                if bytes.get(pos) != Some(&close) {
+                    if close == b'}' {
+                        pos = skip_key(text, pos, observer)?;
+                    }
+                    continue;
+                }
+            }
+            _ => return Err(ScanError::expected("a value", bytes, pos)),
+        }
+        // Behind a value, or at the closing bracket of an empty array or object.
+        loop {
+            if open == 0 {
+                return Ok(pos);
+            }
+            pos = skip_whitespace(bytes, pos);
+            let in_object = objects & 1 == 1;
+            match bytes.get(pos) {
+                Some(b',') => {
+                    pos += 1;
+                    if in_object {
+                        pos = skip_key(text, skip_whitespace(bytes, pos), observer)?;
+                    }
+                    break;
+                }
+                Some(b']') if !in_object => {}
+                Some(b'}') if in_object => observer.close_object(pos + 1),
+                _ => {
+                    let what = if in_object { "`,` or `}`" } else { "`,` or `]`" };
+                    return Err(ScanError::expected(what, bytes, pos));
+                }
+            }
+            pos += 1;
+            open -= 1;
+            objects >>= 1;
+        }
+    }
+}
+
+/// Passes a key and its colon.
+#[inline]
+fn skip_key(text: &str, pos: usize, observer: &mut impl Observer) -> Scan<usize> {
+    let bytes = text.as_bytes();
+    if bytes.get(pos) != Some(&b'"') {
+        return Err(ScanError::expected("a key", bytes, pos));
+    }
+    let key = scan_string(bytes, pos + 1)?;
+    observer.key(text, pos + 1, key);
+    let colon = skip_whitespace(bytes, key.end + 1);
+    if bytes.get(colon) != Some(&b':') {
+        return Err(ScanError::expected("`:`", bytes, colon));
+    }
+    Ok(colon + 1)
+}
+
+/// Checks that nothing but whitespace follows.
+pub(crate) fn expect_end(bytes: &[u8], pos: usize) -> Scan<()> {
+    let pos = skip_whitespace(bytes, pos);
+    if pos == bytes.len() {
+        Ok(())
+    } else {
+        Err(ScanError::expected("the end of the payload", bytes, pos))
+    }
+}

@@ -1,0 +1,735 @@
+//! serde values to JSON text, in one pass; byte strings become attachments.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::ser::{
+    self, Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct,
+    SerializeStructVariant, SerializeTuple, SerializeTupleStruct, SerializeTupleVariant,
+};
+
+use super::attachments::WriteScope;
+use super::error::EncodeError;
+use super::json;
+use super::limits::MAX_DEPTH;
+use super::placeholder;
+
+type Result<T = ()> = std::result::Result<T, EncodeError>;
+
+/// The names under which `serde_json` passes text that is JSON already.
+const RAW_VALUE: &str = "$serde_json::private::RawValue";
+const RAW_NUMBER: &str = "$serde_json::private::Number";
+
+/// Writes one payload behind whatever `out` holds.
+pub(crate) struct Serializer<'b> {
+    out: &'b mut String,
+    attachments: &'b mut Vec<Bytes>,
+    depth: usize,
+    /// Whether some object would be taken for a placeholder in a binary packet.
+    lookalike: bool,
+}
+
+impl<'b> Serializer<'b> {
+    pub(crate) const fn new(out: &'b mut String, attachments: &'b mut Vec<Bytes>) -> Self {
+        Self { out, attachments, depth: 0, lookalike: false }
+    }
+
+    /// Writes the arguments of an event, or with no name those of an ack, as the payload's array.
+    pub(crate) fn write_args<T: Serialize + ?Sized>(
+        &mut self,
+        name: Option<&str>,
+        args: &T,
+    ) -> Result {
+        self.open('[')?;
+        if let Some(name) = name {
+            write_string(self.out, name);
+        }
+        args.serialize(Args { serializer: self, first: name.is_none() })?;
+        self.close(']');
+        self.finish()
+    }
+
+    /// Writes the payload as it is.
+    pub(crate) fn write_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        value.serialize(&mut *self)?;
+        self.finish()
+    }
+
+    fn finish(&self) -> Result {
+        if self.lookalike && !self.attachments.is_empty() {
+            return Err(EncodeError::Placeholder);
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, bracket: char) -> Result {
+        if self.depth == MAX_DEPTH {
+            return Err(EncodeError::TooDeep);
+        }
+        self.depth += 1;
+        self.out.push(bracket);
+        Ok(())
+    }
+
+    fn close(&mut self, bracket: char) {
+        self.depth -= 1;
+        self.out.push(bracket);
+    }
+
+    /// `{"variant":`
+    fn open_variant(&mut self, variant: &str) -> Result {
+        self.open('{')?;
+        write_string(self.out, variant);
+        self.out.push(':');
+        Ok(())
+    }
+
+    /// Writes text that says it is JSON.
+    fn write_raw(&mut self, text: &str) -> Result {
+        let lookalike = placeholder::has_lookalike(text, MAX_DEPTH - self.depth);
+        self.lookalike |= lookalike.map_err(|error| EncodeError::RawJson(error.error))?;
+        self.out.push_str(text);
+        Ok(())
+    }
+
+    /// Writes the value of an object's entry.
+    fn write_entry<T: Serialize + ?Sized>(&mut self, flag: bool, value: &T) -> Result {
+        self.out.push(':');
+        let start = self.out.len();
+        value.serialize(&mut *self)?;
+        if flag {
+            self.lookalike |= &self.out[start..] == "true";
+        }
+        Ok(())
+    }
+}
+
+/// Writes a string literal, escaping as little as JSON allows, in the forms that JavaScript uses.
+pub(crate) fn write_string(out: &mut String, text: &str) {
+    out.reserve(text.len() + 2);
+    out.push('"');
+    let bytes = text.as_bytes();
+    let mut start = 0;
+    loop {
+        let end = json::find_special(bytes, start);
+        out.push_str(&text[start..end]);
+        let Some(byte) = bytes.get(end) else { break };
+        out.push_str(ESCAPES[usize::from(*byte).min(ESCAPES.len() - 1)]);
+        start = end + 1;
+    }
+    out.push('"');
+}
+
+/// The escape of each control character; the quote at its own place, the backslash last.
+const ESCAPES: [&str; 0x23 + 1] = [
+    "\\u0000", "\\u0001", "\\u0002", "\\u0003", "\\u0004", "\\u0005", "\\u0006", "\\u0007", "\\b",
+    "\\t", "\\n", "\\u000b", "\\f", "\\r", "\\u000e", "\\u000f", "\\u0010", "\\u0011", "\\u0012",
+    "\\u0013", "\\u0014", "\\u0015", "\\u0016", "\\u0017", "\\u0018", "\\u0019", "\\u001a",
+    "\\u001b", "\\u001c", "\\u001d", "\\u001e", "\\u001f", "", "", "\\\"", "\\\\",
+];
+
+macro_rules! integers {
+    ($($method:ident: $type:ty),*) => {$(
+        #[inline]
+        fn $method(self, value: $type) -> Result {
+            self.out.push_str(itoa::Buffer::new().format(value));
+            Ok(())
+        }
+    )*};
+}
+
+impl<'s, 'b> ser::Serializer for &'s mut Serializer<'b> {
+    type Ok = ();
+    type Error = EncodeError;
+    type SerializeSeq = Compound<'s, 'b>;
+    type SerializeTuple = Compound<'s, 'b>;
+    type SerializeTupleStruct = Compound<'s, 'b>;
+    type SerializeTupleVariant = Compound<'s, 'b>;
+    type SerializeMap = Compound<'s, 'b>;
+    type SerializeStruct = Struct<'s, 'b>;
+    type SerializeStructVariant = Compound<'s, 'b>;
+
+    integers! {
+        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128
+    }
+
+    #[inline]
+    fn serialize_bool(self, value: bool) -> Result {
+        self.out.push_str(if value { "true" } else { "false" });
+        Ok(())
+    }
+
+    fn serialize_f32(self, value: f32) -> Result {
+        if value.is_finite() {
+            self.out.push_str(zmij::Buffer::new().format_finite(value));
+        } else {
+            self.out.push_str("null");
+        }
+        Ok(())
+    }
+
+    fn serialize_f64(self, value: f64) -> Result {
+        if value.is_finite() {
+            self.out.push_str(zmij::Buffer::new().format_finite(value));
+        } else {
+            self.out.push_str("null");
+        }
+        Ok(())
+    }
+
+    fn serialize_char(self, value: char) -> Result {
+        write_string(self.out, value.encode_utf8(&mut [0; 4]));
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_str(self, text: &str) -> Result {
+        write_string(self.out, text);
+        Ok(())
+    }
+
+    fn serialize_bytes(self, bytes: &[u8]) -> Result {
+        placeholder::write(self.out, self.attachments.len());
+        self.attachments.push(WriteScope::take_or_copy(bytes));
+        Ok(())
+    }
+
+    fn serialize_none(self) -> Result {
+        self.serialize_unit()
+    }
+
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result {
+        self.out.push_str("null");
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _name: &'static str) -> Result {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result {
+        self.open('{')?;
+        write_string(self.out, variant);
+        self.write_entry(placeholder::is_flag(variant), value)?;
+        self.close('}');
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_seq(self, _len: Option<usize>) -> Result<Compound<'s, 'b>> {
+        self.open('[')?;
+        Ok(Compound { serializer: self, first: true, flag: false })
+    }
+
+    #[inline]
+    fn serialize_tuple(self, len: usize) -> Result<Compound<'s, 'b>> {
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Compound<'s, 'b>> {
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Compound<'s, 'b>> {
+        self.open_variant(variant)?;
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_map(self, _len: Option<usize>) -> Result<Compound<'s, 'b>> {
+        self.open('{')?;
+        Ok(Compound { serializer: self, first: true, flag: false })
+    }
+
+    #[inline]
+    fn serialize_struct(self, name: &'static str, len: usize) -> Result<Struct<'s, 'b>> {
+        if name == RAW_VALUE || name == RAW_NUMBER {
+            return Ok(Struct::Raw(self));
+        }
+        self.serialize_map(Some(len)).map(Struct::Object)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Compound<'s, 'b>> {
+        self.open_variant(variant)?;
+        self.serialize_map(Some(len))
+    }
+
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result {
+        self.serialize_str(&value.to_string())
+    }
+}
+
+/// An open array or object.
+pub(crate) struct Compound<'s, 'b> {
+    serializer: &'s mut Serializer<'b>,
+    first: bool,
+    /// Whether the key last written is the one that marks placeholders.
+    flag: bool,
+}
+
+impl Compound<'_, '_> {
+    #[inline]
+    fn comma(&mut self) {
+        if !std::mem::replace(&mut self.first, false) {
+            self.serializer.out.push(',');
+        }
+    }
+
+    #[inline]
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        self.comma();
+        value.serialize(&mut *self.serializer)
+    }
+
+    #[inline]
+    fn field<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result {
+        self.comma();
+        write_string(self.serializer.out, key);
+        self.serializer.write_entry(placeholder::is_flag(key), value)
+    }
+
+    fn end_variant(self, bracket: char) -> Result {
+        self.serializer.close(bracket);
+        self.serializer.close('}');
+        Ok(())
+    }
+}
+
+impl SerializeSeq for Compound<'_, '_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    #[inline]
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        self.element(value)
+    }
+
+    fn end(self) -> Result {
+        self.serializer.close(']');
+        Ok(())
+    }
+}
+
+impl SerializeTuple for Compound<'_, '_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    #[inline]
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        self.element(value)
+    }
+
+    fn end(self) -> Result {
+        self.serializer.close(']');
+        Ok(())
+    }
+}
+
+impl SerializeTupleStruct for Compound<'_, '_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        self.element(value)
+    }
+
+    fn end(self) -> Result {
+        self.serializer.close(']');
+        Ok(())
+    }
+}
+
+impl SerializeTupleVariant for Compound<'_, '_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        self.element(value)
+    }
+
+    fn end(self) -> Result {
+        self.end_variant(']')
+    }
+}
+
+impl SerializeMap for Compound<'_, '_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result {
+        self.comma();
+        let out = &mut *self.serializer.out;
+        let start = out.len() + 1;
+        key.serialize(MapKey { out })?;
+        self.flag = out.get(start..out.len() - 1).is_some_and(placeholder::is_flag);
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        self.serializer.write_entry(self.flag, value)
+    }
+
+    fn end(self) -> Result {
+        self.serializer.close('}');
+        Ok(())
+    }
+}
+
+impl SerializeStructVariant for Compound<'_, '_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
+        self.field(key, value)
+    }
+
+    fn end(self) -> Result {
+        self.end_variant('}')
+    }
+}
+
+/// A struct, or text that is JSON already.
+pub(crate) enum Struct<'s, 'b> {
+    Object(Compound<'s, 'b>),
+    Raw(&'s mut Serializer<'b>),
+}
+
+impl SerializeStruct for Struct<'_, '_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    #[inline]
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
+        match self {
+            Self::Object(object) => object.field(key, value),
+            Self::Raw(serializer) => {
+                value.serialize(RawText(|text: &str| serializer.write_raw(text)))
+            }
+        }
+    }
+
+    #[inline]
+    fn end(self) -> Result {
+        if let Self::Object(object) = self {
+            object.serializer.close('}');
+        }
+        Ok(())
+    }
+}
+
+/// The methods of a serializer that takes few kinds of values: the others fail.
+macro_rules! refuse {
+    ($error:expr;) => {};
+    ($error:expr; bool $($rest:tt)*) => { refuse!(@scalar $error, serialize_bool, bool, "a boolean"); refuse!($error; $($rest)*); };
+    ($error:expr; numbers $($rest:tt)*) => {
+        refuse!(@scalar $error, serialize_i8, i8, "a number");
+        refuse!(@scalar $error, serialize_i16, i16, "a number");
+        refuse!(@scalar $error, serialize_i32, i32, "a number");
+        refuse!(@scalar $error, serialize_i64, i64, "a number");
+        refuse!(@scalar $error, serialize_u8, u8, "a number");
+        refuse!(@scalar $error, serialize_u16, u16, "a number");
+        refuse!(@scalar $error, serialize_u32, u32, "a number");
+        refuse!(@scalar $error, serialize_u64, u64, "a number");
+        refuse!(@scalar $error, serialize_f32, f32, "a number");
+        refuse!(@scalar $error, serialize_f64, f64, "a number");
+        refuse!($error; $($rest)*);
+    };
+    ($error:expr; text $($rest:tt)*) => {
+        refuse!(@scalar $error, serialize_char, char, "a string");
+        refuse!(@scalar $error, serialize_str, &str, "a string");
+        fn serialize_unit_variant(self, _: &'static str, _: u32, _: &'static str) -> Result {
+            Err($error("a variant"))
+        }
+        refuse!($error; $($rest)*);
+    };
+    ($error:expr; bytes $($rest:tt)*) => { refuse!(@scalar $error, serialize_bytes, &[u8], "bytes"); refuse!($error; $($rest)*); };
+    ($error:expr; none $($rest:tt)*) => {
+        fn serialize_none(self) -> Result {
+            Err($error("null"))
+        }
+        fn serialize_unit(self) -> Result {
+            Err($error("null"))
+        }
+        fn serialize_unit_struct(self, _: &'static str) -> Result {
+            Err($error("null"))
+        }
+        refuse!($error; $($rest)*);
+    };
+    ($error:expr; sequences $($rest:tt)*) => {
+        type SerializeSeq = Impossible<(), EncodeError>;
+        type SerializeTuple = Impossible<(), EncodeError>;
+        type SerializeTupleStruct = Impossible<(), EncodeError>;
+        fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq> {
+            Err($error("an array"))
+        }
+        fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple> {
+            Err($error("an array"))
+        }
+        fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct> {
+            Err($error("an array"))
+        }
+        refuse!($error; $($rest)*);
+    };
+    ($error:expr; objects $($rest:tt)*) => {
+        type SerializeTupleVariant = Impossible<(), EncodeError>;
+        type SerializeMap = Impossible<(), EncodeError>;
+        type SerializeStruct = Impossible<(), EncodeError>;
+        type SerializeStructVariant = Impossible<(), EncodeError>;
+        fn serialize_newtype_variant<T: Serialize + ?Sized>(
+            self, _: &'static str, _: u32, _: &'static str, _: &T,
+        ) -> Result {
+            Err($error("an object"))
+        }
+        fn serialize_tuple_variant(
+            self, _: &'static str, _: u32, _: &'static str, _: usize,
+        ) -> Result<Self::SerializeTupleVariant> {
+            Err($error("an object"))
+        }
+        fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap> {
+            Err($error("an object"))
+        }
+        fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct> {
+            Err($error("an object"))
+        }
+        fn serialize_struct_variant(
+            self, _: &'static str, _: u32, _: &'static str, _: usize,
+        ) -> Result<Self::SerializeStructVariant> {
+            Err($error("an object"))
+        }
+        refuse!($error; $($rest)*);
+    };
+    (@scalar $error:expr, $method:ident, $type:ty, $what:literal) => {
+        fn $method(self, _: $type) -> Result {
+            Err($error($what))
+        }
+    };
+}
+
+/// The keys of a map: strings, and what has one plain text.
+struct MapKey<'b> {
+    out: &'b mut String,
+}
+
+macro_rules! quoted {
+    ($($method:ident: $type:ty),*) => {$(
+        fn $method(self, value: $type) -> Result {
+            self.out.push('"');
+            self.out.push_str(itoa::Buffer::new().format(value));
+            self.out.push('"');
+            Ok(())
+        }
+    )*};
+}
+
+impl ser::Serializer for MapKey<'_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    refuse!(EncodeError::Key; bytes none sequences objects);
+
+    quoted! {
+        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128
+    }
+
+    fn serialize_bool(self, value: bool) -> Result {
+        self.out.push_str(if value { "\"true\"" } else { "\"false\"" });
+        Ok(())
+    }
+
+    fn serialize_f32(self, value: f32) -> Result {
+        self.serialize_f64(f64::from(value))
+    }
+
+    fn serialize_f64(self, value: f64) -> Result {
+        if !value.is_finite() {
+            return Err(EncodeError::Key("a number that is not finite"));
+        }
+        self.out.push('"');
+        self.out.push_str(zmij::Buffer::new().format_finite(value));
+        self.out.push('"');
+        Ok(())
+    }
+
+    fn serialize_char(self, value: char) -> Result {
+        write_string(self.out, value.encode_utf8(&mut [0; 4]));
+        Ok(())
+    }
+
+    fn serialize_str(self, text: &str) -> Result {
+        write_string(self.out, text);
+        Ok(())
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result {
+        value.serialize(self)
+    }
+}
+
+/// Takes the one text inside a raw value.
+struct RawText<F>(F);
+
+impl<F: FnOnce(&str) -> Result> ser::Serializer for RawText<F> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    refuse!(raw_text_expected; bool numbers bytes none sequences objects);
+
+    fn serialize_char(self, _: char) -> Result {
+        Err(raw_text_expected("a character"))
+    }
+
+    fn serialize_str(self, text: &str) -> Result {
+        (self.0)(text)
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, _: &'static str) -> Result {
+        Err(raw_text_expected("a variant"))
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result {
+        value.serialize(self)
+    }
+}
+
+fn raw_text_expected(got: &str) -> EncodeError {
+    EncodeError::Custom(format!("expected raw JSON as a string, got {got}"))
+}
+
+/// The arguments of an event or ack: the elements of a sequence, inside the payload's array.
+struct Args<'s, 'b> {
+    serializer: &'s mut Serializer<'b>,
+    /// Whether nothing stands in the array yet.
+    first: bool,
+}
+
+impl<'s, 'b> ser::Serializer for Args<'s, 'b> {
+    type Ok = ();
+    type Error = EncodeError;
+    type SerializeSeq = ArgElements<'s, 'b>;
+    type SerializeTuple = ArgElements<'s, 'b>;
+    type SerializeTupleStruct = ArgElements<'s, 'b>;
+
+    refuse!(EncodeError::Arguments; bool numbers text bytes objects);
+
+    fn serialize_none(self) -> Result {
+        Ok(())
+    }
+
+    fn serialize_unit(self) -> Result {
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result {
+        Ok(())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result {
+        value.serialize(self)
+    }
+
+    #[inline]
+    fn serialize_seq(self, _: Option<usize>) -> Result<ArgElements<'s, 'b>> {
+        Ok(ArgElements(Compound { serializer: self.serializer, first: self.first, flag: false }))
+    }
+
+    #[inline]
+    fn serialize_tuple(self, len: usize) -> Result<ArgElements<'s, 'b>> {
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<ArgElements<'s, 'b>> {
+        self.serialize_seq(Some(len))
+    }
+}
+
+/// Elements of an array that is closed elsewhere.
+struct ArgElements<'s, 'b>(Compound<'s, 'b>);
+
+impl SerializeSeq for ArgElements<'_, '_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    #[inline]
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        self.0.element(value)
+    }
+
+    fn end(self) -> Result {
+        Ok(())
+    }
+}
+
+impl SerializeTuple for ArgElements<'_, '_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    #[inline]
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        self.0.element(value)
+    }
+
+    fn end(self) -> Result {
+        Ok(())
+    }
+}
+
+impl SerializeTupleStruct for ArgElements<'_, '_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        self.0.element(value)
+    }
+
+    fn end(self) -> Result {
+        Ok(())
+    }
+}

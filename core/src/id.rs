@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytestring::ByteString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
@@ -106,6 +108,13 @@ name!(
     "room name",
     MAX_ROOM_NAME
 );
+
+impl PeerId {
+    /// An id of 128 random bits: 22 characters of base64url.
+    pub(crate) fn from_random(random: [u8; 16]) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(random).into())
+    }
+}
 
 impl Default for RoomName {
     /// The room of peers that name none.

@@ -4,6 +4,7 @@
 //! hub's business.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
@@ -440,8 +441,8 @@ pub struct Download {
     pub epochs: Option<Epochs>,
     /// The packet's place in the sender's stream; none for link control and from a v0 client.
     pub sequence: Option<Sequence>,
-    /// Head and attachments of the packet.
-    pub parts: Vec<Bytes>,
+    /// Head and attachments of the packet, shared by all receivers.
+    pub parts: Arc<[Bytes]>,
 }
 
 /// From a client to the hub.
@@ -714,7 +715,7 @@ impl ServerMessage {
             }
             name::RELAY => {
                 let DownloadHeader { from, epochs, sequence } = first(&packet, &event)?;
-                let parts = packet.attachments().to_vec();
+                let parts = packet.attachments().into();
                 Ok(Self::Relay(Download { from, epochs, sequence, parts }))
             }
             _ => {

@@ -1,0 +1,103 @@
+//! Resume tokens: proof that the bearer was given this identity in this room.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::id::{PeerId, RoomName};
+
+/// Keeps tokens apart from every other use of the same key.
+const CONTEXT: &[u8] = b"socketio-p2p/1";
+
+/// The length in characters of the peer ids that a hub draws.
+const ID_LEN: usize = 22;
+
+/// Issues and checks tokens under one key.
+pub(super) struct TokenKey {
+    /// The key as HMAC wants it: filled up with zeros to the block length of SHA-256.
+    block: [u8; 64],
+}
+
+impl TokenKey {
+    pub(super) fn new(key: [u8; 32]) -> Self {
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&key);
+        Self { block }
+    }
+
+    /// `<peer id>.<base64url of HMAC-SHA-256(key, context ‖ length of room as one byte ‖ room ‖ peer id)>`.
+    pub(super) fn issue(&self, room: &RoomName, id: &PeerId) -> String {
+        let tag = self.mac(room, id).finalize().into_bytes();
+        format!("{id}.{}", URL_SAFE_NO_PAD.encode(tag))
+    }
+
+    /// The identity that `token` proves in `room`.
+    pub(super) fn verify(&self, room: &RoomName, token: &str) -> Option<PeerId> {
+        let (id, tag) = token.split_once('.')?;
+        if id.len() != ID_LEN {
+            return None;
+        }
+        let id = PeerId::new(id.to_owned()).ok()?;
+        let mut bytes = [0; 32];
+        let len = URL_SAFE_NO_PAD.decode_slice(tag, &mut bytes).ok()?;
+        self.mac(room, &id).verify_slice(bytes.get(..len)?).ok()?;
+        Some(id)
+    }
+
+    fn mac(&self, room: &RoomName, id: &PeerId) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new(&self.block.into());
+        mac.update(CONTEXT);
+        // The length keeps room and id apart. It fits: MAX_ROOM_NAME is 128.
+        mac.update(&[room.as_str().len() as u8]);
+        mac.update(room.as_str().as_bytes());
+        mac.update(id.as_str().as_bytes());
+        mac
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(name: &'static str) -> RoomName {
+        RoomName::new(name).unwrap()
+    }
+
+    #[test]
+    fn a_token_proves_its_identity_in_its_room_under_its_key_only() {
+        let key = TokenKey::new([7; 32]);
+        let id = PeerId::from_random([1; 16]);
+        assert_eq!(id.as_str().len(), ID_LEN);
+        let token = key.issue(&room("a"), &id);
+        assert_eq!(key.verify(&room("a"), &token), Some(id.clone()));
+        assert_eq!(key.verify(&room("b"), &token), None);
+        assert_eq!(TokenKey::new([8; 32]).verify(&room("a"), &token), None);
+        let other = PeerId::from_random([2; 16]);
+        let forged = token.replace(id.as_str(), other.as_str());
+        assert_eq!(key.verify(&room("a"), &forged), None);
+    }
+
+    #[test]
+    fn the_token_is_stable_across_versions() {
+        let key = TokenKey::new([0; 32]);
+        let id = PeerId::from_random([0; 16]);
+        assert_eq!(
+            key.issue(&room("lobby"), &id),
+            "AAAAAAAAAAAAAAAAAAAAAA.VN_3fJIhYva2QT6B-isyAJcoffN3ZdtJ1UwMz1mAM-Y"
+        );
+    }
+
+    #[test]
+    fn malformed_tokens_prove_nothing() {
+        let key = TokenKey::new([7; 32]);
+        let id = PeerId::from_random([1; 16]);
+        let token = key.issue(&room("a"), &id);
+        let long = format!("{token}{}", "A".repeat(10_000));
+        for malformed in
+            ["", ".", "AAAA", &token[..token.len() - 1], &token[1..], &long, "é.é", id.as_str()]
+        {
+            assert_eq!(key.verify(&room("a"), malformed), None, "{malformed:.80}");
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Joining, leaving, coming back.
+
+use super::*;
+
+const WINDOW: Duration = Duration::from_secs(8);
+const INSTANT: Duration = Duration::from_nanos(1);
+
+#[test]
+fn a_v1_peer_gets_its_identity_and_the_roster_and_the_others_hear_of_it() {
+    let mut world = World::new(HubConfig::default());
+    let old = world.v0("a", "socket-0");
+    assert_eq!(world.received(old), ["numClients 0"]);
+    let (first, welcome) = world.v1("a");
+    assert_eq!(welcome.version, Version::V1);
+    assert_eq!(welcome.id.as_str().len(), 22);
+    assert_eq!(welcome.room, room_name("a"));
+    assert_eq!(welcome.limits, HubConfig::default().limits);
+    let roster: Vec<_> = welcome.roster.iter().map(|member| member.id.as_str()).collect();
+    assert_eq!(roster, ["socket-0"]);
+
+    let (second, joined) = world.v1("a");
+    let roster: Vec<_> = joined.roster.iter().map(|member| &member.id).collect();
+    assert_eq!(roster, [&PeerId::new("socket-0").unwrap(), &welcome.id], "in order of arrival");
+    assert_eq!(world.received(first), [format!("join {} v1", joined.id)]);
+    assert_eq!(world.received(old), [""; 0], "v0 clients do not know `peer-join`");
+
+    let late = world.v0("a", "socket-1");
+    assert_eq!(world.received(late), ["numClients 3"]);
+    for peer in [first, second] {
+        assert_eq!(world.received(peer), ["join socket-1 v0"]);
+    }
+}
+
+#[test]
+fn rooms_are_apart() {
+    let mut world = World::new(HubConfig::default());
+    let (a, _) = world.v1("a");
+    let (b, welcome) = world.v1("b");
+    assert!(welcome.roster.is_empty());
+    assert_eq!(world.received(a), [""; 0]);
+    world.part(a, Departure::Left);
+    assert_eq!(world.received(b), [""; 0]);
+    assert_eq!(world.hub.rooms().collect::<Vec<_>>(), [&room_name("b")], "empty rooms are gone");
+}
+
+#[test]
+fn a_join_without_a_room_goes_to_the_default_room() {
+    let mut world = World::new(HubConfig::default());
+    let join = Join { version: Version::V1, room: None, token: None };
+    let client = world.try_join(join, None).unwrap();
+    assert_eq!(world.hub.room_of(client), Some(&RoomName::default()));
+}
+
+#[test]
+fn who_leaves_is_gone_at_once_for_everyone() {
+    let mut world = World::new(HubConfig::default());
+    let (stays, _) = world.v1("a");
+    let old = world.v0("a", "socket-0");
+    let (leaves, welcome) = world.v1("a");
+    world.forget_all();
+    world.part(leaves, Departure::Left);
+    for client in [stays, old] {
+        assert_eq!(world.received(client), [format!("disconnect {}", welcome.id)]);
+    }
+    assert_eq!(world.hub.poll_timeout(), None);
+}
+
+#[test]
+fn a_v0_client_is_gone_at_once_even_when_its_connection_was_lost() {
+    let mut world = World::new(HubConfig::default());
+    let (stays, _) = world.v1("a");
+    let old = world.v0("a", "socket-0");
+    world.forget_all();
+    world.part(old, Departure::Lost);
+    assert_eq!(world.received(stays), ["disconnect socket-0"]);
+    assert_eq!(world.hub.poll_timeout(), None);
+}
+
+#[test]
+fn a_lost_v1_peer_is_away_and_comes_back_to_its_seat() {
+    let mut world = World::new(HubConfig::default());
+    let old = world.v0("a", "socket-0");
+    let (lost, first) = world.v1("a");
+    let (stays, _) = world.v1("a");
+    world.forget_all();
+
+    world.part(lost, Departure::Lost);
+    assert_eq!(world.received(stays), [format!("away {}", first.id)]);
+    assert_eq!(world.received(old), [""; 0], "v0 clients do not know `peer-away`");
+    let (_, welcome) = world.v1("a");
+    let away: Vec<_> = welcome.roster.iter().map(|member| member.away).collect();
+    assert_eq!(away, [false, true, false]);
+    world.forget_all();
+
+    world.pass(WINDOW - INSTANT);
+    let (back, second) = world.resume("a", &first.token);
+    assert_ne!(back, lost);
+    assert_eq!(second.id, first.id);
+    assert_eq!(second.token, first.token, "one identity has one token");
+    assert_eq!(world.received(stays), [format!("join {} v1", first.id)]);
+    assert_eq!(world.received(old), [""; 0]);
+    let order: Vec<_> = world.hub.members(&room_name("a")).map(|member| member.id).collect();
+    assert_eq!(order[1], first.id, "it keeps its place");
+
+    world.pass(WINDOW * 2);
+    assert_eq!(world.received(stays), [""; 0], "the timer is gone");
+    assert_eq!(world.hub.poll_timeout(), None);
+}
+
+#[test]
+fn after_the_window_a_lost_peer_has_left() {
+    let mut world = World::new(HubConfig::default());
+    let old = world.v0("a", "socket-0");
+    let (stays, _) = world.v1("a");
+    let (lost, welcome) = world.v1("a");
+    world.part(lost, Departure::Lost);
+    world.forget_all();
+    assert_eq!(world.hub.poll_timeout(), Some(world.now + WINDOW));
+    world.pass(WINDOW - INSTANT);
+    assert_eq!(world.received(stays), [""; 0]);
+    world.pass(INSTANT);
+    for client in [old, stays] {
+        assert_eq!(world.received(client), [format!("disconnect {}", welcome.id)]);
+    }
+    // The identity is still its own.
+    let (_, back) = world.resume("a", &welcome.token);
+    assert_eq!(back.id, welcome.id);
+    assert_eq!(world.received(stays), [format!("join {} v1", welcome.id)]);
+}
+
+#[test]
+fn a_room_of_nobody_but_those_away_ends_with_the_last_window() {
+    let mut world = World::new(HubConfig::default());
+    let (lost, _) = world.v1("a");
+    world.part(lost, Departure::Lost);
+    assert_eq!(world.hub.stats().rooms, 1);
+    assert_eq!(world.hub.stats().away, 1);
+    world.pass(WINDOW);
+    assert_eq!(world.hub.stats().rooms, 0);
+    assert_eq!(world.hub.stats().away, 0);
+}
+
+#[test]
+fn a_half_open_connection_is_replaced_and_its_late_input_ignored() {
+    let mut world = World::new(HubConfig::default());
+    let (stays, _) = world.v1("a");
+    let (half_open, welcome) = world.v1("a");
+    world.forget_all();
+    let (back, again) = world.resume("a", &welcome.token);
+    assert_eq!(again.id, welcome.id);
+    assert_eq!(world.closed, [(half_open, CloseReason::Replaced)]);
+    assert_eq!(world.received(stays), [format!("join {} v1", welcome.id)]);
+
+    world.part(half_open, Departure::Left);
+    assert_eq!(
+        world.say(half_open, ClientMessage::Offers(vec![])),
+        Err("the client is not connected any more".to_owned())
+    );
+    assert_eq!(world.received(stays), [""; 0]);
+    assert_eq!(world.id(back), welcome.id);
+    assert_eq!(world.hub.stats().clients, 2);
+}
+
+#[test]
+fn a_token_outlives_the_hub_if_the_key_does() {
+    let config = || HubConfig::default().with_token_key([9; 32]);
+    let mut world = World::new(config());
+    let (_, welcome) = world.v1("a");
+
+    world.hub = Hub::new(config(), [1; 32]);
+    let (_, back) = world.resume("a", &welcome.token);
+    assert_eq!(back.id, welcome.id);
+    let (_, elsewhere) = world.resume("b", &welcome.token);
+    assert_ne!(elsewhere.id, welcome.id, "a token is for one room");
+
+    world.hub = Hub::new(HubConfig::default(), [1; 32]);
+    let (_, stranger) = world.resume("a", &welcome.token);
+    assert_ne!(stranger.id, welcome.id, "another key");
+}
+
+#[test]
+fn a_bad_token_makes_somebody_new() {
+    let mut world = World::new(HubConfig::default());
+    let (_, welcome) = world.v1("a");
+    let (_, other) = world.v1("a");
+    let swapped = welcome.token.replace(welcome.id.as_str(), other.id.as_str());
+    for token in ["", ".", "x", welcome.id.as_str(), &swapped, &format!("{}x", welcome.token)] {
+        let (_, new) = world.resume("a", token);
+        assert_ne!(new.id, welcome.id);
+        assert_ne!(new.id, other.id);
+    }
+    assert!(world.closed.is_empty());
+}
+
+#[test]
+fn a_full_room_refuses_by_name_and_those_away_count() {
+    let mut world = World::new(HubConfig::default().with_room_capacity(2));
+    let (first, welcome) = world.v1("a");
+    world.v0("a", "socket-0");
+    let full = JoinError::RoomFull { room: room_name("a"), capacity: 2 };
+    assert_eq!(world.try_join(v1("a"), None), Err(full.clone()));
+    assert_eq!(full.code(), "room-full");
+    assert_eq!(full.to_string(), r#"room "a" has all 2 members that it takes"#);
+
+    world.part(first, Departure::Lost);
+    assert_eq!(world.try_join(v1("a"), None), Err(full.clone()), "its seat is kept");
+    let (_, back) = world.resume("a", &welcome.token);
+    assert_eq!(back.id, welcome.id, "a member needs no new seat");
+    world.v1("b");
+    world.forget_all();
+    assert_eq!(world.try_join(Join::v0(room_name("a")), Some("socket-1")), Err(full));
+    assert!(world.inboxes.is_empty(), "who is refused changes nothing");
+}
+
+#[test]
+fn one_room_too_many_is_refused() {
+    let mut world = World::new(HubConfig::default().with_max_rooms(1));
+    world.v1("a");
+    world.v1("a");
+    let refused = world.try_join(v1("b"), None).unwrap_err();
+    assert_eq!(refused, JoinError::TooManyRooms { room: room_name("b"), max: 1 });
+    assert_eq!(refused.code(), "too-many-rooms");
+}
+
+#[test]
+fn a_v0_name_that_is_taken_or_impossible_is_refused() {
+    let mut world = World::new(HubConfig::default());
+    world.v0("a", "socket-0");
+    let join = || Join::v0(room_name("a"));
+    assert_eq!(world.try_join(join(), Some("socket-0")).unwrap_err().code(), "name-taken");
+    assert_eq!(world.try_join(join(), Some("")).unwrap_err().code(), "bad-name");
+    let nameless = world.try_join(join(), None).unwrap();
+    assert_eq!(world.id(nameless).as_str().len(), 22);
+}
+
+#[test]
+fn same_seed_and_inputs_give_the_same_outputs() {
+    let run = || {
+        let mut world = World::new(HubConfig::default());
+        let (a, _) = world.v1("a");
+        let (b, welcome) = world.v1("a");
+        let to = world.id(b);
+        world.say(a, ClientMessage::Offers(vec![offer("o", Some(&to))])).unwrap();
+        world.part(b, Departure::Lost);
+        world.pass(Duration::from_secs(1));
+        world.resume("a", &welcome.token);
+        (world.log, welcome.token)
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn ice_servers_come_with_the_welcome_and_can_be_replaced() {
+    let server = |url: &str| socketio_p2p_core::signal::IceServer {
+        urls: vec![url.to_owned()],
+        username: None,
+        credential: Some("hidden".to_owned()),
+    };
+    let mut world = World::new(HubConfig::default().with_ice_servers(vec![server("stun:a")]));
+    assert_eq!(world.v1("a").1.ice_servers, [server("stun:a")]);
+    world.hub.set_ice_servers(vec![server("turn:b")]);
+    assert_eq!(world.v1("a").1.ice_servers, [server("turn:b")]);
+}
+
+#[test]
+fn debug_output_tells_no_secret() {
+    let key = *b"key-key-key-key-key-key-key-key!";
+    let credential = socketio_p2p_core::signal::IceServer {
+        urls: vec!["turn:a".to_owned()],
+        username: Some("user".to_owned()),
+        credential: Some("hidden".to_owned()),
+    };
+    let config = HubConfig::default().with_token_key(key).with_ice_servers(vec![credential]);
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("hidden") && !shown.contains("107, 101, 121"), "{shown}");
+    let mut world = World::new(config);
+    let (_, welcome) = world.v1("a");
+    let shown = format!("{:?} {:?}", world.hub, world.log);
+    assert!(!shown.contains(&welcome.token) && !shown.contains("hidden"), "{shown}");
+}

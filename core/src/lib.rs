@@ -13,5 +13,5 @@ mod time;
 
 pub use frame::Frame;
 pub use id::{ClientId, ConnectionId, EmitId, InvalidName, MAX_PEER_ID, MAX_ROOM_NAME, PeerId, RoomName, Version};
-pub use packet::{Namespace, Packet, PacketType};
+pub use packet::{InvalidNamespace, Namespace, Packet, PacketType};
 pub use time::Time;

@@ -10,7 +10,9 @@ use thiserror::Error;
 
 use crate::codec::attachments::Attachments;
 use crate::codec::header::{self, Header};
-use crate::codec::{DecodeError, EncodeError, Limits, PayloadError, de, decode, encode, validate};
+use crate::codec::{
+    DecodeError, DecodeErrorKind, EncodeError, Limits, PayloadError, de, decode, encode, validate,
+};
 use crate::frame::Frame;
 
 /// The seven types of packets. They display as the protocol writes them: `CONNECT`, `BINARY_EVENT`.
@@ -62,6 +64,16 @@ impl PacketType {
     /// Whether packets of this type ask for an ack or are one.
     pub(crate) const fn may_have_ack_id(self) -> bool {
         matches!(self, Self::Event | Self::Ack | Self::BinaryEvent | Self::BinaryAck)
+    }
+
+    /// The type without attachments that does the same.
+    #[must_use]
+    pub const fn without_attachments(self) -> Self {
+        match self {
+            Self::BinaryEvent => Self::Event,
+            Self::BinaryAck => Self::Ack,
+            Self::Connect | Self::Disconnect | Self::Event | Self::Ack | Self::ConnectError => self,
+        }
     }
 
     /// The type with attachments that does the same.
@@ -289,8 +301,16 @@ impl Packet {
         // A type, two numbers, a dash and a comma fit in the rest.
         let mut head = String::with_capacity(payload.len() + namespace.as_str().len() + 48);
         header::write(&mut head, packet_type, attachments.len(), namespace.as_str(), ack_id);
+        let header_len = head.len();
         head.push_str(payload);
-        Self::from_head_and_attachments(head.into(), attachments, &Limits::unbounded())
+        let packet =
+            Self::from_head_and_attachments(head.into(), attachments, &Limits::unbounded())?;
+        if packet.header.payload != header_len {
+            // It began with what reads as a namespace or as an ack id.
+            let kind = DecodeErrorKind::Payload("JSON as the payload");
+            return Err(DecodeError::in_head(kind, &packet.head, header_len));
+        }
+        Ok(packet)
     }
 
     /// Takes the frames of one packet at once, with the checks of a [`Decoder`](crate::codec::Decoder).

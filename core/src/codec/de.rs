@@ -255,7 +255,22 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         deserialize_any deserialize_bool deserialize_unit
         deserialize_i8 deserialize_i16 deserialize_i32 deserialize_u8 deserialize_u16 deserialize_u32
         deserialize_i64 deserialize_u64 deserialize_f32 deserialize_f64
-        deserialize_map deserialize_bytes deserialize_byte_buf
+        deserialize_map
+    }
+
+    /// Bytes are attachments: a string is none, though serde's own types would take it for its UTF-8.
+    #[inline]
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if self.peek() == Some(b'"') {
+            let error: PayloadError = de::Error::invalid_type(Unexpected::Str(""), &visitor);
+            return Err(error.at(self.pos));
+        }
+        self.visit_any(visitor)
+    }
+
+    #[inline]
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.deserialize_bytes(visitor)
     }
 
     fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {

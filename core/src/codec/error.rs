@@ -109,7 +109,7 @@ pub enum DecodeErrorKind {
     #[error(transparent)]
     Placeholder(#[from] PlaceholderError),
     /// A text frame came where an attachment is due.
-    #[error("expected an attachment ({missing} missing), got a text frame")]
+    #[error("expected an attachment, of which {missing} are missing, got a text frame")]
     UnexpectedText {
         /// How many attachments the packet still lacks.
         missing: usize,
@@ -166,14 +166,22 @@ pub struct DecodeError {
     kind: DecodeErrorKind,
     frame: usize,
     offset: usize,
-    found: Option<char>,
+    found: Option<Found>,
+}
+
+/// What stands at the place of an error in the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Char(char),
+    End,
 }
 
 impl DecodeError {
-    /// An error in the head: `found` is what stands at `offset`.
+    /// An error in the head, at `offset`.
     #[cold]
     pub(crate) fn in_head(kind: impl Into<DecodeErrorKind>, head: &str, offset: usize) -> Self {
         let found = head.get(offset..).and_then(|rest| rest.chars().next());
+        let found = Some(found.map_or(Found::End, Found::Char));
         Self { kind: kind.into(), frame: 0, offset, found }
     }
 
@@ -210,10 +218,16 @@ impl DecodeError {
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind)?;
-        if let Some(found) = self.found {
-            write!(f, ", got {found:?}")?;
+        match (&self.kind, self.found) {
+            (DecodeErrorKind::Json(JsonError::UnexpectedEnd(_)), Some(Found::End)) | (_, None) => {}
+            (_, Some(Found::End)) => f.write_str(", got the end")?,
+            (_, Some(Found::Char(found))) => write!(f, ", got {found:?}")?,
         }
-        write!(f, " at byte {} of frame {}", self.offset, self.frame)
+        match (self.frame, self.found) {
+            (0, None) => Ok(()),
+            (0, Some(_)) => write!(f, " at byte {} of the head", self.offset),
+            (attachment, _) => write!(f, " at attachment {attachment}"),
+        }
     }
 }
 

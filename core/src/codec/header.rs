@@ -216,15 +216,20 @@ fn check_payload(
         return fail(DecodeErrorKind::Payload(expected), payload);
     }
     let (closing, missing) = match first {
-        b'[' => (b']', "`]`"),
-        b'{' => (b'}', "`}`"),
-        _ => (b'"', "the closing quote"),
+        b'[' => (b']', "`]` as the last character"),
+        b'{' => (b'}', "`}` as the last character"),
+        _ => (b'"', "`\"` as the last character"),
     };
-    let last = bytes[payload + 1..].last();
-    if !last.is_some_and(|last| *last == closing || json::is_whitespace(*last)) {
-        return fail(JsonError::UnexpectedEnd(missing).into(), head.len());
+    match head[payload + 1..].char_indices().next_back() {
+        Some((_, last))
+            if u8::try_from(last)
+                .is_ok_and(|last| last == closing || json::is_whitespace(last)) =>
+        {
+            Ok(())
+        }
+        Some((at, _)) => fail(JsonError::Expected(missing).into(), payload + 1 + at),
+        None => fail(JsonError::UnexpectedEnd(missing).into(), head.len()),
     }
-    Ok(())
 }
 
 /// The event name, the first element of the array that has been opened before `start`.

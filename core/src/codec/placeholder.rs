@@ -11,6 +11,9 @@ use super::json::{self, Observer, ScanError, StringEnd};
 const FLAG: &str = "_placeholder";
 const NUMBER: &str = "num";
 
+/// The digits of the largest index.
+const MAX_DIGITS: usize = 20;
+
 /// How every known encoder writes a placeholder, up to the number.
 const CANONICAL: &str = r#"{"_placeholder":true,"num":"#;
 
@@ -108,7 +111,7 @@ impl Placeholders {
 #[inline]
 fn read_canonical(bytes: &[u8], start: usize) -> Option<(usize, usize)> {
     let digits = bytes.get(start..)?.strip_prefix(CANONICAL.as_bytes())?;
-    let len = digits.iter().position(|byte| *byte == b'}')?;
+    let len = digits.iter().take(MAX_DIGITS + 1).position(|byte| *byte == b'}')?;
     Some((plain_decimal(&digits[..len])?, start + CANONICAL.len() + len + 1))
 }
 

@@ -1,4 +1,10 @@
 //! The integration tests of the core, one binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's helpers fail as the test does"
+)]
 
 mod codec;
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]

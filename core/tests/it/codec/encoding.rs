@@ -1,0 +1,254 @@
+//! Values to JSON text.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use socketio_p2p_core::Packet;
+use socketio_p2p_core::codec::{Blob, EncodeError, JsonError, MAX_DEPTH, Value};
+
+fn arg<T: Serialize>(value: T) -> String {
+    let packet = Packet::ack(0, &(value,)).unwrap();
+    packet.payload().to_owned()
+}
+
+/// What JSON has no bytes for is written as `serde_json` writes it.
+#[test]
+fn json_is_written_as_serde_json_writes_it() {
+    #[derive(Serialize)]
+    struct Unit;
+    #[derive(Serialize)]
+    struct Newtype(i32);
+    #[derive(Serialize)]
+    struct Tuple(i32, char);
+    #[derive(Serialize)]
+    struct Struct<'a> {
+        text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        absent: Option<()>,
+        #[serde(rename = "quoted\"key\n")]
+        odd: bool,
+    }
+    #[derive(Serialize)]
+    enum Enum {
+        Unit,
+        Newtype(u8),
+        Tuple(u8, u8),
+        Struct { a: u8, b: Option<u8> },
+    }
+    #[derive(Serialize)]
+    #[serde(tag = "t")]
+    enum Tagged {
+        A { x: u8 },
+    }
+    #[derive(Serialize)]
+    struct Flat {
+        first: u8,
+        #[serde(flatten)]
+        rest: BTreeMap<String, u8>,
+    }
+    #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+    enum Key {
+        Variant,
+    }
+
+    fn same<T: Serialize>(value: T) {
+        let theirs = serde_json::to_string(&(&value,)).unwrap();
+        assert_eq!(arg(value), theirs);
+    }
+    same((true, false, ()));
+    same((i8::MIN, i16::MIN, i32::MIN, i64::MIN, i128::MIN));
+    same((u8::MAX, u16::MAX, u32::MAX, u64::MAX, u128::MAX));
+    same((0.0, -0.0, 1.5, 1e300, f64::MIN_POSITIVE, f64::NAN, f64::INFINITY, 0.1f32, f32::NAN));
+    same(('a', '"', '\u{1F600}', "", "plain", "\u{7f}방"));
+    same((0u8..0x20).map(char::from).chain(['"', '\\', '/']).collect::<String>());
+    for length in 0..40 {
+        for special in ["\"", "\\", "\n", "\u{1}", "é", "\u{1F600}"] {
+            same(format!("{}{special}{}", "x".repeat(length), "y".repeat(9)));
+        }
+    }
+    same((Some(1), None::<i32>, Some(None::<i32>)));
+    same((Unit, Newtype(1), Tuple(1, 'x')));
+    same([Enum::Unit, Enum::Newtype(1), Enum::Tuple(1, 2), Enum::Struct { a: 1, b: None }]);
+    same(Struct { text: "x", absent: None, odd: true });
+    same(Tagged::A { x: 1 });
+    same(Flat { first: 1, rest: BTreeMap::from([("a".into(), 2)]) });
+    same((Vec::<u8>::new(), vec![vec![1], vec![]], [[0; 2]; 2], BTreeMap::<String, u8>::new()));
+    same(BTreeMap::from([(1i8, 1)]));
+    same(BTreeMap::from([(u64::MAX, 1)]));
+    same(BTreeMap::from([(i128::MIN, 1)]));
+    same(BTreeMap::from([(true, 1), (false, 2)]));
+    same(BTreeMap::from([('x', 1)]));
+    same(BTreeMap::from([(Key::Variant, 1)]));
+    same(format_args!("{}-{}", 1, "\""));
+    same(serde_json::json!({"a": [1, {"b": null}], "c": "d"}));
+}
+
+#[test]
+fn map_keys_that_have_no_one_text_are_refused() {
+    for error in [
+        Packet::event("e", &(BTreeMap::from([((), 1)]),)).unwrap_err(),
+        Packet::event("e", &(BTreeMap::from([([1, 2], 1)]),)).unwrap_err(),
+        Packet::event("e", &(BTreeMap::from([(None::<u8>, 1)]),)).unwrap_err(),
+        Packet::event("e", &(BTreeMap::from([(Blob::from(vec![1]), 1)]),)).unwrap_err(),
+    ] {
+        assert!(matches!(error, EncodeError::Key(_)), "{error}");
+    }
+    assert_eq!(arg(BTreeMap::from([(Some("some"), 1)])), r#"[{"some":1}]"#);
+}
+
+#[test]
+fn arguments_come_from_whatever_is_a_sequence() {
+    #[derive(Serialize)]
+    struct Wrapped((i32, &'static str));
+    #[derive(Serialize)]
+    struct Fields(i32, bool);
+    #[derive(Serialize)]
+    struct Nothing;
+    let payload = |packet: Result<Packet, EncodeError>| packet.unwrap().payload().to_owned();
+    assert_eq!(payload(Packet::event("e", &(1, "a"))), r#"["e",1,"a"]"#);
+    assert_eq!(payload(Packet::event("e", &[1, 2])), r#"["e",1,2]"#);
+    assert_eq!(payload(Packet::event("e", [1, 2].as_slice())), r#"["e",1,2]"#);
+    assert_eq!(payload(Packet::event("e", &Vec::<u8>::new())), r#"["e"]"#);
+    assert_eq!(payload(Packet::event("e", &Wrapped((1, "a")))), r#"["e",1,"a"]"#);
+    assert_eq!(payload(Packet::event("e", &Some(Fields(1, true)))), r#"["e",1,true]"#);
+    assert_eq!(payload(Packet::event("e", &Nothing)), r#"["e"]"#);
+    assert_eq!(payload(Packet::event("e", &None::<(u8,)>)), r#"["e"]"#);
+    assert_eq!(payload(Packet::ack(1, &(1, "a"))), r#"[1,"a"]"#);
+    assert_eq!(payload(Packet::ack(1, &())), "[]");
+    let object = Packet::event("e", &BTreeMap::from([("a", 1)])).unwrap_err();
+    assert_eq!(object, EncodeError::Arguments("an object"));
+}
+
+#[test]
+fn a_blob_is_written_without_a_copy_wherever_it_stands() {
+    #[derive(Serialize)]
+    struct File {
+        name: &'static str,
+        parts: Vec<BTreeMap<&'static str, Option<Blob>>>,
+        #[serde(flatten)]
+        more: Value,
+    }
+    let blobs: Vec<Bytes> = (0..3).map(|fill| Bytes::from(vec![fill; 8])).collect();
+    let file = File {
+        name: "x",
+        parts: vec![
+            BTreeMap::from([("a", Some(blobs[0].clone().into())), ("b", None)]),
+            BTreeMap::from([("c", Some(blobs[1].clone().into()))]),
+        ],
+        more: Value::Object(BTreeMap::from([("d".into(), Value::Bytes(blobs[2].clone()))])),
+    };
+    let packet = Packet::event("file", &(file,)).unwrap();
+    assert_eq!(
+        packet.payload(),
+        concat!(
+            r#"["file",{"name":"x","parts":[{"a":{"_placeholder":true,"num":0},"b":null},"#,
+            r#"{"c":{"_placeholder":true,"num":1}}],"d":{"_placeholder":true,"num":2}}]"#
+        )
+    );
+    for (attachment, blob) in packet.attachments().iter().zip(&blobs) {
+        assert_eq!(attachment.as_ptr(), blob.as_ptr());
+    }
+}
+
+#[test]
+fn other_byte_strings_are_copied_into_attachments() {
+    struct Borrowed<'a>(&'a [u8]);
+    impl Serialize for Borrowed<'_> {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(self.0)
+        }
+    }
+    let packet =
+        Packet::event("e", &(Borrowed(b"abc"), Blob::from(vec![]), Borrowed(b""))).unwrap();
+    assert_eq!(packet.attachments(), [&b"abc"[..], b"", b""]);
+    assert_eq!(arg(vec![1u8, 2]), "[[1,2]]", "to serde a vector is an array");
+}
+
+#[test]
+fn a_blob_for_another_format_leaves_nothing_behind() {
+    /// Writes its blob as text through another serializer, then bytes of the same content through ours.
+    struct Both(Blob);
+    impl Serialize for Both {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            assert_eq!(serde_json::to_string(&self.0).unwrap(), "[1,2]");
+            serializer.serialize_bytes(&self.0)
+        }
+    }
+    let both = Both(Blob::from(vec![1, 2]));
+    let packet = Packet::event("e", &(&both,)).unwrap();
+    assert_eq!(packet.attachments(), [&[1u8, 2][..]]);
+    assert_ne!(packet.attachments()[0].as_ptr(), both.0.as_ptr());
+    let back: Blob = serde_json::from_str("[1,2]").unwrap();
+    assert_eq!(back, both.0);
+}
+
+#[test]
+fn raw_json_is_written_as_it_stands_once_it_is_checked() {
+    let raw = RawValue::from_string("{ \"a\" : [1] }".into()).unwrap();
+    assert_eq!(arg((&raw, 1)), "[[{ \"a\" : [1] },1]]");
+    let deep =
+        |depth: usize| RawValue::from_string("[".repeat(depth) + &"]".repeat(depth)).unwrap();
+    Packet::event("e", &(deep(MAX_DEPTH - 1),)).unwrap();
+    let error = Packet::event("e", &(deep(MAX_DEPTH),)).unwrap_err();
+    assert_eq!(error, EncodeError::RawJson(JsonError::TooDeep));
+
+    /// Passes as raw JSON what is none, as only a type that wants to cheat can.
+    #[derive(Serialize)]
+    #[serde(rename = "$serde_json::private::RawValue")]
+    struct Cheat {
+        #[serde(rename = "$serde_json::private::RawValue")]
+        text: &'static str,
+    }
+    for text in ["1],[2", "", "1 2", "\u{0}", "{"] {
+        let error = Packet::event("e", &(Cheat { text },)).unwrap_err();
+        assert!(matches!(error, EncodeError::RawJson(_)), "{text}: {error}");
+    }
+}
+
+#[test]
+fn nesting_that_no_decoder_takes_is_refused() {
+    let nested = |depth: usize| (0..depth).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+    Packet::event("e", &(nested(MAX_DEPTH - 1),)).unwrap();
+    assert_eq!(Packet::event("e", &(nested(MAX_DEPTH),)).unwrap_err(), EncodeError::TooDeep);
+}
+
+#[test]
+fn an_object_that_would_be_taken_for_an_attachment_is_refused_beside_attachments() {
+    #[derive(Serialize)]
+    struct Fake {
+        _placeholder: bool,
+        num: u8,
+    }
+    let fake = || Fake { _placeholder: true, num: 0 };
+    let blob = Blob::from(vec![1]);
+    let map = |flag: Value| Value::Object(BTreeMap::from([("_placeholder".to_owned(), flag)]));
+    let raw = RawValue::from_string(r#"{"\u005fplaceholder":true,"num":0}"#.into()).unwrap();
+    for error in [
+        Packet::event("e", &(fake(), &blob)).unwrap_err(),
+        Packet::event("e", &(&blob, fake())).unwrap_err(),
+        Packet::event("e", &(&blob, map(Value::Bool(true)))).unwrap_err(),
+        Packet::event("e", &(&blob, [[&raw]])).unwrap_err(),
+    ] {
+        assert_eq!(error, EncodeError::Placeholder);
+    }
+    // Without attachments it is an object like any other, and so is one that says it is none.
+    Packet::event("e", &(fake(), map(Value::Bool(true)), &raw)).unwrap();
+    Packet::event("e", &(&blob, map(Value::Bool(false)), map(Value::Bytes(vec![1].into()))))
+        .unwrap();
+}
+
+#[test]
+fn a_failing_value_tells_why() {
+    struct Failing;
+    impl Serialize for Failing {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("out of paper"))
+        }
+    }
+    assert_eq!(
+        Packet::event("e", &(Failing,)).unwrap_err(),
+        EncodeError::Custom("out of paper".into())
+    );
+}

@@ -1,1 +1,37 @@
 //! WebRTC data channels for socketio-p2p.
+//!
+//! [`WebRtcTransport`] is the [`DirectTransport`](socketio_p2p_core::driver::DirectTransport) of native
+//! programs: it makes one ordered, reliable data channel per connection, on UDP sockets of this machine. It
+//! speaks with browsers, with the original `socket.io-p2p` client and with itself.
+//!
+//! ```no_run
+//! use futures::{SinkExt as _, StreamExt as _};
+//! use socketio_p2p_core::driver::{DirectCommand, DirectEvent, DirectTransport as _};
+//! use socketio_p2p_core::{ConnectionId, Frame};
+//! use socketio_p2p_transport_webrtc::{WebRtcConfig, WebRtcTransport};
+//!
+//! # async fn run(connection: ConnectionId) {
+//! let mut transport = WebRtcTransport::new(WebRtcConfig::default());
+//! transport.execute(DirectCommand::Offer { connection, ice_servers: vec![] });
+//! while let Some(event) = transport.next().await {
+//!     match event {
+//!         DirectEvent::Signal { signal, .. } => drop(signal), // goes to the remote peer
+//!         DirectEvent::Open { mut channel, .. } => drop(channel.send(Frame::from("hello")).await),
+//!         DirectEvent::Closed { error, .. } => drop(error),
+//!         _ => {}
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! - `native` (default): the transport above, on Tokio and the [`webrtc`](https://docs.rs/webrtc) crate.
+
+#[cfg(feature = "native")]
+mod native;
+#[cfg(feature = "native")]
+mod sdp;
+
+#[cfg(feature = "native")]
+pub use native::{WebRtcChannel, WebRtcConfig, WebRtcTransport};

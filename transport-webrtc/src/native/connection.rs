@@ -1,0 +1,595 @@
+//! The task of one connection: from its command to its end.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use rtc::ice::mdns::MulticastDnsMode;
+use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
+use socketio_p2p_core::ConnectionId;
+use socketio_p2p_core::driver::{DirectEvent, TransportError};
+use socketio_p2p_core::signal::{IceCandidate, IceServer, Signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, sleep_until, timeout};
+use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelMessage};
+use webrtc::error::Error;
+use webrtc::peer_connection::{
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
+    RTCIceCandidate, RTCIceCandidateInit, RTCIceConnectionState, RTCIceGatheringState,
+    RTCIceServer, RTCPeerConnectionIceEvent, RTCPeerConnectionState, RTCSessionDescription,
+    SettingEngine, SettingEngineBuilder, StatsSelector,
+};
+
+use super::addresses;
+use super::channel::{Progress, WebRtcChannel, acknowledged};
+use super::config::{MAX_MESSAGE, WebRtcConfig};
+use super::runtime::{ConnectionRuntime, Cut, Haste};
+use crate::sdp::{MAX_CANDIDATES, RemoteDescription};
+
+/// Callbacks that may wait for the task. The crate's task waits too when there are more.
+const CALLBACKS: usize = 64;
+
+/// Data channels beyond the one, which are closed politely, before the connection counts as abused.
+const MAX_EXTRA_CHANNELS: usize = 8;
+
+/// How often a live ICE agent asks its remote for a sign of life.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
+
+/// How long the end of a connection waits for the application to take the frames that came before.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
+const SETTLE_POLL: Duration = Duration::from_millis(5);
+
+/// How often the unread bytes of a channel are counted.
+const UNREAD_CHECK: Duration = Duration::from_millis(500);
+
+/// The two ends of a negotiation.
+pub(super) enum Role {
+    Offerer,
+    /// With the remote's offer.
+    Answerer(String),
+}
+
+/// One connection, before its task starts.
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
+    pub(super) role: Role,
+    pub(super) ice_servers: Vec<IceServer>,
+    pub(super) config: Arc<WebRtcConfig>,
+    pub(super) cut: Cut,
+    pub(super) signals: mpsc::Receiver<Signal>,
+    /// Resolves when the connection shall close.
+    pub(super) stop: oneshot::Receiver<Infallible>,
+    pub(super) events: mpsc::Sender<DirectEvent<WebRtcChannel>>,
+}
+
+impl Connection {
+    /// Runs until the connection is over or shall close. Everything that it holds is free afterwards.
+    pub(super) async fn run(self) {
+        let Self { id, role, ice_servers, config, cut, signals, mut stop, events } = self;
+        // Ends the crate's tasks, however this one ends.
+        let haste = Haste::default();
+        let (runtime, _tasks) = ConnectionRuntime::new(config.socket_buffer, cut, haste.clone());
+        let (callbacks, happened) = mpsc::channel(CALLBACKS);
+        let handler = Arc::new(Handler {
+            callbacks,
+            channels: AtomicUsize::new(0),
+            role: (&role).into(),
+            haste: haste.clone(),
+        });
+        let built = tokio::select! {
+            biased;
+            _ = &mut stop => return,
+            built = build(&config, ice_servers, runtime, handler) => built,
+        };
+        let error = match built {
+            Ok(peer) => {
+                let mut work = Work {
+                    id,
+                    peer: Arc::clone(&peer),
+                    config: Arc::clone(&config),
+                    haste,
+                    happened,
+                    signals,
+                    events: events.clone(),
+                    early: Vec::new(),
+                    candidates: 0,
+                    has_remote: false,
+                    mid: None,
+                    remote_max_message: 0,
+                    channel: None,
+                };
+                let error = tokio::select! {
+                    biased;
+                    _ = &mut stop => None,
+                    Err(error) = work.run(role) => Some(error),
+                };
+                if let (None, Some(channel)) = (&error, &work.channel) {
+                    let _ = timeout(config.linger, acknowledged(&**channel)).await;
+                }
+                // It fails only when the connection is closed already.
+                let _ = peer.close().await;
+                error
+            }
+            Err(error) => Some(error),
+        };
+        if let Some(error) = error {
+            tokio::select! {
+                _ = &mut stop => {}
+                // It fails only when the transport is gone.
+                _ = events.send(DirectEvent::Closed { connection: id, error }) => {}
+            }
+        }
+    }
+}
+
+fn failure(step: &str, error: &Error) -> TransportError {
+    TransportError(format!("{step}: {}", reason(error)))
+}
+
+/// What an error of the crate says, when that is a fixed text: others can quote a remote description, which
+/// holds a password.
+fn reason(error: &Error) -> String {
+    let is_fixed = format!("{error:?}").chars().all(|c| c.is_ascii_alphanumeric());
+    if is_fixed { error.to_string() } else { "it is malformed".to_owned() }
+}
+
+async fn build(
+    config: &WebRtcConfig,
+    ice_servers: Vec<IceServer>,
+    runtime: Arc<ConnectionRuntime>,
+    handler: Arc<Handler>,
+) -> Result<Arc<dyn PeerConnection>, TransportError> {
+    let addresses = addresses::to_bind(&config.addresses)
+        .map_err(|error| TransportError(format!("cannot list the local addresses: {error}")))?;
+    let ice_servers = ice_servers
+        .into_iter()
+        .map(|server| RTCIceServer {
+            urls: server.urls,
+            username: server.username.unwrap_or_default(),
+            credential: server.credential.unwrap_or_default(),
+        })
+        .collect();
+    let peer = PeerConnectionBuilder::new()
+        .with_configuration(
+            RTCConfigurationBuilder::default().with_ice_servers(ice_servers).build(),
+        )
+        .with_setting_engine(settings(config))
+        .with_data_channel_send_buffer_limit(config.send_buffer.max(1))
+        .with_runtime(runtime)
+        .with_handler(handler)
+        .with_udp_addrs(addresses)
+        .build()
+        .await
+        .map_err(|error| {
+            // How the crate reports a socket that it could not bind.
+            if let Error::Other(text) = &error {
+                TransportError(format!("cannot open a UDP socket: {text}"))
+            } else {
+                failure("cannot use the ICE servers", &error)
+            }
+        })?;
+    Ok(Arc::new(peer))
+}
+
+fn settings(config: &WebRtcConfig) -> SettingEngine {
+    let path_timeout = config.path_timeout.max(KEEP_ALIVE);
+    let disconnected = (path_timeout / 2).min(Duration::from_secs(5));
+    // Enough checks to last until the connection is given up.
+    let interval = config.check_interval.max(Duration::from_millis(1));
+    let checks = config.open_timeout.as_millis() / interval.as_millis();
+    SettingEngineBuilder::new()
+        .with_ice_timeouts(
+            Some(disconnected),
+            Some(path_timeout.saturating_sub(disconnected)),
+            Some(KEEP_ALIVE.min(disconnected / 2)),
+        )
+        .with_ice_connection_attempts(
+            Some(interval),
+            Some(u16::try_from(checks).unwrap_or(u16::MAX)),
+        )
+        .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+        // The addresses are chosen above: loopback is among them only on purpose.
+        .with_include_loopback_candidate(true)
+        // It needs a multicast socket, which fails without a network. Names that browsers hide their
+        // addresses behind are skipped; such a peer is reached when it reaches us.
+        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(max_message(config)))
+        .build()
+}
+
+fn max_message(config: &WebRtcConfig) -> u32 {
+    config.max_message.clamp(1_200, MAX_MESSAGE)
+}
+
+/// What the crate tells through callbacks.
+enum Happened {
+    Candidate(RTCIceCandidate),
+    Gathered,
+    Channel(Arc<dyn DataChannel>),
+    Failed(&'static str),
+}
+
+/// Passes callbacks on to the task.
+struct Handler {
+    callbacks: mpsc::Sender<Happened>,
+    /// Data channels that the remote has opened.
+    channels: AtomicUsize,
+    role: Expects,
+    haste: Haste,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expects {
+    Channel,
+    NoChannel,
+}
+
+impl From<&Role> for Expects {
+    fn from(role: &Role) -> Self {
+        match role {
+            Role::Offerer => Self::NoChannel,
+            Role::Answerer(_) => Self::Channel,
+        }
+    }
+}
+
+impl Handler {
+    /// Nobody listens any more once the connection is closing.
+    async fn tell(&self, happened: Happened) {
+        let _ = self.callbacks.send(happened).await;
+    }
+}
+
+#[async_trait]
+impl PeerConnectionEventHandler for Handler {
+    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        self.tell(Happened::Candidate(event.candidate)).await;
+    }
+
+    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        if state == RTCIceGatheringState::Complete {
+            self.tell(Happened::Gathered).await;
+        }
+    }
+
+    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
+        if state == RTCIceConnectionState::Connected {
+            self.haste.begin();
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        // Disconnected is not the end: the path may come back, and the session has its own keep-alive.
+        let end = if state == RTCPeerConnectionState::Failed {
+            "no path to the remote works (ICE failed)"
+        } else if state == RTCPeerConnectionState::Closed {
+            "the remote closed the connection"
+        } else {
+            return;
+        };
+        self.tell(Happened::Failed(end)).await;
+    }
+
+    async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
+        let before = self.channels.fetch_add(1, Ordering::Relaxed);
+        if before == 0 && self.role == Expects::Channel {
+            self.tell(Happened::Channel(channel)).await;
+        } else if before > MAX_EXTRA_CHANNELS {
+            self.tell(Happened::Failed("the remote opened too many data channels")).await;
+        } else {
+            // A later version may open more of them: it sees that this one does not want any.
+            let _ = channel.close().await;
+        }
+    }
+}
+
+/// The work of a connection's task.
+struct Work {
+    id: ConnectionId,
+    peer: Arc<dyn PeerConnection>,
+    config: Arc<WebRtcConfig>,
+    haste: Haste,
+    happened: mpsc::Receiver<Happened>,
+    signals: mpsc::Receiver<Signal>,
+    events: mpsc::Sender<DirectEvent<WebRtcChannel>>,
+    /// Candidates that came before the remote description.
+    early: Vec<IceCandidate>,
+    /// Remote candidates so far.
+    candidates: usize,
+    has_remote: bool,
+    /// The name of the first section of the local description.
+    mid: Option<String>,
+    /// The longest message to send.
+    remote_max_message: usize,
+    channel: Option<Arc<dyn DataChannel>>,
+}
+
+impl Work {
+    /// Returns only when the connection is over.
+    async fn run(&mut self, role: Role) -> Result<Infallible, TransportError> {
+        let deadline = tokio::time::Instant::now() + self.config.open_timeout;
+        match role {
+            Role::Offerer => self.offer().await?,
+            Role::Answerer(offer) => self.answer(offer).await?,
+        }
+        let first = tokio::select! {
+            opened = self.open() => opened?,
+            () = sleep_until(deadline) => return Err(TransportError(format!(
+                "no data channel was open after {} s", self.config.open_timeout.as_secs_f32()
+            ))),
+        };
+        self.haste.end();
+        let Some(channel) = self.channel.clone() else {
+            return Err(TransportError("the data channel is gone".to_owned()));
+        };
+        let progress = Arc::new(Progress::default());
+        self.emit(DirectEvent::Open {
+            connection: self.id,
+            channel: WebRtcChannel::new(
+                Arc::clone(&channel),
+                Arc::clone(&progress),
+                self.remote_max_message,
+                first,
+            ),
+            max_message: self.remote_max_message,
+        })
+        .await;
+        let label = channel.label().await.unwrap_or_default();
+        let Err(error) = self.watch(&label, &progress).await;
+        self.settle(&label, &progress).await;
+        Err(error)
+    }
+
+    async fn emit(&self, event: DirectEvent<WebRtcChannel>) {
+        // It fails only when the transport is gone, and then this task is about to stop.
+        let _ = self.events.send(event).await;
+    }
+
+    async fn emit_signal(&self, signal: Signal) {
+        self.emit(DirectEvent::Signal { connection: self.id, signal }).await;
+    }
+
+    async fn offer(&mut self) -> Result<(), TransportError> {
+        let label = random_label()?;
+        let channel = self
+            .peer
+            .create_data_channel(&label, None)
+            .await
+            .map_err(|error| failure("cannot create a data channel", &error))?;
+        self.channel = Some(channel);
+        let offer = self
+            .peer
+            .create_offer(None)
+            .await
+            .map_err(|error| failure("cannot create an offer", &error))?;
+        let offer = self.describe(offer).await?;
+        self.emit_signal(Signal::Offer(offer)).await;
+        Ok(())
+    }
+
+    async fn answer(&mut self, offer: String) -> Result<(), TransportError> {
+        self.take_remote("offer", &offer).await?;
+        let answer = self
+            .peer
+            .create_answer(None)
+            .await
+            .map_err(|error| failure("cannot answer the remote offer", &error))?;
+        let answer = self.describe(answer).await?;
+        self.emit_signal(Signal::Answer(answer)).await;
+        Ok(())
+    }
+
+    /// Applies a local description and gives it back with the candidates found in time: an old peer on the
+    /// other end never gets the trickled ones.
+    async fn describe(&mut self, local: RTCSessionDescription) -> Result<String, TransportError> {
+        self.peer
+            .set_local_description(local)
+            .await
+            .map_err(|error| failure("cannot apply the local description", &error))?;
+        let deadline = tokio::time::Instant::now() + self.config.gather_timeout;
+        loop {
+            tokio::select! {
+                () = sleep_until(deadline) => break,
+                happened = self.happened.recv() => match happened {
+                    Some(Happened::Gathered) => break,
+                    Some(Happened::Candidate(_)) => {}
+                    Some(Happened::Channel(channel)) => self.channel = Some(channel),
+                    Some(Happened::Failed(error)) => return Err(TransportError(error.to_owned())),
+                    None => return Err(stopped()),
+                },
+            }
+        }
+        let local = self.peer.local_description().await.ok_or_else(stopped)?;
+        self.mid =
+            local.sdp.lines().find_map(|line| line.strip_prefix("a=mid:")).map(str::to_owned);
+        Ok(local.sdp)
+    }
+
+    async fn take_remote(&mut self, kind: &str, sdp: &str) -> Result<(), TransportError> {
+        let unusable =
+            |why: String| TransportError(format!("the remote {kind} cannot be used: {why}"));
+        let remote = RemoteDescription::read(sdp).map_err(|error| unusable(error.to_string()))?;
+        let ours = max_message(&self.config);
+        let limit = remote.max_message.map_or(ours, |limit| limit.min(ours));
+        self.remote_max_message = usize::try_from(limit).unwrap_or(usize::MAX);
+        self.candidates += remote.candidates;
+        let description = match kind {
+            "offer" => RTCSessionDescription::offer(remote.sdp),
+            _ => RTCSessionDescription::answer(remote.sdp),
+        }
+        .map_err(|error| unusable(reason(&error)))?;
+        self.peer
+            .set_remote_description(description)
+            .await
+            .map_err(|error| unusable(reason(&error)))?;
+        self.has_remote = true;
+        for candidate in std::mem::take(&mut self.early) {
+            self.add_candidate(candidate).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns when the data channel is open, with a message in case it came with the opening.
+    async fn open(&mut self) -> Result<Option<RTCDataChannelMessage>, TransportError> {
+        loop {
+            let channel = self.channel.clone();
+            let opening = async {
+                match &channel {
+                    Some(channel) => channel.poll().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = opening => match event {
+                    Some(DataChannelEvent::OnOpen) => return Ok(None),
+                    Some(DataChannelEvent::OnMessage(message)) => return Ok(Some(message)),
+                    Some(DataChannelEvent::OnClose | DataChannelEvent::OnError) => {
+                        return Err(TransportError("the data channel did not open".to_owned()));
+                    }
+                    Some(_) => {}
+                    None => return Err(stopped()),
+                },
+                happened = self.happened.recv() => self.handle(happened).await?,
+                Some(signal) = self.signals.recv() => self.take_signal(signal).await?,
+            }
+        }
+    }
+
+    /// Returns when the open connection is over.
+    async fn watch(
+        &mut self,
+        label: &str,
+        progress: &Progress,
+    ) -> Result<Infallible, TransportError> {
+        let mut check = tokio::time::interval(UNREAD_CHECK);
+        check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = progress.ended() => {
+                    return Err(TransportError("the data channel was closed".to_owned()));
+                }
+                happened = self.happened.recv() => self.handle(happened).await?,
+                Some(signal) = self.signals.recv() => self.take_signal(signal).await?,
+                _ = check.tick() => {
+                    let unread = self.unread(label, progress).await;
+                    if unread > self.config.max_unread {
+                        return Err(TransportError(format!(
+                            "{unread} bytes are unread, at most {} are held", self.config.max_unread
+                        )));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until the application has taken the frames that came before the end.
+    async fn settle(&self, label: &str, progress: &Progress) {
+        let settled = async {
+            while !(progress.is_finished()
+                || progress.is_caught_up() && self.unread(label, progress).await == 0)
+            {
+                sleep(SETTLE_POLL).await;
+            }
+        };
+        // When the application does not read, the frames stay in its channel.
+        let _ = timeout(SETTLE_TIMEOUT, settled).await;
+    }
+
+    /// Bytes received and not yet read by the application.
+    async fn unread(&self, label: &str, progress: &Progress) -> u64 {
+        let read = progress.bytes_read();
+        let report = self.peer.get_stats(Instant::now(), StatsSelector::None).await;
+        let channels = report.data_channels().filter(|channel| channel.label == label);
+        let received: u64 = channels.map(|channel| channel.bytes_received).sum();
+        received.saturating_sub(read)
+    }
+
+    async fn handle(&mut self, happened: Option<Happened>) -> Result<(), TransportError> {
+        match happened {
+            Some(Happened::Candidate(candidate)) => {
+                let candidate = candidate
+                    .to_json()
+                    .map_err(|error| failure("cannot write a local candidate", &error))?;
+                // All candidates belong to the first section, with which the others are bundled; the crate
+                // does not fill in its name.
+                self.emit_signal(Signal::Candidate(IceCandidate {
+                    candidate: candidate.candidate,
+                    sdp_mid: self.mid.clone(),
+                    sdp_mline_index: Some(0),
+                    username_fragment: candidate.username_fragment,
+                }))
+                .await;
+                Ok(())
+            }
+            Some(Happened::Gathered) => Ok(()),
+            Some(Happened::Channel(channel)) => {
+                self.channel = Some(channel);
+                Ok(())
+            }
+            Some(Happened::Failed(error)) => Err(TransportError(error.to_owned())),
+            None => Err(stopped()),
+        }
+    }
+
+    async fn take_signal(&mut self, signal: Signal) -> Result<(), TransportError> {
+        match signal {
+            Signal::Answer(sdp) if !self.has_remote => self.take_remote("answer", &sdp).await,
+            Signal::Candidate(candidate) => self.add_candidate(candidate).await,
+            // A second description and the refusal of an offer are the session's business.
+            Signal::Offer(_) | Signal::Answer(_) | Signal::Decline(_) => Ok(()),
+            // Signals of a later core are not for this version.
+            _ => Ok(()),
+        }
+    }
+
+    async fn add_candidate(&mut self, candidate: IceCandidate) -> Result<(), TransportError> {
+        if !is_udp(&candidate.candidate) {
+            return Ok(());
+        }
+        if !self.has_remote {
+            if self.early.len() == MAX_CANDIDATES {
+                return Err(too_many_candidates());
+            }
+            self.early.push(candidate);
+            return Ok(());
+        }
+        self.candidates += 1;
+        if self.candidates > MAX_CANDIDATES {
+            return Err(too_many_candidates());
+        }
+        self.peer
+            .add_ice_candidate(RTCIceCandidateInit {
+                candidate: candidate.candidate,
+                sdp_mid: candidate.sdp_mid,
+                sdp_mline_index: candidate.sdp_mline_index,
+                username_fragment: candidate.username_fragment,
+                url: None,
+            })
+            .await
+            .map_err(|error| failure("a remote candidate cannot be used", &error))
+    }
+}
+
+fn too_many_candidates() -> TransportError {
+    TransportError(format!("the remote sent more than {MAX_CANDIDATES} candidates"))
+}
+
+fn stopped() -> TransportError {
+    TransportError("the connection broke down".to_owned())
+}
+
+/// Whether a candidate attribute names UDP, the only transport here. "End of candidates" does not.
+fn is_udp(candidate: &str) -> bool {
+    let transport = candidate.split_ascii_whitespace().nth(2);
+    !candidate.is_empty() && transport.is_none_or(|name| !name.eq_ignore_ascii_case("tcp"))
+}
+
+/// 40 hex digits, as the original client labels its channels.
+fn random_label() -> Result<String, TransportError> {
+    let mut bytes = [0; 20];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| TransportError(format!("no random numbers: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,186 @@
+//! What the transport reads out of a remote session description before it lets a WebRTC stack see it.
+
+use thiserror::Error;
+
+/// The longest session description in bytes. A browser's data-only offer has about 1,000.
+pub(crate) const MAX_SDP: usize = 64 * 1024;
+
+/// The most remote candidates per connection: each one is checked against each local address.
+pub(crate) const MAX_CANDIDATES: usize = 64;
+
+/// The most media sections. A peer that also offers media has a few.
+const MAX_SECTIONS: usize = 16;
+
+/// A message size that the remote did not state (RFC 8841, section 6.1).
+const DEFAULT_MAX_MESSAGE: u32 = 65_536;
+
+/// A remote session description that cannot be used. The messages quote nothing of it: it holds a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum SdpError {
+    #[error("it has {0} bytes, at most {MAX_SDP} are allowed")]
+    TooLong(usize),
+    #[error("it does not start with \"v=0\"")]
+    NotSdp,
+    #[error("it has no data channel section (m=application … webrtc-datachannel)")]
+    NoDataChannel,
+    #[error("it has more than {MAX_SECTIONS} media sections")]
+    TooManySections,
+    #[error("it has no {0}")]
+    Missing(&'static str),
+    #[error("it has more than {MAX_CANDIDATES} candidates")]
+    TooManyCandidates,
+}
+
+/// A remote session description that passed.
+pub(crate) struct RemoteDescription {
+    /// The description for the WebRTC stack.
+    pub(crate) sdp: String,
+    /// The longest message that the remote takes; `None` when it sets no limit.
+    pub(crate) max_message: Option<u32>,
+    /// How many candidates it carries.
+    pub(crate) candidates: usize,
+}
+
+impl RemoteDescription {
+    /// Checks a description, and takes the remote's message limit out of it.
+    ///
+    /// The limit is removed (set to "none") because the `webrtc` crate would apply it to what the remote may
+    /// *send* as well, and lose longer messages. What we may send is checked by the sink of the channel.
+    pub(crate) fn read(sdp: &str) -> Result<Self, SdpError> {
+        if sdp.len() > MAX_SDP {
+            return Err(SdpError::TooLong(sdp.len()));
+        }
+        if !sdp.starts_with("v=0") {
+            return Err(SdpError::NotSdp);
+        }
+        let mut description =
+            Self { sdp: String::with_capacity(sdp.len() + 32), max_message: None, candidates: 0 };
+        let mut found = Found::default();
+        let mut max_message = None;
+        for line in sdp.lines().filter(|line| !line.is_empty()) {
+            if line.starts_with("m=") {
+                found.enter_section(line);
+            }
+            if let Some(value) = line.strip_prefix("a=max-message-size:") {
+                if found.in_data_channel {
+                    max_message = value.trim().parse::<u64>().ok();
+                }
+                continue;
+            }
+            found.fingerprint |= line.starts_with("a=fingerprint:");
+            found.ufrag |= line.starts_with("a=ice-ufrag:");
+            found.password |= line.starts_with("a=ice-pwd:");
+            description.candidates += usize::from(line.starts_with("a=candidate:"));
+            if line.starts_with("a=") && found.wants_limit() {
+                description.sdp.push_str("a=max-message-size:0\r\n");
+            }
+            description.sdp.push_str(line);
+            description.sdp.push_str("\r\n");
+        }
+        found.check(description.candidates)?;
+        description.max_message = match max_message {
+            None => Some(DEFAULT_MAX_MESSAGE),
+            Some(0) => None,
+            Some(limit) => Some(u32::try_from(limit).unwrap_or(u32::MAX)),
+        };
+        Ok(description)
+    }
+}
+
+/// What a description was seen to contain.
+#[derive(Default)]
+struct Found {
+    sections: usize,
+    in_data_channel: bool,
+    data_channel: bool,
+    fingerprint: bool,
+    ufrag: bool,
+    password: bool,
+    limit_written: bool,
+}
+
+impl Found {
+    fn enter_section(&mut self, line: &str) {
+        self.sections += 1;
+        self.in_data_channel = is_data_channel(line);
+        self.data_channel |= self.in_data_channel;
+        self.limit_written = false;
+    }
+
+    /// Whether this is the place for the limit: before the first attribute of the data channel section.
+    fn wants_limit(&mut self) -> bool {
+        self.in_data_channel && !std::mem::replace(&mut self.limit_written, true)
+    }
+
+    fn check(&self, candidates: usize) -> Result<(), SdpError> {
+        if self.sections > MAX_SECTIONS {
+            return Err(SdpError::TooManySections);
+        }
+        if !self.data_channel {
+            return Err(SdpError::NoDataChannel);
+        }
+        for (present, what) in [
+            (self.fingerprint, "certificate fingerprint (a=fingerprint)"),
+            (self.ufrag, "ICE user name fragment (a=ice-ufrag)"),
+            (self.password, "ICE password (a=ice-pwd)"),
+        ] {
+            if !present {
+                return Err(SdpError::Missing(what));
+            }
+        }
+        if candidates > MAX_CANDIDATES {
+            return Err(SdpError::TooManyCandidates);
+        }
+        Ok(())
+    }
+}
+
+/// `m=application 9 UDP/DTLS/SCTP webrtc-datachannel` (RFC 8841).
+fn is_data_channel(line: &str) -> bool {
+    line.starts_with("m=application ") && line.contains("webrtc-datachannel")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BROWSER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+        m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n\
+        a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\na=ice-ufrag:u\r\na=ice-pwd:p\r\n\
+        a=fingerprint:sha-256 AB\r\na=mid:0\r\na=sctp-port:5000\r\n";
+
+    fn limit(attribute: &str) -> Option<u32> {
+        RemoteDescription::read(&format!("{BROWSER}{attribute}\r\n")).unwrap().max_message
+    }
+
+    #[test]
+    fn the_message_limit_is_read_as_rfc_8841_says() {
+        assert_eq!(RemoteDescription::read(BROWSER).unwrap().max_message, Some(65_536));
+        assert_eq!(limit("a=max-message-size:262144"), Some(262_144));
+        assert_eq!(limit("a=max-message-size:16384"), Some(16_384));
+        assert_eq!(limit("a=max-message-size:0"), None);
+        assert_eq!(limit("a=max-message-size:18446744073709551615"), Some(u32::MAX));
+        assert_eq!(limit("a=max-message-size:much"), Some(65_536));
+    }
+
+    #[test]
+    fn a_limit_of_another_section_is_not_the_data_channels() {
+        let media = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=max-message-size:1";
+        assert_eq!(limit(media), Some(65_536));
+    }
+
+    #[test]
+    fn the_stack_sees_the_same_description_without_a_limit() {
+        let description =
+            RemoteDescription::read(&format!("{BROWSER}a=max-message-size:9\r\n")).unwrap();
+        let unlimited = "c=IN IP4 0.0.0.0\r\na=max-message-size:0\r\n";
+        assert_eq!(description.sdp, BROWSER.replace("c=IN IP4 0.0.0.0\r\n", unlimited));
+        assert_eq!(description.candidates, 1);
+    }
+
+    #[test]
+    fn bare_line_feeds_are_accepted() {
+        let description = RemoteDescription::read(&BROWSER.replace("\r\n", "\n")).unwrap();
+        assert!(description.sdp.lines().count() == BROWSER.lines().count() + 1);
+    }
+}

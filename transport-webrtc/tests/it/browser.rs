@@ -1,0 +1,266 @@
+//! A page in headless Chromium with a plain `RTCPeerConnection`.
+
+use std::process::Stdio;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+use socketio_p2p_core::Frame;
+use socketio_p2p_core::driver::{DirectCommand, DirectEvent, DirectTransport as _};
+use socketio_p2p_core::signal::Signal;
+use socketio_p2p_transport_webrtc::{WebRtcChannel, WebRtcConfig, WebRtcTransport};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use tokio::sync::{Mutex, mpsc};
+
+use crate::support::{ONE, next_closed, receive, send, within};
+
+const PAGE: &str = include_str!("browser.html");
+
+/// Where Chromium is, or `None` after saying how to install it. With `CI=true` it must be there.
+fn chromium(test: &str) -> Option<String> {
+    let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
+        std::process::Command::new(name)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    });
+    if found.is_none() {
+        let message = format!("{test}: Chromium is missing; on Debian: apt-get install chromium");
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
+        println!("skipped {message}");
+    }
+    found.map(str::to_owned)
+}
+
+/// A browser with the page open. Ends with its process when dropped.
+struct Browser {
+    _process: Child,
+    profile: std::path::PathBuf,
+    commands: mpsc::Sender<Value>,
+    events: mpsc::Receiver<Value>,
+}
+
+impl Browser {
+    async fn start(program: &str, test: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (commands, next) = mpsc::channel(64);
+        let (sender, events) = mpsc::channel(64);
+        let next = Arc::new(Mutex::new(next));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, Arc::clone(&next), sender.clone()));
+            }
+        });
+        let profile = std::env::temp_dir().join(format!("{test}-{}", std::process::id()));
+        let process = Command::new(program)
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--disable-dev-shm-usage",
+                "--remote-debugging-port=0",
+            ])
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .arg(format!("http://{address}/"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self { _process: process, profile, commands, events }
+    }
+
+    async fn tell(&self, command: Value) {
+        within("the page taking a command", self.commands.send(command)).await.unwrap();
+    }
+
+    async fn event(&mut self) -> Value {
+        within("an event of the page", self.events.recv()).await.unwrap()
+    }
+
+    /// Carries signals until the channel is open on both sides.
+    async fn connect(&mut self, transport: &mut WebRtcTransport) -> (WebRtcChannel, Value) {
+        let (mut channel, mut opened) = (None, None);
+        while channel.is_none() || opened.is_none() {
+            tokio::select! {
+                event = self.event() => match event["event"].as_str() {
+                    Some("signal") => self.carry(&event["signal"], transport),
+                    Some("open") => opened = Some(event),
+                    _ => panic!("expected a signal or an open channel, got {event}"),
+                },
+                event = within("an event of the transport", transport.next()) => match event.unwrap() {
+                    DirectEvent::Signal { signal, .. } => {
+                        self.tell(json!({ "do": "signal", "signal": signal })).await;
+                    }
+                    DirectEvent::Open { channel: open, max_message, .. } => {
+                        assert_eq!(max_message, 262_144);
+                        channel = Some(open);
+                    }
+                    other => panic!("expected a signal or an open channel, got {other:?}"),
+                },
+            }
+        }
+        (channel.unwrap(), opened.unwrap())
+    }
+
+    fn carry(&self, signal: &Value, transport: &mut WebRtcTransport) {
+        // The end of candidates.
+        if signal["candidate"].is_null() && signal["type"].is_null() {
+            return;
+        }
+        let command = match serde_json::from_value(signal.clone()).unwrap() {
+            Signal::Offer(sdp) => {
+                DirectCommand::Answer { connection: ONE, ice_servers: vec![], sdp }
+            }
+            signal => DirectCommand::Signal { connection: ONE, signal },
+        };
+        transport.execute(command);
+    }
+
+    /// Text, binary, empty and long messages, both ways and in order.
+    async fn exchange(&mut self, channel: &mut WebRtcChannel) {
+        for command in [
+            json!({ "do": "text", "data": "grüße" }),
+            json!({ "do": "binary", "data": [0, 255, 7] }),
+            json!({ "do": "text", "data": "" }),
+            json!({ "do": "binary", "data": [] }),
+            json!({ "do": "long", "length": 262_144 }),
+        ] {
+            self.tell(command).await;
+        }
+        for expected in [
+            Frame::from("grüße"),
+            Frame::from(vec![0, 255, 7]),
+            Frame::from(""),
+            Frame::from(Vec::new()),
+        ] {
+            assert_eq!(receive(channel).await, expected);
+        }
+        let long = receive(channel).await;
+        assert_eq!((long.len(), long.as_bytes().last()), (262_144, Some(&7)));
+
+        let mut bytes = vec![0; 262_144];
+        bytes[262_143] = 9;
+        for frame in [
+            Frame::from("2[\"peer-msg\",{\"textVal\":\"hi\"}]"),
+            Frame::from(vec![1, 2, 254]),
+            Frame::from(""),
+            Frame::from(Vec::new()),
+            Frame::from(bytes),
+        ] {
+            send(channel, frame).await;
+        }
+        for expected in [
+            json!({ "event": "text", "data": "2[\"peer-msg\",{\"textVal\":\"hi\"}]" }),
+            json!({ "event": "binary", "data": "0102fe" }),
+            json!({ "event": "text", "data": "" }),
+            json!({ "event": "binary", "data": "" }),
+            json!({ "event": "long", "length": 262_144, "last": 9 }),
+        ] {
+            assert_eq!(self.event().await, expected);
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self._process.start_kill();
+        let _ = std::fs::remove_dir_all(&self.profile);
+    }
+}
+
+/// As much HTTP/1.1 as the page needs.
+async fn serve(
+    stream: TcpStream,
+    next: Arc<Mutex<mpsc::Receiver<Value>>>,
+    events: mpsc::Sender<Value>,
+) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let mut request = String::new();
+        if stream.read_line(&mut request).await.ok()? == 0 {
+            return None;
+        }
+        let mut length = 0;
+        loop {
+            let mut header = String::new();
+            stream.read_line(&mut header).await.ok()?;
+            let header = header.trim_end().to_ascii_lowercase();
+            if header.is_empty() {
+                break;
+            }
+            if let Some(value) = header.strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.ok()?;
+        let (status, kind, answer) = match request.split(' ').nth(1)? {
+            "/" => ("200 OK", "text/html", PAGE.to_owned()),
+            "/next" => ("200 OK", "application/json", next.lock().await.recv().await?.to_string()),
+            "/event" => {
+                events.send(serde_json::from_slice(&body).ok()?).await.ok()?;
+                ("204 No Content", "text/plain", String::new())
+            }
+            _ => ("404 Not Found", "text/plain", String::new()),
+        };
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            answer.len()
+        );
+        stream.write_all(head.as_bytes()).await.ok()?;
+        stream.write_all(answer.as_bytes()).await.ok()?;
+        stream.flush().await.ok()?;
+    }
+}
+
+#[tokio::test]
+async fn chromium_takes_our_offer() {
+    const TEST: &str = "chromium_takes_our_offer";
+    let Some(program) = chromium(TEST) else { return };
+    let mut browser = Browser::start(&program, TEST).await;
+    let mut transport = WebRtcTransport::new(WebRtcConfig::default());
+    transport.execute(DirectCommand::Offer { connection: ONE, ice_servers: vec![] });
+    let (mut channel, opened) = browser.connect(&mut transport).await;
+    let label = opened["label"].as_str().unwrap();
+    assert!(label.len() == 40 && label.chars().all(|c| c.is_ascii_hexdigit()), "{label}");
+    assert_eq!(opened["protocol"], "");
+    assert_eq!(opened["ordered"], true);
+    assert_eq!(opened["reliable"], true);
+    assert_eq!(opened["negotiated"], false);
+    browser.exchange(&mut channel).await;
+
+    transport.execute(DirectCommand::Close { connection: ONE });
+    assert_eq!(browser.event().await, json!({ "event": "closed" }));
+}
+
+#[tokio::test]
+async fn chromium_offers_and_we_answer() {
+    const TEST: &str = "chromium_offers_and_we_answer";
+    let Some(program) = chromium(TEST) else { return };
+    let mut browser = Browser::start(&program, TEST).await;
+    let mut transport = WebRtcTransport::new(WebRtcConfig::default());
+    browser.tell(json!({ "do": "offer" })).await;
+    let (mut channel, opened) = browser.connect(&mut transport).await;
+    assert_eq!(opened["label"], "from the browser");
+    browser.exchange(&mut channel).await;
+
+    browser.tell(json!({ "do": "text", "data": "the last" })).await;
+    browser.tell(json!({ "do": "close" })).await;
+    let (read, (connection, _)) = tokio::join!(
+        async { (receive(&mut channel).await, within("the end", channel.next()).await) },
+        next_closed(&mut transport)
+    );
+    assert_eq!(read, (Frame::from("the last"), None));
+    assert_eq!(connection, ONE);
+}

@@ -1,0 +1,19 @@
+//! The native transport against itself, another process and a real browser.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests fail by panicking, and say so when they are skipped"
+)]
+
+mod support;
+
+mod backpressure;
+mod browser;
+mod close;
+mod foreign;
+mod frames;
+mod open;
+mod process;

@@ -1,0 +1,138 @@
+//! Two transports in one process, with the signals carried by hand.
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use futures::{SinkExt as _, StreamExt as _};
+use socketio_p2p_core::driver::{DirectCommand, DirectEvent, DirectTransport as _, TransportError};
+use socketio_p2p_core::signal::Signal;
+use socketio_p2p_core::{ConnectionId, Frame};
+use socketio_p2p_transport_webrtc::{WebRtcChannel, WebRtcConfig, WebRtcTransport};
+
+pub(crate) const ONE: ConnectionId = ConnectionId::from_u64(1);
+pub(crate) const TWO: ConnectionId = ConnectionId::from_u64(2);
+
+/// A bound that no working machine reaches.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for something that must happen.
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: nothing happened within {PATIENCE:?}"))
+}
+
+pub(crate) fn loopback() -> WebRtcConfig {
+    let mut config = WebRtcConfig::default();
+    config.addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    config
+}
+
+pub(crate) async fn next(transport: &mut WebRtcTransport) -> DirectEvent<WebRtcChannel> {
+    within("an event of the transport", transport.next()).await.unwrap()
+}
+
+pub(crate) async fn next_signal(transport: &mut WebRtcTransport) -> Signal {
+    match next(transport).await {
+        DirectEvent::Signal { signal, .. } => signal,
+        other => panic!("expected a signal, got {other:?}"),
+    }
+}
+
+pub(crate) async fn next_open(transport: &mut WebRtcTransport) -> (WebRtcChannel, usize) {
+    match next(transport).await {
+        DirectEvent::Open { channel, max_message, .. } => (channel, max_message),
+        other => panic!("expected an open channel, got {other:?}"),
+    }
+}
+
+pub(crate) async fn next_closed(transport: &mut WebRtcTransport) -> (ConnectionId, TransportError) {
+    match next(transport).await {
+        DirectEvent::Closed { connection, error } => (connection, error),
+        other => panic!("expected the end of a connection, got {other:?}"),
+    }
+}
+
+/// Makes an offer and gives its description.
+pub(crate) async fn offer(transport: &mut WebRtcTransport, connection: ConnectionId) -> String {
+    transport.execute(DirectCommand::Offer { connection, ice_servers: vec![] });
+    match next_signal(transport).await {
+        Signal::Offer(sdp) => sdp,
+        other => panic!("expected an offer, got {other:?}"),
+    }
+}
+
+/// Answers an offer and gives the answer's description.
+pub(crate) async fn answer(
+    transport: &mut WebRtcTransport,
+    connection: ConnectionId,
+    sdp: String,
+) -> String {
+    transport.execute(DirectCommand::Answer { connection, ice_servers: vec![], sdp });
+    match next_signal(transport).await {
+        Signal::Answer(sdp) => sdp,
+        other => panic!("expected an answer, got {other:?}"),
+    }
+}
+
+/// Two transports with one open connection: `ONE` on the offerer's side, `TWO` on the other.
+pub(crate) struct Pair {
+    pub(crate) offerer: WebRtcTransport,
+    pub(crate) answerer: WebRtcTransport,
+    pub(crate) near: WebRtcChannel,
+    pub(crate) far: WebRtcChannel,
+}
+
+impl Pair {
+    pub(crate) async fn open() -> Self {
+        Self::open_with(loopback()).await
+    }
+
+    pub(crate) async fn open_with(config: WebRtcConfig) -> Self {
+        let mut offerer = WebRtcTransport::new(config.clone());
+        let mut answerer = WebRtcTransport::new(config);
+        let (near, far) = connect(&mut offerer, ONE, &mut answerer, TWO).await;
+        Self { offerer, answerer, near, far }
+    }
+}
+
+/// Opens a connection between two transports.
+pub(crate) async fn connect(
+    offerer: &mut WebRtcTransport,
+    one: ConnectionId,
+    answerer: &mut WebRtcTransport,
+    two: ConnectionId,
+) -> (WebRtcChannel, WebRtcChannel) {
+    let sdp = offer(offerer, one).await;
+    let sdp = answer(answerer, two, sdp).await;
+    offerer.execute(DirectCommand::Signal { connection: one, signal: Signal::Answer(sdp) });
+    let ((near, _), (far, _)) = tokio::join!(next_open(offerer), next_open(answerer));
+    (near, far)
+}
+
+pub(crate) async fn send(channel: &mut WebRtcChannel, frame: impl Into<Frame>) {
+    within("sending a frame", channel.send(frame.into())).await.unwrap();
+}
+
+pub(crate) async fn receive(channel: &mut WebRtcChannel) -> Frame {
+    within("a frame", channel.next()).await.expect("the channel ended").unwrap()
+}
+
+/// This test binary, to run one ignored test alone.
+pub(crate) fn test_process(test: &str) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]);
+    command
+}
+
+/// Runs one ignored test in a process of its own.
+pub(crate) fn run_alone(test: &str) {
+    let output = test_process(test).into_std().output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{test}: {text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

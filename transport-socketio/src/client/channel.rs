@@ -1,0 +1,226 @@
+//! An open connection as a stream and a sink of frames.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
+use socketio_p2p_core::driver::TransportError;
+use socketio_p2p_core::{Frame, Time};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use super::engine::{Engine, Handshake, Received};
+
+/// The WebSocket below.
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// One connection to a Socket.IO server: frames in, frames out.
+///
+/// Pings are answered whenever either side of the channel is polled. The sink is ready while the write buffer of
+/// the WebSocket has room. After an error, or when the server has closed the connection, the stream ends.
+#[derive(Debug)]
+pub struct SocketIoChannel {
+    socket: Socket,
+    engine: Engine,
+    address: String,
+    max_payload: u64,
+    /// The origin of `Time`.
+    origin: Instant,
+    timer: Pin<Box<Sleep>>,
+    /// Whether a pong lies in the write buffer.
+    unflushed: bool,
+    ended: bool,
+    /// Who waits for the sink: the stream's side may be the one that learns of room.
+    writer: Option<Waker>,
+}
+
+impl SocketIoChannel {
+    pub(super) fn new(
+        socket: Socket,
+        handshake: &Handshake,
+        address: String,
+        max_message: usize,
+    ) -> Self {
+        let origin = Instant::now();
+        let engine = Engine::new(handshake, Time::ZERO);
+        let timer = Box::pin(tokio::time::sleep_until(after(origin, engine.poll_timeout())));
+        // A server that names no limit has one all the same; ours for its messages is as good a guess as any.
+        let max_payload = handshake.max_payload.unwrap_or(max_message as u64);
+        Self {
+            socket,
+            engine,
+            address,
+            max_payload,
+            origin,
+            timer,
+            unflushed: false,
+            ended: false,
+            writer: None,
+        }
+    }
+
+    /// The longest message that the server takes, in bytes. A text frame is one byte longer as a message.
+    #[must_use]
+    pub const fn max_payload(&self) -> u64 {
+        self.max_payload
+    }
+
+    fn now(&self) -> Time {
+        let elapsed = self.origin.elapsed().as_nanos();
+        Time::from_nanos(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    }
+
+    fn error(&self, what: impl std::fmt::Display) -> TransportError {
+        TransportError(format!("the connection to {} failed: {what}", self.address))
+    }
+
+    /// Sends the pong that is due, as far as the socket takes it.
+    fn poll_pong(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
+        if self.engine.has_pong() {
+            ready!(self.socket.poll_ready_unpin(cx))?;
+            if let Some(pong) = self.engine.poll_pong() {
+                self.socket.start_send_unpin(Message::text(pong))?;
+                self.unflushed = true;
+            }
+        }
+        if self.unflushed {
+            ready!(self.socket.poll_flush_unpin(cx))?;
+            self.unflushed = false;
+            // The flush may have made the room that the other side waits for.
+            if let Some(writer) = self.writer.take() {
+                writer.wake();
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The next frame, the end, or the failure.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, TransportError>>> {
+        loop {
+            if let Poll::Ready(Err(error)) = self.poll_pong(cx) {
+                return Poll::Ready(Some(Err(self.error(error))));
+            }
+            let message = match self.socket.poll_next_unpin(cx) {
+                Poll::Ready(Some(Ok(message))) => message,
+                Poll::Ready(Some(Err(error))) => {
+                    return Poll::Ready(Some(Err(self.error(error))));
+                }
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => {
+                    let silent = ready!(self.poll_silence(cx));
+                    return Poll::Ready(Some(Err(silent)));
+                }
+            };
+            let now = self.now();
+            match message {
+                Message::Binary(bytes) => {
+                    self.engine.handle_binary(now);
+                    return Poll::Ready(Some(Ok(Frame::Binary(bytes))));
+                }
+                Message::Text(text) => match self.engine.handle_text(&text, now) {
+                    Ok(Received::Message) => {
+                        let frame = ByteString::try_from(Bytes::from(text).slice(1..));
+                        let frame = frame.map(Frame::Text).map_err(|error| self.error(error));
+                        return Poll::Ready(Some(frame));
+                    }
+                    Ok(Received::Control) => {}
+                    Ok(Received::Close) => return Poll::Ready(None),
+                    Err(error) => return Poll::Ready(Some(Err(self.error(error)))),
+                },
+                // The library has the answer to a close ready; nobody waits for what follows.
+                Message::Close(_) => {
+                    let _ = self.socket.poll_flush_unpin(cx);
+                    return Poll::Ready(None);
+                }
+                // It answers pings itself.
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
+                    self.engine.handle_binary(now);
+                }
+            }
+        }
+    }
+
+    /// Ready when the server has been silent for too long. The timer is set anew only when it fires, not with
+    /// each message.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<TransportError> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let now = self.now();
+            if let Err(error) = self.engine.handle_timeout(now) {
+                return Poll::Ready(self.error(error));
+            }
+            let deadline = after(self.origin, self.engine.poll_timeout());
+            self.timer.as_mut().reset(deadline);
+        }
+    }
+}
+
+fn after(origin: Instant, time: Time) -> Instant {
+    origin + time.saturating_since(Time::ZERO)
+}
+
+impl Stream for SocketIoChannel {
+    type Item = Result<Frame, TransportError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let frame = ready!(self.poll_frame(cx));
+        self.ended = !matches!(frame, Some(Ok(_)));
+        Poll::Ready(frame)
+    }
+}
+
+impl Sink<Frame> for SocketIoChannel {
+    type Error = TransportError;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let this = &mut *self;
+        let poll = match this.poll_pong(cx) {
+            Poll::Ready(Ok(())) => this.socket.poll_ready_unpin(cx),
+            other @ (Poll::Ready(Err(_)) | Poll::Pending) => other,
+        };
+        this.writer = poll.is_pending().then(|| cx.waker().clone());
+        poll.map_err(|error| this.error(error))
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, frame: Frame) -> Result<(), Self::Error> {
+        let prefix = u64::from(matches!(frame, Frame::Text(_)));
+        let len = frame.len() as u64 + prefix;
+        if len > self.max_payload {
+            let max = self.max_payload;
+            return Err(
+                self.error(format!("a message of {len} bytes where the server takes {max}"))
+            );
+        }
+        let message = match frame {
+            Frame::Text(text) => {
+                let mut packet = String::with_capacity(1 + text.len());
+                packet.push('4');
+                packet.push_str(&text);
+                Message::text(packet)
+            }
+            Frame::Binary(bytes) => Message::Binary(bytes),
+        };
+        self.socket.start_send_unpin(message).map_err(|error| self.error(error))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let this = &mut *self;
+        let poll = match this.poll_pong(cx) {
+            Poll::Ready(Ok(())) => this.socket.poll_flush_unpin(cx),
+            other @ (Poll::Ready(Err(_)) | Poll::Pending) => other,
+        };
+        this.writer = poll.is_pending().then(|| cx.waker().clone());
+        poll.map_err(|error| this.error(error))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.socket.poll_close_unpin(cx).map_err(|error| self.error(error))
+    }
+}

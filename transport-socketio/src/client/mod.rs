@@ -1,0 +1,219 @@
+//! The client's side: Socket.IO connections for a session.
+
+mod address;
+mod channel;
+mod engine;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use socketio_p2p_core::driver::{Signaling, TransportError};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+
+use self::address::Address;
+pub use self::address::AddressError;
+use self::channel::Socket;
+pub use self::channel::SocketIoChannel;
+
+/// How long opening a connection may take, from the name lookup to the Engine.IO handshake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest message that is taken from a server.
+const MAX_MESSAGE: usize = 16 * 1024 * 1024;
+
+/// What is collected before it is written to the socket, so that a burst of small frames is one write.
+const WRITE_BUFFER: usize = 16 * 1024;
+
+/// Opens signalling channels to a Socket.IO server over WebSocket (Engine.IO v4).
+///
+/// It opens connections and answers pings. The Socket.IO `CONNECT`, the events, and when to try again are the
+/// session's business.
+///
+/// ```no_run
+/// # fn main() -> Result<(), socketio_p2p_transport_socketio::AddressError> {
+/// use socketio_p2p_transport_socketio::SocketIoSignaling;
+///
+/// let signaling = SocketIoSignaling::new("https://example.org")?;
+/// # drop(signaling);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct SocketIoSignaling {
+    address: Address,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    connect_timeout: Duration,
+    max_message: usize,
+    #[cfg(feature = "rustls")]
+    tls: Option<std::sync::Arc<rustls::ClientConfig>>,
+}
+
+impl SocketIoSignaling {
+    /// A server's URL: `http://`, `https://`, `ws://` or `wss://`, with a path when the server does not listen at
+    /// `/socket.io/`, with a query when it asks for one. A user and a password in it are sent as `Authorization`.
+    /// `https` and `wss` need one of the features `rustls-native-roots` and `rustls-webpki-roots`, or `rustls`
+    /// and a configuration of your own.
+    ///
+    /// # Errors
+    /// [`AddressError`] when the URL leads nowhere.
+    pub fn new(url: &str) -> Result<Self, AddressError> {
+        Ok(Self {
+            address: Address::parse(url)?,
+            headers: Vec::new(),
+            connect_timeout: CONNECT_TIMEOUT,
+            max_message: MAX_MESSAGE,
+            #[cfg(feature = "rustls")]
+            tls: None,
+        })
+    }
+
+    /// Sends a header with the request that opens a connection, such as a cookie.
+    ///
+    /// # Errors
+    /// [`AddressError::Header`] when HTTP does not allow it.
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, AddressError> {
+        let invalid = || AddressError::Header { name: name.to_owned() };
+        let header = HeaderName::try_from(name).map_err(|_| invalid())?;
+        let mut value = HeaderValue::try_from(value).map_err(|_| invalid())?;
+        value.set_sensitive(true);
+        self.headers.push((header, value));
+        Ok(self)
+    }
+
+    /// How long opening a connection may take. 10 s by default.
+    #[must_use]
+    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// The longest message in bytes that is taken from the server; a longer one ends the connection. 16 MiB by
+    /// default.
+    #[must_use]
+    pub fn with_max_message(mut self, bytes: usize) -> Self {
+        self.max_message = bytes;
+        self
+    }
+
+    /// The TLS settings for `https` and `wss`, such as a private certificate authority.
+    #[cfg(feature = "rustls")]
+    #[must_use]
+    pub fn with_tls(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    fn request(&self) -> Result<Request, WsError> {
+        let mut request = self.address.url.as_str().into_client_request()?;
+        let headers = request.headers_mut();
+        if let Some(authorization) = &self.address.authorization
+            && let Ok(mut value) = HeaderValue::try_from(authorization)
+        {
+            value.set_sensitive(true);
+            headers.insert("authorization", value);
+        }
+        headers.extend(self.headers.iter().cloned());
+        Ok(request)
+    }
+
+    async fn open_socket(&self) -> Result<Socket, WsError> {
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(self.max_message))
+            .max_frame_size(Some(self.max_message))
+            .write_buffer_size(WRITE_BUFFER);
+        let request = self.request()?;
+        #[cfg(feature = "rustls")]
+        let opened = {
+            let connector = self.tls()?;
+            tokio_tungstenite::connect_async_tls_with_config(request, Some(config), true, connector)
+                .await
+        };
+        #[cfg(not(feature = "rustls"))]
+        let opened =
+            tokio_tungstenite::connect_async_with_config(request, Some(config), true).await;
+        opened.map(|(socket, _)| socket)
+    }
+
+    /// The application's TLS settings, or none for those that the library makes of the roots it has.
+    #[cfg(feature = "rustls")]
+    fn tls(&self) -> Result<Option<tokio_tungstenite::Connector>, WsError> {
+        if let Some(config) = self.tls.clone() {
+            return Ok(Some(tokio_tungstenite::Connector::Rustls(config)));
+        }
+        #[cfg(any(feature = "rustls-native-roots", feature = "rustls-webpki-roots"))]
+        {
+            // Fails when the process has chosen its cryptography already, which is as good.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            Ok(None)
+        }
+        #[cfg(not(any(feature = "rustls-native-roots", feature = "rustls-webpki-roots")))]
+        if self.address.url.starts_with("wss:") {
+            Err(tokio_tungstenite::tungstenite::error::UrlError::TlsFeatureNotEnabled.into())
+        } else {
+            Ok(None)
+        }
+    }
+
+    async fn open(&self) -> Result<SocketIoChannel, String> {
+        let mut socket = self.open_socket().await.map_err(describe)?;
+        let handshake = loop {
+            match socket.next().await {
+                Some(Ok(Message::Text(text))) => {
+                    break engine::read_open(&text).map_err(|error| error.to_string())?;
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Binary(_) | Message::Frame(_))) => {
+                    return Err("expected an Engine.IO open packet, got binary".to_owned());
+                }
+                Some(Ok(Message::Close(_))) | None => {
+                    return Err("closed before the Engine.IO open packet".to_owned());
+                }
+                Some(Err(error)) => return Err(describe(error)),
+            }
+        };
+        let shown = self.address.shown.clone();
+        Ok(SocketIoChannel::new(socket, &handshake, shown, self.max_message))
+    }
+}
+
+/// What went wrong, in words that name the step. The library's own text for an HTTP error is the status alone;
+/// Socket.IO servers say in the body what they did not like.
+fn describe(error: WsError) -> String {
+    let WsError::Http(response) = error else { return error.to_string() };
+    let body = response.body().as_deref().unwrap_or_default();
+    let body = String::from_utf8_lossy(body.get(..200).unwrap_or(body));
+    let space = if body.is_empty() { "" } else { " " };
+    format!("the server answered {}{space}{}", response.status(), body.escape_debug())
+}
+
+#[async_trait]
+impl Signaling for SocketIoSignaling {
+    type Channel = SocketIoChannel;
+
+    async fn connect(&mut self) -> Result<SocketIoChannel, TransportError> {
+        let failed = |what: String| {
+            TransportError(format!("cannot connect to {}: {what}", self.address.shown))
+        };
+        match tokio::time::timeout(self.connect_timeout, self.open()).await {
+            Ok(opened) => opened.map_err(failed),
+            Err(_) => Err(failed(format!("no answer within {:?}", self.connect_timeout))),
+        }
+    }
+}
+
+/// Shows where it leads; neither credentials nor headers.
+impl fmt::Debug for SocketIoSignaling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketIoSignaling")
+            .field("server", &self.address.shown)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("max_message", &self.max_message)
+            .finish_non_exhaustive()
+    }
+}

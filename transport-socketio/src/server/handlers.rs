@@ -1,0 +1,167 @@
+//! Where `socketioxide` calls us.
+//!
+//! Its function handlers run on a task per event, which loses the order of events. These run within the
+//! connection's own task, one after the other.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+
+use socketio_p2p_core::ClientId;
+use socketio_p2p_core::hub::{Departure, JoinError};
+use socketio_p2p_core::signal::{ClientMessage, Join};
+use socketioxide::adapter::LocalAdapter;
+use socketioxide::extract::SocketRef;
+use socketioxide::handler::{ConnectHandler, DisconnectHandler, MessageHandler, Value};
+use socketioxide::socket::{DisconnectReason, Sid, Socket};
+
+use super::V0Client;
+use super::outbox::Outbox;
+use super::state::Shared;
+use super::wire;
+
+type Admission<'a> =
+    Pin<Box<dyn Future<Output = Result<(), Box<dyn fmt::Display + Send>>> + Send + 'a>>;
+
+/// The connect handler of the namespace, around the application's own.
+///
+/// The client joins in the middleware. `socketioxide` answers `CONNECT` before it calls the connect handler:
+/// handlers registered there would miss the events that follow at once, and a full room could not be refused.
+pub(super) struct Gate<H> {
+    shared: Arc<Shared>,
+    application: H,
+}
+
+impl<H> Gate<H> {
+    pub(super) const fn new(shared: Arc<Shared>, application: H) -> Self {
+        Self { shared, application }
+    }
+
+    fn admit(&self, socket: &Arc<Socket>, auth: Option<&Value>) -> Result<(), Refusal> {
+        let auth = auth.and_then(Value::as_str).map(|auth| auth.as_str());
+        let join = Join::from_auth(auth.unwrap_or_default())
+            .map_err(|error| JoinError::BadAuth { reason: error.to_string() })?;
+        let join = match join {
+            Some(join) if join.version != socketio_p2p_core::Version::V0 => join,
+            Some(_) | None => {
+                let socket = SocketRef::from(Arc::clone(socket));
+                let client = V0Client { socket: &socket, auth };
+                Join::v0((self.shared.settings.room_for_v0)(&client))
+            }
+        };
+        let outbox = Arc::new(Outbox::new(Arc::downgrade(socket)));
+        let client = self.shared.join(join, socket.id, outbox)?;
+        let shared = Arc::downgrade(&self.shared);
+        let seat = Arc::new(Seat { shared, client, socket: socket.id });
+        socket.on_disconnect(OnDisconnect(Arc::clone(&seat)));
+        socket.on_fallback(OnEvent(seat));
+        Ok(())
+    }
+}
+
+impl<H: Clone> Clone for Gate<H> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), application: self.application.clone() }
+    }
+}
+
+impl<H, T> ConnectHandler<LocalAdapter, T> for Gate<H>
+where
+    H: ConnectHandler<LocalAdapter, T>,
+    T: Send + Sync + 'static,
+{
+    fn call(&self, socket: Arc<Socket>, auth: Option<Value>) {
+        if self.shared.open(socket.id) {
+            self.application.call(socket, auth);
+        } else {
+            // A full buffer cannot be: nothing but the answer to `CONNECT` is in it.
+            let _ = SocketRef::from(socket).disconnect();
+        }
+    }
+
+    fn call_middleware<'a>(
+        &'a self,
+        socket: Arc<Socket>,
+        auth: &'a Option<Value>,
+    ) -> Admission<'a> {
+        Box::pin(async move {
+            self.application.call_middleware(Arc::clone(&socket), auth).await?;
+            self.admit(&socket, auth.as_ref()).map_err(|refusal| Box::new(refusal) as _)
+        })
+    }
+}
+
+/// What a client that is turned away reads in the `CONNECT_ERROR`. `socketioxide` has room for a message and
+/// nothing else, so the code for programs stands before the text, up to the colon.
+struct Refusal(JoinError);
+
+impl From<JoinError> for Refusal {
+    fn from(error: JoinError) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code(), self.0)
+    }
+}
+
+/// A client's place in the hub, held by its socket's handlers. A socket that goes without saying so, because a
+/// later step of its connecting failed, takes it along.
+struct Seat {
+    shared: Weak<Shared>,
+    client: ClientId,
+    socket: Sid,
+}
+
+impl Seat {
+    fn depart(&self, departure: Departure) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.depart(self.client, self.socket, departure);
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.depart(Departure::Lost);
+    }
+}
+
+struct OnEvent(Arc<Seat>);
+
+impl MessageHandler<LocalAdapter, Self> for OnEvent {
+    fn call(&self, _socket: Arc<Socket>, value: Value, _ack: Option<i64>) {
+        if let Some(shared) = self.0.shared.upgrade() {
+            let message =
+                wire::read(value).and_then(|packet| ClientMessage::from_packet(packet).ok());
+            shared.receive(self.0.client, message);
+        }
+    }
+}
+
+struct OnDisconnect(Arc<Seat>);
+
+impl DisconnectHandler<LocalAdapter, Self> for OnDisconnect {
+    fn call_with_defer(
+        &self,
+        socket: Arc<Socket>,
+        reason: DisconnectReason,
+        defer: fn(Arc<Socket>),
+    ) {
+        self.0.depart(match reason {
+            DisconnectReason::ClientNSDisconnect | DisconnectReason::ServerNSDisconnect => {
+                Departure::Left
+            }
+            // A server that closes is no reason to give up what does not run through it.
+            DisconnectReason::ClosingServer
+            | DisconnectReason::TransportClose
+            | DisconnectReason::MultipleHttpPollingError
+            | DisconnectReason::PacketParsingError
+            | DisconnectReason::TransportError
+            | DisconnectReason::HeartbeatTimeout => Departure::Lost,
+        });
+        defer(socket);
+    }
+}

@@ -1,0 +1,268 @@
+//! What the handlers share: the hub behind a lock, the clients' outboxes, and the task for the timers.
+//!
+//! The lock is held while the hub works and its output is put into outboxes. Encoding and sending happen after,
+//! under a lock of the one client.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use socketio_p2p_core::hub::{Departure, Hub, JoinError, Output};
+use socketio_p2p_core::signal::{ClientMessage, IceServer, Join};
+use socketio_p2p_core::{ClientId, Time};
+use socketioxide::socket::Sid;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::outbox::{Outbox, Outgoing, Progress};
+use super::{RoomForV0, ServerStats};
+
+/// How soon a client whose socket was full is tried again. `socketioxide` does not say when there is room.
+const RETRY: Duration = Duration::from_millis(5);
+
+pub(super) struct Settings {
+    pub(super) queue_bytes: usize,
+    pub(super) room_for_v0: RoomForV0,
+}
+
+pub(super) struct Shared {
+    state: Mutex<State>,
+    pub(super) settings: Settings,
+    /// The origin of the hub's clock.
+    origin: Instant,
+    /// Wakes the task: a timer is earlier, or a client waits for room.
+    wake: Arc<Notify>,
+    /// Clients that wait for room, or to be disconnected.
+    waiting: Mutex<Vec<Arc<Outbox>>>,
+    evicted: AtomicU64,
+    undeliverable: AtomicU64,
+}
+
+struct State {
+    hub: Hub,
+    outboxes: BTreeMap<ClientId, Arc<Outbox>>,
+    /// Clients that have joined and do not have their `CONNECT` yet.
+    opening: HashMap<Sid, ClientId>,
+    /// When the task wakes by itself.
+    armed: Option<Time>,
+}
+
+/// Nobody panics while holding a lock here; if somebody did, the data would still be whole.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(super) fn start(
+        hub: Hub,
+        settings: Settings,
+        runtime: &tokio::runtime::Handle,
+    ) -> Arc<Self> {
+        let shared = Arc::new(Self {
+            state: Mutex::new(State {
+                hub,
+                outboxes: BTreeMap::new(),
+                opening: HashMap::new(),
+                armed: None,
+            }),
+            settings,
+            origin: Instant::now(),
+            wake: Arc::new(Notify::new()),
+            waiting: Mutex::new(Vec::new()),
+            evicted: AtomicU64::new(0),
+            undeliverable: AtomicU64::new(0),
+        });
+        runtime.spawn(run(Arc::downgrade(&shared), Arc::clone(&shared.wake)));
+        shared
+    }
+
+    pub(super) fn join(
+        &self,
+        join: Join,
+        socket: Sid,
+        outbox: Arc<Outbox>,
+    ) -> Result<ClientId, JoinError> {
+        let now = self.now();
+        let mut state = lock(&self.state);
+        let client = state.hub.handle_connect(join, Some(socket.as_str()), now)?;
+        state.opening.insert(socket, client);
+        state.outboxes.insert(client, outbox);
+        self.settle_and_wake(state, now);
+        Ok(client)
+    }
+
+    /// A client's message, or none when its packet was no message of the dialect.
+    pub(super) fn receive(&self, client: ClientId, message: Option<ClientMessage>) {
+        let now = self.now();
+        let mut state = lock(&self.state);
+        // The hub counts what it refuses, and closes who keeps on. There is nothing to tell the client.
+        let _refused = match message {
+            Some(message) => state.hub.handle_message(client, message, now).err(),
+            None => Some(state.hub.handle_malformed(client, now)),
+        };
+        self.settle_and_wake(state, now);
+    }
+
+    pub(super) fn depart(&self, client: ClientId, socket: Sid, departure: Departure) {
+        let now = self.now();
+        let mut state = lock(&self.state);
+        state.opening.remove(&socket);
+        if state.outboxes.remove(&client).is_some() {
+            state.hub.handle_disconnect(client, departure, now);
+            self.settle_and_wake(state, now);
+        }
+    }
+
+    /// The client has its `CONNECT`: what waited for it can go.
+    /// `false` when the hub has sent it away meanwhile.
+    pub(super) fn open(&self, socket: Sid) -> bool {
+        let outbox = {
+            let mut state = lock(&self.state);
+            let client = state.opening.remove(&socket);
+            client.and_then(|client| state.outboxes.get(&client).cloned())
+        };
+        let Some(outbox) = outbox else { return false };
+        outbox.open();
+        if self.flush(&outbox) {
+            self.wake.notify_one();
+        }
+        true
+    }
+
+    pub(super) fn stats(&self) -> ServerStats {
+        ServerStats {
+            hub: self.with_hub(Hub::stats),
+            evicted: self.evicted.load(Ordering::Relaxed),
+            undeliverable: self.undeliverable.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn with_hub<T>(&self, read: impl FnOnce(&Hub) -> T) -> T {
+        read(&lock(&self.state).hub)
+    }
+
+    pub(super) fn set_ice_servers(&self, servers: Vec<IceServer>) {
+        lock(&self.state).hub.set_ice_servers(servers);
+    }
+
+    fn now(&self) -> Time {
+        let elapsed = self.origin.elapsed().as_nanos();
+        Time::from_nanos(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    }
+
+    fn settle_and_wake(&self, state: MutexGuard<'_, State>, now: Time) {
+        if self.settle(state, now) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Carries out what the hub asks for, and gives the lock back on the way. Whether the task has to know: a
+    /// timer is earlier, or a client waits for room.
+    fn settle(&self, mut state: MutexGuard<'_, State>, now: Time) -> bool {
+        let mut dirty: BTreeMap<ClientId, Arc<Outbox>> = BTreeMap::new();
+        let mut closed = Vec::new();
+        let State { hub, outboxes, armed, opening: _ } = &mut *state;
+        while let Some(output) = hub.poll_output() {
+            match output {
+                Output::Send { to, message } => {
+                    let message = Arc::new(Outgoing::new(message));
+                    let mut overfull = Vec::new();
+                    for client in hub.receivers(&to) {
+                        let Some(outbox) = outboxes.get(&client) else { continue };
+                        if outbox.push(Arc::clone(&message), self.settings.queue_bytes) {
+                            dirty.insert(client, Arc::clone(outbox));
+                        } else {
+                            overfull.push(client);
+                        }
+                    }
+                    for client in overfull {
+                        self.evicted.fetch_add(1, Ordering::Relaxed);
+                        hub.handle_disconnect(client, Departure::Lost, now);
+                        dirty.remove(&client);
+                        closed.extend(outboxes.remove(&client));
+                    }
+                }
+                Output::Close { client, .. } => {
+                    dirty.remove(&client);
+                    closed.extend(outboxes.remove(&client));
+                }
+                // A hub of a later version may ask for more.
+                _ => {}
+            }
+        }
+        let due = hub.poll_timeout();
+        let earlier = due.is_some_and(|due| armed.is_none_or(|armed| due < armed));
+        if earlier {
+            *armed = due;
+        }
+        drop(state);
+
+        for outbox in &closed {
+            outbox.close();
+        }
+        let mut waits = false;
+        for outbox in dirty.values().chain(&closed) {
+            waits |= self.flush(outbox);
+        }
+        earlier || waits
+    }
+
+    /// Sends what the client's socket takes. Whether the client is new among those that wait for room.
+    fn flush(&self, outbox: &Arc<Outbox>) -> bool {
+        match outbox.flush(&self.undeliverable) {
+            Progress::Done => false,
+            Progress::Full => {
+                let waits = outbox.start_waiting();
+                if waits {
+                    lock(&self.waiting).push(Arc::clone(outbox));
+                }
+                waits
+            }
+        }
+    }
+
+    /// Timers that are due, clients that wait. When to come again. It wakes nobody: it is the task that is woken.
+    fn tick(&self) -> Option<Instant> {
+        let now = self.now();
+        let mut state = lock(&self.state);
+        state.armed = None;
+        state.hub.handle_timeout(now);
+        self.settle(state, now);
+
+        let waiting = std::mem::take(&mut *lock(&self.waiting));
+        for outbox in waiting {
+            outbox.stop_waiting();
+            self.flush(&outbox);
+        }
+        let retry = (!lock(&self.waiting).is_empty()).then(|| Instant::now() + RETRY);
+        let due = lock(&self.state).armed.map(|due| self.origin + due.saturating_since(Time::ZERO));
+        match (retry, due) {
+            (Some(retry), Some(due)) => Some(retry.min(due)),
+            (retry, due) => retry.or(due),
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.wake.notify_one();
+    }
+}
+
+/// Runs the timers until the server is gone.
+async fn run(shared: Weak<Shared>, wake: Arc<Notify>) {
+    loop {
+        let next = match shared.upgrade() {
+            Some(shared) => shared.tick(),
+            None => return,
+        };
+        let woken = wake.notified();
+        match next {
+            Some(next) => {
+                let _ = tokio::time::timeout_at(next, woken).await;
+            }
+            None => woken.await,
+        }
+    }
+}

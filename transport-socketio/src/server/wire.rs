@@ -1,0 +1,137 @@
+//! Between our packets and the values of `socketioxide`.
+//!
+//! `socketioxide` encodes from `serde` types and copies attachments once per receiver. What has no attachments
+//! goes out as the text it is; only a binary event for v0 clients is taken apart and put together again.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde::Serialize;
+use serde::ser::{SerializeTuple as _, Serializer};
+use serde_json::value::RawValue;
+use socketio_p2p_core::codec;
+use socketio_p2p_core::signal::{Download, Epochs, Sequence, ServerMessage};
+use socketio_p2p_core::{Namespace, Packet, PacketType, PeerId};
+use socketioxide::SendError;
+use socketioxide::handler::Value;
+use socketioxide::socket::Socket;
+
+/// A message in the form in which `socketioxide` takes it.
+pub(super) enum Wire {
+    /// The whole payload: event name and arguments.
+    Text(Box<RawValue>),
+    /// A relay envelope.
+    Envelope(Download),
+    /// An event with attachments: its name and its arguments.
+    Binary(String, Vec<codec::Value>),
+}
+
+impl Wire {
+    /// `None` when the message has no valid form: a v1 peer relayed to a v0 client what is no packet.
+    pub(super) fn new(message: &ServerMessage) -> Option<Self> {
+        if let ServerMessage::Relay(download) = message {
+            return Some(Self::Envelope(download.clone()));
+        }
+        let packet = message.to_packet().ok()?;
+        if packet.attachments().is_empty() {
+            RawValue::from_string(packet.payload().to_owned()).ok().map(Self::Text)
+        } else {
+            let name = packet.event_name()?.into_owned();
+            let args = packet.args::<Vec<codec::Value>>().ok()?;
+            Some(Self::Binary(name, args))
+        }
+    }
+
+    pub(super) fn emit(&self, socket: &Socket) -> Result<(), SendError> {
+        match self {
+            Self::Text(payload) => socket.emit("", &Verbatim(payload)),
+            Self::Envelope(download) => socket.emit("p2p:relay", &Envelope(download)),
+            Self::Binary(name, args) => socket.emit(name, &Args(args)),
+        }
+    }
+}
+
+/// About how many bytes a message holds.
+pub(super) fn weight(message: &ServerMessage) -> usize {
+    /// Names, ids, numbers.
+    const FRAME: usize = 128;
+    FRAME
+        + match message {
+            ServerMessage::NumClients { welcome, .. } => {
+                welcome.as_ref().map_or(0, |welcome| welcome.roster.len() * FRAME)
+            }
+            ServerMessage::Offer { offer, .. } => offer.get().len(),
+            ServerMessage::Signal(signal) => signal.signal.get().len(),
+            ServerMessage::Relay(download) => download.parts.iter().map(Bytes::len).sum(),
+            ServerMessage::Event(packet) => {
+                packet.payload().len() + packet.attachments().iter().map(Bytes::len).sum::<usize>()
+            }
+            ServerMessage::PeerJoin(_)
+            | ServerMessage::PeerAway(_)
+            | ServerMessage::PeerDisconnect(_)
+            | _ => 0,
+        }
+}
+
+/// The packet in a value that came.
+pub(super) fn read(value: Value) -> Option<Packet> {
+    match value {
+        Value::Str(payload, attachments) => {
+            let payload = ByteString::try_from(Bytes::from(payload)).ok()?;
+            let attachments = attachments.map(Vec::from).unwrap_or_default();
+            let kind = match attachments.len() {
+                0 => PacketType::Event,
+                _ => PacketType::BinaryEvent,
+            };
+            Packet::from_parts(kind, &Namespace::default(), None, payload, attachments).ok()
+        }
+        Value::Bytes(_) => None,
+    }
+}
+
+/// A payload that goes out as it is: to `socketioxide` a newtype is all there is to say, event name included.
+#[derive(Serialize)]
+struct Verbatim<'a>(&'a RawValue);
+
+/// Arguments, each an argument of the event.
+struct Args<'a>(&'a [codec::Value]);
+
+impl Serialize for Args<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut args = serializer.serialize_tuple(self.0.len())?;
+        for arg in self.0 {
+            args.serialize_element(arg)?;
+        }
+        args.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    from: &'a PeerId,
+    #[serde(flatten)]
+    epochs: Option<Epochs>,
+    #[serde(flatten)]
+    sequence: Option<Sequence>,
+}
+
+struct Envelope<'a>(&'a Download);
+
+impl Serialize for Envelope<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(Download { from, epochs, sequence, parts }) = self;
+        let mut args = serializer.serialize_tuple(1 + parts.len())?;
+        args.serialize_element(&Header { from, epochs: *epochs, sequence: *sequence })?;
+        for part in parts.iter() {
+            args.serialize_element(&Part(part))?;
+        }
+        args.end()
+    }
+}
+
+struct Part<'a>(&'a [u8]);
+
+impl Serialize for Part<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}

@@ -1,0 +1,14 @@
+//! The integration tests of the crate, one binary: real sockets on loopback, and the JavaScript libraries.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking and says what it skips"
+)]
+
+mod client;
+mod server;
+mod support;

@@ -59,6 +59,8 @@
 //! | `lone-surrogate` | takes half a surrogate pair (`"\ud800"`) | rejected: no Unicode text holds it |
 //! | `number-range` | reads `1e400` as infinity, and would pass it on as `null` | rejected: the value would be lost silently |
 //! | `nesting` | has no bound | at most [`MAX_DEPTH`] arrays and objects are open at once |
+//! | `late-payload` | rejects a broken payload before the attachments come | once they have come: the payload is checked by a step of its own |
+//! | `overridden-placeholder` | does not look at the value of a key that comes again in the same object | judged like any other |
 //! | `name-limits` | has no bound | namespaces and event names have one, see [`Limits`] |
 //!
 //! As in the reference, a placeholder may have other keys (of equal keys the last counts), may come in any order,

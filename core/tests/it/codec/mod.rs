@@ -1,6 +1,7 @@
 //! The packet codec, seen from outside.
 
 mod decoder;
+mod differential;
 mod encoding;
 mod packets;
 mod reference;

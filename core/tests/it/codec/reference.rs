@@ -7,7 +7,7 @@ use serde_json::value::{RawValue, Value};
 
 #[allow(dead_code, reason = "the example's main function has no use here")]
 #[path = "../../../examples/codec.rs"]
-mod filter;
+pub(super) mod filter;
 
 const TABLE: &str = include_str!("../../data/malformed.jsonl");
 const DOCUMENTATION: &str = include_str!("../../../src/codec/mod.rs");

@@ -7,5 +7,6 @@
 )]
 
 mod codec;
+mod fuzz;
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 mod hub;

@@ -1,0 +1,42 @@
+//! The fuzz targets' seeds and former findings, replayed.
+
+use std::path::Path;
+
+use socketio_p2p_fuzz::codec;
+
+/// Runs a target's body over every file of a folder of seeds.
+fn replay(seeds: &str, at_least: usize, target: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(seeds);
+    let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+    let mut replayed = 0;
+    for file in files {
+        let path = file.unwrap().path();
+        let data = std::fs::read(&path).unwrap();
+        let result = std::panic::catch_unwind(|| target(&data));
+        assert!(result.is_ok(), "{} is a finding", path.display());
+        replayed += 1;
+    }
+    assert!(replayed >= at_least, "only {replayed} seeds in {folder:?}");
+}
+
+#[test]
+fn sequences_of_frames_are_judged_stably() {
+    replay("codec_frames", 250, codec::frames);
+}
+
+#[test]
+fn what_decodes_survives_another_round() {
+    replay("codec_frames", 250, codec::round_trip);
+}
+
+#[test]
+fn any_value_goes_out_and_comes_back() {
+    replay("codec_values", 10, codec::values);
+    replay("codec_frames", 250, codec::values);
+}
+
+#[test]
+fn typed_values_with_bytes_go_out_and_come_back() {
+    replay("codec_typed", 10, codec::typed);
+    replay("codec_frames", 250, codec::typed);
+}

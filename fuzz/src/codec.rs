@@ -1,0 +1,284 @@
+//! The packet codec.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use socketio_p2p_core::codec::{
+    Blob, DecodeError, Decoder, Encoder, Limits, Number, Value, is_reserved_event_name,
+};
+use socketio_p2p_core::{Frame, Namespace, Packet};
+
+/// Ends a frame. Frames that begin with `b` are binary, all others text.
+const END_OF_FRAME: u8 = 0x1e;
+
+fn read_frames(data: &[u8]) -> Vec<Frame> {
+    let frames = data.split(|byte| *byte == END_OF_FRAME);
+    let frame = |frame: &[u8]| match frame.strip_prefix(b"b") {
+        Some(bytes) => Frame::Binary(Bytes::copy_from_slice(bytes)),
+        None => Frame::from(String::from_utf8_lossy(frame).into_owned()),
+    };
+    frames.map(frame).collect()
+}
+
+fn limits() -> Limits {
+    Limits::default().with_max_packet_bytes(4096)
+}
+
+/// Any sequence of frames through one decoder: what it holds stays bounded, an error leaves nothing behind, the
+/// same frames give the same results, and what the check lets pass can be read.
+pub fn frames(data: &[u8]) {
+    let frames = read_frames(data);
+    let first = push_all(&frames);
+    assert!(first == push_all(&frames), "the same frames give other results");
+    for packet in first.into_iter().flatten().flatten() {
+        let again = push_all(&packet.frames().collect::<Vec<_>>());
+        assert!(matches!(again.last(), Some(Ok(Some(last))) if *last == packet));
+        assert!(packet.wire_len() <= limits().max_packet_bytes);
+        assert!(!format!("{packet:?}").is_empty());
+        let check = packet.validate(&limits());
+        assert_eq!(check.is_ok(), packet.data::<Value>().is_ok(), "{packet:?}: {check:?}");
+        let offset = check.err().map_or(0, |error| error.offset());
+        assert!(offset <= packet.head().len());
+    }
+}
+
+fn push_all(frames: &[Frame]) -> Vec<Result<Option<Packet>, DecodeError>> {
+    let mut decoder = Decoder::new(limits());
+    let push = |frame: &Frame| {
+        let result = decoder.push(frame.clone());
+        assert!(decoder.pending_bytes() <= limits().max_packet_bytes);
+        assert!(decoder.pending() == matches!(result, Ok(None)));
+        result
+    };
+    frames.iter().map(push).collect()
+}
+
+/// Whatever decodes is the same after another round of encoding and decoding.
+pub fn round_trip(data: &[u8]) {
+    for packet in push_all(&read_frames(data)).into_iter().flatten().flatten() {
+        if packet.validate(&limits()).is_err() {
+            continue;
+        }
+        let (Some(name), Ok(args)) = (packet.event_name(), packet.args::<Vec<Value>>()) else {
+            continue;
+        };
+        let mut encoder = Encoder::new();
+        let encoded = encoder
+            .event(&packet.namespace(), packet.ack_id(), &name, &args)
+            .unwrap_or_else(|error| refused(&error));
+        let again = reassemble(&encoded.to_packet());
+        assert_eq!(again.event_name(), Some(name));
+        assert_eq!(again.namespace(), packet.namespace());
+        assert_eq!(again.ack_id(), packet.ack_id());
+        assert!(again.args::<Vec<Value>>().is_ok_and(|again| again == args));
+    }
+}
+
+/// Any value goes out and comes back, or is refused for a reason.
+pub fn values(data: &[u8]) {
+    let mut input = Input(data);
+    let name = input.text();
+    let ack_id = input.flag().then(|| input.number());
+    let namespace = Namespace::new(format!("/{}", input.text().replace(',', ".")));
+    let args: Vec<Value> = (0..input.byte() % 4).map(|_| input.value(6)).collect();
+    let Ok(namespace) = namespace else { return };
+    let mut encoder = Encoder::new();
+    match encoder.event(&namespace, ack_id, &name, &args) {
+        Ok(encoded) => {
+            let packet = reassemble(&encoded.to_packet());
+            assert_eq!(packet.event_name().as_deref(), Some(name.as_str()));
+            assert_eq!((packet.namespace(), packet.ack_id()), (namespace, ack_id));
+            assert!(packet.args::<Vec<Value>>().is_ok_and(|again| again == args));
+        }
+        Err(_) => assert!(
+            is_reserved_event_name(&name)
+                || args.iter().any(has_flag) && args.iter().any(has_bytes)
+        ),
+    }
+}
+
+/// Bytes in every place that a type can have them.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Typed<'a> {
+    text: String,
+    blob: Blob,
+    #[serde(borrow, serialize_with = "write_bytes")]
+    slice: &'a [u8],
+    list: Vec<Option<Blob>>,
+    either: Either,
+    wide: i128,
+    float: f64,
+    #[serde(flatten)]
+    rest: Rest,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Either {
+    Number(i64),
+    Blob(Blob),
+    Named { blob: Blob },
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Rest {
+    inner: BTreeMap<String, Blob>,
+    kind: Kind,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Kind {
+    Unit,
+    Blob(Blob),
+    Pair(u8, Blob),
+}
+
+fn write_bytes<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
+}
+
+/// A typed value with bytes anywhere goes out and comes back; the same type read from any head never panics, and
+/// what it reads goes out and comes back too.
+pub fn typed(data: &[u8]) {
+    let mut input = Input(data);
+    let value = Typed {
+        text: input.text(),
+        blob: input.blob(),
+        slice: input.bytes(),
+        list: (0..input.byte() % 4).map(|_| input.flag().then(|| input.blob())).collect(),
+        either: match input.byte() % 3 {
+            0 => Either::Number(input.number().cast_signed()),
+            1 => Either::Blob(input.blob()),
+            _ => Either::Named { blob: input.blob() },
+        },
+        wide: i128::from(input.number()) << (input.byte() % 60),
+        float: input.float(),
+        rest: Rest {
+            inner: (0..input.byte() % 3).map(|_| (input.text(), input.blob())).collect(),
+            kind: match input.byte() % 3 {
+                0 => Kind::Unit,
+                1 => Kind::Blob(input.blob()),
+                _ => Kind::Pair(input.byte(), input.blob()),
+            },
+        },
+    };
+    goes_out_and_comes_back(&value);
+    for packet in push_all(&read_frames(data)).into_iter().flatten().flatten() {
+        if let Ok((value,)) = packet.args::<(Typed<'_>,)>() {
+            goes_out_and_comes_back(&value);
+        }
+    }
+}
+
+fn goes_out_and_comes_back(value: &Typed<'_>) {
+    let packet = Packet::event("typed", &(value,)).unwrap_or_else(|error| refused(&error));
+    let packet = reassemble(&packet);
+    let again = packet.args::<(Typed<'_>,)>();
+    assert!(again.as_ref().is_ok_and(|(again,)| again == value), "{:?}", again.err());
+}
+
+/// Sends a packet through a decoder without limits.
+fn reassemble(packet: &Packet) -> Packet {
+    let mut decoder = Decoder::new(Limits::unbounded());
+    let mut last = None;
+    for frame in packet.frames() {
+        assert!(last.is_none());
+        last = decoder.push(frame).unwrap_or_else(|error| refused(&error));
+    }
+    let again = last.unwrap_or_else(|| refused(&"the last frame completes no packet"));
+    assert!(again == *packet && again.validate(&Limits::unbounded()).is_ok());
+    again
+}
+
+#[allow(clippy::panic, reason = "a fuzz target fails by panicking")]
+fn refused(reason: &dyn std::fmt::Display) -> ! {
+    panic!("what must go through is refused: {reason}")
+}
+
+fn has_bytes(value: &Value) -> bool {
+    match value {
+        Value::Bytes(_) => true,
+        Value::Array(items) => items.iter().any(has_bytes),
+        Value::Object(entries) => entries.values().any(has_bytes),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+fn has_flag(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(has_flag),
+        Value::Object(entries) => {
+            entries.get("_placeholder") == Some(&Value::Bool(true))
+                || entries.values().any(has_flag)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Bytes(_) => {
+            false
+        }
+    }
+}
+
+/// Makes values of the fuzzer's bytes; zeros once they are used up.
+struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    fn take(&mut self, len: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(len.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.take(1).first().copied().unwrap_or(0)
+    }
+
+    fn flag(&mut self) -> bool {
+        self.byte() % 2 == 1
+    }
+
+    fn number(&mut self) -> u64 {
+        let len = usize::from(self.byte() % 9);
+        self.take(len).iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
+    fn float(&mut self) -> f64 {
+        let float = f64::from_bits(self.number());
+        if float.is_finite() { float } else { 0.5 }
+    }
+
+    fn bytes(&mut self) -> &'a [u8] {
+        let len = usize::from(self.byte() % 32);
+        self.take(len)
+    }
+
+    fn text(&mut self) -> String {
+        match self.byte() % 8 {
+            0 => "_placeholder".to_owned(),
+            1 => "num".to_owned(),
+            _ => String::from_utf8_lossy(self.bytes()).into_owned(),
+        }
+    }
+
+    fn blob(&mut self) -> Blob {
+        Blob::from(self.bytes().to_vec())
+    }
+
+    fn value(&mut self, depth: u8) -> Value {
+        match self.byte() % if depth == 0 { 6 } else { 8 } {
+            0 => Value::Null,
+            1 => Value::Bool(self.flag()),
+            2 => Value::Number(Number::from(self.number())),
+            3 => Value::Number(Number::from(self.number().cast_signed())),
+            4 => Value::String(self.text()),
+            5 => match self.flag() {
+                true => Value::Bytes(self.blob().into()),
+                false => Value::Number(Number::from(self.float())),
+            },
+            6 => Value::Array((0..self.byte() % 5).map(|_| self.value(depth - 1)).collect()),
+            _ => {
+                let entry = |input: &mut Self| (input.text(), input.value(depth - 1));
+                Value::Object((0..self.byte() % 5).map(|_| entry(self)).collect())
+            }
+        }
+    }
+}

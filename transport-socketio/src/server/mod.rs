@@ -48,7 +48,8 @@ const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 ///
 /// Peers of this library say in their `CONNECT` that they speak the v1 dialect, and in which room they meet.
 /// Clients of the original JavaScript library say nothing; they meet in the room that
-/// [`with_room_for_v0`](Self::with_room_for_v0) gives them. On Socket.IO 2.x they need the feature `eio3`.
+/// [`with_room_for_v0`](Self::with_room_for_v0) gives them. On Socket.IO 2.x they need the feature `eio3`, and
+/// WebSocket for binary events: `socketioxide` 0.18.9 garbles attachments for such clients over polling.
 ///
 /// # What a server should set
 ///

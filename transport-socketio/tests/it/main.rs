@@ -10,5 +10,6 @@
 )]
 
 mod client;
+mod npm;
 mod server;
 mod support;

@@ -28,16 +28,8 @@ mod name {
     pub(super) const RELAY: &str = "p2p:relay";
     pub(super) const PREFIX: &str = "p2p:";
 
-    pub(super) const ALL: [&str; 8] = [
-        NUM_CLIENTS,
-        OFFERS,
-        OFFER,
-        PEER_SIGNAL,
-        PEER_JOIN,
-        PEER_AWAY,
-        PEER_DISCONNECT,
-        RELAY,
-    ];
+    pub(super) const ALL: [&str; 8] =
+        [NUM_CLIENTS, OFFERS, OFFER, PEER_SIGNAL, PEER_JOIN, PEER_AWAY, PEER_DISCONNECT, RELAY];
 }
 
 /// Whether the dialect keeps this event name for itself, so that applications cannot use it.
@@ -679,10 +671,7 @@ impl ClientMessage {
             Self::Signal(signal) => Packet::event(name::PEER_SIGNAL, &(signal,)),
             Self::Relay(upload) => Packet::event(
                 name::RELAY,
-                &Envelope {
-                    header: UploadHeader { to: upload.to.clone() },
-                    parts: &upload.parts,
-                },
+                &Envelope { header: UploadHeader { to: upload.to.clone() }, parts: &upload.parts },
             ),
             Self::Broadcast(packet) => Ok(packet.clone()),
         }

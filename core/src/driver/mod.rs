@@ -3,14 +3,18 @@
 //! Frames pass through [`Stream`] and [`Sink`], without a box each; `async_trait` methods are for control,
 //! which happens a few times per connection. No runtime is assumed: transports and timers bring theirs.
 
+mod run;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{Sink, Stream};
 
+pub use self::run::Driver;
+pub use crate::command::DirectCommand;
 use crate::frame::Frame;
 use crate::id::ConnectionId;
-use crate::signal::{IceServer, Signal};
+use crate::signal::Signal;
 use crate::time::Time;
 
 /// A transport that failed, in its own words.
@@ -55,40 +59,6 @@ pub trait Signaling: Send {
 
     /// Opens a channel.
     async fn connect(&mut self) -> Result<Self::Channel, TransportError>;
-}
-
-/// What a direct transport is asked to do. Each names the connection it is about.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum DirectCommand {
-    /// Make a connection and an offer for it.
-    Offer {
-        /// The new connection.
-        connection: ConnectionId,
-        /// The ICE servers to use.
-        ice_servers: Vec<IceServer>,
-    },
-    /// Make a connection that answers this offer.
-    Answer {
-        /// The new connection.
-        connection: ConnectionId,
-        /// The ICE servers to use.
-        ice_servers: Vec<IceServer>,
-        /// The remote session description.
-        sdp: String,
-    },
-    /// Take a signal of the remote end.
-    Signal {
-        /// The connection; one that the transport does not know (any more) is ignored.
-        connection: ConnectionId,
-        /// An answer or a candidate.
-        signal: Signal,
-    },
-    /// Close the connection and free what it holds. No event about it follows.
-    Close {
-        /// The connection; one that the transport does not know (any more) is ignored.
-        connection: ConnectionId,
-    },
 }
 
 /// What a direct transport reports.

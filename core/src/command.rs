@@ -1,0 +1,52 @@
+//! What a session asks its transports to do.
+
+use crate::id::ConnectionId;
+use crate::signal::{IceServer, Signal};
+
+/// A request of the session to one of its transports.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Command {
+    /// Open the signalling channel, then report
+    /// [`handle_signaling_open`](crate::Session::handle_signaling_open) or
+    /// [`handle_signaling_closed`](crate::Session::handle_signaling_closed).
+    ConnectSignaling,
+    /// Close the signalling channel, after what was polled for it has been written. No report is expected.
+    CloseSignaling,
+    /// For the direct transport.
+    Direct(DirectCommand),
+}
+
+/// What a direct transport is asked to do. Each names the connection it is about.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DirectCommand {
+    /// Make a connection and an offer for it.
+    Offer {
+        /// The new connection.
+        connection: ConnectionId,
+        /// The ICE servers to use.
+        ice_servers: Vec<IceServer>,
+    },
+    /// Make a connection that answers this offer.
+    Answer {
+        /// The new connection.
+        connection: ConnectionId,
+        /// The ICE servers to use.
+        ice_servers: Vec<IceServer>,
+        /// The remote session description.
+        sdp: String,
+    },
+    /// Take a signal of the remote end.
+    Signal {
+        /// The connection; one that the transport does not know (any more) is ignored.
+        connection: ConnectionId,
+        /// An answer or a candidate.
+        signal: Signal,
+    },
+    /// Close the connection and free what it holds. No event about it follows.
+    Close {
+        /// The connection; one that the transport does not know (any more) is ignored.
+        connection: ConnectionId,
+    },
+}

@@ -1,0 +1,176 @@
+//! What an application can set, with the defaults.
+
+use std::time::Duration;
+
+use crate::codec::Limits;
+use crate::id::RoomName;
+use crate::packet::Namespace;
+
+/// When a session talks to a peer directly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Policy {
+    /// Connect directly and switch as soon as the direct path has proved itself (the original's
+    /// `autoUpgrade: true`).
+    #[default]
+    Automatic,
+    /// Connect directly, but stay on the relay until [`upgrade`](crate::Session::upgrade) (the original's
+    /// `autoUpgrade: false`).
+    Manual,
+    /// Never connect directly; offers are declined.
+    RelayOnly,
+    /// Connect directly and never send an event through the server again: events wait for the direct path.
+    DirectOnly,
+}
+
+/// The settings of a [`Session`](crate::Session). All bounds are per session or per peer and hold whatever a
+/// remote sends.
+///
+/// ```
+/// # use socketio_p2p_core::{Config, Policy};
+/// let config = Config::default().with_max_peers(10).with_policy(Policy::Manual);
+/// assert_eq!(config.max_peers, 10);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The room to join.
+    pub room: RoomName,
+    /// The Socket.IO namespace of the signalling server. Default: `/`.
+    pub namespace: Namespace,
+    /// The most direct connections at a time (the original's `numClients`). Members beyond stay on the relay.
+    /// Default: 5.
+    pub max_peers: usize,
+    /// When to talk directly. Default: automatic.
+    pub policy: Policy,
+    /// What a packet may hold, in both directions. Default: 256 attachments, 16 MiB, otherwise the codec's
+    /// defaults.
+    pub limits: Limits,
+    /// The most bytes that wait for one peer in one lane, unacknowledged ones counted. A single packet above
+    /// it is taken when nothing else waits. Default: 1 MiB.
+    pub queue_bytes: usize,
+    /// The most packets that wait for one peer in one lane. Default: 4096.
+    pub queue_packets: usize,
+    /// The largest piece in which a big packet travels. Default: 16 KiB.
+    pub fragment_bytes: usize,
+    /// The largest packet that travels in one piece on a direct path, head and attachments counted. Default:
+    /// 64 KiB.
+    pub whole_bytes: usize,
+    /// The most bytes that are under way to one peer through the relay before it acknowledges some. Default:
+    /// 256 KiB.
+    pub relay_window: usize,
+    /// How long a peer without any live path is waited for. Default: 8 s.
+    pub resume_window: Duration,
+    /// How long a direct path may be silent before it is given up. Default: 5 s.
+    pub silence_timeout: Duration,
+    /// How often a quiet direct path is probed. Default: 1.5 s.
+    pub probe_interval: Duration,
+    /// How long an attempt at a direct path may take until the channel opens. Default: 15 s.
+    pub negotiation_timeout: Duration,
+    /// How long an open channel may take to prove itself. Default: 5 s.
+    pub verification_timeout: Duration,
+    /// How long a member waits for a newcomer's offer before it makes one itself. Default: 3 s.
+    pub offer_patience: Duration,
+    /// Attempts at a direct path with a peer before the session waits for `upgrade` or an offer. Default: 6.
+    pub max_attempts: u32,
+    /// The pauses between attempts at a direct path. Default: 1 s to 30 s.
+    pub retry: Backoff,
+    /// The pauses between attempts to reach the signalling server. Default: 0.5 s to 10 s.
+    pub reconnect: Backoff,
+    /// How long joining may take once the signalling channel is open. Default: 10 s.
+    pub join_timeout: Duration,
+    /// How long received packets may wait for their acknowledgement. Default: 20 ms.
+    pub ack_delay: Duration,
+    /// How long packets on the relay stay unacknowledged before they are sent again. Doubles with each try.
+    /// Default: 3 s.
+    pub retransmit_timeout: Duration,
+    /// How long `emit_with_ack` waits for the answer when the caller says nothing. Default: 10 s.
+    pub ack_timeout: Duration,
+    /// The most answers a session waits for at a time. Default: 1024.
+    pub max_pending_acks: usize,
+    /// How long `close` may take to deliver what was accepted. Default: 5 s.
+    pub close_timeout: Duration,
+    /// The most members of a room that the session keeps books on; later ones are ignored. Default: 1024.
+    pub max_members: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            room: RoomName::default(),
+            namespace: Namespace::default(),
+            max_peers: 5,
+            policy: Policy::default(),
+            limits: Limits::default().with_max_attachments(256).with_max_packet_bytes(16 << 20),
+            queue_bytes: 1 << 20,
+            queue_packets: 4096,
+            fragment_bytes: 16 << 10,
+            whole_bytes: 64 << 10,
+            relay_window: 256 << 10,
+            resume_window: Duration::from_secs(8),
+            silence_timeout: Duration::from_secs(5),
+            probe_interval: Duration::from_millis(1500),
+            negotiation_timeout: Duration::from_secs(15),
+            verification_timeout: Duration::from_secs(5),
+            offer_patience: Duration::from_secs(3),
+            max_attempts: 6,
+            retry: Backoff { first: Duration::from_secs(1), most: Duration::from_secs(30) },
+            reconnect: Backoff { first: Duration::from_millis(500), most: Duration::from_secs(10) },
+            join_timeout: Duration::from_secs(10),
+            ack_delay: Duration::from_millis(20),
+            retransmit_timeout: Duration::from_secs(3),
+            ack_timeout: Duration::from_secs(10),
+            max_pending_acks: 1024,
+            close_timeout: Duration::from_secs(5),
+            max_members: 1024,
+        }
+    }
+}
+
+macro_rules! setters {
+    ($($(#[$doc:meta])* $setter:ident($field:ident: $type:ty);)*) => {
+        impl Config {
+            $(
+                #[doc = concat!("The same with this [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+                #[must_use]
+                pub fn $setter(mut self, $field: $type) -> Self {
+                    self.$field = $field;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    with_room(room: RoomName);
+    with_namespace(namespace: Namespace);
+    with_max_peers(max_peers: usize);
+    with_policy(policy: Policy);
+    with_limits(limits: Limits);
+    with_queue_bytes(queue_bytes: usize);
+    with_fragment_bytes(fragment_bytes: usize);
+    with_resume_window(resume_window: Duration);
+    with_silence_timeout(silence_timeout: Duration);
+    with_ack_timeout(ack_timeout: Duration);
+    with_reconnect(reconnect: Backoff);
+    with_retry(retry: Backoff);
+}
+
+/// Pauses that double from `first` to `most`; each is drawn from the upper half of its length, so that peers
+/// that failed together do not try again together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The first pause.
+    pub first: Duration,
+    /// The longest pause.
+    pub most: Duration,
+}
+
+impl Backoff {
+    /// The pause before try `attempt` (from 0), with `random` as the source of its jitter.
+    pub(crate) fn pause(&self, attempt: u32, random: u32) -> Duration {
+        let factor = 1_u32.checked_shl(attempt.min(30)).unwrap_or(u32::MAX);
+        let full = self.first.saturating_mul(factor).min(self.most);
+        full / 2 + full / 2 * (random >> 16) / 0xffff
+    }
+}

@@ -1,0 +1,427 @@
+//! The loop between a session and its transports.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, Sink, SinkExt as _, Stream, StreamExt as _};
+use serde::Serialize;
+
+use super::{Clock, DirectEvent, DirectTransport, Signaling, TransportError};
+use crate::command::{Command, DirectCommand};
+use crate::config::{Config, Policy};
+use crate::error::EmitError;
+use crate::event::{Event, ReplyToken};
+use crate::frame::Frame;
+use crate::id::{ConnectionId, EmitId, PeerId};
+use crate::packet::Packet;
+use crate::session::{Emitted, Session, Target};
+use crate::time::Time;
+
+/// A session with its transports: a stream of [`Event`]s that takes commands in between.
+///
+/// Everything happens while the stream is polled: the session's frames move, its timers run. Commands
+/// ([`emit`](Self::emit) and the others) are plain calls that take effect at once and leave with the next
+/// poll, so the usual shape is one task with `select!` over `next()` and whatever else the application waits
+/// for. As long as events are not taken, nothing is read from the transports: backpressure reaches the peers.
+///
+/// The stream ends after [`Event::Closed`].
+#[derive(Debug)]
+pub struct Driver<S: Signaling, D: DirectTransport, C> {
+    session: Session,
+    clock: Arc<C>,
+    signaling: SignalingSlot<S>,
+    /// A channel that is being closed.
+    closing: Option<S::Channel>,
+    direct: D,
+    channels: BTreeMap<ConnectionId, D::Channel>,
+    sleep: Sleep,
+    finished: bool,
+}
+
+/// The signalling transport and its channel. Opening a channel takes the transport along and brings it back.
+enum SignalingSlot<S: Signaling> {
+    Idle(S),
+    Opening {
+        opening: BoxFuture<'static, (S, Result<S::Channel, TransportError>)>,
+        wanted: bool,
+    },
+    Open(S, S::Channel),
+    /// Only between two of the others.
+    Moved,
+}
+
+impl<S: Signaling> std::fmt::Debug for SignalingSlot<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Idle(_) => "Idle",
+            Self::Opening { .. } => "Opening",
+            Self::Open(..) => "Open",
+            Self::Moved => "Moved",
+        })
+    }
+}
+
+/// The running wait for the session's next deadline.
+#[derive(Default)]
+struct Sleep {
+    until: Option<Time>,
+    waiting: Option<BoxFuture<'static, ()>>,
+}
+
+impl std::fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sleep").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
+/// What a transport's end of a frame path did when it was polled.
+enum Flow {
+    Idle,
+    Progress,
+    Broken(TransportError),
+}
+
+impl<S, D, C> Driver<S, D, C>
+where
+    S: Signaling + Unpin + 'static,
+    D: DirectTransport,
+    C: Clock + Sync + 'static,
+{
+    /// Puts a session together with its transports. `seed` is the session's only source of randomness: fresh
+    /// random bytes in production, a constant in tests.
+    pub fn new(config: Config, seed: [u8; 32], signaling: S, direct: D, clock: C) -> Self {
+        let now = clock.now();
+        Self {
+            session: Session::new(config, seed, now),
+            clock: Arc::new(clock),
+            signaling: SignalingSlot::Idle(signaling),
+            closing: None,
+            direct,
+            channels: BTreeMap::new(),
+            sleep: Sleep::default(),
+            finished: false,
+        }
+    }
+
+    /// The session, to look at.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The direct transport, for what it offers beside the trait.
+    pub fn direct_mut(&mut self) -> &mut D {
+        &mut self.direct
+    }
+
+    /// As [`Session::emit`].
+    ///
+    /// # Errors
+    /// As [`Session::emit`].
+    pub fn emit(&mut self, to: impl Into<Target>, event: &Packet) -> Result<Emitted, EmitError> {
+        self.session.emit(to, event, self.clock.now())
+    }
+
+    /// As [`Session::emit_with_ack`].
+    ///
+    /// # Errors
+    /// As [`Session::emit_with_ack`].
+    pub fn emit_with_ack(
+        &mut self,
+        peer: &PeerId,
+        event: &Packet,
+        timeout: Option<Duration>,
+    ) -> Result<EmitId, EmitError> {
+        self.session.emit_with_ack(peer, event, timeout, self.clock.now())
+    }
+
+    /// As [`Session::reply`].
+    ///
+    /// # Errors
+    /// As [`Session::reply`].
+    pub fn reply<T: Serialize + ?Sized>(
+        &mut self,
+        token: &ReplyToken,
+        args: &T,
+    ) -> Result<(), EmitError> {
+        self.session.reply(token, args, self.clock.now())
+    }
+
+    /// As [`Session::upgrade`].
+    ///
+    /// # Errors
+    /// As [`Session::upgrade`].
+    pub fn upgrade(&mut self, to: impl Into<Target>) -> Result<(), EmitError> {
+        self.session.upgrade(to, self.clock.now())
+    }
+
+    /// As [`Session::set_policy`].
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.session.set_policy(policy, self.clock.now());
+    }
+
+    /// As [`Session::reconnect`].
+    pub fn reconnect(&mut self) {
+        self.session.reconnect(self.clock.now());
+    }
+
+    /// As [`Session::close`].
+    pub fn close(&mut self) {
+        self.session.close(self.clock.now());
+    }
+
+    /// One round over everything. `true`: something moved.
+    fn turn(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut progress = self.run_commands();
+        progress |= self.poll_opening(cx);
+        progress |= self.poll_signaling(cx);
+        progress |= self.poll_direct_events(cx);
+        progress |= self.poll_channels(cx);
+        progress |= self.poll_timer(cx);
+        self.poll_closing(cx);
+        progress
+    }
+
+    fn run_commands(&mut self) -> bool {
+        let mut progress = false;
+        while let Some(command) = self.session.poll_command() {
+            progress = true;
+            match command {
+                Command::ConnectSignaling => self.open_signaling(),
+                Command::CloseSignaling => self.close_signaling(),
+                Command::Direct(command) => {
+                    if let DirectCommand::Close { connection } = &command {
+                        self.channels.remove(connection);
+                    }
+                    self.direct.execute(command);
+                }
+            }
+        }
+        progress
+    }
+
+    fn open_signaling(&mut self) {
+        self.signaling = match std::mem::replace(&mut self.signaling, SignalingSlot::Moved) {
+            SignalingSlot::Idle(mut signaling) | SignalingSlot::Open(mut signaling, _) => {
+                let opening = async move {
+                    let channel = signaling.connect().await;
+                    (signaling, channel)
+                };
+                SignalingSlot::Opening { opening: opening.boxed(), wanted: true }
+            }
+            SignalingSlot::Opening { opening, .. } => {
+                SignalingSlot::Opening { opening, wanted: true }
+            }
+            SignalingSlot::Moved => SignalingSlot::Moved,
+        };
+    }
+
+    fn close_signaling(&mut self) {
+        self.signaling = match std::mem::replace(&mut self.signaling, SignalingSlot::Moved) {
+            SignalingSlot::Open(signaling, channel) => {
+                self.closing = Some(channel);
+                SignalingSlot::Idle(signaling)
+            }
+            SignalingSlot::Opening { opening, .. } => {
+                SignalingSlot::Opening { opening, wanted: false }
+            }
+            other @ (SignalingSlot::Idle(_) | SignalingSlot::Moved) => other,
+        };
+    }
+
+    fn poll_opening(&mut self, cx: &mut Context<'_>) -> bool {
+        let SignalingSlot::Opening { opening, wanted } = &mut self.signaling else { return false };
+        let Poll::Ready((signaling, channel)) = opening.poll_unpin(cx) else { return false };
+        let wanted = *wanted;
+        let now = self.clock.now();
+        self.signaling = match channel {
+            Ok(channel) if wanted => {
+                self.session.handle_signaling_open(now);
+                SignalingSlot::Open(signaling, channel)
+            }
+            Ok(_) => SignalingSlot::Idle(signaling),
+            Err(error) => {
+                if wanted {
+                    self.session.handle_signaling_closed(error.to_string(), now);
+                }
+                SignalingSlot::Idle(signaling)
+            }
+        };
+        true
+    }
+
+    fn poll_signaling(&mut self, cx: &mut Context<'_>) -> bool {
+        let Self { session, clock, signaling, .. } = self;
+        let SignalingSlot::Open(_, channel) = signaling else { return false };
+        let next = |session: &mut Session| session.poll_signaling_transmit(clock.now());
+        let sent = send(channel, || next(session), cx);
+        let received = receive(channel, cx);
+        let progress = matches!(sent, Flow::Progress) || received.is_some();
+        let broken = match (sent, received) {
+            (Flow::Broken(error), _) | (_, Some(Err(error))) => Some(error),
+            (Flow::Idle | Flow::Progress, Some(Ok(frame))) => {
+                session.handle_signaling_frame(frame, clock.now());
+                None
+            }
+            (Flow::Idle | Flow::Progress, None) => None,
+        };
+        let Some(error) = broken else { return progress };
+        self.drop_signaling_channel();
+        self.session.handle_signaling_closed(error.to_string(), self.clock.now());
+        true
+    }
+
+    fn drop_signaling_channel(&mut self) {
+        self.close_signaling();
+        self.closing = None;
+    }
+
+    fn poll_direct_events(&mut self, cx: &mut Context<'_>) -> bool {
+        let Poll::Ready(Some(event)) = self.direct.poll_next_unpin(cx) else { return false };
+        let now = self.clock.now();
+        match event {
+            DirectEvent::Signal { connection, signal } => {
+                self.session.handle_direct_signal(connection, &signal, now);
+            }
+            DirectEvent::Open { connection, channel, max_message } => {
+                self.channels.insert(connection, channel);
+                self.session.handle_direct_open(connection, max_message, now);
+            }
+            DirectEvent::Closed { connection, error } => {
+                self.channels.remove(&connection);
+                self.session.handle_direct_closed(connection, error.to_string(), now);
+            }
+        }
+        true
+    }
+
+    fn poll_channels(&mut self, cx: &mut Context<'_>) -> bool {
+        let Self { session, clock, channels, .. } = self;
+        let mut progress = false;
+        let mut broken = Vec::new();
+        for (&connection, channel) in channels.iter_mut() {
+            let next =
+                |session: &mut Session| session.poll_direct_transmit(connection, clock.now());
+            let sent = send(channel, || next(session), cx);
+            let received = receive(channel, cx);
+            progress |= matches!(sent, Flow::Progress) || received.is_some();
+            match (sent, received) {
+                (_, Some(Ok(frame))) => {
+                    session.handle_direct_frame(connection, frame, clock.now());
+                }
+                (Flow::Broken(error), None) | (_, Some(Err(error))) => {
+                    broken.push((connection, error));
+                }
+                (Flow::Idle | Flow::Progress, None) => {}
+            }
+        }
+        for (connection, error) in broken {
+            channels.remove(&connection);
+            session.handle_direct_closed(connection, error.to_string(), clock.now());
+            self.direct.execute(DirectCommand::Close { connection });
+            progress = true;
+        }
+        progress
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(deadline) = self.session.poll_timeout() else {
+            self.sleep = Sleep::default();
+            return false;
+        };
+        let now = self.clock.now();
+        if deadline <= now {
+            self.sleep = Sleep::default();
+            self.session.handle_timeout(now);
+            return true;
+        }
+        if self.sleep.until != Some(deadline) {
+            let clock = Arc::clone(&self.clock);
+            let waiting = async move { clock.sleep(deadline - now).await };
+            self.sleep = Sleep { until: Some(deadline), waiting: Some(waiting.boxed()) };
+        }
+        let waiting = self.sleep.waiting.as_mut();
+        let over = waiting.is_some_and(|waiting| waiting.poll_unpin(cx).is_ready());
+        if over {
+            self.sleep = Sleep::default();
+        }
+        over
+    }
+
+    fn poll_closing(&mut self, cx: &mut Context<'_>) {
+        if let Some(channel) = &mut self.closing
+            && channel.poll_close_unpin(cx).is_ready()
+        {
+            self.closing = None;
+        }
+    }
+}
+
+/// Moves frames into a sink as long as it has room, then flushes.
+fn send<T: Sink<Frame, Error = TransportError> + Unpin>(
+    channel: &mut T,
+    mut next: impl FnMut() -> Option<Frame>,
+    cx: &mut Context<'_>,
+) -> Flow {
+    let mut flow = Flow::Idle;
+    loop {
+        match channel.poll_ready_unpin(cx) {
+            Poll::Pending => return flow,
+            Poll::Ready(Err(error)) => return Flow::Broken(error),
+            Poll::Ready(Ok(())) => {}
+        }
+        let Some(frame) = next() else { break };
+        if let Err(error) = channel.start_send_unpin(frame) {
+            return Flow::Broken(error);
+        }
+        flow = Flow::Progress;
+    }
+    match channel.poll_flush_unpin(cx) {
+        Poll::Ready(Err(error)) => Flow::Broken(error),
+        Poll::Ready(Ok(())) | Poll::Pending => flow,
+    }
+}
+
+/// The next frame, or the end as an error.
+fn receive<T>(channel: &mut T, cx: &mut Context<'_>) -> Option<Result<Frame, TransportError>>
+where
+    T: Stream<Item = Result<Frame, TransportError>> + Unpin,
+{
+    match channel.poll_next_unpin(cx) {
+        Poll::Pending => None,
+        Poll::Ready(Some(result)) => Some(result),
+        Poll::Ready(None) => Some(Err(TransportError("the other end closed the channel".into()))),
+    }
+}
+
+impl<S, D, C> Stream for Driver<S, D, C>
+where
+    S: Signaling + Unpin + 'static,
+    D: DirectTransport,
+    C: Clock + Sync + 'static,
+{
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
+            if let Some(event) = self.session.poll_event() {
+                if matches!(event, Event::Closed) {
+                    self.finished = true;
+                    self.run_commands();
+                    self.poll_closing(cx);
+                }
+                return Poll::Ready(Some(event));
+            }
+            if self.finished {
+                return Poll::Ready(None);
+            }
+            if !self.turn(cx) {
+                return Poll::Pending;
+            }
+        }
+    }
+}

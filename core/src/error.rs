@@ -1,0 +1,110 @@
+//! Errors, by culprit: this application, a remote peer, the server.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::codec::{DecodeError, EncodeError};
+use crate::id::PeerId;
+use crate::packet::PacketType;
+use crate::signal::MessageError;
+
+/// An emit that was not accepted. Nothing was queued.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// The queue for the peer is full. `Event::Writable` tells when to try again.
+    #[error("the queue for peer {peer} is full ({queued} bytes wait)")]
+    Blocked {
+        /// The peer.
+        peer: PeerId,
+        /// What waits for it.
+        queued: usize,
+    },
+    /// Nobody of this id is in the room.
+    #[error("no peer {0} in the room")]
+    UnknownPeer(PeerId),
+    /// The event's name belongs to the signalling dialect.
+    #[error("the event name {0:?} is reserved for signalling")]
+    ReservedEvent(String),
+    /// The namespace belongs to link control.
+    #[error("the namespace {0} is reserved for link control")]
+    ReservedNamespace(String),
+    /// Only events can be emitted.
+    #[error("expected an EVENT, got {0}")]
+    NotAnEvent(PacketType),
+    /// The packet exceeds the session's own limits.
+    #[error("the packet exceeds the limits: {0}")]
+    Limits(#[from] DecodeError),
+    /// The packet's ack id could not be written.
+    #[error("the packet could not be encoded: {0}")]
+    Encode(#[from] EncodeError),
+    /// The peer is an original JavaScript client, which cannot take this.
+    #[error("peer {peer} speaks the original dialect and cannot take {what}")]
+    UnsupportedByPeer {
+        /// The peer.
+        peer: PeerId,
+        /// What it cannot take.
+        what: &'static str,
+    },
+    /// Too many answers are waited for already.
+    #[error("{0} answers are waited for already")]
+    TooManyPendingAcks(usize),
+    /// The answer comes too late: the peer that asked is gone.
+    #[error("the peer {0} that asked for the acknowledgement is gone")]
+    ReplyExpired(PeerId),
+    /// The session is closing.
+    #[error("the session is closed")]
+    Closed,
+}
+
+/// What went wrong with one peer. It says who is to blame.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum PeerError {
+    /// The direct path failed or was not made; the text is the transport's.
+    #[error("the direct path failed: {0}")]
+    DirectFailed(String),
+    /// The direct path was open and silent for too long.
+    #[error("the direct path was silent for {0} ms")]
+    DirectSilent(u64),
+    /// The attempt at a direct path took too long.
+    #[error("no direct path within {0} ms")]
+    NegotiationTimedOut(u64),
+    /// The peer sent a frame that is no packet.
+    #[error("the peer sent a bad frame: {0}")]
+    BadFrame(DecodeError),
+    /// The peer sent a packet that breaks the limits or is not well formed; it was refused.
+    #[error("the peer sent a bad packet: {0}")]
+    BadPacket(DecodeError),
+    /// The peer broke the link protocol.
+    #[error("the peer misbehaved: {0}")]
+    Misbehaved(&'static str),
+    /// The peer sent a signal that cannot be read.
+    #[error("the peer sent a signal that cannot be read")]
+    BadSignal,
+}
+
+/// Why a server refuses a session.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[error("the server refuses the connection: {message}{}", .code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default())]
+pub struct JoinRefusal {
+    /// The server's words.
+    pub message: String,
+    /// The stable name of the reason, `room-full` for one, when the server is a hub of ours.
+    pub code: Option<String>,
+}
+
+/// A frame on the signalling channel that is not what it should be. The session asks for a new channel.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SignalingError {
+    /// The server sent a frame that is no packet.
+    #[error("the server sent a bad frame: {0}")]
+    BadFrame(#[from] DecodeError),
+    /// The server sent a message of the dialect that cannot be read.
+    #[error("the server sent a bad message: {0}")]
+    BadMessage(#[from] MessageError),
+    /// The server sent a packet that does not fit the state of the connection.
+    #[error("the server sent {0} out of turn")]
+    Unexpected(PacketType),
+}

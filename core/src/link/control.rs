@@ -1,0 +1,134 @@
+//! Link control: what two v1 ends say to each other beside the application's packets.
+//!
+//! Control packets travel in a namespace of their own, on the direct channel and inside relay envelopes alike.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{Blob, EncodeError, PayloadError};
+use crate::packet::{Namespace, Packet};
+use crate::signal::{Epochs, Lane, Sequence};
+
+/// The namespace that applications can neither send in nor receive from.
+pub(crate) const NAMESPACE: &str = "/socketio-p2p";
+
+/// One number per lane, in the order of the lanes' numbers.
+pub(crate) type PerLane<T> = [T; Lane::ALL.len()];
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Control {
+    /// The first message on a channel, and the answer to a stale envelope: who speaks.
+    Hello(Epochs),
+    /// A probe.
+    Ping(u64),
+    /// The answer to the probe of this number.
+    Pong(u64),
+    /// From here on whole packets on this channel are numbered by counting, from `next`.
+    Begin { next: u64 },
+    /// The last message on a path that is left as planned: what was sent up to `next` went this way.
+    Switch { next: PerLane<u64> },
+    /// What the application has got.
+    Ack(Ack),
+    /// A path broke: send again from here.
+    Resume { received: PerLane<u64> },
+    /// A piece of a packet.
+    Fragment(Fragment),
+    /// The peer leaves.
+    Bye,
+}
+
+/// Cumulative: everything below `received` has been handed to the application, or is in `refused`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ack {
+    pub(crate) received: PerLane<u64>,
+    /// How many bytes of the next packet of each lane have come in fragments.
+    pub(crate) partial: PerLane<u64>,
+    /// The latest packets that were not acceptable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) refused: Vec<Sequence>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fragment {
+    pub(crate) of: Sequence,
+    /// Where in the flattened packet the piece belongs.
+    pub(crate) offset: u64,
+    /// The length of the flattened packet.
+    pub(crate) total: u64,
+    pub(crate) bytes: Bytes,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FragmentHeader {
+    #[serde(flatten)]
+    of: Sequence,
+    offset: u64,
+    total: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Next<T> {
+    next: T,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Received {
+    received: PerLane<u64>,
+}
+
+/// A control packet that cannot be read.
+#[derive(Debug)]
+pub(crate) struct BadControl;
+
+impl From<PayloadError> for BadControl {
+    fn from(_: PayloadError) -> Self {
+        Self
+    }
+}
+
+impl Control {
+    pub(crate) fn is_control(packet: &Packet) -> bool {
+        packet.namespace().as_str() == NAMESPACE
+    }
+
+    /// `None` for a message that a later version may have added: it is ignored.
+    pub(crate) fn from_packet(packet: &Packet) -> Result<Option<Self>, BadControl> {
+        let event = packet.event_name().ok_or(BadControl)?;
+        Ok(Some(match event.as_ref() {
+            "hello" => Self::Hello(packet.args::<(Epochs,)>()?.0),
+            "ping" => Self::Ping(packet.args::<(u64,)>()?.0),
+            "pong" => Self::Pong(packet.args::<(u64,)>()?.0),
+            "begin" => Self::Begin { next: packet.args::<(Next<u64>,)>()?.0.next },
+            "switch" => Self::Switch { next: packet.args::<(Next<PerLane<u64>>,)>()?.0.next },
+            "ack" => Self::Ack(packet.args::<(Ack,)>()?.0),
+            "resume" => Self::Resume { received: packet.args::<(Received,)>()?.0.received },
+            "fragment" => {
+                let (header, bytes) = packet.args::<(FragmentHeader, Blob)>()?;
+                let FragmentHeader { of, offset, total } = header;
+                Self::Fragment(Fragment { of, offset, total, bytes: bytes.into() })
+            }
+            "bye" => Self::Bye,
+            _ => return Ok(None),
+        }))
+    }
+
+    pub(crate) fn to_packet(&self) -> Result<Packet, EncodeError> {
+        let packet = match self {
+            Self::Hello(epochs) => Packet::event("hello", &(epochs,)),
+            Self::Ping(number) => Packet::event("ping", &(number,)),
+            Self::Pong(number) => Packet::event("pong", &(number,)),
+            Self::Begin { next } => Packet::event("begin", &(Next { next: *next },)),
+            Self::Switch { next } => Packet::event("switch", &(Next { next: *next },)),
+            Self::Ack(ack) => Packet::event("ack", &(ack,)),
+            Self::Resume { received } => {
+                Packet::event("resume", &(Received { received: *received },))
+            }
+            Self::Fragment(Fragment { of, offset, total, bytes }) => {
+                let header = FragmentHeader { of: *of, offset: *offset, total: *total };
+                Packet::event("fragment", &(header, Blob::from(bytes.clone())))
+            }
+            Self::Bye => Packet::event("bye", &()),
+        }?;
+        Ok(packet.in_namespace(&Namespace::from_static(NAMESPACE)))
+    }
+}

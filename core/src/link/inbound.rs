@@ -1,0 +1,389 @@
+//! The way in: from envelopes and channel frames to events, in order and once.
+
+use std::time::Duration;
+
+use super::control::{Ack, Control, Fragment};
+use super::state::State;
+use super::timer::Timer;
+use super::{Context, Link};
+use crate::codec::DecodeError;
+use crate::error::PeerError;
+use crate::event::{Event, Outcome, Path, ReplyToken};
+use crate::frame::Frame;
+use crate::id::Version;
+use crate::packet::{Packet, PacketType};
+use crate::signal::{Epochs, Lane, Sequence, is_reserved_event};
+
+/// After so many packets, or bytes, an acknowledgement does not wait.
+const ACK_PACKETS: u32 = 32;
+const ACK_BYTES: usize = 64 << 10;
+
+/// How many refusals are repeated in acknowledgements.
+const MAX_REFUSED: usize = 64;
+
+/// How long a gap may take to close by itself, at first.
+const GAP_PATIENCE: Duration = Duration::from_millis(500);
+
+/// The shortest time between two answers to stale envelopes.
+const STALE_ANSWER_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How an envelope's epochs compare to the link's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    Current,
+    /// Of an incarnation that is over: ignored.
+    Stale,
+    /// The peer has started a new incarnation: this one is over.
+    Restarted,
+}
+
+/// What an input means for the link as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Verdict {
+    Alive,
+    /// The peer has started a new incarnation, with this epoch.
+    Restarted,
+    /// The peer said good-bye.
+    Left,
+}
+
+impl Link {
+    /// Judges epochs, and takes the peer's when they are its first.
+    pub(crate) fn admit(&mut self, epochs: Epochs, cx: &mut Context<'_>) -> Admission {
+        if epochs.peer_epoch != 0 && epochs.peer_epoch != self.epoch {
+            self.answer_stale(cx);
+            return Admission::Stale;
+        }
+        if epochs.epoch <= self.stale_epoch {
+            return Admission::Stale;
+        }
+        if self.peer_epoch == 0 {
+            self.peer_epoch = epochs.epoch;
+        }
+        match epochs.epoch.cmp(&self.peer_epoch) {
+            std::cmp::Ordering::Less => Admission::Stale,
+            std::cmp::Ordering::Equal => Admission::Current,
+            std::cmp::Ordering::Greater => Admission::Restarted,
+        }
+    }
+
+    /// Lets a peer that speaks to an incarnation that is over know which one lives.
+    fn answer_stale(&mut self, cx: &Context<'_>) {
+        let quiet = |at| cx.now - at < STALE_ANSWER_INTERVAL;
+        if !self.greeted_stale_at.is_some_and(quiet) {
+            self.greeted_stale_at = Some(cx.now);
+            let epochs = Epochs { epoch: self.epoch, peer_epoch: 0 };
+            // The envelope's own epochs say the same: what counts is that one is sent.
+            self.push_relay_control(Control::Hello(epochs));
+        }
+    }
+
+    /// Takes a packet that came through the hub, or what made it unreadable. Its epochs have been admitted.
+    pub(crate) fn handle_relayed(
+        &mut self,
+        sequence: Option<Sequence>,
+        packet: Result<Packet, DecodeError>,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        let (Sequence { lane, seq }, packet) = match (sequence, packet) {
+            (_, Ok(packet)) if Control::is_control(&packet) => {
+                return self.handle_control(&packet, &Path::Relay, cx);
+            }
+            (Some(sequence), packet) => (sequence, packet),
+            (None, Ok(_)) => {
+                self.report(PeerError::Misbehaved("data without a number in an envelope"), cx);
+                return Verdict::Alive;
+            }
+            (None, Err(error)) => {
+                self.report(PeerError::BadFrame(error), cx);
+                return Verdict::Alive;
+            }
+        };
+        self.insert(lane, seq, Path::Relay, packet, cx);
+        self.deliver(cx);
+        Verdict::Alive
+    }
+
+    /// Takes an event of a v0 peer that the hub passed on.
+    pub(crate) fn handle_unnumbered(
+        &mut self,
+        packet: Result<Packet, DecodeError>,
+        cx: &mut Context<'_>,
+    ) {
+        packet
+            .map_err(PeerError::BadPacket)
+            .and_then(|packet| self.accept(packet, Path::Relay, cx))
+            .unwrap_or_else(|error| self.report(error, cx));
+    }
+
+    /// Takes a frame of the data channel.
+    pub(crate) fn handle_frame(&mut self, frame: Frame, cx: &mut Context<'_>) -> Verdict {
+        self.heard(cx);
+        let version = self.version;
+        let Some(channel) = self.open_channel_mut() else { return Verdict::Alive };
+        let packet = match channel.decode(frame) {
+            Ok(Some(packet)) => packet,
+            Ok(None) => return Verdict::Alive,
+            Err(error) => {
+                self.lose_direct(PeerError::BadFrame(error), cx);
+                return Verdict::Alive;
+            }
+        };
+        if version == Version::V0 {
+            self.accept(packet, Path::Direct, cx).unwrap_or_else(|error| self.report(error, cx));
+            return Verdict::Alive;
+        }
+        if Control::is_control(&packet) {
+            return self.handle_control(&packet, &Path::Direct, cx);
+        }
+        let Some(seq) = channel.count.filter(|_| channel.greeted) else {
+            self.lose_direct(PeerError::Misbehaved("data before hello and begin"), cx);
+            return Verdict::Alive;
+        };
+        channel.count = Some(seq + 1);
+        self.insert(Lane::Events, seq, Path::Direct, Ok(packet), cx);
+        self.deliver(cx);
+        Verdict::Alive
+    }
+
+    fn handle_control(&mut self, packet: &Packet, path: &Path, cx: &mut Context<'_>) -> Verdict {
+        let control = match Control::from_packet(packet) {
+            Ok(Some(control)) => control,
+            Ok(None) => return Verdict::Alive,
+            Err(_) => return self.misbehaved("link control that cannot be read", path, cx),
+        };
+        let direct = *path == Path::Direct;
+        match control {
+            Control::Hello(epochs) if direct => return self.handle_hello(epochs, cx),
+            Control::Ping(number) if direct => {
+                if let Some(channel) = self.open_channel_mut() {
+                    channel.push_control(Control::Pong(number));
+                }
+            }
+            Control::Pong(number) if direct => {
+                if let Some(channel) = self.open_channel_mut() {
+                    channel.proved |= number <= channel.probe;
+                }
+                self.try_verify(cx);
+            }
+            Control::Begin { next } if direct => {
+                if let Some(channel) = self.open_channel_mut() {
+                    channel.count = Some(next);
+                }
+            }
+            // The envelope's epochs said it all.
+            Control::Hello(_) => {}
+            Control::Ping(_) | Control::Pong(_) | Control::Begin { .. } => {
+                return self.misbehaved("channel control in an envelope", path, cx);
+            }
+            Control::Switch { next } => {
+                let expected = self.received();
+                if expected.iter().zip(next).any(|(expected, next)| *expected < next) {
+                    // The path is at its end and something is missing.
+                    self.push_control(Control::Resume { received: expected });
+                }
+            }
+            Control::Ack(ack) => return self.handle_ack(&ack, path, cx),
+            Control::Resume { received } => {
+                let ack = Ack { received, partial: Default::default(), refused: Vec::new() };
+                let verdict = self.handle_ack(&ack, path, cx);
+                self.ack_due = true;
+                self.end_resume(cx);
+                return verdict;
+            }
+            Control::Fragment(fragment) => return self.handle_fragment(&fragment, path, cx),
+            Control::Bye => return Verdict::Left,
+        }
+        Verdict::Alive
+    }
+
+    fn handle_hello(&mut self, epochs: Epochs, cx: &mut Context<'_>) -> Verdict {
+        match self.admit(epochs, cx) {
+            Admission::Current => {
+                if let Some(channel) = self.open_channel_mut() {
+                    channel.greeted = true;
+                }
+                self.try_verify(cx);
+                Verdict::Alive
+            }
+            Admission::Stale => {
+                self.lose_direct(PeerError::Misbehaved("a hello of an epoch that is over"), cx);
+                Verdict::Alive
+            }
+            Admission::Restarted => Verdict::Restarted,
+        }
+    }
+
+    fn handle_ack(&mut self, ack: &Ack, path: &Path, cx: &mut Context<'_>) -> Verdict {
+        let mut progress = false;
+        for lane in Lane::ALL {
+            let (received, partial) = (ack.received[lane.index()], ack.partial[lane.index()]);
+            let Ok(done) = self.lanes[lane.index()].send.acknowledge(received, partial) else {
+                return self.misbehaved("an acknowledgement of what was never sent", path, cx);
+            };
+            progress |= !done.is_empty() || partial > 0;
+            for (seq, outgoing) in done {
+                let Some(emit) = outgoing.emit else { continue };
+                let refused = ack.refused.contains(&Sequence { lane, seq });
+                let outcome = if refused { Outcome::Refused } else { Outcome::Delivered };
+                self.report_outcome(emit, outcome, cx);
+            }
+        }
+        if self.resuming {
+            self.end_resume(cx);
+        }
+        if progress {
+            self.retransmits = 0;
+            self.timers.clear(Timer::Retransmit);
+            self.report_writable(cx);
+        }
+        self.arm_retransmit(cx);
+        Verdict::Alive
+    }
+
+    fn handle_fragment(
+        &mut self,
+        fragment: &Fragment,
+        path: &Path,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        let Sequence { lane, seq } = fragment.of;
+        let direct = *path == Path::Direct;
+        let state = &mut self.lanes[lane.index()];
+        if seq >= state.receive.expected() {
+            let reassembly =
+                if direct { &mut state.direct_reassembly } else { &mut state.relay_reassembly };
+            let max = cx.config.limits.max_packet_bytes;
+            let Ok(whole) = reassembly.push(fragment, max) else {
+                return self.misbehaved("fragments that make no packet", path, cx);
+            };
+            if let Some((head, attachments)) = whole {
+                let limits = &cx.config.limits;
+                let packet = Packet::from_head_and_attachments(head, attachments, limits);
+                if packet.as_ref().is_ok_and(Control::is_control) {
+                    return self.misbehaved("link control in fragments", path, cx);
+                }
+                self.insert(lane, seq, path.clone(), packet, cx);
+            }
+        }
+        let last = fragment.offset + fragment.bytes.len() as u64 >= fragment.total;
+        if direct
+            && last
+            && lane == Lane::Events
+            && let Some(channel) = self.open_channel_mut()
+        {
+            channel.count = Some(seq + 1);
+        }
+        self.unacked_bytes += fragment.bytes.len();
+        self.deliver(cx);
+        Verdict::Alive
+    }
+
+    fn insert(
+        &mut self,
+        lane: Lane,
+        seq: u64,
+        path: Path,
+        packet: Result<Packet, DecodeError>,
+        cx: &Context<'_>,
+    ) {
+        let max = cx.config.queue_bytes.max(cx.config.limits.max_packet_bytes);
+        // A repeated packet means that its acknowledgement was lost.
+        self.unacked_packets += 1;
+        self.unacked_bytes += packet.as_ref().map_or(0, Packet::wire_len);
+        self.lanes[lane.index()].receive.insert(seq, path, packet, max);
+    }
+
+    /// Hands over everything that is in order now.
+    fn deliver(&mut self, cx: &mut Context<'_>) {
+        for lane in Lane::ALL {
+            while let Some((seq, path, packet)) = self.lanes[lane.index()].receive.pop() {
+                let packet = packet.map_err(PeerError::BadPacket);
+                if let Err(error) = packet.and_then(|packet| self.accept(packet, path, cx)) {
+                    if self.refused.len() == MAX_REFUSED {
+                        self.refused.pop_front();
+                    }
+                    self.refused.push_back(Sequence { lane, seq });
+                    self.report(error, cx);
+                }
+            }
+        }
+        if self.lanes.iter().any(|lane| lane.receive.has_gap()) {
+            let patience = GAP_PATIENCE * (1 << self.gaps.min(4));
+            self.timers.set_if_idle(Timer::Gap, cx.now + patience);
+        } else {
+            self.gaps = 0;
+            self.timers.clear(Timer::Gap);
+        }
+        if self.unacked_packets >= ACK_PACKETS || self.unacked_bytes >= ACK_BYTES {
+            self.ack_due = true;
+        } else if self.unacked_packets > 0 {
+            self.timers.set_if_idle(Timer::Ack, cx.now + cx.config.ack_delay);
+        }
+    }
+
+    pub(super) fn handle_gap(&mut self, cx: &Context<'_>) {
+        self.gaps += 1;
+        let received = self.received();
+        self.push_control(Control::Resume { received });
+        self.timers.set(Timer::Gap, cx.now + GAP_PATIENCE * (1 << self.gaps.min(4)));
+    }
+
+    fn push_control(&mut self, control: Control) {
+        if self.controls_on_channel() {
+            if let Some(channel) = self.open_channel_mut() {
+                channel.push_control(control);
+            }
+        } else {
+            self.push_relay_control(control);
+        }
+    }
+
+    /// Checks a packet that is in order, once, and hands it to the application.
+    fn accept(
+        &mut self,
+        packet: Packet,
+        path: Path,
+        cx: &mut Context<'_>,
+    ) -> Result<(), PeerError> {
+        packet.validate(&cx.config.limits).map_err(PeerError::BadPacket)?;
+        match packet.packet_type() {
+            PacketType::Event | PacketType::BinaryEvent => {
+                if packet.event_name().is_none_or(|name| is_reserved_event(&name)) {
+                    return Err(PeerError::Misbehaved("an event of the signalling dialect"));
+                }
+                let reply = packet.ack_id().filter(|_| self.version == Version::V1);
+                let peer = &self.peer;
+                let token = |ack_id| ReplyToken { peer: peer.clone(), epoch: self.epoch, ack_id };
+                let reply = reply.map(token);
+                let from = self.peer.clone();
+                cx.out.events.push_back(Event::Received { from, path, packet, reply });
+                Ok(())
+            }
+            PacketType::Ack | PacketType::BinaryAck => {
+                // An answer after its deadline is nobody's fault.
+                if let Some(emit) = packet.ack_id().and_then(|id| self.replies.resolve(id)) {
+                    self.arm_reply();
+                    let from = self.peer.clone();
+                    cx.out.events.push_back(Event::Ack { emit, from, packet });
+                }
+                Ok(())
+            }
+            PacketType::Connect | PacketType::Disconnect | PacketType::ConnectError => {
+                Err(PeerError::Misbehaved("a packet that is neither event nor acknowledgement"))
+            }
+        }
+    }
+
+    /// The peer broke the protocol. A channel on which it did so is given up.
+    fn misbehaved(&mut self, what: &'static str, path: &Path, cx: &mut Context<'_>) -> Verdict {
+        let error = PeerError::Misbehaved(what);
+        if *path == Path::Direct && self.state != State::Closed {
+            self.lose_direct(error, cx);
+        } else {
+            self.report(error, cx);
+        }
+        Verdict::Alive
+    }
+}

@@ -1,0 +1,449 @@
+//! Everything between this session and one remote peer: the state of the direct path, both paths, the lanes'
+//! streams, timers.
+//!
+//! - `state`: the transition table of the direct path
+//! - `upgrade`: offers, answers, verification, loss
+//! - `outbound`: from `emit` to envelopes and frames
+//! - `inbound`: from envelopes and frames to events
+//! - `stream`, `fragment`, `control`, `channel`, `replies`, `timer`: the parts
+
+mod channel;
+pub(crate) mod control;
+mod fragment;
+mod inbound;
+mod outbound;
+mod replies;
+mod state;
+mod stream;
+mod timer;
+mod upgrade;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use rand_chacha::ChaCha12Rng;
+
+use self::channel::Connection;
+use self::control::{Control, PerLane};
+use self::fragment::Reassembly;
+use self::replies::Replies;
+use self::state::State;
+use self::stream::{ReceiveStream, SendStream};
+use self::timer::{Timer, Timers};
+use crate::command::{Command, DirectCommand};
+use crate::config::{Config, Policy};
+use crate::error::PeerError;
+use crate::event::{Event, LeaveReason, Outcome, Path};
+use crate::id::{ConnectionId, PeerId, Version};
+use crate::signal::{ClientMessage, Epochs, IceServer, Sequence};
+use crate::time::Time;
+
+pub(crate) use self::inbound::{Admission, Verdict};
+pub(crate) use self::outbound::Envelope;
+
+/// Link control that waits for the relay; more is never needed at a time.
+const MAX_RELAY_CONTROL: usize = 16;
+
+/// What a link works with and where its output goes.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Time,
+    pub(crate) config: &'a Config,
+    pub(crate) policy: Policy,
+    pub(crate) ice_servers: &'a [IceServer],
+    pub(crate) rng: &'a mut ChaCha12Rng,
+    pub(crate) next_connection: &'a mut u64,
+    pub(crate) out: &'a mut Outbox,
+}
+
+/// The output of links that is not frames.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) commands: VecDeque<Command>,
+    pub(crate) signals: VecDeque<ClientMessage>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    peer: PeerId,
+    version: Version,
+    state: State,
+    /// Numbers this incarnation of the link among all links of this session.
+    epoch: u32,
+    /// The peer's number for it; 0 until the peer has been heard.
+    peer_epoch: u32,
+    /// The peer's epochs up to this one are over.
+    stale_epoch: u32,
+    /// Whether the hub connects us right now.
+    relay_up: bool,
+    relay_lost_at: Time,
+    /// The last sign of life on a direct path.
+    last_heard: Time,
+    /// The path on which events are sent now.
+    sending: Option<Path>,
+    /// The path that the application was told last.
+    announced: Option<Path>,
+    away: bool,
+    /// `upgrade` was called.
+    wanted: bool,
+    /// The peer takes part in direct connections, as far as it has said.
+    eligible: bool,
+    /// An attempt is due as soon as there is room for it.
+    wants_offer: bool,
+    attempts: u32,
+    /// Whether this end made the offer of the latest attempt.
+    offered: bool,
+    connection: Option<Connection>,
+    timers: Timers,
+    lanes: PerLane<LaneState>,
+    /// Packets below these numbers went by the relay before the switch to the direct path.
+    tail: PerLane<u64>,
+    relay_control: VecDeque<Control>,
+    /// Waiting for the peer to say where to go on.
+    resuming: bool,
+    retransmits: u32,
+    gaps: u32,
+    greeted_stale_at: Option<Time>,
+    /// An acknowledgement goes out with the next poll.
+    ack_due: bool,
+    unacked_packets: u32,
+    unacked_bytes: usize,
+    refused: VecDeque<Sequence>,
+    replies: Replies,
+    /// An emit was turned away: the application waits for `Writable`.
+    blocked: bool,
+}
+
+/// The two streams of one lane.
+#[derive(Debug, Default)]
+struct LaneState {
+    send: SendStream,
+    receive: ReceiveStream,
+    relay_reassembly: Reassembly,
+    direct_reassembly: Reassembly,
+}
+
+impl Link {
+    /// A link to a peer that the hub has just named. Epochs of the peer up to `stale_epoch` are over.
+    pub(crate) fn new(
+        peer: PeerId,
+        version: Version,
+        epoch: u32,
+        stale_epoch: u32,
+        now: Time,
+    ) -> Self {
+        Self {
+            peer,
+            version,
+            state: State::Relayed,
+            epoch,
+            peer_epoch: 0,
+            stale_epoch,
+            relay_up: false,
+            relay_lost_at: now,
+            last_heard: Time::ZERO,
+            sending: None,
+            announced: Some(Path::Relay),
+            away: false,
+            wanted: false,
+            eligible: true,
+            wants_offer: false,
+            attempts: 0,
+            offered: false,
+            connection: None,
+            timers: Timers::default(),
+            lanes: PerLane::default(),
+            tail: PerLane::default(),
+            relay_control: VecDeque::new(),
+            resuming: false,
+            retransmits: 0,
+            gaps: 0,
+            greeted_stale_at: None,
+            ack_due: false,
+            unacked_packets: 0,
+            unacked_bytes: 0,
+            refused: VecDeque::new(),
+            replies: Replies::default(),
+            blocked: false,
+        }
+    }
+
+    pub(crate) fn peer(&self) -> &PeerId {
+        &self.peer
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The path on which events are sent now; `None` while they wait.
+    pub(crate) fn sending(&self) -> Option<&Path> {
+        self.sending.as_ref()
+    }
+
+    pub(crate) fn is_away(&self) -> bool {
+        self.away
+    }
+
+    /// The peer's epoch, for the memory of epochs that are over.
+    pub(crate) fn peer_epoch(&self) -> u32 {
+        self.peer_epoch.max(self.stale_epoch)
+    }
+
+    pub(crate) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    pub(crate) fn connection_id(&self) -> Option<ConnectionId> {
+        self.connection.as_ref().map(|connection| connection.id)
+    }
+
+    /// Whether it counts for `max_peers`.
+    pub(crate) fn is_active(&self) -> bool {
+        self.state.is_active()
+    }
+
+    /// Whether it has to be verified before the session is `Ready`.
+    pub(crate) fn counts_for_ready(&self) -> bool {
+        self.eligible && !self.away
+    }
+
+    pub(crate) fn is_verified(&self) -> bool {
+        self.state.is_verified()
+    }
+
+    pub(crate) fn is_relay_up(&self) -> bool {
+        self.relay_up
+    }
+
+    /// Whether an attempt is due and can be made.
+    pub(crate) fn can_offer(&self) -> bool {
+        self.wants_offer && self.eligible && self.relay_up && self.state == State::Relayed
+    }
+
+    /// Whether everything accepted has been acknowledged (or handed to the path, for a v0 peer).
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.send.is_empty())
+            && self.open_channel().is_none_or(channel::Channel::is_idle)
+    }
+
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.send.bytes()).sum()
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// The hub reaches the peer and we reach the hub, or not.
+    pub(crate) fn set_relay(&mut self, up: bool, cx: &mut Context<'_>) {
+        if self.relay_up == up {
+            return;
+        }
+        self.relay_up = up;
+        if !up {
+            self.relay_lost_at = cx.now;
+            self.relay_control.clear();
+            self.lanes.iter_mut().for_each(|lane| lane.relay_reassembly.reset());
+            if self.sending == Some(Path::Direct) && self.tail_is_outstanding() {
+                // What was under way on the relay may be lost: the channel carries it again.
+                self.rewind();
+            }
+        }
+        self.update_paths(cx);
+    }
+
+    /// Says which path is used from now on, after anything that bears on it has changed.
+    fn update_paths(&mut self, cx: &mut Context<'_>) {
+        if self.state == State::Closed {
+            return;
+        }
+        let path = if self.state == State::Direct {
+            Some(Path::Direct)
+        } else if self.relay_up && cx.policy != Policy::DirectOnly {
+            Some(Path::Relay)
+        } else {
+            None
+        };
+        if path != self.sending {
+            let before = std::mem::replace(&mut self.sending, path.clone());
+            self.change_path(before.as_ref(), cx);
+            if let Some(path) = path
+                && self.announced.as_ref() != Some(&path)
+            {
+                self.announced = Some(path.clone());
+                cx.out.events.push_back(Event::PathChanged { peer: self.peer.clone(), path });
+            }
+        }
+        self.update_presence(cx);
+    }
+
+    fn change_path(&mut self, before: Option<&Path>, cx: &mut Context<'_>) {
+        self.resuming = false;
+        self.timers.clear(Timer::Resume);
+        self.lanes.iter_mut().for_each(|lane| lane.send.restart_packet());
+        match (before, &self.sending) {
+            (Some(Path::Relay), Some(Path::Direct)) if self.version == Version::V1 => {
+                let next = self.lanes.each_ref().map(|lane| lane.send.next());
+                self.push_relay_control(Control::Switch { next });
+                self.tail = next;
+                if let Some(channel) = self.open_channel_mut() {
+                    channel.begun = false;
+                }
+            }
+            (_, Some(Path::Direct)) => self.rewind(),
+            (_, Some(Path::Relay)) => {
+                if self.version == Version::V1 && self.awaits_ack() {
+                    self.request_resume(cx);
+                }
+            }
+            (_, None) => {}
+        }
+        self.arm_retransmit(cx);
+    }
+
+    /// Tells the peer what we have and waits, a little, to hear what it has before sending on.
+    fn request_resume(&mut self, cx: &Context<'_>) {
+        self.resuming = true;
+        self.timers.set(Timer::Resume, cx.now + cx.config.retransmit_timeout / 3);
+        let received = self.received();
+        self.push_relay_control(Control::Resume { received });
+    }
+
+    fn update_presence(&mut self, cx: &mut Context<'_>) {
+        let live = self.relay_up || self.state.is_verified();
+        if live != self.away {
+            return;
+        }
+        self.away = !live;
+        let peer = self.peer.clone();
+        if live {
+            self.timers.clear(Timer::Away);
+            cx.out.events.push_back(Event::PeerBack { peer });
+        } else {
+            let last_sign = self.relay_lost_at.max(self.last_heard);
+            self.timers.set(Timer::Away, last_sign + cx.config.resume_window);
+            cx.out.events.push_back(Event::PeerAway { peer });
+        }
+    }
+
+    /// Runs every timer that is due. `true`: the peer has been away for too long.
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) -> bool {
+        while let Some(timer) = self.timers.take_due(cx.now) {
+            match timer {
+                Timer::Attempt => self.handle_attempt_timeout(cx),
+                Timer::Offer => self.handle_offer_due(),
+                Timer::Probe => self.probe(cx),
+                Timer::Silence => {
+                    let silent = cx.now - self.last_heard;
+                    let millis = u64::try_from(silent.as_millis()).unwrap_or(u64::MAX);
+                    self.lose_direct(PeerError::DirectSilent(millis), cx);
+                }
+                Timer::Ack => self.ack_due = true,
+                Timer::Retransmit => self.retransmit(cx),
+                Timer::Resume => self.end_resume(cx),
+                Timer::Gap => self.handle_gap(cx),
+                Timer::Away => return true,
+                Timer::Reply => self.handle_overdue_replies(cx),
+            }
+        }
+        false
+    }
+
+    /// The clock jumped: nobody was silent in the time that did not pass.
+    pub(crate) fn handle_clock_jump(&mut self, by: Duration) {
+        self.timers.shift(by);
+        self.last_heard = self.last_heard + by;
+        self.relay_lost_at = self.relay_lost_at + by;
+    }
+
+    /// Tells the peer that we leave, on every path.
+    pub(crate) fn say_goodbye(&mut self) {
+        self.push_relay_control(Control::Bye);
+        if self.controls_on_channel()
+            && let Some(channel) = self.open_channel_mut()
+        {
+            channel.push_control(Control::Bye);
+        }
+    }
+
+    /// Ends the link: reports how every emit ended and closes the channel. The caller reports the departure.
+    pub(crate) fn close(&mut self, cx: &mut Context<'_>) {
+        self.close_connection(cx);
+        self.step(state::Input::Close);
+        self.sending = None;
+        self.timers = Timers::default();
+        for lane in &mut self.lanes {
+            for (sent, outgoing) in lane.send.drain() {
+                if let Some(emit) = outgoing.emit {
+                    let outcome = if sent { Outcome::Unknown } else { Outcome::NotSent };
+                    let peer = self.peer.clone();
+                    cx.out.events.push_back(Event::Outcome { emit, peer, outcome });
+                }
+            }
+        }
+        for emit in self.replies.drain() {
+            let peer = self.peer.clone();
+            cx.out.events.push_back(Event::NoAck { emit, peer, timed_out: false });
+        }
+    }
+
+    /// Ends the link and says why.
+    pub(crate) fn leave(mut self, reason: LeaveReason, cx: &mut Context<'_>) {
+        self.close(cx);
+        cx.out.events.push_back(Event::PeerLeft { peer: self.peer, reason });
+    }
+
+    fn epochs(&self) -> Epochs {
+        Epochs { epoch: self.epoch, peer_epoch: self.peer_epoch }
+    }
+
+    fn received(&self) -> PerLane<u64> {
+        self.lanes.each_ref().map(|lane| lane.receive.expected())
+    }
+
+    fn step(&mut self, input: state::Input) -> bool {
+        let next = self.state.next(input);
+        if let Some(next) = next {
+            self.state = next;
+        }
+        next.is_some()
+    }
+
+    fn open_channel(&self) -> Option<&channel::Channel> {
+        self.connection.as_ref()?.channel.as_ref()
+    }
+
+    fn open_channel_mut(&mut self) -> Option<&mut channel::Channel> {
+        self.connection.as_mut()?.channel.as_mut()
+    }
+
+    fn report(&self, error: PeerError, cx: &mut Context<'_>) {
+        cx.out.events.push_back(Event::PeerError { peer: self.peer.clone(), error });
+    }
+
+    /// Frees the transport's end of the attempt and everything that hangs on it.
+    fn close_connection(&mut self, cx: &mut Context<'_>) {
+        if let Some(Connection { id: connection, .. }) = self.connection.take() {
+            cx.out.commands.push_back(Command::Direct(DirectCommand::Close { connection }));
+        }
+        self.forget_connection();
+    }
+
+    fn forget_connection(&mut self) {
+        self.connection = None;
+        self.lanes.iter_mut().for_each(|lane| lane.direct_reassembly.reset());
+        for timer in [Timer::Attempt, Timer::Probe, Timer::Silence] {
+            self.timers.clear(timer);
+        }
+    }
+
+    fn push_relay_control(&mut self, control: Control) {
+        if self.relay_up && self.version == Version::V1 {
+            if self.relay_control.len() == MAX_RELAY_CONTROL {
+                self.relay_control.pop_front();
+            }
+            self.relay_control.push_back(control);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Packets to and from the hub.
+
+use bytestring::ByteString;
+
+use super::Session;
+use crate::error::PeerError;
+use crate::event::Event;
+use crate::frame::Frame;
+use crate::id::{PeerId, Version};
+use crate::link::{Admission, Envelope};
+use crate::packet::Packet;
+use crate::signal::{ClientMessage, Download, Epochs, Upload};
+use crate::time::Time;
+
+impl Session {
+    /// The next message for the signalling channel. Call it only when the channel has room: what it returns
+    /// counts as sent.
+    pub fn poll_signaling_transmit(&mut self, now: Time) -> Option<Frame> {
+        while self.frames.is_empty() {
+            let packet = match self.next_message(now) {
+                // What we build ourselves can be encoded; if not, the link's timers recover.
+                Some(message) => message.to_packet().ok(),
+                None if std::mem::take(&mut self.leave_room) => Some(Packet::disconnect()),
+                None => return None,
+            };
+            if let Some(packet) = packet {
+                self.write(&packet.in_namespace(&self.shared.config.namespace));
+            }
+        }
+        self.frames.pop_front()
+    }
+
+    fn next_message(&mut self, now: Time) -> Option<ClientMessage> {
+        if !self.is_joined() {
+            return None;
+        }
+        if let Some(signal) = self.shared.out.signals.pop_front() {
+            return Some(signal);
+        }
+        self.next_envelope(now).map(ClientMessage::Relay)
+    }
+
+    /// One packet of the link whose turn it is, together with every other link to which the same goes next.
+    fn next_envelope(&mut self, now: Time) -> Option<Upload> {
+        let limits = self.signaling.limits();
+        let (peer, envelope) = self.turns().into_iter().find_map(|peer| {
+            let link = self.links.get_mut(&peer)?;
+            let envelope = link.poll_relay(&limits, &mut self.shared.context(now))?;
+            Some((peer, envelope))
+        })?;
+        let Envelope { recipient, parts, emit } = envelope;
+        let mut to = vec![recipient];
+        if let Some(emit) = emit {
+            for link in self.links.values_mut().filter(|link| *link.peer() != peer) {
+                to.extend(link.join_envelope(emit, &limits, &mut self.shared.context(now)));
+            }
+        }
+        self.relay_turn = Some(peer);
+        Some(Upload { to, parts })
+    }
+
+    /// The peers, beginning after the one that had its turn last.
+    fn turns(&self) -> Vec<PeerId> {
+        let split = self.relay_turn.as_ref();
+        let after = self.links.keys().filter(|peer| split.is_none_or(|last| *peer > last));
+        let before = self.links.keys().filter(|peer| split.is_some_and(|last| *peer <= last));
+        after.chain(before).cloned().collect()
+    }
+
+    pub(super) fn handle_download(&mut self, download: Download, now: Time) {
+        let Download { from, epochs, sequence, parts } = download;
+        let Some(link) = self.links.get(&from) else { return };
+        let version = link.version();
+        let [head, attachments @ ..] = &parts[..] else { return };
+        let Ok(head) = ByteString::try_from(head.clone()) else {
+            let error = PeerError::Misbehaved("an envelope whose head is not UTF-8");
+            self.shared.out.events.push_back(Event::PeerError { peer: from, error });
+            return;
+        };
+        let limits = &self.shared.config.limits;
+        let packet = Packet::from_head_and_attachments(head, attachments.to_vec(), limits);
+        if version == Version::V0 {
+            if let Some(link) = self.links.get_mut(&from) {
+                link.handle_unnumbered(packet, &mut self.shared.context(now));
+            }
+            return;
+        }
+        let Some(epochs) = epochs else { return };
+        let Some(link) = self.links.get_mut(&from) else { return };
+        match link.admit(epochs, &mut self.shared.context(now)) {
+            Admission::Stale => return,
+            Admission::Current => {}
+            Admission::Restarted => {
+                self.restart(&from, now);
+                let admitted = self.links.get_mut(&from).map(|link| {
+                    // Our new incarnation is not known to the peer yet.
+                    let epochs = Epochs { peer_epoch: 0, ..epochs };
+                    link.admit(epochs, &mut self.shared.context(now))
+                });
+                if admitted != Some(Admission::Current) {
+                    return;
+                }
+            }
+        }
+        let Some(link) = self.links.get_mut(&from) else { return };
+        let verdict = link.handle_relayed(sequence, packet, &mut self.shared.context(now));
+        self.conclude(&from, verdict, now);
+    }
+}

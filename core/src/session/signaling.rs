@@ -1,0 +1,311 @@
+//! The connection to the server: opening, joining, losing, and what the server says.
+
+use std::time::Duration;
+
+use rand_chacha::rand_core::Rng as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Closing, Session};
+use crate::codec::{Decoder, Limits};
+use crate::command::Command;
+use crate::error::{JoinRefusal, SignalingError};
+use crate::event::{Event, LeaveReason};
+use crate::frame::Frame;
+use crate::id::{PeerId, Version};
+use crate::link::Outbox;
+use crate::packet::{Packet, PacketType};
+use crate::signal::{HubLimits, Join, ServerMessage, Welcome};
+use crate::time::Time;
+
+/// A relay envelope carries the packet's own attachments and its head.
+const ENVELOPE_PARTS: usize = 64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Waits for the next try.
+    Waiting {
+        until: Time,
+    },
+    /// The transport opens a channel.
+    Connecting,
+    /// The channel is open; CONNECT is sent, the welcome has not come.
+    Joining {
+        until: Time,
+    },
+    Joined,
+    /// The server said no.
+    Refused,
+    Closed,
+}
+
+/// The session's end of its Socket.IO connection.
+#[derive(Debug)]
+pub(super) struct Signaling {
+    state: State,
+    decoder: Decoder,
+    /// Tries since the last success.
+    attempts: u32,
+    identity: Option<Identity>,
+    limits: HubLimits,
+}
+
+#[derive(Debug)]
+struct Identity {
+    id: PeerId,
+    token: Token,
+}
+
+/// Brings the identity back; never shown.
+struct Token(String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+#[derive(Serialize)]
+struct Auth {
+    p2p: Join,
+}
+
+impl Signaling {
+    pub(super) fn new(limits: Limits, now: Time) -> Self {
+        let attachments = limits.max_attachments.max(ENVELOPE_PARTS);
+        Self {
+            state: State::Waiting { until: now },
+            decoder: Decoder::new(limits.with_max_attachments(attachments)),
+            attempts: 0,
+            identity: None,
+            limits: HubLimits { max_envelope: 0, max_attachments: 0 },
+        }
+    }
+
+    pub(super) fn id(&self) -> Option<&PeerId> {
+        self.identity.as_ref().map(|identity| &identity.id)
+    }
+
+    pub(super) fn is_joined(&self) -> bool {
+        self.state == State::Joined
+    }
+
+    pub(super) fn limits(&self) -> HubLimits {
+        self.limits
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Time> {
+        match self.state {
+            State::Waiting { until } | State::Joining { until } => Some(until),
+            State::Connecting | State::Joined | State::Refused | State::Closed => None,
+        }
+    }
+
+    pub(super) fn handle_clock_jump(&mut self, by: Duration) {
+        if let State::Waiting { until } | State::Joining { until } = &mut self.state {
+            *until = *until + by;
+        }
+    }
+
+    pub(super) fn retry_now(&mut self, out: &mut Outbox) {
+        if matches!(self.state, State::Waiting { .. } | State::Refused) {
+            self.state = State::Connecting;
+            out.commands.push_back(Command::ConnectSignaling);
+        }
+    }
+
+    pub(super) fn close(&mut self, out: &mut Outbox) {
+        if self.has_channel() {
+            out.commands.push_back(Command::CloseSignaling);
+        }
+        self.state = State::Closed;
+    }
+
+    fn has_channel(&self) -> bool {
+        match self.state {
+            State::Connecting | State::Joining { .. } | State::Joined => true,
+            State::Waiting { .. } | State::Refused | State::Closed => false,
+        }
+    }
+}
+
+impl Session {
+    /// The signalling channel is open: the session says CONNECT.
+    pub fn handle_signaling_open(&mut self, now: Time) {
+        self.advance(now);
+        if self.signaling.state != State::Connecting {
+            return;
+        }
+        let until = now + self.shared.config.join_timeout;
+        self.signaling.state = State::Joining { until };
+        self.signaling.decoder.reset();
+        let token = self.signaling.identity.as_ref().map(|identity| identity.token.0.clone());
+        let room = Some(self.shared.config.room.clone());
+        let auth = Auth { p2p: Join { version: Version::V1, room, token } };
+        match Packet::connect(Some(&auth)) {
+            Ok(connect) => {
+                self.write(&connect.in_namespace(&self.shared.config.namespace));
+            }
+            Err(error) => self.lose_signaling(error.to_string(), true, now),
+        }
+        self.settle(now);
+    }
+
+    /// A message came on the signalling channel. A bad one costs the channel: the session asks for a new one.
+    pub fn handle_signaling_frame(&mut self, frame: Frame, now: Time) {
+        self.advance(now);
+        if self.signaling.has_channel()
+            && let Err(error) = self.read_signaling(frame, now)
+        {
+            self.lose_signaling(error.to_string(), true, now);
+        }
+        self.settle(now);
+    }
+
+    /// The signalling channel could not be opened or is over; `error` goes to the application.
+    pub fn handle_signaling_closed(&mut self, error: String, now: Time) {
+        self.advance(now);
+        if self.signaling.has_channel() {
+            self.lose_signaling(error, false, now);
+        }
+        self.settle(now);
+    }
+
+    pub(super) fn run_signaling_timers(&mut self, now: Time) {
+        match self.signaling.state {
+            State::Waiting { until } if now >= until => {
+                self.signaling.retry_now(&mut self.shared.out);
+            }
+            State::Joining { until } if now >= until => {
+                let millis = self.shared.config.join_timeout.as_millis();
+                let error = format!("the server sent no welcome within {millis} ms");
+                self.lose_signaling(error, true, now);
+            }
+            State::Waiting { .. }
+            | State::Joining { .. }
+            | State::Connecting
+            | State::Joined
+            | State::Refused
+            | State::Closed => {}
+        }
+    }
+
+    fn lose_signaling(&mut self, error: String, close_channel: bool, now: Time) {
+        if close_channel {
+            self.shared.out.commands.push_back(Command::CloseSignaling);
+        }
+        self.leave_hub(now);
+        if self.closing != Closing::No {
+            self.signaling.state = State::Closed;
+            return;
+        }
+        let random = self.shared.rng.next_u32();
+        let retry_in = self.shared.config.reconnect.pause(self.signaling.attempts, random);
+        self.signaling.attempts = self.signaling.attempts.saturating_add(1);
+        self.signaling.state = State::Waiting { until: now + retry_in };
+        self.shared.out.events.push_back(Event::Disconnected { error, retry_in });
+    }
+
+    /// Nobody is reached through the hub any more.
+    fn leave_hub(&mut self, now: Time) {
+        self.frames.clear();
+        self.shared.out.signals.clear();
+        for link in self.links.values_mut() {
+            link.set_relay(false, &mut self.shared.context(now));
+        }
+    }
+
+    fn read_signaling(&mut self, frame: Frame, now: Time) -> Result<(), SignalingError> {
+        let Some(packet) = self.signaling.decoder.push(frame)? else { return Ok(()) };
+        if packet.namespace() != self.shared.config.namespace {
+            return Ok(());
+        }
+        match packet.packet_type() {
+            // The welcome follows, or has come before.
+            PacketType::Connect => Ok(()),
+            PacketType::Event | PacketType::BinaryEvent => {
+                self.handle_message(ServerMessage::from_packet(packet)?, now);
+                Ok(())
+            }
+            PacketType::ConnectError => {
+                self.refuse(&packet, now);
+                Ok(())
+            }
+            PacketType::Disconnect => {
+                self.lose_signaling("the server closed the connection".into(), true, now);
+                Ok(())
+            }
+            // The session asks the server for no acknowledgement.
+            kind @ (PacketType::Ack | PacketType::BinaryAck) => {
+                Err(SignalingError::Unexpected(kind))
+            }
+        }
+    }
+
+    fn refuse(&mut self, packet: &Packet, now: Time) {
+        #[derive(serde::Deserialize)]
+        struct Reason {
+            #[serde(default)]
+            message: String,
+            #[serde(default)]
+            data: Option<serde_json::Value>,
+        }
+        let reason = read_or(packet, || Reason { message: "no reason given".into(), data: None });
+        let code = reason.data.as_ref().and_then(|data| data.get("code"));
+        let code = code.and_then(|code| code.as_str()).map(str::to_owned);
+        self.shared.out.commands.push_back(Command::CloseSignaling);
+        self.leave_hub(now);
+        self.signaling.state = State::Refused;
+        let refusal = JoinRefusal { message: reason.message, code };
+        self.shared.out.events.push_back(Event::Refused(refusal));
+    }
+
+    fn handle_message(&mut self, message: ServerMessage, now: Time) {
+        match message {
+            ServerMessage::NumClients { welcome: Some(welcome), .. } => {
+                self.handle_welcome(*welcome, now);
+            }
+            // A server of the original has no welcome: the join times out and says so.
+            ServerMessage::NumClients { welcome: None, .. } => {}
+            ServerMessage::Offer { from, offer_id, offer } => {
+                self.handle_offer(&from, offer_id, &offer, now);
+            }
+            ServerMessage::Signal(signal) => self.handle_peer_signal(&signal, now),
+            ServerMessage::PeerJoin(member) => self.handle_peer_join(&member, false, now),
+            ServerMessage::PeerAway(peer) => self.set_relay(&peer, false, now),
+            ServerMessage::PeerDisconnect(peer) => self.handle_peer_disconnect(&peer, now),
+            ServerMessage::Relay(download) => self.handle_download(download, now),
+            ServerMessage::Event(packet) => {
+                self.shared.out.events.push_back(Event::ServerEvent { packet });
+            }
+        }
+    }
+
+    fn handle_welcome(&mut self, welcome: Welcome, now: Time) {
+        let Welcome { id, token, room, roster, limits, ice_servers, .. } = welcome;
+        let resumed = self.id() == Some(&id);
+        if !resumed {
+            for peer in self.links.keys().cloned().collect::<Vec<_>>() {
+                self.remove(&peer, LeaveReason::IdentityChanged, now);
+            }
+        }
+        self.signaling.state = State::Joined;
+        self.signaling.attempts = 0;
+        self.signaling.limits = limits;
+        self.signaling.identity = Some(Identity { id: id.clone(), token: Token(token) });
+        self.shared.ice_servers = ice_servers;
+        self.shared.out.events.push_back(Event::Connected { id, room, resumed });
+        for member in &roster {
+            self.handle_peer_join(member, true, now);
+        }
+    }
+
+    /// Queues a packet for the signalling channel.
+    pub(super) fn write(&mut self, packet: &Packet) {
+        self.frames.extend(packet.frames());
+    }
+}
+
+fn read_or<T: DeserializeOwned>(packet: &Packet, default: impl FnOnce() -> T) -> T {
+    packet.data::<T>().unwrap_or_else(|_| default())
+}

@@ -1,0 +1,206 @@
+//! Joining, leaving, coming back.
+
+use std::time::Duration;
+
+use socketio_p2p_core::hub::HubConfig;
+use socketio_p2p_core::{Config, Event, LeaveReason, Outcome, Path, Policy, Target};
+use socketio_p2p_transport_memory::Mesh;
+
+use super::{direct_pair, has, mesh, numbered, numbers, outcomes, path};
+
+const LONG: Duration = Duration::from_secs(120);
+
+#[test]
+fn a_full_room_refuses_and_names_itself() {
+    let mut mesh = Mesh::with_hub(1, HubConfig::default().with_room_capacity(2));
+    let (a, _, c) =
+        (mesh.add(Config::default()), mesh.add(Config::default()), mesh.add(Config::default()));
+    mesh.run_for(Duration::from_secs(5));
+    let refused = mesh.take_events(c);
+    let Some(Event::Refused(refusal)) = refused.first() else { panic!("{refused:?}") };
+    assert_eq!(refusal.code.as_deref(), Some("room-full"));
+    assert!(refusal.message.contains("lobby"), "{refusal}");
+    mesh.run_for(Duration::from_secs(60));
+    assert!(mesh.take_events(c).is_empty(), "a refused session does not try again by itself");
+
+    mesh.with(a, |session, now| session.close(now));
+    mesh.run_for(Duration::from_secs(1));
+    mesh.with(c, |session, now| session.reconnect(now));
+    mesh.run_for(Duration::from_secs(1));
+    assert!(has(&mesh.take_events(c), |event| matches!(event, Event::Connected { .. })));
+}
+
+#[test]
+fn peers_of_different_rooms_do_not_meet() {
+    let mut mesh = Mesh::new(1);
+    let room = |name: &str| Config::default().with_room(name.parse().unwrap());
+    let (a, b, c) = (mesh.add(room("x")), mesh.add(room("x")), mesh.add(room("y")));
+    mesh.run_until_direct(a, b);
+    assert_eq!(mesh.session(c).peers().count(), 0);
+}
+
+#[test]
+fn a_session_that_closes_leaves_at_once_after_what_it_sent_has_arrived() {
+    let (mut mesh, a, b) = direct_pair(&Config::default());
+    let id = mesh.id(a);
+    let file = socketio_p2p_core::codec::Blob::from(vec![7; 1_000_000]);
+    let file = socketio_p2p_core::Packet::event("file", &(file,)).unwrap();
+    mesh.emit(a, Target::All, &file).unwrap();
+    mesh.emit(a, Target::All, &numbered(1)).unwrap();
+    mesh.with(a, |session, now| session.close(now));
+    assert!(mesh.emit(a, Target::All, &numbered(2)).is_err());
+    mesh.run_for(Duration::from_secs(2));
+    let events = mesh.take_events(b);
+    assert_eq!(events.iter().filter(|event| matches!(event, Event::Received { .. })).count(), 2);
+    let left = |event: &Event| matches!(event, Event::PeerLeft { peer, reason: LeaveReason::Left } if *peer == id);
+    assert!(has(&events, left));
+    let events = mesh.take_events(a);
+    assert_eq!(outcomes(&events), [Outcome::Delivered; 2]);
+    assert!(matches!(events.last(), Some(Event::Closed)), "{events:?}");
+}
+
+#[test]
+fn a_session_that_cannot_deliver_closes_all_the_same_and_reports() {
+    let (mut mesh, a, b) = direct_pair(&Config::default());
+    mesh.stop_server();
+    mesh.set_silent(a, b, true);
+    mesh.emit(a, Target::All, &numbered(0)).unwrap();
+    mesh.take_events(a);
+    mesh.with(a, |session, now| session.close(now));
+    mesh.run_for(Duration::from_secs(6));
+    let events = mesh.take_events(a);
+    assert_eq!(outcomes(&events), [Outcome::Unknown]);
+    assert!(matches!(events.last(), Some(Event::Closed)), "{events:?}");
+}
+
+#[test]
+fn a_cut_signalling_channel_is_resumed_with_the_same_id_and_nothing_is_lost() {
+    let config = Config::default().with_policy(Policy::RelayOnly);
+    let (mut mesh, nodes) = mesh(2, &config);
+    let (a, b) = (nodes[0], nodes[1]);
+    let id = mesh.id(a);
+    mesh.take_events(a);
+    for round in 0..20 {
+        for number in 0..10 {
+            mesh.emit(a, Target::All, &numbered(round * 10 + number)).unwrap();
+        }
+        mesh.step();
+        mesh.cut_signaling(if round % 2 == 0 { a } else { b });
+        mesh.run_for(Duration::from_millis(100 * round));
+    }
+    mesh.run_until_quiet();
+    assert_eq!(mesh.id(a), id);
+    assert!(numbers(&mut mesh, b).into_iter().map(|(number, _)| number).eq(0..200));
+    let events = mesh.take_events(a);
+    assert_eq!(outcomes(&events), [Outcome::Delivered; 200]);
+    assert!(has(&events, |event| matches!(event, Event::PeerAway { .. })));
+    assert!(has(&events, |event| matches!(event, Event::PeerBack { .. })));
+    assert!(!has(&events, |event| matches!(event, Event::PeerLeft { .. })));
+}
+
+#[test]
+fn a_restarted_server_gets_its_peers_back_under_their_ids() {
+    let config = Config::default().with_policy(Policy::RelayOnly);
+    let (mut mesh, nodes) = mesh(3, &config);
+    let ids: Vec<_> = nodes.iter().map(|node| mesh.id(*node)).collect();
+    mesh.emit(nodes[0], Target::All, &numbered(0)).unwrap();
+    mesh.stop_server();
+    mesh.run_for(Duration::from_secs(3));
+    mesh.start_server();
+    mesh.emit(nodes[0], Target::All, &numbered(1)).unwrap();
+    mesh.run_until_quiet();
+    assert!(nodes.iter().map(|node| mesh.id(*node)).eq(ids));
+    for &node in &nodes[1..] {
+        let numbers = numbers(&mut mesh, node);
+        assert!(numbers.into_iter().map(|(number, _)| number).eq([0, 1]));
+        assert!(!has(&mesh.take_events(node), |event| matches!(event, Event::PeerLeft { .. })));
+    }
+}
+
+#[test]
+fn a_peer_that_returns_after_the_resume_window_starts_a_new_epoch() {
+    let config = Config::default().with_policy(Policy::RelayOnly);
+    let (mut mesh, nodes) = mesh(2, &config);
+    let (a, b) = (nodes[0], nodes[1]);
+    mesh.emit(a, Target::All, &numbered(0)).unwrap();
+    mesh.run_until_quiet();
+    mesh.set_reachable(b, false);
+    mesh.emit(a, Target::All, &numbered(1)).unwrap();
+    mesh.run_for(Duration::from_secs(20));
+    assert_eq!(mesh.session(a).peers().count(), 0);
+    mesh.set_reachable(b, true);
+    assert!(mesh.run_until(LONG, |mesh| mesh.session(a).peers().count() == 1));
+    mesh.run_for(Duration::from_secs(1));
+    mesh.emit(a, Target::All, &numbered(2)).unwrap();
+    mesh.emit(b, Target::All, &numbered(3)).unwrap();
+    mesh.run_until_quiet();
+    assert_eq!(numbers(&mut mesh, b), [(0, Path::Relay), (2, Path::Relay)]);
+    assert_eq!(numbers(&mut mesh, a), [(3, Path::Relay)]);
+    let events = mesh.take_events(a);
+    let outcomes = outcomes(&events);
+    assert_eq!(outcomes, [Outcome::Delivered, Outcome::Unknown, Outcome::Delivered], "{events:?}");
+}
+
+#[test]
+fn only_one_end_forgetting_the_other_still_starts_a_new_epoch_for_both() {
+    let config = Config::default().with_policy(Policy::RelayOnly);
+    let patient = config.clone().with_resume_window(Duration::from_secs(3600));
+    let mut mesh = Mesh::new(5);
+    let (a, b) = (mesh.add(config), mesh.add(patient));
+    mesh.run_for(Duration::from_secs(1));
+    mesh.emit(a, Target::All, &numbered(0)).unwrap();
+    mesh.emit(b, Target::All, &numbered(100)).unwrap();
+    mesh.run_until_quiet();
+    mesh.set_reachable(b, false);
+    mesh.emit(b, Target::All, &numbered(101)).unwrap();
+    mesh.run_for(Duration::from_secs(20));
+    mesh.set_reachable(b, true);
+    mesh.run_for(Duration::from_secs(20));
+    mesh.emit(a, Target::All, &numbered(1)).unwrap();
+    mesh.run_until_quiet();
+    mesh.emit(b, Target::All, &numbered(102)).unwrap();
+    mesh.run_until_quiet();
+    let at_b: Vec<u64> = numbers(&mut mesh, b).into_iter().map(|(number, _)| number).collect();
+    let at_a: Vec<u64> = numbers(&mut mesh, a).into_iter().map(|(number, _)| number).collect();
+    assert_eq!(at_b, [0, 1]);
+    assert_eq!(at_a, [100, 102]);
+    let restarted =
+        |event: &Event| matches!(event, Event::PeerLeft { reason: LeaveReason::Restarted, .. });
+    assert!(has(&mesh.take_events(b), restarted));
+}
+
+#[test]
+fn a_clock_that_jumps_drops_nobody() {
+    let (mut mesh, a, b) = direct_pair(&Config::default());
+    mesh.take_events(a);
+    mesh.jump_clock(Duration::from_secs(86_400));
+    mesh.run_for(Duration::from_secs(20));
+    assert_eq!(path(&mesh, a, b), Some(Path::Direct));
+    assert!(mesh.take_events(a).is_empty());
+}
+
+#[test]
+fn a_server_that_is_not_there_is_tried_again_with_growing_pauses() {
+    let mut mesh = Mesh::new(1);
+    mesh.stop_server();
+    let a = mesh.add(Config::default());
+    mesh.run_for(Duration::from_secs(60));
+    let pauses: Vec<Duration> = mesh
+        .take_events(a)
+        .iter()
+        .map(|event| match event {
+            Event::Disconnected { retry_in, error } => {
+                assert_eq!(error, "the server is not there");
+                *retry_in
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!((7..=14).contains(&pauses.len()), "{pauses:?}");
+    assert!(pauses[0] <= Duration::from_millis(500));
+    assert!(pauses.iter().all(|pause| *pause <= Duration::from_secs(10)));
+    assert!(pauses[6..].iter().all(|pause| *pause >= Duration::from_secs(5)), "{pauses:?}");
+    mesh.start_server();
+    mesh.run_for(Duration::from_secs(11));
+    assert!(has(&mesh.take_events(a), |event| matches!(event, Event::Connected { .. })));
+}

@@ -1,0 +1,80 @@
+//! Sessions and a hub on a virtual clock.
+
+mod delivery;
+mod membership;
+mod upgrade;
+
+use std::time::Duration;
+
+use socketio_p2p_core::{Config, Event, Outcome, Packet, Path, Target};
+use socketio_p2p_transport_memory::{Mesh, Node};
+
+/// A mesh of `n` sessions that have joined.
+fn mesh(n: usize, config: &Config) -> (Mesh, Vec<Node>) {
+    let mut mesh = Mesh::new(1);
+    let nodes: Vec<Node> = (0..n).map(|_| mesh.add(config.clone())).collect();
+    let joined =
+        |mesh: &Mesh| nodes.iter().all(|node| mesh.session(*node).peers().count() == n - 1);
+    assert!(mesh.run_until(Duration::from_secs(5), joined), "not everybody has joined");
+    (mesh, nodes)
+}
+
+/// Two sessions that send directly.
+fn direct_pair(config: &Config) -> (Mesh, Node, Node) {
+    let (mut mesh, nodes) = mesh(2, config);
+    mesh.run_until_direct(nodes[0], nodes[1]);
+    (mesh, nodes[0], nodes[1])
+}
+
+fn numbered(number: u64) -> Packet {
+    Packet::event("n", &(number,)).unwrap()
+}
+
+/// The numbers of the numbered events that a node has received, with the paths on which they came.
+fn numbers(mesh: &mut Mesh, node: Node) -> Vec<(u64, Path)> {
+    let received = mesh.received(node).into_iter();
+    let number = |event| match event {
+        Event::Received { packet, path, .. } => (packet.args::<(u64,)>().unwrap().0, path),
+        other => panic!("not received: {other:?}"),
+    };
+    received.map(number).collect()
+}
+
+fn outcomes(events: &[Event]) -> Vec<Outcome> {
+    let outcome = |event: &Event| match event {
+        Event::Outcome { outcome, .. } => Some(*outcome),
+        _ => None,
+    };
+    events.iter().filter_map(outcome).collect()
+}
+
+fn has(events: &[Event], is: impl Fn(&Event) -> bool) -> bool {
+    events.iter().any(is)
+}
+
+fn path(mesh: &Mesh, node: Node, other: Node) -> Option<Path> {
+    mesh.peer(node, other)?.path
+}
+
+/// Emits numbered events, taking back what is blocked until there is room.
+fn emit_all(mesh: &mut Mesh, node: Node, events: impl IntoIterator<Item = Packet>) {
+    for event in events {
+        let mut to: Vec<Target> = vec![Target::All];
+        loop {
+            let mut blocked = Vec::new();
+            for target in to {
+                match mesh.emit(node, target.clone(), &event) {
+                    Ok(emitted) => {
+                        blocked.extend(emitted.rejected.into_iter().map(|(peer, _)| peer.into()));
+                    }
+                    Err(_) => blocked.push(target),
+                }
+            }
+            if blocked.is_empty() {
+                break;
+            }
+            to = blocked;
+            assert!(mesh.step(), "blocked and nothing will ever happen");
+        }
+    }
+}

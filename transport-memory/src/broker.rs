@@ -1,0 +1,63 @@
+//! Which ends of in-memory direct connections belong together.
+//!
+//! The "session descriptions" of memory connections are the names of their ends.
+
+use std::collections::BTreeMap;
+
+use socketio_p2p_core::ConnectionId;
+
+/// One end: the owner's number and its name for the connection.
+pub(crate) type End = (usize, ConnectionId);
+
+#[derive(Debug, Default)]
+pub(crate) struct Broker {
+    names: BTreeMap<String, End>,
+    next: u64,
+    pairs: BTreeMap<End, End>,
+    offers: BTreeMap<End, End>,
+}
+
+impl Broker {
+    /// Names an end, for its description.
+    pub(crate) fn describe(&mut self, end: End) -> String {
+        let name = format!("memory:{}", self.next);
+        self.next += 1;
+        self.names.insert(name.clone(), end);
+        name
+    }
+
+    /// Notes that `end` answers the offer of this description. `false`: nobody made that offer.
+    pub(crate) fn answer(&mut self, end: End, offer: &str) -> bool {
+        let offerer = self.names.get(offer).copied();
+        offerer.map(|offerer| self.offers.insert(end, offerer)).is_some()
+    }
+
+    /// Joins the offerer's end with the end that made this answer; both must mean each other.
+    pub(crate) fn complete(&mut self, offerer: End, answer: &str) -> Option<End> {
+        let answerer = *self.names.get(answer)?;
+        if self.offers.remove(&answerer) != Some(offerer) {
+            return None;
+        }
+        self.pairs.insert(offerer, answerer);
+        self.pairs.insert(answerer, offerer);
+        Some(answerer)
+    }
+
+    pub(crate) fn other_end(&self, end: End) -> Option<End> {
+        self.pairs.get(&end).copied()
+    }
+
+    /// Forgets an end and tells the other one.
+    pub(crate) fn close(&mut self, end: End) -> Option<End> {
+        self.names.retain(|_, named| *named != end);
+        self.offers.remove(&end);
+        let other = self.pairs.remove(&end)?;
+        self.pairs.remove(&other);
+        Some(other)
+    }
+
+    /// All ends of one owner.
+    pub(crate) fn ends_of(&self, owner: usize) -> Vec<End> {
+        self.pairs.keys().filter(|(node, _)| *node == owner).copied().collect()
+    }
+}

@@ -6,9 +6,11 @@
 //!   without a socket.
 
 mod broker;
-
+mod channel;
 mod mesh;
-
+mod network;
 mod server;
 
+pub use channel::{MemoryChannel, channel};
 pub use mesh::{Latency, Mesh, Node};
+pub use network::{MemoryDirect, MemoryNetwork, MemorySignaling, MemorySocket};

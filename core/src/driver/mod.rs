@@ -7,7 +7,8 @@ mod run;
 
 use std::time::Duration;
 
-use async_trait::async_trait;
+#[doc(no_inline)]
+pub use async_trait::async_trait;
 use futures::{Sink, Stream};
 
 pub use self::run::Driver;

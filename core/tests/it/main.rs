@@ -9,5 +9,8 @@
 )]
 
 mod codec;
+#[cfg(feature = "driver")]
+mod driver;
+mod fuzz;
 mod hub;
 mod session;

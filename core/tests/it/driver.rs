@@ -1,0 +1,146 @@
+//! The async driver, on in-memory transports and tokio's paused clock.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use socketio_p2p_core::driver::{Clock, Driver, async_trait};
+use socketio_p2p_core::hub::HubConfig;
+use socketio_p2p_core::{Config, Event, Packet, Path, Target, Time};
+use socketio_p2p_transport_memory::{MemoryDirect, MemoryNetwork, MemorySignaling};
+
+/// Tokio's clock, which jumps when it is paused and nothing else is to be done.
+#[derive(Clone)]
+struct TestClock(tokio::time::Instant);
+
+#[async_trait]
+impl Clock for TestClock {
+    fn now(&self) -> Time {
+        Time::from_nanos(u64::try_from(self.0.elapsed().as_nanos()).unwrap())
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+type Peer = Driver<MemorySignaling, MemoryDirect, TestClock>;
+
+struct Net {
+    network: MemoryNetwork,
+    clock: TestClock,
+    peers: u8,
+}
+
+impl Net {
+    fn new() -> Self {
+        let clock = TestClock(tokio::time::Instant::now());
+        let network = MemoryNetwork::new(HubConfig::default(), [0; 32], clock.clone());
+        let timers = network.clone();
+        tokio::spawn(async move { timers.run().await });
+        Self { network, clock, peers: 0 }
+    }
+
+    fn peer(&mut self, config: Config) -> Peer {
+        self.peers += 1;
+        let (signaling, direct) = (self.network.signaling(), self.network.direct());
+        Driver::new(config, [self.peers; 32], signaling, direct, self.clock.clone())
+    }
+}
+
+/// Polls both drivers until one of `first` is what is looked for.
+async fn until(first: &mut Peer, second: &mut Peer, is: impl Fn(&Event) -> bool) -> Event {
+    let wait = async {
+        loop {
+            tokio::select! {
+                event = first.next() => {
+                    let event = event.expect("the driver has not closed");
+                    if is(&event) {
+                        return event;
+                    }
+                }
+                Some(_) = second.next() => {}
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it happens within a minute")
+}
+
+fn direct(event: &Event) -> bool {
+    matches!(event, Event::PathChanged { path: Path::Direct, .. })
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_drivers_meet_upgrade_and_talk() {
+    let mut net = Net::new();
+    let (mut a, mut b) = (net.peer(Config::default()), net.peer(Config::default()));
+    until(&mut a, &mut b, direct).await;
+    a.emit(Target::All, &Packet::event("peer-msg", &("hi",)).unwrap()).unwrap();
+    let received = until(&mut b, &mut a, |event| matches!(event, Event::Received { .. })).await;
+    let Event::Received { path: Path::Direct, packet, .. } = received else {
+        panic!("{received:?}")
+    };
+    assert_eq!(packet.args::<(&str,)>().unwrap(), ("hi",));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_driver_delivers_says_goodbye_and_ends() {
+    let mut net = Net::new();
+    let (mut a, mut b) = (net.peer(Config::default()), net.peer(Config::default()));
+    until(&mut a, &mut b, direct).await;
+    a.emit(Target::All, &Packet::event("last", &(vec![0_u8; 10],)).unwrap()).unwrap();
+    a.close();
+    let (ended, events) = tokio::join!(
+        async { while a.next().await.is_some() {} },
+        async {
+            let mut events = Vec::new();
+            while !events.iter().any(|event| matches!(event, Event::PeerLeft { .. })) {
+                events.extend(b.next().await);
+            }
+            events
+        }
+    );
+    let () = ended;
+    let received = events.iter().position(|event| matches!(event, Event::Received { .. }));
+    assert!(received.is_some(), "{events:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_driver_is_gone_after_the_resume_window() {
+    let mut net = Net::new();
+    let (mut a, mut b) = (net.peer(Config::default()), net.peer(Config::default()));
+    until(&mut a, &mut b, direct).await;
+    let start = tokio::time::Instant::now();
+    drop(b);
+    let left = async {
+        while !matches!(a.next().await, Some(Event::PeerLeft { .. })) {}
+    };
+    tokio::time::timeout(Duration::from_secs(60), left).await.expect("the peer is missed");
+    assert!(start.elapsed() <= Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_takes_no_events_blocks_the_sender() {
+    let mut net = Net::new();
+    let (mut a, mut b) = (net.peer(Config::default()), net.peer(Config::default()));
+    until(&mut a, &mut b, direct).await;
+    let event = Packet::event("text", &("x".repeat(10_000),)).unwrap();
+    let mut accepted = 0;
+    // Only the sender runs; events of the receiver are not taken.
+    let blocked = async {
+        loop {
+            let emitted = a.emit(Target::All, &event).unwrap();
+            if !emitted.rejected.is_empty() {
+                return;
+            }
+            accepted += emitted.accepted.len();
+            drop(tokio::time::timeout(Duration::from_millis(1), a.next()).await);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), blocked).await.expect("the queue fills");
+    assert!((50..400).contains(&accepted), "{accepted} events of 10 kB");
+    let mut received = 0;
+    while received < accepted {
+        until(&mut b, &mut a, |event| matches!(event, Event::Received { .. })).await;
+        received += 1;
+    }
+}

@@ -141,7 +141,7 @@ impl Link {
             self.lose_direct(PeerError::Misbehaved("data before hello and begin"), cx);
             return Verdict::Alive;
         };
-        channel.count = Some(seq + 1);
+        channel.count = Some(seq.wrapping_add(1));
         self.insert(Lane::Events, seq, Path::Direct, Ok(packet), cx);
         self.deliver(cx);
         Verdict::Alive
@@ -267,13 +267,14 @@ impl Link {
                 self.insert(lane, seq, path.clone(), packet, cx);
             }
         }
-        let last = fragment.offset + fragment.bytes.len() as u64 >= fragment.total;
+        let end = fragment.offset.saturating_add(fragment.bytes.len() as u64);
+        let last = end >= fragment.total;
         if direct
             && last
             && lane == Lane::Events
             && let Some(channel) = self.open_channel_mut()
         {
-            channel.count = Some(seq + 1);
+            channel.count = Some(seq.wrapping_add(1));
         }
         self.unacked_bytes += fragment.bytes.len();
         self.deliver(cx);
@@ -288,11 +289,11 @@ impl Link {
         packet: Result<Packet, DecodeError>,
         cx: &Context<'_>,
     ) {
-        let max = cx.config.queue_bytes.max(cx.config.limits.max_packet_bytes);
         // A repeated packet means that its acknowledgement was lost.
         self.unacked_packets += 1;
         self.unacked_bytes += packet.as_ref().map_or(0, Packet::wire_len);
-        self.lanes[lane.index()].receive.insert(seq, path, packet, max);
+        let max_bytes = cx.config.queue_bytes;
+        self.lanes[lane.index()].receive.insert(seq, path, packet, max_bytes);
     }
 
     /// Hands over everything that is in order now.

@@ -221,9 +221,9 @@ impl ReceiveStream {
     }
 }
 
-/// What a packet costs while it waits; one that could not be read holds its place for a little.
+/// What a packet costs while it waits, its place in the books included: small ones are no way around the bound.
 fn held_bytes(packet: &Result<Packet, DecodeError>) -> usize {
-    packet.as_ref().map_or(size_of::<DecodeError>(), Packet::wire_len)
+    size_of::<Packet>() + packet.as_ref().map_or(size_of::<DecodeError>(), Packet::wire_len)
 }
 
 #[cfg(test)]
@@ -341,7 +341,7 @@ mod tests {
     #[test]
     fn packets_ahead_of_their_turn_are_held_within_the_bound() {
         let mut receiver = ReceiveStream::default();
-        let len = packet(1).wire_len();
+        let len = super::held_bytes(&Ok(packet(1)));
         receiver.insert(1, Path::Relay, Ok(packet(1)), 2 * len);
         receiver.insert(2, Path::Relay, Ok(packet(2)), 2 * len);
         receiver.insert(3, Path::Relay, Ok(packet(3)), 2 * len);

@@ -1,5 +1,7 @@
 //! Packets to and from the hub.
 
+use std::ops::Bound;
+
 use bytestring::ByteString;
 
 use super::Session;
@@ -7,7 +9,7 @@ use crate::error::PeerError;
 use crate::event::Event;
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
-use crate::link::{Admission, Envelope};
+use crate::link::{Admission, Envelope, Link};
 use crate::packet::Packet;
 use crate::signal::{ClientMessage, Download, Epochs, Upload};
 use crate::time::Time;
@@ -43,11 +45,18 @@ impl Session {
     /// One packet of the link whose turn it is, together with every other link to which the same goes next.
     fn next_envelope(&mut self, now: Time) -> Option<Upload> {
         let limits = self.signaling.limits();
-        let (peer, envelope) = self.turns().into_iter().find_map(|peer| {
-            let link = self.links.get_mut(&peer)?;
+        let last = self.relay_turn.clone();
+        let after = last.clone().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut poll = |(peer, link): (&PeerId, &mut Link)| {
             let envelope = link.poll_relay(&limits, &mut self.shared.context(now))?;
-            Some((peer, envelope))
-        })?;
+            Some((peer.clone(), envelope))
+        };
+        // In turn, beginning after the peer that had it last.
+        let (peer, envelope) = self
+            .links
+            .range_mut((after, Bound::Unbounded))
+            .find_map(&mut poll)
+            .or_else(|| self.links.range_mut(..=last?).find_map(&mut poll))?;
         let Envelope { recipient, parts, emit } = envelope;
         let mut to = vec![recipient];
         if let Some(emit) = emit {
@@ -57,14 +66,6 @@ impl Session {
         }
         self.relay_turn = Some(peer);
         Some(Upload { to, parts })
-    }
-
-    /// The peers, beginning after the one that had its turn last.
-    fn turns(&self) -> Vec<PeerId> {
-        let split = self.relay_turn.as_ref();
-        let after = self.links.keys().filter(|peer| split.is_none_or(|last| *peer > last));
-        let before = self.links.keys().filter(|peer| split.is_some_and(|last| *peer <= last));
-        after.chain(before).cloned().collect()
     }
 
     pub(super) fn handle_download(&mut self, download: Download, now: Time) {

@@ -1,5 +1,6 @@
 //! Sessions and a hub on a virtual clock.
 
+mod alone;
 mod delivery;
 mod membership;
 mod upgrade;

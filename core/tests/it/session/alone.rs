@@ -1,0 +1,484 @@
+//! A session with nobody but the test on its wires: what it says to the letter, and what hostile or old
+//! remotes can do to it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use socketio_p2p_core::codec::{Blob, Decoder, Limits};
+use socketio_p2p_core::signal::Signal;
+use socketio_p2p_core::{
+    Command, Config, ConnectionId, DirectCommand, EmitError, Event, Frame, Outcome, Packet, Path,
+    PeerError, PeerId, Policy, Session, Target, Time,
+};
+
+use super::{has, outcomes};
+
+/// A session, its clock, and what it has put out.
+struct Alone {
+    session: Session,
+    now: Time,
+    decoder: Decoder,
+}
+
+impl Alone {
+    /// A session that has joined a room with these members: id and version.
+    fn with_members(config: Config, members: &[(&str, u8)]) -> Self {
+        let now = Time::from_millis(1);
+        let limits = Limits::default().with_max_attachments(300);
+        let mut alone = Self {
+            session: Session::new(config, [9; 32], now),
+            now,
+            decoder: Decoder::new(limits),
+        };
+        assert!(matches!(alone.session.poll_command(), Some(Command::ConnectSignaling)));
+        alone.session.handle_signaling_open(now);
+        let connect = alone.sent();
+        assert_eq!(connect[0].head(), r#"0{"p2p":{"v":1,"room":"lobby"}}"#);
+        alone.hear(r#"0{"sid":"s"}"#);
+        let roster: Vec<Value> =
+            members.iter().map(|(id, version)| json!({"id": id, "v": version})).collect();
+        let welcome = json!({
+            "v": 1, "id": "me", "token": "secret-token", "room": "lobby", "roster": roster,
+            "limits": {"maxEnvelope": 65536, "maxAttachments": 16},
+        });
+        alone.hear(&format!("2{}", json!(["numClients", members.len(), welcome])));
+        assert!(alone.session.is_joined());
+        alone
+    }
+
+    /// The server says this.
+    fn hear(&mut self, text: &str) {
+        self.session.handle_signaling_frame(text.to_owned().into(), self.now);
+    }
+
+    /// The server passes on a packet of `from`, whose header has these further fields.
+    fn hear_envelope(&mut self, from: &str, header: &Value, head: &str, attachments: &[&[u8]]) {
+        let mut header = header.clone();
+        header["from"] = json!(from);
+        let parts = 1 + attachments.len();
+        let holder = |num| json!({"_placeholder": true, "num": num});
+        let mut args = vec![json!("p2p:relay"), header];
+        args.extend((0..parts).map(holder));
+        self.hear(&format!("5{parts}-{}", Value::from(args)));
+        let head = Bytes::copy_from_slice(head.as_bytes());
+        self.session.handle_signaling_frame(head.into(), self.now);
+        for attachment in attachments {
+            let attachment = Bytes::copy_from_slice(attachment);
+            self.session.handle_signaling_frame(attachment.into(), self.now);
+        }
+    }
+
+    /// What the session has sent to the server.
+    fn sent(&mut self) -> Vec<Packet> {
+        let mut packets = Vec::new();
+        while let Some(frame) = self.session.poll_signaling_transmit(self.now) {
+            packets.extend(self.decoder.push(frame).unwrap());
+        }
+        packets
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.session.poll_event()).collect()
+    }
+
+    fn commands(&mut self) -> Vec<Command> {
+        std::iter::from_fn(|| self.session.poll_command()).collect()
+    }
+
+    fn wait(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(at) = self.session.poll_timeout().filter(|at| *at <= end) {
+            self.now = at;
+            self.session.handle_timeout(at);
+            self.sent();
+            while self.session.poll_command().is_some() {}
+        }
+        self.now = end;
+    }
+
+    /// Takes up an offer of `from` and opens the channel.
+    fn open_channel(&mut self, from: &str) -> ConnectionId {
+        let offer = json!(["offer", {
+            "fromPeerId": from, "offerId": "o1", "offer": {"type": "offer", "sdp": "theirs"},
+        }]);
+        self.hear(&format!("2{offer}"));
+        let connection = self.commands().into_iter().find_map(|command| match command {
+            Command::Direct(DirectCommand::Answer { connection, .. }) => Some(connection),
+            _ => None,
+        });
+        let connection = connection.expect("the offer is answered");
+        self.session.handle_direct_open(connection, 262_144, self.now);
+        connection
+    }
+
+    fn direct(&mut self, connection: ConnectionId, frame: impl Into<Frame>) {
+        self.session.handle_direct_frame(connection, frame.into(), self.now);
+    }
+
+    fn sent_directly(&mut self, connection: ConnectionId) -> Vec<Frame> {
+        std::iter::from_fn(|| self.session.poll_direct_transmit(connection, self.now)).collect()
+    }
+}
+
+fn id(name: &str) -> PeerId {
+    name.parse().unwrap()
+}
+
+fn text(frame: &Frame) -> &str {
+    match frame {
+        Frame::Text(text) => text,
+        Frame::Binary(_) => panic!("binary"),
+    }
+}
+
+fn relay_only() -> Config {
+    Config::default().with_policy(Policy::RelayOnly)
+}
+
+#[test]
+fn an_event_to_two_peers_is_one_envelope_to_the_letter() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("b", 1)]);
+    alone.session.emit(Target::All, &Packet::event("hi", &(1,)).unwrap(), alone.now).unwrap();
+    let sent = alone.sent();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(
+        sent[0].head(),
+        "51-[\"p2p:relay\",{\"to\":[{\"id\":\"a\",\"epoch\":1,\"lane\":0,\"seq\":0},\
+         {\"id\":\"b\",\"epoch\":2,\"lane\":0,\"seq\":0}]},{\"_placeholder\":true,\"num\":0}]"
+    );
+    assert_eq!(sent[0].attachments(), [Bytes::from_static(b"2[\"hi\",1]")]);
+}
+
+#[test]
+fn an_offer_is_addressed_and_its_signals_carry_its_name() {
+    let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
+    let commands = alone.commands();
+    let [Command::Direct(DirectCommand::Offer { connection, .. })] = commands[..] else {
+        panic!("{commands:?}")
+    };
+    alone.session.handle_direct_signal(connection, &Signal::Offer("ours".into()), alone.now);
+    let offers = alone.sent();
+    let (offers,) = offers[0].args::<(Value,)>().unwrap();
+    let offer = &offers["offers"][0];
+    assert_eq!(offer["toPeerId"], "a");
+    assert_eq!(offer["offer"], json!({"type": "offer", "sdp": "ours"}));
+    let offer_id = offer["offerId"].as_str().unwrap();
+    assert!(offer_id.len() == 40 && offer_id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+
+    let answer = json!(["peer-signal", {
+        "fromPeerId": "a", "toPeerId": "me", "offerId": offer_id,
+        "signal": {"type": "answer", "sdp": "theirs"},
+    }]);
+    alone.hear(&format!("2{answer}"));
+    assert!(matches!(
+        &alone.commands()[..],
+        [Command::Direct(DirectCommand::Signal { signal: Signal::Answer(sdp), .. })] if sdp == "theirs"
+    ));
+}
+
+// ----- an original client as the peer -----
+
+#[test]
+fn an_original_client_is_talked_to_in_plain_packets_on_its_channel() {
+    let mut alone = Alone::with_members(Config::default(), &[]);
+    alone.hear(r#"2["peer-join",{"id":"old","v":0}]"#);
+    let channel = alone.open_channel("old");
+    assert!(has(&alone.events(), |event| matches!(
+        event,
+        Event::PathChanged { path: Path::Direct, .. }
+    )));
+    let text_event = Packet::event("peer-msg", &(json!({"textVal": "hi"}),)).unwrap();
+    alone.session.emit(Target::All, &text_event, alone.now).unwrap();
+    let file = Packet::event("peer-file", &(Blob::from(vec![7; 300_000]),)).unwrap();
+    alone.session.emit(Target::All, &file, alone.now).unwrap();
+    let frames = alone.sent_directly(channel);
+    assert_eq!(text(&frames[0]), r#"2["peer-msg",{"textVal":"hi"}]"#);
+    assert_eq!(text(&frames[1]), r#"52-["peer-file",{"_placeholder":true,"num":0}]"#);
+    let lengths: Vec<usize> = frames[2..].iter().map(Frame::len).collect();
+    assert_eq!(lengths, [262_144, 37_856]);
+    assert_eq!(outcomes(&alone.events()), [Outcome::Unknown; 2]);
+}
+
+#[test]
+fn the_pieces_of_an_original_clients_blob_become_one_blob() {
+    let mut alone = Alone::with_members(Config::default(), &[]);
+    alone.hear(r#"2["peer-join",{"id":"old","v":0}]"#);
+    let channel = alone.open_channel("old");
+    alone.direct(
+        channel,
+        r#"520-["peer-file",{"file":{"_placeholder":true,"num":0},"name":"f7"}]"#,
+    );
+    for piece in 0..20_u8 {
+        alone.direct(channel, vec![piece; 5000]);
+    }
+    let events = alone.events();
+    let Some(Event::Received { packet, path: Path::Direct, reply: None, .. }) = events.last() else {
+        panic!("{events:?}")
+    };
+    assert_eq!(packet.attachments().len(), 1);
+    let expected: Vec<u8> = (0..20).flat_map(|piece| [piece; 5000]).collect();
+    assert_eq!(packet.attachments()[0], expected);
+}
+
+#[test]
+fn an_original_client_on_the_relay_sends_unnumbered_events() {
+    let mut alone = Alone::with_members(relay_only(), &[("old", 0)]);
+    alone.hear_envelope("old", &json!({}), r#"2["peer-msg","hi"]"#, &[]);
+    let events = alone.events();
+    assert!(has(&events, |event| matches!(
+        event,
+        Event::Received { packet, path: Path::Relay, .. }
+            if packet.args::<(&str,)>().unwrap() == ("hi",)
+    )));
+}
+
+#[test]
+fn what_an_original_client_cannot_take_is_refused_by_name() {
+    let mut alone = Alone::with_members(relay_only(), &[("old", 0)]);
+    let two = Packet::event("x", &(Blob::from(vec![1]), Blob::from(vec![2]))).unwrap();
+    let empty = Packet::event("x", &(Blob::from(vec![]),)).unwrap();
+    for (packet, words) in [(two, "more than one blob"), (empty, "an empty blob")] {
+        let error = alone.session.emit(id("old"), &packet, alone.now).unwrap_err();
+        assert!(matches!(error, EmitError::UnsupportedByPeer { .. }));
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let event = Packet::event("x", &()).unwrap();
+    let error = alone.session.emit_with_ack(&id("old"), &event, None, alone.now).unwrap_err();
+    assert!(error.to_string().contains("an acknowledgement"), "{error}");
+}
+
+#[test]
+fn an_original_client_that_disconnects_has_left() {
+    let mut alone = Alone::with_members(Config::default(), &[]);
+    alone.hear(r#"2["peer-join",{"id":"old","v":0}]"#);
+    alone.open_channel("old");
+    alone.hear(r#"2["peer-disconnect",{"peerId":"old"}]"#);
+    assert_eq!(alone.session.peers().count(), 0);
+}
+
+// ----- hostile remotes -----
+
+#[test]
+fn a_server_that_sends_garbage_costs_the_channel_and_nothing_else() {
+    for garbage in ["", "9", "2[\"a\"", "52-[\"a\"]\u{0}", "2{\"a\":1}", "31[]", "2[\"offer\",{}]"] {
+        let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
+        alone.events();
+        alone.hear(garbage);
+        let events = alone.events();
+        assert!(
+            has(&events, |event| matches!(event, Event::Disconnected { .. })),
+            "{garbage:?}: {events:?}"
+        );
+        assert!(has_close(&alone.commands()), "{garbage:?}");
+        assert_eq!(alone.session.peers().count(), 1);
+    }
+}
+
+fn has_close(commands: &[Command]) -> bool {
+    commands.iter().any(|command| matches!(command, Command::CloseSignaling))
+}
+
+#[test]
+fn an_envelope_that_is_no_packet_is_reported_and_the_stream_goes_on() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.events();
+    let header = |seq: u64| json!({"epoch": 1, "lane": 0, "seq": seq});
+    let bad = ["", "9", "2", "2[\"x\",", "0{}", "4{}", "2[\"offers\",1]", "2[\"p2p:relay\"]", "51-[\"x\"]"];
+    for (seq, head) in bad.iter().enumerate() {
+        alone.hear_envelope("a", &header(seq as u64), head, &[]);
+        let events = alone.events();
+        assert!(
+            events.len() == 1 && has(&events, |event| matches!(event, Event::PeerError { .. })),
+            "{head:?}: {events:?}"
+        );
+    }
+    alone.hear_envelope("a", &header(bad.len() as u64), "2[\"fine\"]", &[]);
+    assert!(has(&alone.events(), |event| matches!(event, Event::Received { .. })));
+}
+
+#[test]
+fn packets_of_an_epoch_that_is_over_are_ignored() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.hear_envelope("a", &json!({"epoch": 5, "lane": 0, "seq": 0}), "2[\"x\"]", &[]);
+    assert!(has(&alone.events(), |event| matches!(event, Event::Received { .. })));
+    for stale in [json!({"epoch": 4, "lane": 0, "seq": 1}), json!({"epoch": 5, "for": 77, "lane": 0, "seq": 1})]
+    {
+        alone.hear_envelope("a", &stale, "2[\"x\"]", &[]);
+        assert!(alone.events().is_empty(), "{stale}");
+    }
+}
+
+#[test]
+fn an_acknowledgement_of_what_was_never_sent_is_misbehaviour() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.events();
+    let ack = r#"2/socketio-p2p,["ack",{"received":[18446744073709551615,0],"partial":[0,0]}]"#;
+    alone.hear_envelope("a", &json!({"epoch": 1}), ack, &[]);
+    let events = alone.events();
+    assert!(has(&events, |event| matches!(
+        event,
+        Event::PeerError { error: PeerError::Misbehaved(_), .. }
+    )));
+}
+
+#[test]
+fn numbers_at_the_end_of_their_range_do_no_harm() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    let far = json!({"epoch": u32::MAX, "lane": 0, "seq": u64::MAX});
+    alone.hear_envelope("a", &far, "2[\"x\"]", &[]);
+    for head in [
+        r#"52-/socketio-p2p,["x"]"#,
+        r#"2/socketio-p2p,["switch",{"next":[18446744073709551615,18446744073709551615]}]"#,
+        r#"2/socketio-p2p,["resume",{"received":[0,0]}]"#,
+        r#"2/socketio-p2p,["unheard-of",1]"#,
+    ] {
+        alone.hear_envelope("a", &json!({"epoch": u32::MAX}), head, &[]);
+    }
+    let fragment = r#"51-/socketio-p2p,["fragment",{"lane":0,"seq":18446744073709551615,"offset":18446744073709551615,"total":18446744073709551615},{"_placeholder":true,"num":0}]"#;
+    alone.hear_envelope("a", &json!({"epoch": u32::MAX}), fragment, &[b"x"]);
+    alone.wait(Duration::from_secs(60));
+    assert_eq!(alone.session.peers().count(), 1);
+}
+
+#[test]
+fn a_channel_on_which_the_peer_misbehaves_is_given_up() {
+    let frames: [&[Frame]; 7] = [
+        &[Frame::from("2[\"data before hello\"]")],
+        &[Frame::from("no packet")],
+        &[Frame::from(vec![1, 2, 3])],
+        &[Frame::from("2/socketio-p2p,[\"hello\",{\"epoch\":1,\"for\":99}]")],
+        &[Frame::from("2/socketio-p2p,[\"hello\",7]")],
+        &[
+            Frame::from("2/socketio-p2p,[\"hello\",{\"epoch\":1}]"),
+            Frame::from("2[\"data before begin\"]"),
+        ],
+        &[
+            Frame::from("2/socketio-p2p,[\"hello\",{\"epoch\":1}]"),
+            Frame::from("2/socketio-p2p,[\"begin\",{\"next\":0}]"),
+            Frame::from("51-[\"x\",{\"_placeholder\":true,\"num\":0}]"),
+            Frame::from("2[\"text in the middle of attachments\"]"),
+        ],
+    ];
+    for frames in frames {
+        let mut alone = Alone::with_members(Config::default(), &[]);
+        alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+        let channel = alone.open_channel("a");
+        alone.events();
+        for frame in frames {
+            alone.direct(channel, frame.clone());
+        }
+        let events = alone.events();
+        assert!(has(&events, |event| matches!(event, Event::PeerError { .. })), "{frames:?}");
+        assert!(!has(&events, |event| matches!(event, Event::Received { .. })), "{events:?}");
+        let closed = |command: &Command| {
+            matches!(command, Command::Direct(DirectCommand::Close { connection }) if *connection == channel)
+        };
+        assert!(alone.commands().iter().any(closed), "{frames:?}");
+        // The peer is still there, on the relay.
+        assert_eq!(alone.session.peers().next().unwrap().path, Some(Path::Relay));
+    }
+}
+
+#[test]
+fn offers_beyond_max_peers_are_declined_and_floods_leave_one_attempt_each() {
+    let mut alone = Alone::with_members(Config::default().with_max_peers(2), &[]);
+    for peer in ["a", "b", "c"] {
+        alone.hear(&format!(r#"2["peer-join",{{"id":"{peer}","v":1}}]"#));
+    }
+    for round in 0..200 {
+        for peer in ["a", "b", "c"] {
+            let offer = json!(["offer", {
+                "fromPeerId": peer, "offerId": format!("{peer}{round}"),
+                "offer": {"type": "offer", "sdp": "x"},
+            }]);
+            alone.hear(&format!("2{offer}"));
+        }
+    }
+    let mut open = std::collections::BTreeSet::new();
+    for command in alone.commands() {
+        match command {
+            Command::Direct(DirectCommand::Answer { connection, .. }) => {
+                open.insert(connection);
+            }
+            Command::Direct(DirectCommand::Close { connection }) => {
+                open.remove(&connection);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(open.len(), 2);
+    let declines = alone.sent();
+    assert!(declines.iter().all(|packet| {
+        packet.args::<(Value,)>().unwrap().0["signal"] == json!({"decline": "full"})
+    }));
+}
+
+#[test]
+fn signals_of_strangers_and_of_attempts_that_are_over_are_ignored() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.events();
+    for message in [
+        json!(["offer", {"fromPeerId": "nobody", "offerId": "o", "offer": {"type": "offer", "sdp": ""}}]),
+        json!(["peer-signal", {"fromPeerId": "nobody", "toPeerId": "me", "offerId": "o", "signal": {}}]),
+        json!(["peer-signal", {"toPeerId": "me", "offerId": "o", "signal": {}}]),
+        json!(["peer-signal", {"fromPeerId": "a", "toPeerId": "me", "offerId": "over",
+            "signal": {"type": "answer", "sdp": ""}}]),
+        json!(["peer-disconnect", {"peerId": "nobody"}]),
+        json!(["peer-away", {"peerId": "nobody"}]),
+    ] {
+        alone.hear(&format!("2{message}"));
+    }
+    assert!(alone.commands().is_empty());
+    assert!(alone.events().is_empty());
+    assert!(alone.session.is_joined());
+}
+
+#[test]
+fn an_unreadable_signal_is_the_peers_error() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.events();
+    let signal = json!(["peer-signal", {"fromPeerId": "a", "toPeerId": "me", "offerId": "o", "signal": {"renegotiate": true}}]);
+    alone.hear(&format!("2{signal}"));
+    assert!(has(&alone.events(), |event| matches!(
+        event,
+        Event::PeerError { error: PeerError::BadSignal, .. }
+    )));
+}
+
+#[test]
+fn a_roster_that_repeats_or_names_ourselves_does_no_harm() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("a", 1), ("me", 1)]);
+    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    let joined = alone.events();
+    let joined = joined.iter().filter(|event| matches!(event, Event::PeerJoined { .. })).count();
+    assert_eq!((joined, alone.session.peers().count()), (1, 1));
+}
+
+#[test]
+fn debug_output_shows_no_secret() {
+    let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
+    alone.session.emit(Target::All, &Packet::event("x", &("private",)).unwrap(), alone.now).unwrap();
+    let debug = format!("{:?}", alone.session);
+    for secret in ["secret-token", "private"] {
+        assert!(!debug.contains(secret), "{secret} is shown");
+    }
+    // Randomness yet to come would tell future ids.
+    assert!(!debug.contains("[9, 9, 9"));
+}
+
+#[test]
+fn a_server_without_a_welcome_is_given_up_with_a_reason() {
+    let now = Time::from_millis(1);
+    let mut session = Session::new(Config::default(), [1; 32], now);
+    session.handle_signaling_open(now);
+    session.handle_signaling_frame("0{\"sid\":\"s\"}".into(), now);
+    session.handle_signaling_frame("2[\"numClients\",3]".into(), now);
+    let later = session.poll_timeout().unwrap();
+    session.handle_timeout(later);
+    let events: Vec<Event> = std::iter::from_fn(|| session.poll_event()).collect();
+    assert!(has(&events, |event| matches!(
+        event,
+        Event::Disconnected { error, .. } if error.contains("no welcome")
+    )), "{events:?}");
+}

@@ -81,6 +81,16 @@ pub struct Mesh {
     blocked: BTreeSet<(usize, usize)>,
     restarts: u64,
     uploads: u64,
+    /// When the last delivery of each flow is due: flows keep their order whatever the latency does.
+    flows: BTreeMap<Flow, Time>,
+}
+
+/// What keeps its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Flow {
+    Up(SocketId),
+    Down(SocketId),
+    Direct(End),
 }
 
 #[derive(Debug)]
@@ -134,6 +144,7 @@ impl Mesh {
             blocked: BTreeSet::new(),
             restarts: 0,
             uploads: 0,
+            flows: BTreeMap::new(),
         };
         mesh.start_server();
         mesh
@@ -267,7 +278,8 @@ impl Mesh {
     pub fn cut_signaling(&mut self, node: Node) {
         if let Some(socket) = self.nodes[node.0].socket {
             let departure = Departure::Lost;
-            self.schedule(self.latency.relay, Delivery::ServerSeesClose { socket, departure });
+            let delivery = Delivery::ServerSeesClose { socket, departure };
+            self.schedule_in_order(Flow::Up(socket), self.latency.relay, delivery);
         }
         self.close_socket(node.0);
         self.pump();
@@ -294,7 +306,8 @@ impl Mesh {
     pub fn set_silent(&mut self, a: Node, b: Node, silent: bool) {
         change(&mut self.silent, a, b, silent);
         for (from, to, frame) in std::mem::take(&mut self.held) {
-            self.schedule(self.latency.direct, Delivery::DirectFrame { from, to, frame });
+            // Before everything that is still under way behind them.
+            self.schedule(Duration::ZERO, Delivery::DirectFrame { from, to, frame });
         }
     }
 
@@ -420,6 +433,13 @@ impl Mesh {
         self.next_delivery += 1;
     }
 
+    fn schedule_in_order(&mut self, flow: Flow, after: Duration, delivery: Delivery) {
+        let last = self.flows.get(&flow).copied().unwrap_or_default();
+        let at = last.max(self.now + after);
+        self.flows.insert(flow, at);
+        self.schedule(at - self.now, delivery);
+    }
+
     /// Takes all output of all sessions.
     fn pump(&mut self) {
         for node in 0..self.nodes.len() {
@@ -441,7 +461,8 @@ impl Mesh {
                 && let Some(frame) = session.poll_signaling_transmit(now)
             {
                 self.uploads += u64::from(matches!(frame, Frame::Text(_)));
-                self.schedule(self.latency.relay, Delivery::ToServer { socket, frame });
+                let delivery = Delivery::ToServer { socket, frame };
+                self.schedule_in_order(Flow::Up(socket), self.latency.relay, delivery);
                 continue;
             }
             if !self.pump_direct(node) {
@@ -465,7 +486,8 @@ impl Mesh {
                 let Some(frame) = session.poll_direct_transmit(connection, self.now) else { break };
                 moved = true;
                 *self.outstanding.entry(from).or_default() += frame.len();
-                self.schedule(self.latency.direct, Delivery::DirectFrame { from, to, frame });
+                let delivery = Delivery::DirectFrame { from, to, frame };
+                self.schedule_in_order(Flow::Direct(from), self.latency.direct, delivery);
             }
         }
         moved
@@ -486,7 +508,7 @@ impl Mesh {
                 if let Some(socket) = self.nodes[node].socket.take() {
                     let departure = Departure::Lost;
                     let seen = Delivery::ServerSeesClose { socket, departure };
-                    self.schedule(self.latency.relay, seen);
+                    self.schedule_in_order(Flow::Up(socket), self.latency.relay, seen);
                 }
             }
             Command::Direct(command) => self.execute_direct(node, command),
@@ -528,7 +550,8 @@ impl Mesh {
                 if let Some(other) = self.broker.close(end)
                     && !self.is_silent(end, other)
                 {
-                    self.schedule(self.latency.direct, Delivery::DirectClosed { end: other });
+                    let delivery = Delivery::DirectClosed { end: other };
+                    self.schedule_in_order(Flow::Direct(end), self.latency.direct, delivery);
                 }
             }
             DirectCommand::Signal { .. } | _ => {}
@@ -637,7 +660,7 @@ impl Mesh {
                 ServerOutput::Send(_, frame) => Delivery::ToNode { node, socket, frame },
                 ServerOutput::Close(_) => Delivery::SignalingClosed { node, socket },
             };
-            self.schedule(self.latency.relay, delivery);
+            self.schedule_in_order(Flow::Down(socket), self.latency.relay, delivery);
         }
     }
 

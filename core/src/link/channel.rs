@@ -36,12 +36,19 @@ pub(crate) struct Channel {
     pub(crate) proved: bool,
     /// The number of the last probe.
     pub(crate) probe: u64,
-    /// Whether `begin` has been sent since the stream to the peer last changed its place.
-    pub(crate) begun: bool,
+    /// The number that the peer, by counting, gives the next whole packet that is sent to it.
+    pub(crate) announced: Option<u64>,
     /// The number of the next whole packet, by counting since the peer's `begin`.
     pub(crate) count: Option<u64>,
-    control: VecDeque<Control>,
+    queue: VecDeque<Outgoing>,
+    /// What is left of the packet that is being written: packets never interleave.
     frames: VecDeque<Frame>,
+}
+
+#[derive(Debug)]
+enum Outgoing {
+    Control(Control),
+    Data(Packet),
 }
 
 impl Channel {
@@ -57,9 +64,9 @@ impl Channel {
             greeted: version == Version::V0,
             proved: version == Version::V0,
             probe: 0,
-            begun: version == Version::V0,
+            announced: None,
             count: None,
-            control: VecDeque::new(),
+            queue: VecDeque::new(),
             frames: VecDeque::new(),
         }
     }
@@ -73,32 +80,34 @@ impl Channel {
         })
     }
 
-    /// Queues link control, before any data.
+    /// Queues link control.
     pub(crate) fn push_control(&mut self, control: Control) {
-        self.control.push_back(control);
+        self.queue.push_back(Outgoing::Control(control));
     }
 
-    /// The next frame of the packet that is being written, or of link control.
+    /// Queues a packet of the application. The link does so when the queue is empty and the wire has room.
+    pub(crate) fn push_data(&mut self, packet: Packet) {
+        self.queue.push_back(Outgoing::Data(packet));
+    }
+
+    /// The next frame of what is queued.
     pub(crate) fn pop_frame(&mut self) -> Option<Frame> {
         if self.frames.is_empty() {
-            // What we encode ourselves always fits: numbers, and pieces of a bounded size.
-            let packet = self.control.pop_front()?.to_packet().ok()?;
-            self.write(&packet);
+            let packet = match self.queue.pop_front()? {
+                // What we encode ourselves always fits: numbers, and pieces of a bounded size.
+                Outgoing::Control(control) => control.to_packet().ok()?,
+                Outgoing::Data(packet) => packet,
+            };
+            match self.version {
+                Version::V1 => self.frames.extend(packet.frames()),
+                Version::V0 => self.frames.extend(split_v0_pieces(&packet, self.max_message)),
+            }
         }
         self.frames.pop_front()
     }
 
-    /// Starts to write a packet. Only when [`pop_frame`](Self::pop_frame) has nothing: packets never
-    /// interleave.
-    pub(crate) fn write(&mut self, packet: &Packet) {
-        match self.version {
-            Version::V1 => self.frames.extend(packet.frames()),
-            Version::V0 => self.frames.extend(split_v0_pieces(packet, self.max_message)),
-        }
-    }
-
     pub(crate) fn is_idle(&self) -> bool {
-        self.frames.is_empty() && self.control.is_empty()
+        self.frames.is_empty() && self.queue.is_empty()
     }
 }
 

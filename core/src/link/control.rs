@@ -58,6 +58,13 @@ pub(crate) struct Fragment {
     pub(crate) bytes: Bytes,
 }
 
+impl Fragment {
+    /// Whether the packet ends with this piece.
+    pub(crate) fn is_last(&self) -> bool {
+        self.offset.saturating_add(self.bytes.len() as u64) >= self.total
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct FragmentHeader {
     #[serde(flatten)]

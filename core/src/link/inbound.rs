@@ -267,10 +267,8 @@ impl Link {
                 self.insert(lane, seq, path.clone(), packet, cx);
             }
         }
-        let end = fragment.offset.saturating_add(fragment.bytes.len() as u64);
-        let last = end >= fragment.total;
         if direct
-            && last
+            && fragment.is_last()
             && lane == Lane::Events
             && let Some(channel) = self.open_channel_mut()
         {

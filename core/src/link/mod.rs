@@ -287,9 +287,6 @@ impl Link {
                 let next = self.lanes.each_ref().map(|lane| lane.send.next());
                 self.push_relay_control(Control::Switch { next });
                 self.tail = next;
-                if let Some(channel) = self.open_channel_mut() {
-                    channel.begun = false;
-                }
             }
             (_, Some(Path::Direct)) => self.rewind(),
             (_, Some(Path::Relay)) => {

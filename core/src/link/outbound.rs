@@ -27,7 +27,7 @@ pub(crate) struct Envelope {
 
 /// What goes out next of a lane.
 enum Next {
-    Whole(Packet, Option<EmitId>),
+    Whole { packet: Packet, seq: u64, emit: Option<EmitId> },
     Fragment(Fragment),
 }
 
@@ -116,27 +116,28 @@ impl Link {
     }
 
     fn write_next(&mut self, cx: &mut Context<'_>) {
-        let next_event = self.lanes[Lane::Events.index()].send.next();
         let Some(lane) = self.next_lane() else { return };
-        let Some(channel) = self.open_channel_mut() else { return };
-        if !std::mem::replace(&mut channel.begun, true) {
-            return channel.push_control(Control::Begin { next: next_event });
-        }
-        let max = channel.max_message;
+        let Some(max) = self.open_channel().map(|channel| channel.max_message) else { return };
         let whole = cx.config.whole_bytes.min(max);
         let fits = |packet: &Packet| packet.wire_len() <= whole;
-        match self.take_next(lane, fits, cx.config.fragment_bytes.min(max), cx) {
-            Some(Next::Whole(packet, _)) => {
-                if let Some(channel) = self.open_channel_mut() {
-                    channel.write(&packet);
+        let next = self.take_next(lane, fits, cx.config.fragment_bytes.min(max), cx);
+        let (Some(next), version) = (next, self.version) else { return };
+        let Some(channel) = self.open_channel_mut() else { return };
+        match next {
+            Next::Whole { packet, seq, .. } => {
+                // The peer counts; where the count jumps, it is told.
+                if version == Version::V1 && channel.announced != Some(seq) {
+                    channel.push_control(Control::Begin { next: seq });
                 }
+                channel.announced = Some(seq + 1);
+                channel.push_data(packet);
             }
-            Some(Next::Fragment(fragment)) => {
-                if let Some(channel) = self.open_channel_mut() {
-                    channel.push_control(Control::Fragment(fragment));
+            Next::Fragment(fragment) => {
+                if fragment.of.lane == Lane::Events && fragment.is_last() {
+                    channel.announced = Some(fragment.of.seq + 1);
                 }
+                channel.push_control(Control::Fragment(fragment));
             }
-            None => {}
         }
     }
 
@@ -157,7 +158,7 @@ impl Link {
         let (seq, offset, Outgoing { packet, emit, .. }) = send.peek()?;
         let whole = offset == 0 && lane == Lane::Events && fits(packet);
         if self.version == Version::V0 || whole {
-            let next = Next::Whole(packet.clone(), *emit);
+            let next = Next::Whole { packet: packet.clone(), seq, emit: *emit };
             send.advance();
             if self.version == Version::V0 {
                 self.release_unacknowledgeable(lane, cx);
@@ -207,7 +208,7 @@ impl Link {
         let next = self.take_next(lane, fits, fragment_bytes, cx)?;
         self.arm_retransmit(cx);
         match next {
-            Next::Whole(packet, emit) => {
+            Next::Whole { packet, emit, .. } => {
                 let head = packet.head().as_bytes().clone();
                 let parts = std::iter::once(head).chain(packet.attachments().iter().cloned());
                 Some(Envelope {
@@ -296,11 +297,6 @@ impl Link {
     pub(super) fn rewind(&mut self) {
         self.lanes.iter_mut().for_each(|lane| lane.send.rewind());
         self.tail = Default::default();
-        if self.version == Version::V1
-            && let Some(channel) = self.open_channel_mut()
-        {
-            channel.begun = false;
-        }
     }
 
     pub(super) fn retransmit(&mut self, cx: &Context<'_>) {

@@ -89,16 +89,13 @@ async fn a_closed_driver_delivers_says_goodbye_and_ends() {
     until(&mut a, &mut b, direct).await;
     a.emit(Target::All, &Packet::event("last", &(vec![0_u8; 10],)).unwrap()).unwrap();
     a.close();
-    let (ended, events) = tokio::join!(
-        async { while a.next().await.is_some() {} },
-        async {
-            let mut events = Vec::new();
-            while !events.iter().any(|event| matches!(event, Event::PeerLeft { .. })) {
-                events.extend(b.next().await);
-            }
-            events
+    let (ended, events) = tokio::join!(async { while a.next().await.is_some() {} }, async {
+        let mut events = Vec::new();
+        while !events.iter().any(|event| matches!(event, Event::PeerLeft { .. })) {
+            events.extend(b.next().await);
         }
-    );
+        events
+    });
     let () = ended;
     let received = events.iter().position(|event| matches!(event, Event::Received { .. }));
     assert!(received.is_some(), "{events:?}");
@@ -111,9 +108,7 @@ async fn a_dropped_driver_is_gone_after_the_resume_window() {
     until(&mut a, &mut b, direct).await;
     let start = tokio::time::Instant::now();
     drop(b);
-    let left = async {
-        while !matches!(a.next().await, Some(Event::PeerLeft { .. })) {}
-    };
+    let left = async { while !matches!(a.next().await, Some(Event::PeerLeft { .. })) {} };
     tokio::time::timeout(Duration::from_secs(60), left).await.expect("the peer is missed");
     assert!(start.elapsed() <= Duration::from_secs(10), "{:?}", start.elapsed());
 }

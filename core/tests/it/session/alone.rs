@@ -205,15 +205,14 @@ fn the_pieces_of_an_original_clients_blob_become_one_blob() {
     let mut alone = Alone::with_members(Config::default(), &[]);
     alone.hear(r#"2["peer-join",{"id":"old","v":0}]"#);
     let channel = alone.open_channel("old");
-    alone.direct(
-        channel,
-        r#"520-["peer-file",{"file":{"_placeholder":true,"num":0},"name":"f7"}]"#,
-    );
+    alone
+        .direct(channel, r#"520-["peer-file",{"file":{"_placeholder":true,"num":0},"name":"f7"}]"#);
     for piece in 0..20_u8 {
         alone.direct(channel, vec![piece; 5000]);
     }
     let events = alone.events();
-    let Some(Event::Received { packet, path: Path::Direct, reply: None, .. }) = events.last() else {
+    let Some(Event::Received { packet, path: Path::Direct, reply: None, .. }) = events.last()
+    else {
         panic!("{events:?}")
     };
     assert_eq!(packet.attachments().len(), 1);
@@ -261,7 +260,8 @@ fn an_original_client_that_disconnects_has_left() {
 
 #[test]
 fn a_server_that_sends_garbage_costs_the_channel_and_nothing_else() {
-    for garbage in ["", "9", "2[\"a\"", "52-[\"a\"]\u{0}", "2{\"a\":1}", "31[]", "2[\"offer\",{}]"] {
+    for garbage in ["", "9", "2[\"a\"", "52-[\"a\"]\u{0}", "2{\"a\":1}", "31[]", "2[\"offer\",{}]"]
+    {
         let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
         alone.events();
         alone.hear(garbage);
@@ -284,7 +284,17 @@ fn an_envelope_that_is_no_packet_is_reported_and_the_stream_goes_on() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     alone.events();
     let header = |seq: u64| json!({"epoch": 1, "lane": 0, "seq": seq});
-    let bad = ["", "9", "2", "2[\"x\",", "0{}", "4{}", "2[\"offers\",1]", "2[\"p2p:relay\"]", "51-[\"x\"]"];
+    let bad = [
+        "",
+        "9",
+        "2",
+        "2[\"x\",",
+        "0{}",
+        "4{}",
+        "2[\"offers\",1]",
+        "2[\"p2p:relay\"]",
+        "51-[\"x\"]",
+    ];
     for (seq, head) in bad.iter().enumerate() {
         alone.hear_envelope("a", &header(seq as u64), head, &[]);
         let events = alone.events();
@@ -302,8 +312,10 @@ fn packets_of_an_epoch_that_is_over_are_ignored() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     alone.hear_envelope("a", &json!({"epoch": 5, "lane": 0, "seq": 0}), "2[\"x\"]", &[]);
     assert!(has(&alone.events(), |event| matches!(event, Event::Received { .. })));
-    for stale in [json!({"epoch": 4, "lane": 0, "seq": 1}), json!({"epoch": 5, "for": 77, "lane": 0, "seq": 1})]
-    {
+    for stale in [
+        json!({"epoch": 4, "lane": 0, "seq": 1}),
+        json!({"epoch": 5, "for": 77, "lane": 0, "seq": 1}),
+    ] {
         alone.hear_envelope("a", &stale, "2[\"x\"]", &[]);
         assert!(alone.events().is_empty(), "{stale}");
     }
@@ -371,9 +383,7 @@ fn a_channel_on_which_the_peer_misbehaves_is_given_up() {
         let events = alone.events();
         assert!(has(&events, |event| matches!(event, Event::PeerError { .. })), "{frames:?}");
         assert!(!has(&events, |event| matches!(event, Event::Received { .. })), "{events:?}");
-        let closed = |command: &Command| {
-            matches!(command, Command::Direct(DirectCommand::Close { connection }) if *connection == channel)
-        };
+        let closed = |command: &Command| matches!(command, Command::Direct(DirectCommand::Close { connection }) if *connection == channel);
         assert!(alone.commands().iter().any(closed), "{frames:?}");
         // The peer is still there, on the relay.
         assert_eq!(alone.session.peers().next().unwrap().path, Some(Path::Relay));
@@ -458,7 +468,10 @@ fn a_roster_that_repeats_or_names_ourselves_does_no_harm() {
 #[test]
 fn debug_output_shows_no_secret() {
     let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
-    alone.session.emit(Target::All, &Packet::event("x", &("private",)).unwrap(), alone.now).unwrap();
+    alone
+        .session
+        .emit(Target::All, &Packet::event("x", &("private",)).unwrap(), alone.now)
+        .unwrap();
     let debug = format!("{:?}", alone.session);
     for secret in ["secret-token", "private"] {
         assert!(!debug.contains(secret), "{secret} is shown");
@@ -477,8 +490,11 @@ fn a_server_without_a_welcome_is_given_up_with_a_reason() {
     let later = session.poll_timeout().unwrap();
     session.handle_timeout(later);
     let events: Vec<Event> = std::iter::from_fn(|| session.poll_event()).collect();
-    assert!(has(&events, |event| matches!(
-        event,
-        Event::Disconnected { error, .. } if error.contains("no welcome")
-    )), "{events:?}");
+    assert!(
+        has(&events, |event| matches!(
+            event,
+            Event::Disconnected { error, .. } if error.contains("no welcome")
+        )),
+        "{events:?}"
+    );
 }

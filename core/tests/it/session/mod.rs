@@ -1,6 +1,7 @@
 //! Sessions and a hub on a virtual clock.
 
 mod alone;
+mod chaos;
 mod delivery;
 mod membership;
 mod upgrade;

@@ -1,4 +1,101 @@
-//! Sans-IO core of socketio-p2p.
+//! Sans-IO core of socketio-p2p: peers talk in Socket.IO events, first through a signalling server, then
+//! directly over WebRTC data channels, and through the server again when the direct path fails. Between peers
+//! of this library no event is lost, doubled or reordered on the way.
+//!
+//! This crate does no I/O, reads no clock and draws no randomness: it is fed with what happened, and asked what
+//! to do. The adapter crates feed it from real sockets, the simulator from virtual ones.
+//!
+//! | part | what it is |
+//! |---|---|
+//! | [`codec`] | Socket.IO packets (protocol v5), any number of binary blobs |
+//! | [`Session`] | one end of the mesh: signalling, links to all peers, events |
+//! | [`hub::Hub`] | the server's end: rooms, rosters, routing |
+//! | [`signal`] | what sessions and hubs say to each other |
+//! | [`driver`] (feature `driver`) | the async loop between a session and real transports |
+//!
+//! # The way of an event
+//!
+//! Out: [`Session::emit`] → the link's queue → the path in use → [`Frame`]. In: [`Frame`] →
+//! [`Decoder`](codec::Decoder) (one per path) → [`Packet`] → the link (order, duplicates) →
+//! [`Event::Received`].
+//!
+//! # The run loop
+//!
+//! After every input or command, and before the next input: drain events and commands, drain the transmits of
+//! the transports that have room, then wait for the next input or for the deadline of
+//! [`Session::poll_timeout`]. Here the loop runs between two sessions and a hub, without a wire and without
+//! waiting:
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use socketio_p2p_core::codec::{Decoder, Limits};
+//! use socketio_p2p_core::hub::{Hub, HubConfig, Output};
+//! use socketio_p2p_core::signal::{ClientMessage, Join};
+//! use socketio_p2p_core::{
+//!     ClientId, Command, Config, Event, Packet, PacketType, Policy, Session, Target, Time,
+//! };
+//!
+//! let now = Time::ZERO;
+//! let mut hub = Hub::new(HubConfig::default(), [0; 32]);
+//! let config = Config::default().with_policy(Policy::RelayOnly);
+//! let mut sessions: Vec<Session> =
+//!     (1..=2).map(|seed| Session::new(config.clone(), [seed; 32], now)).collect();
+//! let mut decoders = vec![Decoder::new(Limits::unbounded()), Decoder::new(Limits::unbounded())];
+//! let mut clients: BTreeMap<ClientId, usize> = BTreeMap::new();
+//! let mut heard = Vec::new();
+//! let mut greeted = false;
+//!
+//! while heard.is_empty() {
+//!     for (index, session) in sessions.iter_mut().enumerate() {
+//!         while let Some(event) = session.poll_event() {
+//!             if let Event::Received { packet, .. } = event {
+//!                 heard.push(packet.args::<(String,)>()?.0);
+//!             }
+//!         }
+//!         while let Some(command) = session.poll_command() {
+//!             if matches!(command, Command::ConnectSignaling) {
+//!                 session.handle_signaling_open(now);
+//!             }
+//!         }
+//!         while let Some(frame) = session.poll_signaling_transmit(now) {
+//!             let Some(packet) = decoders[index].push(frame)? else { continue };
+//!             if packet.packet_type() == PacketType::Connect {
+//!                 let join = Join::from_auth(packet.payload())?.expect("a v1 session says so");
+//!                 clients.insert(hub.handle_connect(join, None, now)?, index);
+//!             } else if let Some(client) = clients.iter().find(|(_, at)| **at == index) {
+//!                 hub.handle_message(*client.0, ClientMessage::from_packet(packet)?, now)?;
+//!             }
+//!         }
+//!     }
+//!     while let Some(output) = hub.poll_output() {
+//!         let Output::Send { to, message } = output else { continue };
+//!         for client in hub.receivers(&to) {
+//!             for frame in message.to_packet()?.frames() {
+//!                 sessions[clients[&client]].handle_signaling_frame(frame, now);
+//!             }
+//!         }
+//!     }
+//!     if !greeted && sessions[0].peers().count() == 1 {
+//!         sessions[0].emit(Target::All, &Packet::event("peer-msg", &("hello",))?, now)?;
+//!         greeted = true;
+//!     }
+//! }
+//! assert_eq!(heard, ["hello"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! With real transports the [`driver`] runs this loop. With virtual ones the crate
+//! `socketio-p2p-transport-memory` does, for any number of sessions, with faults.
+//!
+//! # What it promises
+//!
+//! - No panic is reachable from what a remote sends. Every buffer has a bound in [`Config`] or
+//!   [`HubConfig`](hub::HubConfig).
+//! - The same seed and the same inputs give the same outputs, byte for byte.
+//! - Errors say who is to blame: [`EmitError`] the caller, [`PeerError`] a peer, [`SignalingError`] the server.
+//!   No error and no `Debug` output shows a token, a session description or an application's data.
+//!
+//! The wire is described in `PROTOCOL.md` beside this crate's manifest.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

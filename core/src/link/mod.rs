@@ -424,11 +424,6 @@ impl Link {
         if let Some(Connection { id: connection, .. }) = self.connection.take() {
             cx.out.commands.push_back(Command::Direct(DirectCommand::Close { connection }));
         }
-        self.forget_connection();
-    }
-
-    fn forget_connection(&mut self) {
-        self.connection = None;
         self.lanes.iter_mut().for_each(|lane| lane.direct_reassembly.reset());
         for timer in [Timer::Attempt, Timer::Probe, Timer::Silence] {
             self.timers.clear(timer);

@@ -275,12 +275,17 @@ impl Link {
 
     /// The transport says that the connection is over.
     pub(crate) fn handle_direct_closed(&mut self, error: String, cx: &mut Context<'_>) {
-        self.forget_connection();
         self.lose_direct(PeerError::DirectFailed(error), cx);
     }
 
     /// Gives up the attempt or the path; events go back to the relay, another attempt is planned.
     pub(super) fn lose_direct(&mut self, error: PeerError, cx: &mut Context<'_>) {
+        if self.state == State::Negotiating(Role::Answerer)
+            && let Some(connection) = &self.connection
+        {
+            // The offerer need not wait for an answer that will not lead anywhere.
+            self.send_decline(connection.offer_id.clone(), Decline::Failed, cx);
+        }
         self.close_connection(cx);
         if !self.step(Input::Lose) {
             return;

@@ -498,3 +498,21 @@ fn a_server_without_a_welcome_is_given_up_with_a_reason() {
         "{events:?}"
     );
 }
+
+#[test]
+fn an_answer_that_fails_is_declined_so_that_the_offerer_need_not_wait() {
+    let mut alone = Alone::with_members(Config::default(), &[]);
+    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    let offer = json!(["offer", {
+        "fromPeerId": "a", "offerId": "o1", "offer": {"type": "offer", "sdp": "nonsense"},
+    }]);
+    alone.hear(&format!("2{offer}"));
+    let connection = match alone.commands()[..] {
+        [Command::Direct(DirectCommand::Answer { connection, .. })] => connection,
+        ref other => panic!("{other:?}"),
+    };
+    alone.session.handle_direct_closed(connection, "bad offer".into(), alone.now);
+    let (signal,) = alone.sent()[0].args::<(Value,)>().unwrap();
+    assert_eq!(signal["signal"], json!({"decline": "failed"}));
+    assert_eq!(signal["offerId"], "o1");
+}

@@ -13,7 +13,9 @@ use socketio_p2p_core::driver::{DirectEvent, TransportError};
 use socketio_p2p_core::signal::{IceCandidate, IceServer, Signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until, timeout};
-use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelMessage};
+use webrtc::data_channel::{
+    DataChannel, DataChannelEvent, RTCDataChannelMessage, RTCDataChannelState,
+};
 use webrtc::error::Error;
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
@@ -41,8 +43,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(2);
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
 const SETTLE_POLL: Duration = Duration::from_millis(5);
 
-/// How often the unread bytes of a channel are counted.
-const UNREAD_CHECK: Duration = Duration::from_millis(500);
+/// How often the task looks at a channel that the application may not be reading.
+const CHECK: Duration = Duration::from_millis(500);
 
 /// The two ends of a negotiation.
 pub(super) enum Role {
@@ -285,6 +287,13 @@ impl PeerConnectionEventHandler for Handler {
     }
 }
 
+/// The open channel as its task sees it.
+struct Opened {
+    channel: Arc<dyn DataChannel>,
+    label: String,
+    progress: Arc<Progress>,
+}
+
 /// The work of a connection's task.
 struct Work {
     id: ConnectionId,
@@ -337,8 +346,9 @@ impl Work {
         })
         .await;
         let label = channel.label().await.unwrap_or_default();
-        let Err(error) = self.watch(&label, &progress).await;
-        self.settle(&label, &progress).await;
+        let opened = Opened { channel, label, progress };
+        let Err(error) = self.watch(&opened).await;
+        self.settle(&opened).await;
         Err(error)
     }
 
@@ -458,26 +468,24 @@ impl Work {
     }
 
     /// Returns when the open connection is over.
-    async fn watch(
-        &mut self,
-        label: &str,
-        progress: &Progress,
-    ) -> Result<Infallible, TransportError> {
-        let mut check = tokio::time::interval(UNREAD_CHECK);
+    async fn watch(&mut self, opened: &Opened) -> Result<Infallible, TransportError> {
+        let closed = || TransportError("the data channel was closed".to_owned());
+        let mut check = tokio::time::interval(CHECK);
         check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = progress.ended() => {
-                    return Err(TransportError("the data channel was closed".to_owned()));
-                }
+                () = opened.progress.ended() => return Err(closed()),
                 happened = self.happened.recv() => self.handle(happened).await?,
                 Some(signal) = self.signals.recv() => self.take_signal(signal).await?,
                 _ = check.tick() => {
-                    let unread = self.unread(label, progress).await;
-                    if unread > self.config.max_unread {
-                        return Err(TransportError(format!(
-                            "{unread} bytes are unread, at most {} are held", self.config.max_unread
-                        )));
+                    // The application sees the end behind the frames: not soon, if it does not read them.
+                    if !matches!(opened.channel.ready_state().await, Ok(RTCDataChannelState::Open)) {
+                        return Err(closed());
+                    }
+                    let (unread, limit) = (self.unread(opened).await, self.config.max_unread);
+                    if unread > limit {
+                        let error = format!("{unread} bytes are unread, at most {limit} are held");
+                        return Err(TransportError(error));
                     }
                 }
             }
@@ -485,10 +493,10 @@ impl Work {
     }
 
     /// Waits until the application has taken the frames that came before the end.
-    async fn settle(&self, label: &str, progress: &Progress) {
+    async fn settle(&self, opened: &Opened) {
         let settled = async {
-            while !(progress.is_finished()
-                || progress.is_caught_up() && self.unread(label, progress).await == 0)
+            while !(opened.progress.is_finished()
+                || opened.progress.is_caught_up() && self.unread(opened).await == 0)
             {
                 sleep(SETTLE_POLL).await;
             }
@@ -498,10 +506,10 @@ impl Work {
     }
 
     /// Bytes received and not yet read by the application.
-    async fn unread(&self, label: &str, progress: &Progress) -> u64 {
-        let read = progress.bytes_read();
+    async fn unread(&self, opened: &Opened) -> u64 {
+        let read = opened.progress.bytes_read();
         let report = self.peer.get_stats(Instant::now(), StatsSelector::None).await;
-        let channels = report.data_channels().filter(|channel| channel.label == label);
+        let channels = report.data_channels().filter(|channel| channel.label == opened.label);
         let received: u64 = channels.map(|channel| channel.bytes_received).sum();
         received.saturating_sub(read)
     }

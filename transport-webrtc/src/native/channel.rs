@@ -17,8 +17,14 @@ use tokio::sync::Notify;
 use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelMessage};
 use webrtc::error::Error;
 
+use super::runtime::Nudge;
+
 /// How often [`WebRtcChannel::poll_close`] looks whether everything is acknowledged.
 const ACK_POLL: Duration = Duration::from_millis(5);
+
+/// The `webrtc` crate holds messages back below once 256 wait in one of its queues. After half as many there may
+/// be some.
+const HELD_BACK_AFTER: u32 = 128;
 
 /// The way for frames of one connection of a [`WebRtcTransport`](crate::WebRtcTransport).
 ///
@@ -35,6 +41,9 @@ const ACK_POLL: Duration = Duration::from_millis(5);
 pub struct WebRtcChannel {
     channel: Arc<dyn DataChannel>,
     progress: Arc<Progress>,
+    nudge: Nudge,
+    /// Messages read since the last nudge.
+    taken: u32,
     max_message: usize,
     first: Option<RTCDataChannelMessage>,
     receiving: Option<BoxFuture<'static, Option<DataChannelEvent>>>,
@@ -46,12 +55,15 @@ impl WebRtcChannel {
     pub(super) fn new(
         channel: Arc<dyn DataChannel>,
         progress: Arc<Progress>,
+        nudge: Nudge,
         max_message: usize,
         first: Option<RTCDataChannelMessage>,
     ) -> Self {
         Self {
             channel,
             progress,
+            nudge,
+            taken: 0,
             max_message,
             first,
             receiving: None,
@@ -94,12 +106,17 @@ impl Stream for WebRtcChannel {
         }
         loop {
             let Poll::Ready(event) = self.poll_event(cx) else {
+                if self.taken >= HELD_BACK_AFTER {
+                    self.taken = 0;
+                    self.nudge.nudge();
+                }
                 self.progress.idle.store(true, Ordering::Release);
                 return Poll::Pending;
             };
             self.progress.idle.store(false, Ordering::Release);
             match event {
                 Some(DataChannelEvent::OnMessage(message)) => {
+                    self.taken = self.taken.saturating_add(1);
                     let length = u64::try_from(message.data.len()).unwrap_or(u64::MAX);
                     self.progress.read.fetch_add(length, Ordering::Relaxed);
                     let frame = to_frame(message);

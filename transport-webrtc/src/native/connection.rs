@@ -27,7 +27,7 @@ use webrtc::peer_connection::{
 use super::addresses;
 use super::channel::{Progress, WebRtcChannel, acknowledged};
 use super::config::{MAX_MESSAGE, WebRtcConfig};
-use super::runtime::{ConnectionRuntime, Cut, Haste};
+use super::runtime::{ConnectionRuntime, Cut, Haste, Nudge};
 use crate::sdp::{MAX_CANDIDATES, RemoteDescription};
 
 /// Callbacks that may wait for the task. The crate's task waits too when there are more.
@@ -72,7 +72,9 @@ impl Connection {
         let Self { id, role, ice_servers, config, cut, signals, mut stop, events } = self;
         // Ends the crate's tasks, however this one ends.
         let haste = Haste::default();
-        let (runtime, _tasks) = ConnectionRuntime::new(config.socket_buffer, cut, haste.clone());
+        let nudge = Nudge::default();
+        let (runtime, _tasks) =
+            ConnectionRuntime::new(config.socket_buffer, cut, haste.clone(), nudge.clone());
         let (callbacks, happened) = mpsc::channel(CALLBACKS);
         let handler = Arc::new(Handler {
             callbacks,
@@ -92,6 +94,7 @@ impl Connection {
                     peer: Arc::clone(&peer),
                     config: Arc::clone(&config),
                     haste,
+                    nudge,
                     happened,
                     signals,
                     events: events.clone(),
@@ -300,6 +303,7 @@ struct Work {
     peer: Arc<dyn PeerConnection>,
     config: Arc<WebRtcConfig>,
     haste: Haste,
+    nudge: Nudge,
     happened: mpsc::Receiver<Happened>,
     signals: mpsc::Receiver<Signal>,
     events: mpsc::Sender<DirectEvent<WebRtcChannel>>,
@@ -339,6 +343,7 @@ impl Work {
             channel: WebRtcChannel::new(
                 Arc::clone(&channel),
                 Arc::clone(&progress),
+                self.nudge.clone(),
                 self.remote_max_message,
                 first,
             ),

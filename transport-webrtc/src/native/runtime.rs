@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures::task::AtomicWaker;
 use tokio::task::AbortHandle;
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime,
@@ -24,13 +25,19 @@ pub(super) struct ConnectionRuntime {
     socket_buffer: usize,
     cut: Cut,
     haste: Haste,
+    nudge: Nudge,
     tasks: Arc<Tasks>,
 }
 
 impl ConnectionRuntime {
-    pub(super) fn new(socket_buffer: usize, cut: Cut, haste: Haste) -> (Arc<Self>, TaskGuard) {
+    pub(super) fn new(
+        socket_buffer: usize,
+        cut: Cut,
+        haste: Haste,
+        nudge: Nudge,
+    ) -> (Arc<Self>, TaskGuard) {
         let tasks = Arc::new(Tasks::default());
-        let runtime = Self { socket_buffer, cut, haste, tasks: Arc::clone(&tasks) };
+        let runtime = Self { socket_buffer, cut, haste, nudge, tasks: Arc::clone(&tasks) };
         (Arc::new(runtime), TaskGuard(tasks))
     }
 
@@ -72,10 +79,10 @@ impl Cut {
     }
 }
 
-/// Shortens the crate's sleeps for a while.
+/// Shortens the sleeps of the crate's task for a while.
 ///
-/// Its task looks for packets to send, then handles events, then sleeps: packets that an event has caused (the
-/// first of DTLS, of SCTP and of the data channel) wait for the next timer, 200 ms each.
+/// It looks for packets to send before it handles events, so the packets that an event has caused (the first of
+/// DTLS, of SCTP and of the data channel) wait for its next timer, 200 ms each.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Haste(Arc<Mutex<Option<Instant>>>);
 
@@ -100,6 +107,34 @@ impl Haste {
         let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let hasty = until.is_some_and(|until| Instant::now() < until);
         if hasty { sleep.min(Self::SLEEP) } else { sleep }
+    }
+}
+
+/// Makes the crate's task look for messages that it held back while the application did not read.
+///
+/// It looks for them only when a datagram arrives, which after a stall may take seconds. So one arrives, from
+/// nowhere: a STUN indication without meaning, which its ICE agent drops.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Nudge(Arc<NudgeState>);
+
+#[derive(Debug, Default)]
+struct NudgeState {
+    wanted: AtomicBool,
+    receiver: AtomicWaker,
+}
+
+impl Nudge {
+    /// A Binding indication (RFC 8489) without attributes.
+    const DATAGRAM: [u8; 20] = *b"\x00\x11\x00\x00\x21\x12\xa4\x42nudge nudge!";
+
+    pub(super) fn nudge(&self) {
+        self.0.wanted.store(true, Ordering::Release);
+        self.0.receiver.wake();
+    }
+
+    fn take(&self, cx: &Context<'_>) -> bool {
+        self.0.receiver.register(cx.waker());
+        self.0.wanted.swap(false, Ordering::AcqRel)
     }
 }
 
@@ -131,7 +166,7 @@ impl Runtime for ConnectionRuntime {
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         self.enlarge_buffers(&socket)?;
         let socket = TokioRuntime.wrap_udp_socket(socket)?;
-        Ok(Arc::new(CuttableSocket { socket, cut: self.cut.clone() }))
+        Ok(Arc::new(Socket { socket, cut: self.cut.clone(), nudge: self.nudge.clone() }))
     }
 
     fn wrap_tcp_listener(
@@ -174,18 +209,19 @@ impl Runtime for ConnectionRuntime {
     }
 }
 
-struct CuttableSocket {
+struct Socket {
     socket: Arc<dyn AsyncUdpSocket>,
     cut: Cut,
+    nudge: Nudge,
 }
 
-impl fmt::Debug for CuttableSocket {
+impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CuttableSocket").field("cut", &self.cut.is_cut()).finish_non_exhaustive()
+        f.debug_struct("Socket").field("cut", &self.cut.is_cut()).finish_non_exhaustive()
     }
 }
 
-impl AsyncUdpSocket for CuttableSocket {
+impl AsyncUdpSocket for Socket {
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
@@ -203,6 +239,17 @@ impl AsyncUdpSocket for CuttableSocket {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
+        if self.nudge.take(cx)
+            && let (Some(buffer), Some(meta)) = (bufs.first_mut(), meta.first_mut())
+            && let Some(buffer) = buffer.get_mut(..Nudge::DATAGRAM.len())
+        {
+            buffer.copy_from_slice(&Nudge::DATAGRAM);
+            *meta = RecvMeta::default();
+            meta.addr = self.socket.local_addr()?;
+            meta.len = Nudge::DATAGRAM.len();
+            meta.stride = Nudge::DATAGRAM.len();
+            return Poll::Ready(Ok(1));
+        }
         loop {
             let received = self.socket.poll_recv(cx, bufs, meta);
             let swallow = self.cut.is_cut() && matches!(received, Poll::Ready(Ok(_)));

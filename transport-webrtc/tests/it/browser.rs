@@ -36,6 +36,14 @@ fn chromium(test: &str) -> Option<String> {
     found.map(str::to_owned)
 }
 
+/// Without a network Chromium must be told to use loopback, and it has no multicast to hide addresses behind.
+const ON_LOOPBACK: &[&str] =
+    &["--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns"];
+
+fn has_network() -> bool {
+    if_addrs::get_if_addrs().unwrap().iter().any(|interface| !interface.is_loopback())
+}
+
 /// A browser with the page open. Ends with its process when dropped.
 struct Browser {
     _process: Child,
@@ -70,6 +78,7 @@ impl Browser {
                 "--disable-dev-shm-usage",
                 "--remote-debugging-port=0",
             ])
+            .args(if has_network() { &[][..] } else { ON_LOOPBACK })
             .arg(format!("--user-data-dir={}", profile.display()))
             .arg(format!("http://{address}/"))
             .stdout(Stdio::null())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use rtc::ice::mdns::MulticastDnsMode;
 use socketio_p2p_core::Frame;
 use socketio_p2p_core::driver::{DirectCommand, DirectEvent, DirectTransport as _};
 use socketio_p2p_core::signal::Signal;
@@ -13,7 +14,7 @@ use tokio::sync::mpsc;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
-    RTCSessionDescription,
+    RTCSessionDescription, SettingEngineBuilder,
 };
 
 use crate::support::{ONE, loopback, next, next_closed, receive, within};
@@ -35,10 +36,13 @@ async fn offer_channels(
     transport: &mut WebRtcTransport,
 ) -> (Arc<dyn PeerConnection>, Vec<Arc<dyn DataChannel>>, DirectEvent<WebRtcChannel>) {
     let (gathered, mut is_gathered) = mpsc::channel(1);
+    let settings =
+        SettingEngineBuilder::new().with_multicast_dns_mode(MulticastDnsMode::Disabled).build();
     let peer: Arc<dyn PeerConnection> = Arc::new(
         PeerConnectionBuilder::new()
             .with_handler(Arc::new(Gathered(gathered)))
             .with_udp_addrs(vec!["127.0.0.1:0"])
+            .with_setting_engine(settings)
             .build()
             .await
             .unwrap(),

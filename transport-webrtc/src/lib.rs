@@ -24,6 +24,17 @@
 //! # }
 //! ```
 //!
+//! # What the `webrtc` crate has no setting for
+//!
+//! - Socket buffers, tasks that end with the connection, cutting a path, sending at once what an event caused,
+//!   looking again for messages that were held back: done through its `Runtime` hook.
+//! - The bytes of its receive queues: they are bounded by count (768 messages), hence
+//!   [`WebRtcConfig::max_unread`].
+//! - A message limit for one direction: the remote's is taken out of its description and checked by the sink. A
+//!   remote that sends longer messages than we allow loses them, and the crate tells nobody.
+//! - TURN over TCP or TLS, and ICE restarts that the crate would begin by itself: not there. A lost path ends the
+//!   connection, and the session makes another one.
+//!
 //! # Features
 //!
 //! - `native` (default): the transport above, on Tokio and the [`webrtc`](https://docs.rs/webrtc) crate.

@@ -136,13 +136,14 @@ impl<'de> Deserializer<'de> {
     #[inline]
     fn read_string(&mut self) -> Result<Option<&'de str>> {
         let start = self.pos + 1;
-        let string = json::scan_string(self.bytes(), start)?;
-        self.pos = string.end + 1;
-        if !string.escaped {
-            return Ok(Some(&self.text[start..string.end]));
+        let end = json::find_special(self.bytes(), start);
+        if self.bytes().get(end) == Some(&b'"') {
+            self.pos = end + 1;
+            return Ok(Some(&self.text[start..end]));
         }
         self.scratch.clear();
-        json::unescape_into(&mut self.scratch, self.text, start, string.end)?;
+        self.scratch.push_str(&self.text[start..end]);
+        self.pos = json::unescape_into(&mut self.scratch, self.text, end)? + 1;
         Ok(None)
     }
 

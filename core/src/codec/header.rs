@@ -59,8 +59,8 @@ impl Name {
             return Cow::Borrowed(written);
         }
         let mut name = String::with_capacity(written.len());
-        match json::unescape_into(&mut name, head, self.text.start, self.text.end) {
-            Ok(()) => Cow::Owned(name),
+        match json::unescape_into(&mut name, head, self.text.start) {
+            Ok(_) => Cow::Owned(name),
             // The name has been looked through.
             Err(_) => Cow::Borrowed(written),
         }

@@ -192,9 +192,7 @@ impl Observer for Table {
         let Some(object) = self.open.last_mut() else { return };
         let written = &text[start..string.end];
         let mut unescaped = String::new();
-        let key = if string.escaped
-            && json::unescape_into(&mut unescaped, text, start, string.end).is_ok()
-        {
+        let key = if string.escaped && json::unescape_into(&mut unescaped, text, start).is_ok() {
             unescaped.as_str()
         } else {
             written

@@ -105,28 +105,57 @@ impl<'b> Serializer<'b> {
 }
 
 /// Writes a string literal, escaping as little as JSON allows, in the forms that JavaScript uses.
+#[inline]
 pub(crate) fn write_string(out: &mut String, text: &str) {
     out.reserve(text.len() + 2);
     out.push('"');
-    let bytes = text.as_bytes();
-    let mut start = 0;
-    loop {
-        let end = json::find_special(bytes, start);
-        out.push_str(&text[start..end]);
-        let Some(byte) = bytes.get(end) else { break };
-        out.push_str(ESCAPES[usize::from(*byte).min(ESCAPES.len() - 1)]);
-        start = end + 1;
+    let plain = json::find_special(text.as_bytes(), 0);
+    if plain == text.len() {
+        out.push_str(text);
+    } else {
+        write_escaped(out, text, plain);
     }
     out.push('"');
 }
 
-/// The escape of each control character; the quote at its own place, the backslash last.
-const ESCAPES: [&str; 0x23 + 1] = [
-    "\\u0000", "\\u0001", "\\u0002", "\\u0003", "\\u0004", "\\u0005", "\\u0006", "\\u0007", "\\b",
-    "\\t", "\\n", "\\u000b", "\\f", "\\r", "\\u000e", "\\u000f", "\\u0010", "\\u0011", "\\u0012",
-    "\\u0013", "\\u0014", "\\u0015", "\\u0016", "\\u0017", "\\u0018", "\\u0019", "\\u001a",
-    "\\u001b", "\\u001c", "\\u001d", "\\u001e", "\\u001f", "", "", "\\\"", "\\\\",
-];
+/// Writes a text whose first character to escape is at `special`.
+fn write_escaped(out: &mut String, text: &str, mut special: usize) {
+    let bytes = text.as_bytes();
+    let mut start = 0;
+    while let Some(byte) = bytes.get(special) {
+        if special > start {
+            out.push_str(&text[start..special]);
+        }
+        match SHORT_ESCAPES[usize::from(*byte)] {
+            0 => {
+                let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+                out.push_str("\\u00");
+                out.push(digit(byte >> 4));
+                out.push(digit(byte & 15));
+            }
+            letter => {
+                out.push('\\');
+                out.push(char::from(letter));
+            }
+        }
+        start = special + 1;
+        special = json::find_special(bytes, start);
+    }
+    out.push_str(&text[start..]);
+}
+
+/// What stands after the backslash for a character that has a short escape.
+const SHORT_ESCAPES: [u8; 256] = {
+    let mut table = [0; 256];
+    table[b'"' as usize] = b'"';
+    table[b'\\' as usize] = b'\\';
+    table[8] = b'b';
+    table[12] = b'f';
+    table[b'\n' as usize] = b'n';
+    table[b'\r' as usize] = b'r';
+    table[b'\t' as usize] = b't';
+    table
+};
 
 macro_rules! integers {
     ($($method:ident: $type:ty),*) => {$(

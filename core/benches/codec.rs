@@ -1,0 +1,511 @@
+//! The codec beside `socketioxide-parser-common`, the parser of the Socket.IO server that Rust users run, and
+//! beside `serde_json` on the bare payload. Prints a Markdown table.
+//!
+//! `cargo bench -p socketio-p2p-core --bench codec [FILTER]`: the filter picks rows that contain it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a bench prints, and fails by panicking"
+)]
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+use socketio_p2p_core::codec::{Blob, Decoder, Encoder, Limits, Value};
+use socketio_p2p_core::{Frame, Namespace, Packet, PacketType};
+use socketioxide_core::packet::{Packet as PeerPacket, PacketData};
+use socketioxide_core::parser::{Parse, ParseConfig, ParserState};
+use socketioxide_core::{Str, Value as PeerValue};
+use socketioxide_parser_common::CommonParser;
+
+/// Each case is measured in this many rounds, in which all its contestants take turns; the best round counts.
+const ROUNDS: usize = 40;
+const ROUND: Duration = Duration::from_millis(3);
+
+fn main() {
+    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let mut table = Table { filter, rows: Vec::new() };
+    small(&mut table);
+    nested(&mut table);
+    batch(&mut table);
+    file(&mut table);
+    chunks(&mut table);
+    text(&mut table);
+    signal(&mut table);
+    table.print();
+}
+
+/// A head of the corpus with its attachments.
+struct Case {
+    name: &'static str,
+    head: &'static str,
+    attachments: Vec<Bytes>,
+}
+
+impl Case {
+    fn new(name: &'static str, head: &'static str, attachments: usize, bytes: usize) -> Self {
+        let attachments =
+            (0..attachments).map(|fill| Bytes::from(vec![fill as u8; bytes])).collect();
+        Self { name, head, attachments }
+    }
+
+    fn packet(&self) -> Packet {
+        Packet::from_head_and_attachments(self.head.into(), self.attachments.clone(), &limits())
+            .unwrap()
+    }
+
+    fn peer_packet(&self) -> PeerPacket {
+        peer_decode(&self.head.into(), &self.attachments)
+    }
+}
+
+fn limits() -> Limits {
+    Limits::default().with_max_attachments(100)
+}
+
+fn peer_decode(head: &Str, attachments: &[Bytes]) -> PeerPacket {
+    let (config, state) = (ParseConfig::default(), ParserState::default());
+    let mut packet = CommonParser.decode_str(&config, &state, head.clone()).ok();
+    for bytes in attachments {
+        packet = CommonParser.decode_bin(&config, &state, bytes.clone()).ok();
+    }
+    packet.unwrap()
+}
+
+fn peer_value(packet: &mut PeerPacket) -> &mut PeerValue {
+    match &mut packet.inner {
+        PacketData::Event(value, _) | PacketData::BinaryEvent(value, _) => value,
+        _ => panic!("an event"),
+    }
+}
+
+/// The rows that need no type: header and event name, dynamic values, pre-serialised payloads.
+fn untyped(table: &mut Table, case: &Case) {
+    let (head, peer_head) = (ByteString::from(case.head), Str::from(case.head));
+    let attachments = &case.attachments;
+    let decoder = std::cell::RefCell::new(Decoder::new(limits()));
+    let decode = || {
+        let mut decoder = decoder.borrow_mut();
+        let mut packet = decoder.push(Frame::Text(head.clone())).unwrap();
+        for bytes in attachments {
+            packet = decoder.push(Frame::Binary(bytes.clone())).unwrap();
+        }
+        packet.unwrap()
+    };
+    let peer = || {
+        let mut packet = peer_decode(&peer_head, attachments);
+        black_box(CommonParser.read_event(peer_value(&mut packet)).unwrap().len());
+        packet
+    };
+    table.row(
+        case,
+        "header and event name",
+        [
+            &mut || {
+                black_box(decode().event_name());
+            },
+            &mut || {
+                black_box(peer());
+            },
+        ],
+    );
+    table.row(
+        case,
+        "the same, validated",
+        [
+            &mut || {
+                let packet = decode();
+                packet.validate(&limits()).unwrap();
+                black_box(packet.event_name());
+            },
+            &mut || {
+                black_box(peer());
+            },
+        ],
+    );
+
+    let ours: (Value,) = case.packet().args().unwrap();
+    let mut encoder = Encoder::new();
+    let namespace = case.packet().namespace();
+    let ack_id = case.packet().ack_id();
+    let name = case.packet().event_name().unwrap().into_owned();
+    if attachments.is_empty() {
+        table.row(
+            case,
+            "decode dynamic",
+            [
+                &mut || {
+                    let packet = decode();
+                    black_box(packet.event_name());
+                    black_box(packet.args::<(Value,)>().unwrap());
+                },
+                &mut || {
+                    let mut packet = peer();
+                    black_box(
+                        CommonParser
+                            .decode_value::<(serde_json::Value,)>(peer_value(&mut packet), true)
+                            .unwrap(),
+                    );
+                },
+            ],
+        );
+        let theirs: (serde_json::Value,) = case.packet().args().unwrap();
+        table.row(
+            case,
+            "encode dynamic",
+            [
+                &mut || {
+                    black_box(
+                        encoder.event(&namespace, ack_id, &name, &ours).unwrap().head().len(),
+                    );
+                },
+                &mut || {
+                    black_box(peer_encode(&namespace, ack_id, &name, &theirs));
+                },
+            ],
+        );
+    }
+
+    let packet = case.packet();
+    let (payload, peer_payload) =
+        (packet.payload().to_owned(), peer_value(&mut case.peer_packet()).clone());
+    let packet_type =
+        if attachments.is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
+    table.row(
+        case,
+        "encode raw",
+        [
+            &mut || {
+                black_box(
+                    Packet::from_parts(
+                        packet_type,
+                        &namespace,
+                        ack_id,
+                        &payload,
+                        attachments.clone(),
+                    )
+                    .unwrap(),
+                );
+            },
+            &mut || {
+                let mut packet = PeerPacket::event(namespace.to_string(), peer_payload.clone());
+                if let Some(id) = ack_id {
+                    packet.inner.set_ack_id(id as i64);
+                }
+                black_box(CommonParser.encode(packet));
+            },
+        ],
+    );
+}
+
+fn peer_encode<T: Serialize>(
+    namespace: &Namespace,
+    ack_id: Option<u64>,
+    name: &str,
+    args: &T,
+) -> PeerValue {
+    let value = CommonParser.encode_value(args, Some(name)).unwrap();
+    let mut packet = PeerPacket::event(namespace.to_string(), value);
+    if let Some(id) = ack_id {
+        packet.inner.set_ack_id(id as i64);
+    }
+    CommonParser.encode(packet)
+}
+
+/// The rows of one type: `O` owned for us, `P` the same for the peer, which has other types for bytes.
+fn typed<O, P>(table: &mut Table, case: &Case)
+where
+    O: Serialize + for<'de> Deserialize<'de>,
+    P: Serialize + for<'de> Deserialize<'de>,
+{
+    let (head, peer_head) = (ByteString::from(case.head), Str::from(case.head));
+    let attachments = &case.attachments;
+    let payload = case.packet().payload().to_owned();
+    let mut decoder = Decoder::new(limits());
+    let mut decode = || {
+        let mut packet = decoder.push(Frame::Text(head.clone())).unwrap();
+        for bytes in attachments {
+            packet = decoder.push(Frame::Binary(bytes.clone())).unwrap();
+        }
+        let packet = packet.unwrap();
+        black_box(packet.event_name());
+        black_box(packet.args::<(O,)>().unwrap());
+    };
+    let mut peer = || {
+        let mut packet = peer_decode(&peer_head, attachments);
+        black_box(CommonParser.read_event(peer_value(&mut packet)).unwrap().len());
+        black_box(CommonParser.decode_value::<(P,)>(peer_value(&mut packet), true).unwrap());
+    };
+    if attachments.is_empty() {
+        table.row(
+            case,
+            "decode typed",
+            [&mut decode, &mut peer, &mut || {
+                black_box(serde_json::from_str::<(&str, O)>(&payload).unwrap());
+            }],
+        );
+    } else {
+        table.row(case, "decode typed", [&mut decode, &mut peer]);
+    }
+
+    let packet = case.packet();
+    let (ours,) = packet.args::<(O,)>().unwrap();
+    let theirs =
+        CommonParser.decode_value::<(P,)>(peer_value(&mut case.peer_packet()), true).unwrap().0;
+    let (namespace, ack_id) = (packet.namespace(), packet.ack_id());
+    let name = packet.event_name().unwrap();
+    let mut encoder = Encoder::new();
+    let mut buffer = Vec::new();
+    let args = (ours,);
+    let mut encode = || {
+        let encoded = encoder.event(&namespace, ack_id, &name, &args).unwrap();
+        black_box((encoded.head().len(), encoded.attachments().len()));
+    };
+    let mut peer = || {
+        black_box(peer_encode(&namespace, ack_id, &name, &theirs));
+    };
+    if attachments.is_empty() {
+        table.row(
+            case,
+            "encode typed",
+            [&mut encode, &mut peer, &mut || {
+                buffer.clear();
+                serde_json::to_writer(&mut buffer, &(&*name, &args.0)).unwrap();
+                black_box(buffer.len());
+            }],
+        );
+    } else {
+        table.row(case, "encode typed", [&mut encode, &mut peer]);
+    }
+    table.row(
+        case,
+        "encode typed to a packet",
+        [
+            &mut || {
+                let encoded = encoder.event(&namespace, ack_id, &name, &args).unwrap();
+                black_box(encoded.to_packet());
+            },
+            &mut || {
+                black_box(peer_encode(&namespace, ack_id, &name, &theirs));
+            },
+        ],
+    );
+}
+
+/// A type that borrows, on the case's head.
+fn borrowed<'a, T: Deserialize<'a>>(
+    table: &mut Table,
+    case: &Case,
+    packet: &'a Packet,
+    mut peer: impl FnMut(),
+) {
+    let head = ByteString::from(case.head);
+    table.row(
+        case,
+        "decode typed, borrowed",
+        [
+            &mut || {
+                let mut decoder = Decoder::new(limits());
+                black_box(decoder.push(Frame::Text(head.clone())).unwrap());
+                black_box(packet.args::<(T,)>().ok().unwrap());
+            },
+            &mut peer,
+        ],
+    );
+}
+
+fn small(table: &mut Table) {
+    #[derive(Serialize, Deserialize)]
+    struct Chat {
+        text: String,
+        n: u32,
+    }
+    let case = Case::new("small event", include_str!("corpus/a_small.head"), 0, 0);
+    untyped(table, &case);
+    typed::<Chat, Chat>(table, &case);
+}
+
+fn nested(table: &mut Table) {
+    #[derive(Serialize, Deserialize)]
+    struct Update {
+        id: u64,
+        name: String,
+        pos: [f64; 3],
+        active: bool,
+        score: f64,
+        note: Option<String>,
+        tags: Vec<String>,
+        inventory: Vec<Item>,
+    }
+    #[derive(Serialize, Deserialize)]
+    struct Item {
+        sku: String,
+        qty: u32,
+        price: f64,
+        meta: Meta,
+    }
+    #[derive(Serialize, Deserialize)]
+    struct Meta {
+        color: String,
+        size: u32,
+        parts: Vec<u32>,
+    }
+    let case = Case::new("1 KB nested", include_str!("corpus/b_1k.head"), 0, 0);
+    untyped(table, &case);
+    typed::<Update, Update>(table, &case);
+}
+
+fn batch(table: &mut Table) {
+    #[derive(Serialize, Deserialize)]
+    struct Point {
+        id: u32,
+        x: f64,
+        y: f64,
+        label: String,
+    }
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "only read")]
+    struct Borrowed<'a> {
+        id: u32,
+        x: f64,
+        y: f64,
+        label: &'a str,
+    }
+    let case = Case::new("64 KB array", include_str!("corpus/c_64k.head"), 0, 0);
+    untyped(table, &case);
+    typed::<Vec<Point>, Vec<Point>>(table, &case);
+    let peer_head = Str::from(case.head);
+    borrowed::<Vec<Borrowed<'_>>>(table, &case, &case.packet(), || {
+        let mut packet = peer_decode(&peer_head, &[]);
+        black_box(CommonParser.read_event(peer_value(&mut packet)).unwrap().len());
+        black_box(
+            CommonParser.decode_value::<(Vec<Point>,)>(peer_value(&mut packet), true).unwrap(),
+        );
+    });
+}
+
+fn file(table: &mut Table) {
+    let case =
+        Case::new("one 64 KB blob", r#"51-["file",{"_placeholder":true,"num":0}]"#, 1, 65_536);
+    untyped(table, &case);
+    typed::<Blob, Bytes>(table, &case);
+}
+
+fn chunks(table: &mut Table) {
+    #[derive(Serialize, Deserialize)]
+    struct Chunks<B> {
+        id: u32,
+        parts: Vec<Part<B>>,
+    }
+    #[derive(Serialize, Deserialize)]
+    struct Part<B> {
+        idx: u32,
+        name: String,
+        chunk: Chunk<B>,
+    }
+    #[derive(Serialize, Deserialize)]
+    struct Chunk<B> {
+        hash: String,
+        data: B,
+    }
+    let case = Case::new("16 blobs of 1 KB", include_str!("corpus/e_bin16.head"), 16, 1024);
+    untyped(table, &case);
+    typed::<Chunks<Blob>, Chunks<Bytes>>(table, &case);
+}
+
+fn text(table: &mut Table) {
+    #[derive(Serialize, Deserialize)]
+    struct Text {
+        body: String,
+    }
+    let case = Case::new("escapes, 4 KB", include_str!("corpus/f_esc.head"), 0, 0);
+    untyped(table, &case);
+    typed::<Text, Text>(table, &case);
+}
+
+fn signal(table: &mut Table) {
+    #[derive(Serialize, Deserialize)]
+    struct Signal {
+        r#type: String,
+        from: String,
+        to: String,
+        sdp: String,
+    }
+    let case = Case::new("SDP signal, 3 KB", include_str!("corpus/g_sdp.head"), 0, 0);
+    untyped(table, &case);
+    typed::<Signal, Signal>(table, &case);
+}
+
+struct Table {
+    filter: Option<String>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    name: String,
+    /// Ours, the peer's, and perhaps the JSON library's.
+    nanos: Vec<f64>,
+}
+
+impl Table {
+    fn row<const N: usize>(&mut self, case: &Case, what: &str, contestants: [&mut dyn FnMut(); N]) {
+        let name = format!("{}: {what}", case.name);
+        if self.filter.as_ref().is_some_and(|filter| !name.contains(filter.as_str())) {
+            return;
+        }
+        self.rows.push(Row { name, nanos: measure(contestants) });
+    }
+
+    fn print(&self) {
+        println!("| case | ours ns | peer ns | ratio | serde_json ns |\n|---|---:|---:|---:|---:|");
+        for Row { name, nanos } in &self.rows {
+            let [ours, peer] = [nanos[0], nanos[1]];
+            let json = nanos.get(2).map_or(String::new(), |nanos| format!("{nanos:.0}"));
+            println!("| {name} | {ours:.0} | {peer:.0} | {:.2} | {json} |", peer / ours);
+        }
+    }
+}
+
+/// The nanoseconds that each takes once, at its best.
+fn measure<const N: usize>(mut contestants: [&mut dyn FnMut(); N]) -> Vec<f64> {
+    let mut repeats = Vec::new();
+    for contestant in &mut contestants {
+        let mut count = 1_u32;
+        loop {
+            let elapsed = time(contestant, count);
+            if elapsed > ROUND / 4 {
+                let wanted = ROUND.as_secs_f64() / elapsed.as_secs_f64() * f64::from(count);
+                repeats.push((wanted as u32).max(1));
+                break;
+            }
+            count *= 4;
+        }
+    }
+    let mut best = vec![f64::INFINITY; N];
+    for _ in 0..ROUNDS {
+        for ((contestant, count), best) in contestants.iter_mut().zip(&repeats).zip(&mut best) {
+            let nanos = time(contestant, *count).as_secs_f64() * 1e9 / f64::from(*count);
+            *best = best.min(nanos);
+        }
+    }
+    best
+}
+
+/// The CPU time that this thread spends on so many runs.
+fn time(contestant: &mut dyn FnMut(), count: u32) -> Duration {
+    let start = thread_time();
+    for _ in 0..count {
+        contestant();
+    }
+    thread_time().saturating_sub(start)
+}
+
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}

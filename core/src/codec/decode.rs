@@ -37,6 +37,9 @@ pub struct Decoder {
     pending: Option<Pending>,
 }
 
+/// What is announced is not yet there: a list begins with room for no more than this.
+const LARGEST_FIRST_LIST: usize = 16;
+
 /// A packet whose attachments are still to come.
 struct Pending {
     head: ByteString,
@@ -64,15 +67,16 @@ impl Decoder {
     /// # Errors
     /// [`DecodeError`] when the frame is not what the protocol allows here or is over a limit.
     pub fn push(&mut self, frame: Frame) -> Result<Option<Packet>, DecodeError> {
-        match (self.pending.take(), frame) {
-            (None, Frame::Text(head)) => self.push_head(head),
-            (Some(pending), Frame::Binary(bytes)) => self.push_attachment(pending, bytes),
-            (None, Frame::Binary(_)) => {
+        match (frame, &self.pending) {
+            (Frame::Text(head), None) => self.push_head(head),
+            (Frame::Binary(bytes), Some(_)) => self.push_attachment(bytes),
+            (Frame::Binary(_), None) => {
                 Err(DecodeError::in_frame(DecodeErrorKind::UnexpectedBinary, 0))
             }
-            (Some(pending), Frame::Text(_)) => {
+            (Frame::Text(_), Some(pending)) => {
                 let got = pending.attachments.len();
                 let missing = pending.header.attachments - got;
+                self.pending = None;
                 Err(DecodeError::in_frame(DecodeErrorKind::UnexpectedText { missing }, got + 1))
             }
         }
@@ -83,32 +87,39 @@ impl Decoder {
         if header.attachments == 0 {
             return Ok(Some(Packet::new(head, header, Attachments::None)));
         }
+        let attachments = match header.attachments {
+            // It needs no list.
+            1 => Vec::new(),
+            announced => Vec::with_capacity(announced.min(LARGEST_FIRST_LIST)),
+        };
         let bytes = head.len();
-        self.pending = Some(Pending { head, header, attachments: Vec::new(), bytes });
+        self.pending = Some(Pending { head, header, attachments, bytes });
         Ok(None)
     }
 
-    fn push_attachment(
-        &mut self,
-        mut pending: Pending,
-        bytes: Bytes,
-    ) -> Result<Option<Packet>, DecodeError> {
+    fn push_attachment(&mut self, bytes: Bytes) -> Result<Option<Packet>, DecodeError> {
+        let Some(pending) = &mut self.pending else { return Ok(None) };
         pending.bytes = pending.bytes.saturating_add(bytes.len());
         if pending.bytes > self.limits.max_packet_bytes {
             let kind = DecodeErrorKind::PacketTooLarge { max: self.limits.max_packet_bytes };
-            return Err(DecodeError::in_frame(kind, pending.attachments.len() + 1));
+            let frame = pending.attachments.len() + 1;
+            self.pending = None;
+            return Err(DecodeError::in_frame(kind, frame));
         }
-        if pending.header.attachments == 1 {
-            let attachments = Attachments::One(bytes);
-            return Ok(Some(Packet::new(pending.head, pending.header, attachments)));
+        if pending.attachments.len() + 1 < pending.header.attachments {
+            pending.attachments.push(bytes);
+            return Ok(None);
         }
-        pending.attachments.push(bytes);
-        if pending.attachments.len() == pending.header.attachments {
-            let attachments = Attachments::from(pending.attachments);
-            return Ok(Some(Packet::new(pending.head, pending.header, attachments)));
-        }
-        self.pending = Some(pending);
-        Ok(None)
+        let whole = self.pending.take().map(|Pending { head, header, mut attachments, .. }| {
+            let attachments = if header.attachments == 1 {
+                Attachments::One(bytes)
+            } else {
+                attachments.push(bytes);
+                Attachments::from(attachments)
+            };
+            Packet::new(head, header, attachments)
+        });
+        Ok(whole)
     }
 
     /// Whether a packet lacks attachments.

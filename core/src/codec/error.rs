@@ -161,8 +161,13 @@ impl DecodeErrorKind {
 }
 
 /// A frame that the remote should not have sent.
+///
+/// It is one pointer: results on the way of good packets stay small.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DecodeError {
+pub struct DecodeError(Box<Fault>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Fault {
     kind: DecodeErrorKind,
     frame: usize,
     offset: usize,
@@ -182,13 +187,13 @@ impl DecodeError {
     pub(crate) fn in_head(kind: impl Into<DecodeErrorKind>, head: &str, offset: usize) -> Self {
         let found = head.get(offset..).and_then(|rest| rest.chars().next());
         let found = Some(found.map_or(Found::End, Found::Char));
-        Self { kind: kind.into(), frame: 0, offset, found }
+        Self(Box::new(Fault { kind: kind.into(), frame: 0, offset, found }))
     }
 
     /// An error about a frame as a whole.
     #[cold]
-    pub(crate) const fn in_frame(kind: DecodeErrorKind, frame: usize) -> Self {
-        Self { kind, frame, offset: 0, found: None }
+    pub(crate) fn in_frame(kind: DecodeErrorKind, frame: usize) -> Self {
+        Self(Box::new(Fault { kind, frame, offset: 0, found: None }))
     }
 
     #[cold]
@@ -198,34 +203,35 @@ impl DecodeError {
 
     /// What is wrong.
     #[must_use]
-    pub const fn kind(&self) -> &DecodeErrorKind {
-        &self.kind
+    pub fn kind(&self) -> &DecodeErrorKind {
+        &self.0.kind
     }
 
     /// Which frame of the packet: 0 is the head, 1 the first attachment.
     #[must_use]
-    pub const fn frame(&self) -> usize {
-        self.frame
+    pub fn frame(&self) -> usize {
+        self.0.frame
     }
 
     /// The byte of the frame at which it went wrong; the frame's length when it ends too early.
     #[must_use]
-    pub const fn offset(&self) -> usize {
-        self.offset
+    pub fn offset(&self) -> usize {
+        self.0.offset
     }
 }
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.kind)?;
-        match (&self.kind, self.found) {
+        let Fault { kind, frame, offset, found } = &*self.0;
+        write!(f, "{kind}")?;
+        match (kind, found) {
             (DecodeErrorKind::Json(JsonError::UnexpectedEnd(_)), Some(Found::End)) | (_, None) => {}
             (_, Some(Found::End)) => f.write_str(", got the end")?,
             (_, Some(Found::Char(found))) => write!(f, ", got {found:?}")?,
         }
-        match (self.frame, self.found) {
+        match (frame, found) {
             (0, None) => Ok(()),
-            (0, Some(_)) => write!(f, " at byte {} of the head", self.offset),
+            (0, Some(_)) => write!(f, " at byte {offset} of the head"),
             (attachment, _) => write!(f, " at attachment {attachment}"),
         }
     }

@@ -127,16 +127,19 @@ impl fmt::Display for PacketType {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Namespace(ByteString);
 
+const MAX_NAMESPACE: usize = 65_535;
+
 /// A text that cannot be a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a namespace begins with `/` and has no comma")]
+#[error("a namespace begins with `/`, has no comma and at most {MAX_NAMESPACE} bytes")]
 pub struct InvalidNamespace;
 
 impl Namespace {
     /// Takes a text as a namespace.
     ///
     /// # Errors
-    /// [`InvalidNamespace`] when it does not begin with `/` or has a comma, which ends a namespace on the wire.
+    /// [`InvalidNamespace`] when it does not begin with `/`, has a comma, which ends a namespace on the wire, or
+    /// is longer than 65,535 bytes.
     pub fn new(namespace: impl Into<ByteString>) -> Result<Self, InvalidNamespace> {
         let namespace = namespace.into();
         if Self::is_valid(&namespace) { Ok(Self(namespace)) } else { Err(InvalidNamespace) }
@@ -154,7 +157,7 @@ impl Namespace {
 
     const fn is_valid(namespace: &str) -> bool {
         let bytes = namespace.as_bytes();
-        if bytes.is_empty() || bytes[0] != b'/' {
+        if bytes.is_empty() || bytes.len() > MAX_NAMESPACE || bytes[0] != b'/' {
             return false;
         }
         let mut at = 1;
@@ -273,14 +276,7 @@ impl Packet {
     }
 
     fn without_payload(packet_type: PacketType) -> Self {
-        let header = Header {
-            packet_type,
-            attachments: 0,
-            namespace: 1..1,
-            ack_id: None,
-            payload: 1,
-            name: None,
-        };
+        let header = Header::new(packet_type, 0, 1..1, None, 1);
         Self::new(ByteString::from_static(packet_type.digit()), header, Attachments::None)
     }
 
@@ -305,7 +301,7 @@ impl Packet {
         head.push_str(payload);
         let packet =
             Self::from_head_and_attachments(head.into(), attachments, &Limits::unbounded())?;
-        if packet.header.payload != header_len {
+        if packet.header.payload() != header_len {
             // It began with what reads as a namespace or as an ack id.
             let kind = DecodeErrorKind::Payload("JSON as the payload");
             return Err(DecodeError::in_head(kind, &packet.head, header_len));
@@ -332,7 +328,7 @@ impl Packet {
     /// The same packet in another namespace. Copies the head.
     #[must_use]
     pub fn in_namespace(self, namespace: &Namespace) -> Self {
-        let ack_id = self.header.ack_id;
+        let ack_id = self.header.ack_id();
         self.with_header(namespace.as_str(), ack_id)
     }
 
@@ -348,14 +344,12 @@ impl Packet {
     }
 
     fn with_header(mut self, namespace: &str, ack_id: Option<u64>) -> Self {
-        let payload = &self.head[self.header.payload..];
+        let payload = &self.head[self.header.payload()..];
         let mut head = String::with_capacity(payload.len() + namespace.len() + 48);
-        let Header { packet_type, attachments, .. } = self.header;
+        let (packet_type, attachments) = (self.header.packet_type(), self.header.attachments());
         let namespace = header::write(&mut head, packet_type, attachments, namespace, ack_id);
-        self.header.move_payload(head.len());
+        self.header.set_prefix(namespace, ack_id, head.len());
         head.push_str(payload);
-        self.header.namespace = namespace;
-        self.header.ack_id = ack_id;
         Self { head: ByteString::from(head), ..self }
     }
 }
@@ -365,13 +359,13 @@ impl Packet {
     /// The type.
     #[must_use]
     pub const fn packet_type(&self) -> PacketType {
-        self.header.packet_type
+        self.header.packet_type()
     }
 
     /// The namespace, shared.
     #[must_use]
     pub fn namespace(&self) -> Namespace {
-        let range = self.header.namespace.clone();
+        let range = self.header.namespace();
         if range.is_empty() {
             return Namespace::default();
         }
@@ -381,13 +375,13 @@ impl Packet {
     /// Of an event, the id under which it asks for an ack; of an ack, the id of the event that it answers.
     #[must_use]
     pub const fn ack_id(&self) -> Option<u64> {
-        self.header.ack_id
+        self.header.ack_id()
     }
 
     /// The name of an event; none of the other types. A name that is a number is that number's text.
     #[must_use]
     pub fn event_name(&self) -> Option<Cow<'_, str>> {
-        self.header.name.as_ref().map(|name| name.read(&self.head))
+        self.header.name().map(|name| name.read(&self.head))
     }
 }
 
@@ -396,7 +390,7 @@ impl Packet {
     /// The payload as it travels: JSON, or nothing.
     #[must_use]
     pub fn payload(&self) -> &str {
-        &self.head[self.header.payload..]
+        &self.head[self.header.payload()..]
     }
 
     /// The attachments, in the order in which they travel.
@@ -417,8 +411,8 @@ impl Packet {
     /// [`PayloadError`] when the payload is not well-formed, or not what the type asks for, and for packets that
     /// have no arguments.
     pub fn args<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError> {
-        let payload = self.header.payload;
-        let pos = match (&self.header.name, self.header.packet_type) {
+        let payload = self.header.payload();
+        let pos = match (self.header.name(), self.header.packet_type()) {
             (Some(name), _) => name.end(),
             (None, PacketType::Ack | PacketType::BinaryAck) => payload + 1,
             (None, packet_type) => {
@@ -435,7 +429,7 @@ impl Packet {
     /// # Errors
     /// [`PayloadError`] when the payload is not well-formed or not what the type asks for.
     pub fn data<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError> {
-        de::read_payload(&self.head, self.header.payload, &self.attachments)
+        de::read_payload(&self.head, self.header.payload(), &self.attachments)
     }
 
     /// Shares the attachment that the slice is part of: the way from a borrowed `&[u8]` back to [`Bytes`]. `None`

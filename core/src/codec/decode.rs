@@ -51,7 +51,12 @@ struct Pending {
 /// Shows numbers only.
 impl std::fmt::Debug for Pending {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Pending({} of {} attachments)", self.attachments.len(), self.header.attachments)
+        write!(
+            f,
+            "Pending({} of {} attachments)",
+            self.attachments.len(),
+            self.header.attachments()
+        )
     }
 }
 
@@ -75,7 +80,7 @@ impl Decoder {
             }
             (Frame::Text(_), Some(pending)) => {
                 let got = pending.attachments.len();
-                let missing = pending.header.attachments - got;
+                let missing = pending.header.attachments() - got;
                 self.pending = None;
                 Err(DecodeError::in_frame(DecodeErrorKind::UnexpectedText { missing }, got + 1))
             }
@@ -84,10 +89,10 @@ impl Decoder {
 
     fn push_head(&mut self, head: ByteString) -> Result<Option<Packet>, DecodeError> {
         let header = Header::scan(&head, &self.limits)?;
-        if header.attachments == 0 {
+        if header.attachments() == 0 {
             return Ok(Some(Packet::new(head, header, Attachments::None)));
         }
-        let attachments = match header.attachments {
+        let attachments = match header.attachments() {
             // It needs no list.
             1 => Vec::new(),
             announced => Vec::with_capacity(announced.min(LARGEST_FIRST_LIST)),
@@ -106,12 +111,12 @@ impl Decoder {
             self.pending = None;
             return Err(DecodeError::in_frame(kind, frame));
         }
-        if pending.attachments.len() + 1 < pending.header.attachments {
+        if pending.attachments.len() + 1 < pending.header.attachments() {
             pending.attachments.push(bytes);
             return Ok(None);
         }
         let whole = self.pending.take().map(|Pending { head, header, mut attachments, .. }| {
-            let attachments = if header.attachments == 1 {
+            let attachments = if header.attachments() == 1 {
                 Attachments::One(bytes)
             } else {
                 attachments.push(bytes);
@@ -153,12 +158,12 @@ pub(crate) fn assemble(
     limits: &Limits,
 ) -> Result<Packet, DecodeError> {
     let header = Header::scan(&head, limits)?;
-    if header.attachments != attachments.len() {
+    if header.attachments() != attachments.len() {
         let kind = DecodeErrorKind::AttachmentNumber {
-            announced: header.attachments,
+            announced: header.attachments(),
             got: attachments.len(),
         };
-        return Err(DecodeError::in_frame(kind, attachments.len().min(header.attachments)));
+        return Err(DecodeError::in_frame(kind, attachments.len().min(header.attachments())));
     }
     let mut total = head.len();
     for (index, bytes) in attachments.iter().enumerate() {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::attachments::{Attachments, WriteScope};
 use super::error::EncodeError;
-use super::header::{self, Header, Name, NameKind, is_reserved_event_name};
+use super::header::{self, Header, MAX_HEAD, Name, is_reserved_event_name};
 use super::ser::Serializer;
 use crate::packet::{Namespace, Packet, PacketType};
 
@@ -52,7 +52,7 @@ pub struct Encoded<'e> {
 impl std::fmt::Debug for Encoded<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Encoded")
-            .field("packet_type", &self.header.packet_type)
+            .field("packet_type", &self.header.packet_type())
             .field("head_bytes", &self.head.len())
             .field("attachments", &self.attachments.len())
             .finish()
@@ -76,7 +76,7 @@ impl Encoded<'_> {
     #[must_use]
     pub fn to_packet(&self) -> Packet {
         let attachments = Attachments::from(self.attachments);
-        Packet::new(ByteString::from(self.head), self.header.clone(), attachments)
+        Packet::new(ByteString::from(self.head), self.header, attachments)
     }
 }
 
@@ -103,19 +103,9 @@ impl Encoder {
             return Err(EncodeError::ReservedEventName(name.to_owned()));
         }
         let mut header = self.begin(PacketType::Event, namespace, ack_id);
-        let name_start = header.payload + 2;
         self.serializer(|serializer| serializer.write_args(Some(name), args))?;
-        // An unescaped name is followed by its closing quote exactly where it must be.
-        let plain = super::json::find_special(name.as_bytes(), 0) == name.len();
-        let (name_end, kind) = if plain {
-            (name_start + name.len(), NameKind::Plain)
-        } else {
-            let mut written = String::new();
-            super::ser::write_string(&mut written, name);
-            (name_start + written.len() - 2, NameKind::Escaped)
-        };
-        header.name = Some(Name { text: name_start..name_end, kind });
-        Ok(self.finish(header))
+        header.set_name(Name::written(name, header.payload() + 2));
+        self.finish(header)
     }
 
     /// Writes an ACK, or a BINARY_ACK when there are bytes among the arguments. The arguments are a tuple, a
@@ -131,7 +121,7 @@ impl Encoder {
     ) -> Result<Encoded<'_>, EncodeError> {
         let header = self.begin(PacketType::Ack, namespace, Some(ack_id));
         self.serializer(|serializer| serializer.write_args(None, args))?;
-        Ok(self.finish(header))
+        self.finish(header)
     }
 
     /// Writes a CONNECT with a payload, which is an object.
@@ -173,10 +163,10 @@ impl Encoder {
             self.attachments.clear();
             return Err(EncodeError::Attachment(packet_type));
         }
-        if !self.head[header.payload..].starts_with(|first| opening.contains(first)) {
+        if !self.head[header.payload()..].starts_with(|first| opening.contains(first)) {
             return Err(EncodeError::Payload(expected));
         }
-        Ok(self.finish(header))
+        self.finish(header)
     }
 
     /// Empties the buffer and writes everything before the payload.
@@ -192,14 +182,7 @@ impl Encoder {
         self.head.clear();
         self.attachments.clear();
         let namespace = header::write(&mut self.head, packet_type, 0, namespace.as_str(), ack_id);
-        Header {
-            packet_type,
-            attachments: 0,
-            namespace,
-            ack_id,
-            payload: self.head.len(),
-            name: None,
-        }
+        Header::new(packet_type, 0, namespace, ack_id, self.head.len())
     }
 
     fn serializer(
@@ -215,21 +198,24 @@ impl Encoder {
     }
 
     /// Turns the header into that of a binary packet if attachments have turned up.
-    fn finish(&mut self, mut header: Header) -> Encoded<'_> {
-        header.attachments = self.attachments.len();
-        if header.attachments > 0 {
-            header.packet_type = header.packet_type.to_binary();
+    fn finish(&mut self, mut header: Header) -> Result<Encoded<'_>, EncodeError> {
+        if self.head.len() > MAX_HEAD {
+            return Err(EncodeError::TooLarge);
+        }
+        if !self.attachments.is_empty() {
+            header.set_attachments(self.attachments.len());
             let before = self.head.len();
             let mut count = itoa::Buffer::new();
-            let count = count.format(header.attachments);
-            self.head.replace_range(..1, header.packet_type.digit());
+            let count = count.format(header.attachments());
+            self.head.replace_range(..1, header.packet_type().digit());
             self.head.insert_str(1, count);
             self.head.insert(1 + count.len(), '-');
             let longer = self.head.len() - before;
-            header.namespace = header.namespace.start + longer..header.namespace.end + longer;
-            header.move_payload(header.payload + longer);
+            let namespace = header.namespace();
+            let namespace = namespace.start + longer..namespace.end + longer;
+            header.set_prefix(namespace, header.ack_id(), header.payload() + longer);
         }
-        Encoded { head: &self.head, header, attachments: &self.attachments }
+        Ok(Encoded { head: &self.head, header, attachments: &self.attachments })
     }
 }
 

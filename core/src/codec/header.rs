@@ -11,31 +11,33 @@ use crate::packet::PacketType;
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
-/// Where things are in a head.
-#[derive(Clone, Debug)]
+/// The longest head. Places in a head fit in 32 bits, with room for a change of the namespace.
+pub(crate) const MAX_HEAD: usize = 1 << 30;
+
+/// Where things are in a head. Small, because it moves with every packet.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Header {
-    pub(crate) packet_type: PacketType,
-    /// How many attachments follow the head.
-    pub(crate) attachments: usize,
-    /// Empty for the default namespace.
-    pub(crate) namespace: Range<usize>,
-    pub(crate) ack_id: Option<u64>,
-    /// The place of the payload; the head's length when there is none.
-    pub(crate) payload: usize,
-    /// Of events.
-    pub(crate) name: Option<Name>,
+    ack_id: u64,
+    attachments: u32,
+    namespace: (u32, u32),
+    payload: u32,
+    name: (u32, u32),
+    packet_type: PacketType,
+    has_ack_id: bool,
+    name_kind: Option<NameKind>,
 }
 
 /// An event's name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Name {
     /// The text as it is written, without quotes.
-    pub(crate) text: Range<usize>,
-    pub(crate) kind: NameKind,
+    start: usize,
+    end: usize,
+    kind: NameKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NameKind {
+enum NameKind {
     /// A string that stands for itself.
     Plain,
     /// A string with escapes.
@@ -44,22 +46,118 @@ pub(crate) enum NameKind {
     Number,
 }
 
+/// A place in a head, which is at most [`MAX_HEAD`] and a namespace long.
+const fn place(at: usize) -> u32 {
+    at as u32
+}
+
+impl Header {
+    /// A header without event name.
+    pub(crate) fn new(
+        packet_type: PacketType,
+        attachments: usize,
+        namespace: Range<usize>,
+        ack_id: Option<u64>,
+        payload: usize,
+    ) -> Self {
+        Self {
+            ack_id: ack_id.unwrap_or_default(),
+            attachments: place(attachments),
+            namespace: (place(namespace.start), place(namespace.end)),
+            payload: place(payload),
+            name: (0, 0),
+            packet_type,
+            has_ack_id: ack_id.is_some(),
+            name_kind: None,
+        }
+    }
+
+    /// Says where the event name is.
+    pub(crate) const fn set_name(&mut self, name: Name) {
+        self.name = (place(name.start), place(name.end));
+        self.name_kind = Some(name.kind);
+    }
+
+    /// Says that attachments follow.
+    pub(crate) const fn set_attachments(&mut self, attachments: usize) {
+        self.packet_type = self.packet_type.to_binary();
+        self.attachments = place(attachments);
+    }
+
+    /// Says that another namespace and ack id stand before the payload now.
+    pub(crate) fn set_prefix(
+        &mut self,
+        namespace: Range<usize>,
+        ack_id: Option<u64>,
+        payload: usize,
+    ) {
+        let shifted = |at: u32| place(payload) + (at - self.payload);
+        if self.name_kind.is_some() {
+            self.name = (shifted(self.name.0), shifted(self.name.1));
+        }
+        self.payload = place(payload);
+        self.namespace = (place(namespace.start), place(namespace.end));
+        self.has_ack_id = ack_id.is_some();
+        self.ack_id = ack_id.unwrap_or_default();
+    }
+
+    pub(crate) const fn packet_type(&self) -> PacketType {
+        self.packet_type
+    }
+
+    /// How many attachments follow the head.
+    pub(crate) const fn attachments(&self) -> usize {
+        self.attachments as usize
+    }
+
+    /// Empty for the default namespace.
+    pub(crate) const fn namespace(&self) -> Range<usize> {
+        self.namespace.0 as usize..self.namespace.1 as usize
+    }
+
+    pub(crate) const fn ack_id(&self) -> Option<u64> {
+        if self.has_ack_id { Some(self.ack_id) } else { None }
+    }
+
+    /// The place of the payload; the head's length when there is none.
+    pub(crate) const fn payload(&self) -> usize {
+        self.payload as usize
+    }
+
+    /// Of events.
+    pub(crate) fn name(&self) -> Option<Name> {
+        let (start, end) = (self.name.0 as usize, self.name.1 as usize);
+        self.name_kind.map(|kind| Name { start, end, kind })
+    }
+}
+
 impl Name {
+    /// A name that has been written at `start`, in quotes.
+    pub(crate) fn written(name: &str, start: usize) -> Self {
+        let escapes = json::find_special(name.as_bytes(), 0) < name.len();
+        if !escapes {
+            return Self { start, end: start + name.len(), kind: NameKind::Plain };
+        }
+        let mut written = String::new();
+        super::ser::write_string(&mut written, name);
+        Self { start, end: start + written.len() - 2, kind: NameKind::Escaped }
+    }
+
     /// The place after the name in the payload.
     pub(crate) const fn end(&self) -> usize {
         match self.kind {
-            NameKind::Plain | NameKind::Escaped => self.text.end + 1,
-            NameKind::Number => self.text.end,
+            NameKind::Plain | NameKind::Escaped => self.end + 1,
+            NameKind::Number => self.end,
         }
     }
 
     pub(crate) fn read<'h>(&self, head: &'h str) -> Cow<'h, str> {
-        let written = &head[self.text.clone()];
+        let written = &head[self.start..self.end];
         if self.kind != NameKind::Escaped {
             return Cow::Borrowed(written);
         }
         let mut name = String::with_capacity(written.len());
-        match json::unescape_into(&mut name, head, self.text.start) {
+        match json::unescape_into(&mut name, head, self.start) {
             Ok(_) => Cow::Owned(name),
             // The name has been looked through.
             Err(_) => Cow::Borrowed(written),
@@ -80,22 +178,13 @@ pub fn is_reserved_event_name(name: &str) -> bool {
 }
 
 impl Header {
-    /// Says that the payload begins at another place now.
-    pub(crate) fn move_payload(&mut self, payload: usize) {
-        if let Some(name) = &mut self.name {
-            let start = payload + (name.text.start - self.payload);
-            name.text = start..start + name.text.len();
-        }
-        self.payload = payload;
-    }
-
     /// Scans a head. Costs the same whatever the payload's size.
     pub(crate) fn scan(head: &str, limits: &Limits) -> Result<Self> {
         let bytes = head.as_bytes();
         let fail = |kind: DecodeErrorKind, at| Err(DecodeError::in_head(kind, head, at));
-        if head.len() > limits.max_packet_bytes {
-            let kind = DecodeErrorKind::PacketTooLarge { max: limits.max_packet_bytes };
-            return Err(DecodeError::in_frame(kind, 0));
+        let max = limits.max_packet_bytes.min(MAX_HEAD);
+        if head.len() > max {
+            return Err(DecodeError::in_frame(DecodeErrorKind::PacketTooLarge { max }, 0));
         }
         let packet_type = match bytes.first() {
             None => return fail(DecodeErrorKind::EmptyFrame, 0),
@@ -116,7 +205,7 @@ impl Header {
         if ack_id.is_some() && !packet_type.may_have_ack_id() {
             return fail(DecodeErrorKind::AckIdUnexpected(packet_type), pos);
         }
-        let mut name = None;
+        let mut header = Self::new(packet_type, attachments, namespace, ack_id, payload);
         match packet_type {
             PacketType::Connect => {
                 check_payload(head, payload, b"{", true, "an object as the payload, or nothing")?;
@@ -130,7 +219,7 @@ impl Header {
             }
             PacketType::Event | PacketType::BinaryEvent => {
                 check_payload(head, payload, b"[", false, "an array as the payload")?;
-                name = Some(scan_name(head, payload + 1, limits)?);
+                header.set_name(scan_name(head, payload + 1, limits)?);
             }
             PacketType::Ack | PacketType::BinaryAck => {
                 if ack_id.is_none() {
@@ -139,7 +228,7 @@ impl Header {
                 check_payload(head, payload, b"[", false, "an array as the payload")?;
             }
         }
-        Ok(Self { packet_type, attachments, namespace, ack_id, payload, name })
+        Ok(header)
     }
 }
 
@@ -159,8 +248,9 @@ fn scan_attachments(head: &str, limits: &Limits) -> Result<(usize, usize)> {
     if pos == 1 || bytes.get(pos) != Some(&b'-') {
         return malformed(pos);
     }
-    if count > limits.max_attachments {
-        let kind = DecodeErrorKind::TooManyAttachments { max: limits.max_attachments };
+    let max = limits.max_attachments.min(u32::MAX as usize);
+    if count > max {
+        let kind = DecodeErrorKind::TooManyAttachments { max };
         return Err(DecodeError::in_head(kind, head, 1));
     }
     Ok((count, pos + 1))
@@ -263,7 +353,7 @@ fn scan_text_name(head: &str, start: usize, limits: &Limits) -> Result<Name> {
         Err(error) => return Err(DecodeError::in_json(error, head)),
     };
     let kind = if string.escaped { NameKind::Escaped } else { NameKind::Plain };
-    let name = Name { text: start..string.end, kind };
+    let name = Name { start, end: string.end, kind };
     if is_reserved_event_name(&name.read(head)) {
         return Err(DecodeError::in_head(DecodeErrorKind::ReservedEventName, head, start));
     }
@@ -288,7 +378,7 @@ fn scan_number_name(head: &str, start: usize) -> Result<Name> {
     if !plain || !matches!(bytes.get(end), Some(b',' | b']' | b' ' | b'\n' | b'\r' | b'\t')) {
         return Err(DecodeError::in_head(DecodeErrorKind::EventName, head, start));
     }
-    Ok(Name { text: start..end, kind: NameKind::Number })
+    Ok(Name { start, end, kind: NameKind::Number })
 }
 
 /// Appends everything before the payload.

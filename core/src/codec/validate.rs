@@ -8,7 +8,7 @@ use super::placeholder::{FindError, Table};
 
 /// Checks the payload of the head: JSON, depth, placeholders.
 pub(crate) fn payload(head: &str, header: &Header, limits: &Limits) -> Result<(), DecodeError> {
-    if header.payload == head.len() {
+    if header.payload() == head.len() {
         return Ok(());
     }
     check(head, header, limits).map_err(|error| match error {
@@ -18,10 +18,10 @@ pub(crate) fn payload(head: &str, header: &Header, limits: &Limits) -> Result<()
 }
 
 fn check(head: &str, header: &Header, limits: &Limits) -> Result<(), FindError> {
-    let mut table = (header.attachments > 0).then(|| Table::new(header.attachments));
+    let mut table = (header.attachments() > 0).then(|| Table::new(header.attachments()));
     let end = match &mut table {
-        None => json::skip_value(head, header.payload, limits.max_depth, &mut ())?,
-        Some(table) => json::skip_value(head, header.payload, limits.max_depth, table)?,
+        None => json::skip_value(head, header.payload(), limits.max_depth, &mut ())?,
+        Some(table) => json::skip_value(head, header.payload(), limits.max_depth, table)?,
     };
     json::expect_end(head.as_bytes(), end)?;
     if let Some(table) = table {

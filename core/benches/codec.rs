@@ -60,7 +60,7 @@ impl Case {
     }
 
     fn peer_packet(&self) -> PeerPacket {
-        peer_decode(&self.head.into(), &self.attachments)
+        peer_decode(&self.head.to_owned().into(), &self.attachments)
     }
 }
 
@@ -86,7 +86,7 @@ fn peer_value(packet: &mut PeerPacket) -> &mut PeerValue {
 
 /// The rows that need no type: header and event name, dynamic values, pre-serialised payloads.
 fn untyped(table: &mut Table, case: &Case) {
-    let (head, peer_head) = (ByteString::from(case.head), Str::from(case.head));
+    let (head, peer_head) = (ByteString::from(case.head), Str::from(case.head.to_owned()));
     let attachments = &case.attachments;
     let decoder = std::cell::RefCell::new(Decoder::new(limits()));
     let decode = || {
@@ -176,29 +176,36 @@ fn untyped(table: &mut Table, case: &Case) {
         (packet.payload().to_owned(), peer_value(&mut case.peer_packet()).clone());
     let packet_type =
         if attachments.is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
+    let mut peer = || {
+        let mut packet = PeerPacket::event(namespace.to_string(), peer_payload.clone());
+        if let Some(id) = ack_id {
+            packet.inner.set_ack_id(id as i64);
+        }
+        black_box(CommonParser.encode(packet));
+    };
     table.row(
         case,
-        "encode raw",
+        "encode raw, one more receiver",
         [
             &mut || {
-                black_box(
-                    Packet::from_parts(
-                        packet_type,
-                        &namespace,
-                        ack_id,
-                        &payload,
-                        attachments.clone(),
-                    )
-                    .unwrap(),
-                );
-            },
-            &mut || {
-                let mut packet = PeerPacket::event(namespace.to_string(), peer_payload.clone());
-                if let Some(id) = ack_id {
-                    packet.inner.set_ack_id(id as i64);
+                for frame in packet.frames() {
+                    black_box(frame);
                 }
-                black_box(CommonParser.encode(packet));
             },
+            &mut peer,
+        ],
+    );
+    table.row(
+        case,
+        "encode raw, from parts",
+        [
+            &mut || {
+                let attachments = attachments.clone();
+                let packet =
+                    Packet::from_parts(packet_type, &namespace, ack_id, &payload, attachments);
+                black_box(packet.unwrap());
+            },
+            &mut peer,
         ],
     );
 }
@@ -223,7 +230,7 @@ where
     O: Serialize + for<'de> Deserialize<'de>,
     P: Serialize + for<'de> Deserialize<'de>,
 {
-    let (head, peer_head) = (ByteString::from(case.head), Str::from(case.head));
+    let (head, peer_head) = (ByteString::from(case.head), Str::from(case.head.to_owned()));
     let attachments = &case.attachments;
     let payload = case.packet().payload().to_owned();
     let mut decoder = Decoder::new(limits());
@@ -379,7 +386,7 @@ fn batch(table: &mut Table) {
     let case = Case::new("64 KB array", include_str!("corpus/c_64k.head"), 0, 0);
     untyped(table, &case);
     typed::<Vec<Point>, Vec<Point>>(table, &case);
-    let peer_head = Str::from(case.head);
+    let peer_head = Str::from(case.head.to_owned());
     borrowed::<Vec<Borrowed<'_>>>(table, &case, &case.packet(), || {
         let mut packet = peer_decode(&peer_head, &[]);
         black_box(CommonParser.read_event(peer_value(&mut packet)).unwrap().len());

@@ -3,6 +3,8 @@
 //! A placeholder is an object whose last `_placeholder` is `true`; its other keys but `num` have no meaning, and
 //! nothing inside it is looked at (as in the reference parser). Only binary packets have any.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 
 use super::error::{PayloadError, PayloadErrorKind, PlaceholderError};
@@ -16,6 +18,10 @@ const MAX_DIGITS: usize = 20;
 
 /// How every known encoder writes a placeholder, up to the number.
 const CANONICAL: &str = r#"{"_placeholder":true,"num":"#;
+
+static FLAG_FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(FLAG));
+static ESCAPE_FINDER: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(r"\u"));
 
 /// Appends a placeholder in the form that every known encoder uses.
 pub(crate) fn write(out: &mut String, index: usize) {
@@ -130,8 +136,8 @@ fn plain_decimal(digits: &[u8]) -> Option<usize> {
 /// can hide one behind escapes.
 fn all_canonical(bytes: &[u8], start: usize, attachments: usize) -> bool {
     let payload = &bytes[start..];
-    memmem::find(payload, br"\u").is_none()
-        && memmem::find_iter(payload, FLAG).all(|at| {
+    ESCAPE_FINDER.find(payload).is_none()
+        && FLAG_FINDER.find_iter(payload).all(|at| {
             let canonical = at.checked_sub(2).and_then(|at| read_canonical(payload, at));
             canonical.is_some_and(|(index, _)| index < attachments)
         })

@@ -1,5 +1,6 @@
 //! The packet codec, seen from outside.
 
+mod allocations;
 mod decoder;
 mod differential;
 mod encoding;

@@ -121,7 +121,10 @@ fn scan_string_slow(bytes: &[u8], mut pos: usize) -> Scan<StringEnd> {
         pos = find_special(bytes, pos);
         match bytes.get(pos) {
             Some(b'"') => return Ok(StringEnd { end: pos, escaped: true }),
-            Some(b'\\') => pos = read_escape(bytes, pos)?.1,
+            Some(b'\\') => match bytes.get(pos + 1) {
+                Some(byte) if SIMPLE_ESCAPES[usize::from(*byte)] != 0 => pos += 2,
+                _ => pos = read_escape(bytes, pos)?.1,
+            },
             Some(_) => return Err(ScanError::new(JsonError::ControlCharacter, pos)),
             None => return Err(ScanError::expected("the closing quote", bytes, pos)),
         }
@@ -271,6 +274,31 @@ pub(crate) fn read_number(text: &str, start: usize) -> Scan<Number> {
     read_float(text, start, pos, digits, exact)
 }
 
+/// The place after the number literal that begins at `pos`. Its value is looked at only where it could be beyond
+/// a double.
+#[inline]
+fn skip_number(text: &str, start: usize) -> Scan<usize> {
+    let bytes = text.as_bytes();
+    let first = start + usize::from(bytes.get(start) == Some(&b'-'));
+    let whole = skip_digits(bytes, first);
+    let mut end = whole;
+    let mut plain = whole > first && (bytes[first] != b'0' || whole == first + 1);
+    if bytes.get(whole) == Some(&b'.') {
+        end = skip_digits(bytes, whole + 1);
+        plain &= end > whole + 1;
+    }
+    plain &= end - start < 300 && !matches!(bytes.get(end), Some(b'e' | b'E'));
+    if plain { Ok(end) } else { Ok(read_number(text, start)?.end) }
+}
+
+#[inline]
+fn skip_digits(bytes: &[u8], mut pos: usize) -> usize {
+    while let Some(b'0'..=b'9') = bytes.get(pos) {
+        pos += 1;
+    }
+    pos
+}
+
 /// Reads on behind the whole part of a number, whose digits are `digits` when `exact`.
 fn read_float(
     text: &str,
@@ -376,7 +404,7 @@ pub(crate) fn skip_value(
                 observer.value(Some(&bytes[start..pos]));
             }
             Some(b'-' | b'0'..=b'9') => {
-                pos = read_number(text, pos)?.end;
+                pos = skip_number(text, pos)?;
                 observer.value(Some(&bytes[start..pos]));
             }
             Some(b't') => {

@@ -265,3 +265,25 @@ fn debug_output_shows_sizes_and_no_content() {
     ];
     assert!(errors.iter().all(|error| !error.contains("s3cret")), "{errors:?}");
 }
+
+#[test]
+fn numbers_of_any_length_are_judged_by_what_a_double_holds() {
+    let verdict = |number: &str| {
+        let packet = packet(&format!("2[\"e\",{number}]"), &[]);
+        let check = packet.validate(&Limits::default()).map_err(|error| error.kind().clone());
+        assert_eq!(check.is_ok(), packet.args::<(f64,)>().is_ok(), "{number}");
+        check
+    };
+    for digits in [1, 15, 290, 299, 300, 301, 308, 309] {
+        assert_eq!(
+            verdict(&"9".repeat(digits)),
+            if digits < 309 { Ok(()) } else { Err(JsonError::NumberOutOfRange.into()) }
+        );
+        assert_eq!(verdict(&format!("-0.{}", "0".repeat(digits))), Ok(()));
+        assert_eq!(verdict(&format!("0.{}e{digits}", "0".repeat(digits))), Ok(()));
+    }
+    assert_eq!(verdict("1e309"), Err(JsonError::NumberOutOfRange.into()));
+    assert_eq!(verdict("1e-999999999999"), Ok(()));
+    assert_eq!(verdict("1e999999999999"), Err(JsonError::NumberOutOfRange.into()));
+    assert_eq!(verdict("-01.5"), Err(JsonError::LeadingZero.into()));
+}

@@ -67,16 +67,16 @@ const fn is_special(byte: u8) -> bool {
 /// end. Long runs go 32 bytes at a time, which compilers turn into vector instructions, then 8.
 #[inline]
 pub(crate) fn find_special(bytes: &[u8], mut pos: usize) -> usize {
-    let mut blocks = 0;
-    loop {
-        let Some(chunk) = bytes.get(pos..).and_then(|rest| rest.first_chunk::<8>()) else { break };
+    let mut words = 0;
+    while let Some(chunk) = bytes.get(pos..).and_then(|rest| rest.first_chunk::<8>()) {
         let bits = special_bits(u64::from_le_bytes(*chunk));
         if bits != 0 {
             return pos + bits.trailing_zeros() as usize / 8;
         }
         pos += 8;
-        blocks += 1;
-        if blocks == 2 {
+        words += 1;
+        // Most strings end within two words; only longer ones are worth blocks.
+        if words == 2 {
             pos = skip_plain_blocks(bytes, pos);
         }
     }

@@ -10,6 +10,10 @@
 )]
 
 mod client;
+#[cfg(not(feature = "rustls"))]
+mod no_tls;
 mod npm;
 mod server;
 mod support;
+#[cfg(feature = "rustls")]
+mod tls;

@@ -80,7 +80,11 @@ fn peer_decode(head: &Str, attachments: &[Bytes]) -> PeerPacket {
 fn peer_value(packet: &mut PeerPacket) -> &mut PeerValue {
     match &mut packet.inner {
         PacketData::Event(value, _) | PacketData::BinaryEvent(value, _) => value,
-        _ => panic!("an event"),
+        PacketData::Connect(_)
+        | PacketData::Disconnect
+        | PacketData::EventAck(..)
+        | PacketData::ConnectError(_)
+        | PacketData::BinaryAck(..) => panic!("an event"),
     }
 }
 

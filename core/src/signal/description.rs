@@ -1,0 +1,146 @@
+//! Signals: what one peer tells another to set up a direct connection.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// What one peer tells another to set up a direct connection (RFC 8829 session descriptions, RFC 8838
+/// candidates).
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Signal {
+    /// An SDP offer.
+    Offer(String),
+    /// An SDP answer.
+    Answer(String),
+    /// A trickled ICE candidate.
+    Candidate(IceCandidate),
+    /// "Not now": the offer is turned down and no answer will come (v1).
+    Decline(Decline),
+}
+
+/// Why a peer turns an offer down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Decline {
+    /// It has all the direct connections that it allows.
+    Full,
+    /// Its policy is to stay on the relay.
+    RelayOnly,
+    /// Its own offer crossed with ours and wins.
+    Glare,
+    /// It could not use the offer.
+    Failed,
+}
+
+/// An ICE candidate in the form of the browsers' `RTCIceCandidateInit`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IceCandidate {
+    /// The candidate attribute; empty for "end of candidates".
+    pub candidate: String,
+    /// The media stream the candidate belongs to, by its `mid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sdp_mid: Option<String>,
+    /// The media stream the candidate belongs to, by its position.
+    #[serde(default, rename = "sdpMLineIndex", skip_serializing_if = "Option::is_none")]
+    pub sdp_mline_index: Option<u16>,
+    /// The user name fragment of the ICE generation the candidate belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username_fragment: Option<String>,
+}
+
+/// Shows the kind only: descriptions and candidates carry passwords and addresses.
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Offer(_) => f.write_str("Offer"),
+            Self::Answer(_) => f.write_str("Answer"),
+            Self::Candidate(_) => f.write_str("Candidate"),
+            Self::Decline(reason) => write!(f, "Decline({reason:?})"),
+        }
+    }
+}
+
+impl fmt::Debug for IceCandidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IceCandidate")
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum SignalWire {
+    Description {
+        #[serde(rename = "type")]
+        kind: String,
+        sdp: String,
+    },
+    Candidate {
+        candidate: IceCandidate,
+    },
+    Decline {
+        decline: Decline,
+    },
+}
+
+impl Serialize for Signal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let description =
+            |kind: &str, sdp: &str| SignalWire::Description { kind: kind.into(), sdp: sdp.into() };
+        match self {
+            Self::Offer(sdp) => description("offer", sdp),
+            Self::Answer(sdp) => description("answer", sdp),
+            Self::Candidate(candidate) => SignalWire::Candidate { candidate: candidate.clone() },
+            Self::Decline(decline) => SignalWire::Decline { decline: *decline },
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Signal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match SignalWire::deserialize(deserializer)? {
+            SignalWire::Description { kind, sdp } => match kind.as_str() {
+                "offer" => Ok(Self::Offer(sdp)),
+                "answer" => Ok(Self::Answer(sdp)),
+                _ => Err(serde::de::Error::custom("the type is neither offer nor answer")),
+            },
+            SignalWire::Candidate { candidate } => Ok(Self::Candidate(candidate)),
+            SignalWire::Decline { decline } => Ok(Self::Decline(decline)),
+        }
+    }
+}
+
+impl Signal {
+    /// The signal as the JSON that travels.
+    pub(crate) fn to_raw(&self) -> Result<Box<RawValue>, serde_json::Error> {
+        serde_json::value::to_raw_value(self)
+    }
+
+    pub(crate) fn from_raw(raw: &RawValue) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(raw.get())
+    }
+}
+
+/// One ICE server, as in the browsers' `RTCIceServer`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceServer {
+    /// `stun:` and `turn:` addresses.
+    pub urls: Vec<String>,
+    /// The user name for TURN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The password for TURN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}
+
+/// Shows the addresses, never the credential.
+impl fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
+    }
+}

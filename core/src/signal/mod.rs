@@ -1,0 +1,21 @@
+//! What peers and hub say to each other: signals, membership, relay envelopes.
+//!
+//! The wire is described in `PROTOCOL.md`. Everything here is plain data; who may send what to whom is the
+//! hub's business.
+//!
+//! - `description`: offers, answers, candidates, ICE servers
+//! - `membership`: joining, the welcome, members
+//! - `envelope`: lanes, numbers, epochs, uploads and downloads
+//! - `message`: all messages ⇄ Socket.IO packets
+
+mod description;
+mod envelope;
+mod membership;
+mod message;
+
+pub use self::description::{Decline, IceCandidate, IceServer, Signal};
+pub use self::envelope::{Download, Epochs, Lane, Recipient, Sequence, Upload};
+pub use self::membership::{HubLimits, Join, Member, Welcome};
+pub use self::message::{
+    AddressedOffer, ClientMessage, MessageError, PeerSignal, ServerMessage, is_reserved_event,
+};

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
 
 use socketio_p2p_core::signal::ServerMessage;
 use socketioxide::extract::SocketRef;
 use socketioxide::socket::Socket;
 use socketioxide::{SendError, SocketError};
+use tokio::time::Instant;
 
 use super::state::lock;
 use super::wire::{Wire, weight};
@@ -34,9 +36,28 @@ pub(super) struct Outbox {
     /// Whether the client has its `CONNECT`.
     open: AtomicBool,
     closed: AtomicBool,
-    /// Whether it is in the list of those that wait for room.
+    /// Whether it is in the list of those that wait for room. Only the task of the timers sends then.
     waiting: AtomicBool,
+    retry: Mutex<Retry>,
 }
+
+/// When to try again after the socket was full.
+///
+/// `socketioxide` gives a client up whose buffer is full when a ping is due. So the buffer is not filled to the
+/// brim again and again: the pauses become as long as it takes to drain a burst, which then fits.
+struct Retry {
+    at: Instant,
+    pause: Duration,
+}
+
+/// How many messages are sent at once after the socket was full: half of what its buffer holds by default.
+const BURST: usize = 64;
+
+/// The pause after the socket was full, at first and at least.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 #[derive(Default)]
 struct Queue {
@@ -45,8 +66,10 @@ struct Queue {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+enum Progress {
     Done,
+    /// There is more, and the socket would take it.
+    More,
     /// The socket takes no more for now.
     Full,
 }
@@ -60,6 +83,7 @@ impl Outbox {
             open: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
+            retry: Mutex::new(Retry { at: Instant::now(), pause: SHORTEST_PAUSE }),
         }
     }
 
@@ -80,23 +104,54 @@ impl Outbox {
         self.open.store(true, Ordering::Release);
     }
 
-    /// Drops what waits; [`flush`](Self::flush) disconnects the client.
+    /// Drops what waits; [`flush`](Self::flush) then disconnects the client.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         *lock(&self.queue) = Queue::default();
     }
 
-    /// Whether the caller is the one to put it on the list.
-    pub(super) fn start_waiting(&self) -> bool {
-        !self.waiting.swap(true, Ordering::AcqRel)
+    /// Sends what the socket takes. Whether the caller has to put it on the list of those that wait.
+    pub(super) fn flush(&self, undeliverable: &AtomicU64) -> bool {
+        if self.waiting.load(Ordering::Acquire) {
+            return false;
+        }
+        match self.send(usize::MAX, undeliverable) {
+            Progress::Done | Progress::More => false,
+            Progress::Full => {
+                let mut retry = lock(&self.retry);
+                *retry = Retry { at: Instant::now() + SHORTEST_PAUSE, pause: SHORTEST_PAUSE };
+                !self.waiting.swap(true, Ordering::AcqRel)
+            }
+        }
     }
 
-    pub(super) fn stop_waiting(&self) {
-        self.waiting.store(false, Ordering::Release);
+    /// Tries again for a client on the list. When it has to be tried once more; none when it is off the list.
+    pub(super) fn retry(&self, now: Instant, undeliverable: &AtomicU64) -> Option<Instant> {
+        let mut retry = lock(&self.retry);
+        if now < retry.at {
+            return Some(retry.at);
+        }
+        retry.pause = match self.send(BURST, undeliverable) {
+            Progress::Done => {
+                self.waiting.store(false, Ordering::Release);
+                // What was queued just before found the list taken.
+                return match self.send(BURST, undeliverable) {
+                    Progress::Done => None,
+                    Progress::More | Progress::Full => {
+                        self.waiting.store(true, Ordering::Release);
+                        retry.at = now + retry.pause;
+                        Some(retry.at)
+                    }
+                };
+            }
+            Progress::More => (retry.pause - retry.pause / 8).max(SHORTEST_PAUSE),
+            Progress::Full => (retry.pause * 2).min(LONGEST_PAUSE),
+        };
+        retry.at = now + retry.pause;
+        Some(retry.at)
     }
 
-    /// Sends what the socket takes.
-    pub(super) fn flush(&self, undeliverable: &AtomicU64) -> Progress {
+    fn send(&self, max: usize, undeliverable: &AtomicU64) -> Progress {
         let Some(socket) = self.socket.upgrade() else { return Progress::Done };
         if self.closed.load(Ordering::Acquire) {
             return match SocketRef::from(socket).disconnect() {
@@ -108,7 +163,7 @@ impl Outbox {
             return Progress::Done;
         }
         let _sending = lock(&self.sending);
-        loop {
+        for _ in 0..max {
             let Some(next) = lock(&self.queue).messages.front().cloned() else {
                 return Progress::Done;
             };
@@ -134,5 +189,6 @@ impl Outbox {
                 queue.bytes = queue.bytes.saturating_sub(next.weight);
             }
         }
+        Progress::More
     }
 }

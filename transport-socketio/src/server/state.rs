@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use socketio_p2p_core::hub::{Departure, Hub, JoinError, Output};
 use socketio_p2p_core::signal::{ClientMessage, IceServer, Join};
@@ -15,11 +14,8 @@ use socketioxide::socket::Sid;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::outbox::{Outbox, Outgoing, Progress};
+use super::outbox::{Outbox, Outgoing};
 use super::{RoomForV0, ServerStats};
-
-/// How soon a client whose socket was full is tried again. `socketioxide` does not say when there is room.
-const RETRY: Duration = Duration::from_millis(5);
 
 pub(super) struct Settings {
     pub(super) queue_bytes: usize,
@@ -210,16 +206,11 @@ impl Shared {
 
     /// Sends what the client's socket takes. Whether the client is new among those that wait for room.
     fn flush(&self, outbox: &Arc<Outbox>) -> bool {
-        match outbox.flush(&self.undeliverable) {
-            Progress::Done => false,
-            Progress::Full => {
-                let waits = outbox.start_waiting();
-                if waits {
-                    lock(&self.waiting).push(Arc::clone(outbox));
-                }
-                waits
-            }
+        let waits = outbox.flush(&self.undeliverable);
+        if waits {
+            lock(&self.waiting).push(Arc::clone(outbox));
         }
+        waits
     }
 
     /// Timers that are due, clients that wait. When to come again. It wakes nobody: it is the task that is woken.
@@ -229,18 +220,22 @@ impl Shared {
         state.armed = None;
         state.hub.handle_timeout(now);
         self.settle(state, now);
-
-        let waiting = std::mem::take(&mut *lock(&self.waiting));
-        for outbox in waiting {
-            outbox.stop_waiting();
-            self.flush(&outbox);
-        }
-        let retry = (!lock(&self.waiting).is_empty()).then(|| Instant::now() + RETRY);
         let due = lock(&self.state).armed.map(|due| self.origin + due.saturating_since(Time::ZERO));
-        match (retry, due) {
-            (Some(retry), Some(due)) => Some(retry.min(due)),
-            (retry, due) => retry.or(due),
-        }
+
+        let mut waiting = std::mem::take(&mut *lock(&self.waiting));
+        let now = Instant::now();
+        let mut next = due;
+        waiting.retain(|outbox| {
+            let retry = outbox.retry(now, &self.undeliverable);
+            next = match (next, retry) {
+                (Some(next), Some(retry)) => Some(next.min(retry)),
+                (next, retry) => next.or(retry),
+            };
+            retry.is_some()
+        });
+        // Those that came meanwhile have woken the task.
+        lock(&self.waiting).append(&mut waiting);
+        next
     }
 }
 

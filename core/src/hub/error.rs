@@ -44,7 +44,9 @@ pub enum JoinError {
 }
 
 impl JoinError {
-    /// A stable word for programs: `room-full`, `too-many-rooms`, `bad-auth`, `bad-name` or `name-taken`.
+    /// A stable word for programs: `room-full`, `too-many-rooms`, `bad-auth`, `bad-name` or `name-taken`. On the
+    /// wire it stands before the text in the message of the `CONNECT_ERROR`, up to the first colon
+    /// (`{"message":"room-full: room …"}`), because `socketioxide` has room for nothing but a message.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {

@@ -167,6 +167,24 @@ impl SignalingServer {
     /// Events with a handler of the application (`socket.on(…)`) are not broadcast to the room. The fallback
     /// and the disconnect handler of the sockets belong to the signalling.
     ///
+    /// ```no_run
+    /// # use socketio_p2p_transport_socketio::{AttachError, SignalingServer};
+    /// # use socketioxide::{SocketIo, extract::SocketRef, handler::ConnectHandler as _};
+    /// # fn run(io: &SocketIo) -> Result<(), AttachError> {
+    /// let on_connect = async |socket: SocketRef| {
+    ///     socket.on("time", async |socket: SocketRef| {
+    ///         let _ = socket.emit("time", "now");
+    ///     });
+    /// };
+    /// let door = async |socket: SocketRef| match socket.req_parts().headers.get("x-key") {
+    ///     Some(_) => Ok(()),
+    ///     None => Err("no key"),
+    /// };
+    /// SignalingServer::default().attach_with(io, "/", on_connect.with(door))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`attach`](Self::attach).
     pub fn attach_with<H, T>(

@@ -238,7 +238,8 @@ impl Link {
     /// The hub reaches the peer and we reach the hub, or not.
     pub(crate) fn set_relay(&mut self, up: bool, cx: &mut Context<'_>) {
         if self.relay_up == up {
-            return;
+            // A peer that is away when it becomes known is away from the start.
+            return self.update_presence(cx);
         }
         self.relay_up = up;
         if !up {

@@ -204,3 +204,26 @@ fn a_server_that_is_not_there_is_tried_again_with_growing_pauses() {
     mesh.run_for(Duration::from_secs(11));
     assert!(has(&mesh.take_events(a), |event| matches!(event, Event::Connected { .. })));
 }
+
+#[test]
+fn a_member_found_away_is_away_and_is_given_up_when_it_does_not_come() {
+    let config = Config::default().with_policy(Policy::RelayOnly);
+    let patient = HubConfig::default().with_resume_window(Duration::from_secs(3600));
+    let mut mesh = Mesh::with_hub(1, patient);
+    let (_, b) = (mesh.add(config.clone()), mesh.add(config.clone()));
+    mesh.run_for(Duration::from_secs(1));
+    mesh.set_reachable(b, false);
+    mesh.run_for(Duration::from_secs(1));
+    let c = mesh.add(config);
+    mesh.run_for(Duration::from_secs(1));
+    let b_id = mesh.id(b);
+    assert!(mesh.peer(c, b).unwrap().away);
+    mesh.run_for(Duration::from_secs(20));
+    assert!(has(&mesh.take_events(c), |event| matches!(
+        event,
+        Event::PeerLeft { peer, reason: LeaveReason::TimedOut } if *peer == b_id
+    )));
+    mesh.set_reachable(b, true);
+    mesh.run_for(Duration::from_secs(20));
+    assert!(!mesh.peer(c, b).unwrap().away);
+}

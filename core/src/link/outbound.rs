@@ -8,13 +8,19 @@ use super::timer::Timer;
 use super::{Context, Link, fragment};
 use crate::error::EmitError;
 use crate::event::{Event, Outcome, Path};
-use crate::id::{EmitId, Version};
+use crate::id::{EmitId, MAX_PEER_ID, Version};
 use crate::packet::Packet;
 use crate::signal::{HubLimits, Lane, Recipient, Sequence};
 use crate::time::Time;
 
-/// What an envelope costs beside its parts, at most: event name, header, placeholders.
-const ENVELOPE_OVERHEAD: usize = 1024;
+/// What an envelope costs at most beside what follows: event name, brackets, the head of a fragment.
+const ENVELOPE_BYTES: usize = 512;
+
+/// What a part costs in an envelope beside its bytes: its placeholder.
+const PART_BYTES: usize = 40;
+
+/// What a receiver costs in an envelope, at most: its id, escaped, and its numbers.
+const RECIPIENT_BYTES: usize = 2 * MAX_PEER_ID + 128;
 
 /// A packet on its way to the relay.
 #[derive(Debug)]
@@ -202,9 +208,9 @@ impl Link {
         let lane = self.next_relay_lane(cx)?;
         let send = &self.lanes[lane.index()].send;
         let sequence = Sequence { lane, seq: send.next() };
-        let fragment_bytes = (limits.max_envelope as usize).saturating_sub(ENVELOPE_OVERHEAD);
+        let fragment_bytes = (limits.max_envelope as usize).saturating_sub(envelope_overhead(2, 1));
         let fragment_bytes = cx.config.fragment_bytes.min(fragment_bytes).max(1);
-        let fits = |packet: &Packet| fits_envelope(packet, limits);
+        let fits = |packet: &Packet| fits_envelope(packet, 1, limits);
         let next = self.take_next(lane, fits, fragment_bytes, cx)?;
         self.arm_retransmit(cx);
         match next {
@@ -221,10 +227,12 @@ impl Link {
         }
     }
 
-    /// Joins an envelope that another peer gets, when it is just what goes out next to this one.
+    /// Joins an envelope that `others` peers get, when it is just what goes out next to this one and there is
+    /// room for one more.
     pub(crate) fn join_envelope(
         &mut self,
         emit: EmitId,
+        others: usize,
         limits: &HubLimits,
         cx: &mut Context<'_>,
     ) -> Option<Recipient> {
@@ -235,7 +243,7 @@ impl Link {
         let lane = self.next_relay_lane(cx)?;
         let (seq, offset, outgoing) = self.lanes[lane.index()].send.peek()?;
         let same = offset == 0 && outgoing.emit == Some(emit) && outgoing.packet.ack_id().is_none();
-        if !same || lane != Lane::Events || !fits_envelope(&outgoing.packet, limits) {
+        if !same || lane != Lane::Events || !fits_envelope(&outgoing.packet, others + 1, limits) {
             return None;
         }
         self.take_next(lane, |_| true, 1, cx)?;
@@ -343,8 +351,13 @@ impl Link {
     }
 }
 
-fn fits_envelope(packet: &Packet, limits: &HubLimits) -> bool {
+/// What an envelope costs at most beside the bytes of its parts.
+fn envelope_overhead(parts: usize, recipients: usize) -> usize {
+    ENVELOPE_BYTES + parts * PART_BYTES + recipients * RECIPIENT_BYTES
+}
+
+fn fits_envelope(packet: &Packet, recipients: usize, limits: &HubLimits) -> bool {
     let parts = 1 + packet.attachments().len();
-    packet.wire_len() + ENVELOPE_OVERHEAD <= limits.max_envelope as usize
+    packet.wire_len() + envelope_overhead(parts, recipients) <= limits.max_envelope as usize
         && parts <= limits.max_attachments as usize
 }

@@ -61,7 +61,8 @@ impl Session {
         let mut to = vec![recipient];
         if let Some(emit) = emit {
             for link in self.links.values_mut().filter(|link| *link.peer() != peer) {
-                to.extend(link.join_envelope(emit, &limits, &mut self.shared.context(now)));
+                let cx = &mut self.shared.context(now);
+                to.extend(link.join_envelope(emit, to.len(), &limits, cx));
             }
         }
         self.relay_turn = Some(peer);

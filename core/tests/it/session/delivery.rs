@@ -303,3 +303,23 @@ fn the_same_seed_gives_the_same_run() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn an_event_to_many_peers_keeps_within_what_the_server_takes() {
+    let config = Config::default().with_policy(Policy::RelayOnly);
+    let (mut mesh, nodes) = mesh(20, &config);
+    let max = mesh.hub().unwrap().config().limits.max_envelope as usize;
+    // Everything around the text of the first event that still travels whole to a single peer, and of one that
+    // has as many attachments as the hub takes.
+    for (attachments, around) in [(0, 1024 + 8), (250, 1024 + 8_000)] {
+        mesh.take_events(nodes[0]);
+        let blobs = vec![Blob::from(vec![7; 10]); attachments];
+        let text = "x".repeat(max - around - 10 * attachments - 32 * attachments);
+        let event = Packet::event("n", &(text, blobs)).unwrap();
+        mesh.emit(nodes[0], Target::All, &event).unwrap();
+        mesh.run_for(Duration::from_secs(20));
+        let events = mesh.take_events(nodes[0]);
+        assert!(!has(&events, |event| matches!(event, Event::Disconnected { .. })), "{events:?}");
+        assert_eq!(outcomes(&events), [Outcome::Delivered; 19]);
+    }
+}

@@ -176,6 +176,8 @@ impl SendStream {
 #[derive(Debug, Default)]
 pub(crate) struct ReceiveStream {
     expected: u64,
+    /// One above the highest number that ever came, held or not.
+    seen: u64,
     ahead: BTreeMap<u64, (Path, Result<Packet, DecodeError>)>,
     ahead_bytes: usize,
 }
@@ -190,6 +192,7 @@ impl ReceiveStream {
         packet: Result<Packet, DecodeError>,
         max_bytes: usize,
     ) {
+        self.seen = self.seen.max(seq.saturating_add(1));
         if seq < self.expected || self.ahead.contains_key(&seq) {
             return;
         }
@@ -215,9 +218,10 @@ impl ReceiveStream {
         self.expected
     }
 
-    /// Whether later packets wait for an earlier one.
+    /// Whether a packet is missing of which a later one has come. The later one may have been dropped for want
+    /// of room: it is missing itself once the others are there.
     pub(crate) fn has_gap(&self) -> bool {
-        !self.ahead.is_empty()
+        self.expected < self.seen
     }
 }
 

@@ -7,7 +7,7 @@ use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::{
     Config, EmitError, Event, Outcome, Packet, Path, PeerError, Policy, Target,
 };
-use socketio_p2p_transport_memory::Mesh;
+use socketio_p2p_transport_memory::{Latency, Mesh};
 
 use super::{direct_pair, emit_all, has, mesh, numbered, numbers, outcomes};
 
@@ -322,4 +322,28 @@ fn an_event_to_many_peers_keeps_within_what_the_server_takes() {
         assert!(!has(&events, |event| matches!(event, Event::Disconnected { .. })), "{events:?}");
         assert_eq!(outcomes(&events), [Outcome::Delivered; 19]);
     }
+}
+
+#[test]
+fn what_a_receiver_could_not_hold_ahead_of_its_turn_comes_again() {
+    let (mut mesh, nodes) = mesh(2, &Config::default().with_policy(Policy::Manual));
+    let (a, b) = (nodes[0], nodes[1]);
+    let verified = |mesh: &Mesh| mesh.peer(a, b).unwrap().verified;
+    assert!(mesh.run_until(Duration::from_secs(60), verified));
+    mesh.run_for(Duration::from_secs(1));
+    // The first event is still on the relay when a full queue of others overtakes it.
+    mesh.set_latency(Latency {
+        relay: Duration::from_millis(100),
+        direct: Duration::from_millis(5),
+    });
+    mesh.emit(a, Target::All, &numbered(0)).unwrap();
+    mesh.with(a, |session, now| session.upgrade(Target::All, now)).unwrap();
+    let event = Packet::event("n", &("x".repeat(1000),)).unwrap();
+    let mut accepted = 1;
+    while mesh.emit(a, Target::All, &event).unwrap().rejected.is_empty() {
+        accepted += 1;
+    }
+    mesh.run_for(Duration::from_secs(30));
+    assert_eq!(mesh.received(b).len(), accepted);
+    assert_eq!(outcomes(&mesh.take_events(a)).len(), accepted);
 }

@@ -80,8 +80,14 @@ impl Channel {
         })
     }
 
-    /// Queues link control.
+    /// Queues link control. What it makes out of date leaves the queue, so that a peer that talks and does not
+    /// listen cannot fill it.
     pub(crate) fn push_control(&mut self, control: Control) {
+        let stale = |queued: &Outgoing| match queued {
+            Outgoing::Control(queued) => control.supersedes(queued),
+            Outgoing::Data(_) => false,
+        };
+        self.queue.retain(|queued| !stale(queued));
         self.queue.push_back(Outgoing::Control(control));
     }
 

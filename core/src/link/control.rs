@@ -98,6 +98,17 @@ impl Control {
         packet.namespace().as_str() == NAMESPACE
     }
 
+    /// Whether `earlier`, if it has not been sent yet, need not be sent any more.
+    pub(crate) fn supersedes(&self, earlier: &Self) -> bool {
+        matches!(
+            (self, earlier),
+            (Self::Ping(_), Self::Ping(_))
+                | (Self::Pong(_), Self::Pong(_))
+                | (Self::Ack(_), Self::Ack(_))
+                | (Self::Resume { .. }, Self::Resume { .. })
+        )
+    }
+
     /// `None` for a message that a later version may have added: it is ignored.
     pub(crate) fn from_packet(packet: &Packet) -> Result<Option<Self>, BadControl> {
         let event = packet.event_name().ok_or(BadControl)?;

@@ -99,6 +99,10 @@ impl Alone {
 
     /// Takes up an offer of `from` and opens the channel.
     fn open_channel(&mut self, from: &str) -> ConnectionId {
+        self.open_channel_of(from, 262_144)
+    }
+
+    fn open_channel_of(&mut self, from: &str, max_message: usize) -> ConnectionId {
         let offer = json!(["offer", {
             "fromPeerId": from, "offerId": "o1", "offer": {"type": "offer", "sdp": "theirs"},
         }]);
@@ -108,8 +112,23 @@ impl Alone {
             _ => None,
         });
         let connection = connection.expect("the offer is answered");
-        self.session.handle_direct_open(connection, 262_144, self.now);
+        self.session.handle_direct_open(connection, max_message, self.now);
         connection
+    }
+
+    /// A channel with `from` on which its hello and the answer to the probe have come.
+    fn verified_channel(&mut self, from: &str) -> ConnectionId {
+        self.verified_channel_of(from, 262_144)
+    }
+
+    fn verified_channel_of(&mut self, from: &str, max_message: usize) -> ConnectionId {
+        let channel = self.open_channel_of(from, max_message);
+        self.direct(channel, r#"2/socketio-p2p,["hello",{"epoch":1}]"#);
+        self.direct(channel, r#"2/socketio-p2p,["pong",0]"#);
+        self.sent_directly(channel);
+        self.sent();
+        self.events();
+        channel
     }
 
     fn direct(&mut self, connection: ConnectionId, frame: impl Into<Frame>) {
@@ -515,4 +534,18 @@ fn an_answer_that_fails_is_declined_so_that_the_offerer_need_not_wait() {
     let (signal,) = alone.sent()[0].args::<(Value,)>().unwrap();
     assert_eq!(signal["signal"], json!({"decline": "failed"}));
     assert_eq!(signal["offerId"], "o1");
+}
+
+#[test]
+fn control_to_which_nobody_listens_does_not_pile_up() {
+    let mut alone = Alone::with_members(Config::default(), &[]);
+    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    let channel = alone.verified_channel("a");
+    for number in 0..10_000 {
+        alone.direct(channel, format!(r#"2/socketio-p2p,["ping",{number}]"#));
+        alone.direct(channel, r#"2/socketio-p2p,["switch",{"next":[9,9]}]"#);
+    }
+    let frames = alone.sent_directly(channel);
+    assert!(frames.len() < 10, "{}", frames.len());
+    assert!(frames.iter().any(|frame| text(frame) == r#"2/socketio-p2p,["pong",9999]"#));
 }

@@ -44,6 +44,9 @@ pub(crate) use self::outbound::Envelope;
 /// Link control that waits for the relay; more is never needed at a time.
 const MAX_RELAY_CONTROL: usize = 16;
 
+/// Signals that wait for the signalling channel.
+const MAX_SIGNALS: usize = 1024;
+
 /// What a link works with and where its output goes.
 pub(crate) struct Context<'a> {
     pub(crate) now: Time,
@@ -61,6 +64,16 @@ pub(crate) struct Outbox {
     pub(crate) events: VecDeque<Event>,
     pub(crate) commands: VecDeque<Command>,
     pub(crate) signals: VecDeque<ClientMessage>,
+}
+
+impl Outbox {
+    /// Queues a signal. Where nobody takes them the oldest go: what they belong to times out.
+    pub(crate) fn push_signal(&mut self, signal: ClientMessage) {
+        if self.signals.len() == MAX_SIGNALS {
+            self.signals.pop_front();
+        }
+        self.signals.push_back(signal);
+    }
 }
 
 #[derive(Debug)]

@@ -136,7 +136,7 @@ impl Link {
 
     fn send_signal(&self, offer_id: String, signal: &Signal, cx: &mut Context<'_>) {
         let Ok(raw) = signal.to_raw() else { return };
-        cx.out.signals.push_back(match signal {
+        cx.out.push_signal(match signal {
             Signal::Offer(_) => ClientMessage::Offers(vec![AddressedOffer {
                 offer_id,
                 offer: raw,

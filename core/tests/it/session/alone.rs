@@ -549,3 +549,19 @@ fn control_to_which_nobody_listens_does_not_pile_up() {
     assert!(frames.len() < 10, "{}", frames.len());
     assert!(frames.iter().any(|frame| text(frame) == r#"2/socketio-p2p,["pong",9999]"#));
 }
+
+#[test]
+fn signals_that_the_server_does_not_take_do_not_pile_up() {
+    let mut alone = Alone::with_members(Config::default().with_max_peers(0), &[("a", 1)]);
+    for number in 0..10_000 {
+        let offer = json!(["offer", {
+            "fromPeerId": "a", "offerId": format!("o{number}"),
+            "offer": {"type": "offer", "sdp": "x"},
+        }]);
+        alone.hear(&format!("2{offer}"));
+    }
+    let sent = alone.sent();
+    assert!(sent.len() <= 1024, "{}", sent.len());
+    let (last,) = sent.last().unwrap().args::<(Value,)>().unwrap();
+    assert_eq!(last["offerId"], "o9999");
+}

@@ -171,7 +171,8 @@ impl Link {
             }
             return Some(next);
         }
-        let bytes = fragment::piece(packet, offset, fragment_bytes);
+        // At least one byte, or a remote end that claims to take none would get empty pieces for ever.
+        let bytes = fragment::piece(packet, offset, fragment_bytes.max(1));
         let total = fragment::flat_len(packet) as u64;
         send.advance_bytes(bytes.len());
         let of = Sequence { lane, seq };
@@ -209,7 +210,7 @@ impl Link {
         let send = &self.lanes[lane.index()].send;
         let sequence = Sequence { lane, seq: send.next() };
         let fragment_bytes = (limits.max_envelope as usize).saturating_sub(envelope_overhead(2, 1));
-        let fragment_bytes = cx.config.fragment_bytes.min(fragment_bytes).max(1);
+        let fragment_bytes = cx.config.fragment_bytes.min(fragment_bytes);
         let fits = |packet: &Packet| fits_envelope(packet, 1, limits);
         let next = self.take_next(lane, fits, fragment_bytes, cx)?;
         self.arm_retransmit(cx);

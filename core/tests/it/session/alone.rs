@@ -565,3 +565,13 @@ fn signals_that_the_server_does_not_take_do_not_pile_up() {
     let (last,) = sent.last().unwrap().args::<(Value,)>().unwrap();
     assert_eq!(last["offerId"], "o9999");
 }
+
+#[test]
+fn a_remote_end_that_takes_no_bytes_does_not_make_frames_without_end() {
+    let mut alone = Alone::with_members(Config::default(), &[]);
+    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    let channel = alone.verified_channel_of("a", 0);
+    alone.session.emit(Target::All, &Packet::event("hello", &()).unwrap(), alone.now).unwrap();
+    let frames = std::iter::from_fn(|| alone.session.poll_direct_transmit(channel, alone.now));
+    assert!(frames.take(1000).count() < 1000);
+}

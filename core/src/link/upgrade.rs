@@ -102,6 +102,10 @@ impl Link {
             return self.send_decline(offer_id, Decline::Glare, cx);
         }
         if !has_room && !self.state.is_active() {
+            // The peer waits for us from now on: it is told, and offered to when there is room.
+            self.eligible = true;
+            self.wants_offer = true;
+            self.step(Input::Retry);
             return self.send_decline(offer_id, Decline::Full, cx);
         }
         self.close_connection(cx);

@@ -575,3 +575,34 @@ fn a_remote_end_that_takes_no_bytes_does_not_make_frames_without_end() {
     let frames = std::iter::from_fn(|| alone.session.poll_direct_transmit(channel, alone.now));
     assert!(frames.take(1000).count() < 1000);
 }
+
+#[test]
+fn peers_that_found_each_other_full_connect_when_one_has_room() {
+    let mut alone = Alone::with_members(Config::default().with_max_peers(1), &[("a", 1)]);
+    let offered = |commands: &[Command]| match commands {
+        [Command::Direct(DirectCommand::Offer { connection, .. })] => *connection,
+        other => panic!("{other:?}"),
+    };
+    let connection = offered(&alone.commands());
+    alone.session.handle_direct_signal(connection, &Signal::Offer("ours".into()), alone.now);
+    let (offers,) = alone.sent()[0].args::<(Value,)>().unwrap();
+    let full = json!(["peer-signal", {
+        "fromPeerId": "a", "toPeerId": "me", "offerId": offers["offers"][0]["offerId"],
+        "signal": {"decline": "full"},
+    }]);
+    alone.hear(&format!("2{full}"));
+    alone.hear(r#"2["peer-join",{"id":"b","v":1}]"#);
+    alone.open_channel("b");
+    // Now we are full when the other has room.
+    let offer = json!(["offer", {
+        "fromPeerId": "a", "offerId": "o2", "offer": {"type": "offer", "sdp": "theirs"},
+    }]);
+    alone.hear(&format!("2{offer}"));
+    let (declined,) = alone.sent()[0].args::<(Value,)>().unwrap();
+    assert_eq!(declined["signal"], json!({"decline": "full"}));
+    alone.commands();
+    alone.hear(r#"2["peer-disconnect",{"peerId":"b"}]"#);
+    let commands = alone.commands();
+    assert!(matches!(commands[0], Command::Direct(DirectCommand::Close { .. })));
+    offered(&commands[1..]);
+}

@@ -317,7 +317,7 @@ impl Link {
         }
         if self.unacked_packets >= ACK_PACKETS || self.unacked_bytes >= ACK_BYTES {
             self.ack_due = true;
-        } else if self.unacked_packets > 0 {
+        } else if self.unacked_packets > 0 || self.unacked_bytes > 0 {
             self.timers.set_if_idle(Timer::Ack, cx.now + cx.config.ack_delay);
         }
     }

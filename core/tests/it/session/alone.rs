@@ -606,3 +606,18 @@ fn peers_that_found_each_other_full_connect_when_one_has_room() {
     assert!(matches!(commands[0], Command::Direct(DirectCommand::Close { .. })));
     offered(&commands[1..]);
 }
+
+#[test]
+fn fragments_are_acknowledged_within_the_delay_too() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    let fragment = r#"51-/socketio-p2p,["fragment",{"lane":0,"seq":0,"offset":0,"total":9000},{"_placeholder":true,"num":0}]"#;
+    alone.hear_envelope("a", &json!({"epoch": 1}), fragment, &[&[7; 2000]]);
+    let due = alone.session.poll_timeout().expect("an acknowledgement is planned");
+    assert!(due - alone.now <= Duration::from_millis(20));
+    alone.session.handle_timeout(due);
+    let sent = alone.sent();
+    assert_eq!(
+        sent[0].attachments()[0],
+        r#"2/socketio-p2p,["ack",{"received":[0,0],"partial":[2000,0]}]"#
+    );
+}

@@ -329,7 +329,7 @@ impl Link {
         self.timers.set(Timer::Gap, cx.now + GAP_PATIENCE * (1 << self.gaps.min(4)));
     }
 
-    fn push_control(&mut self, control: Control) {
+    pub(super) fn push_control(&mut self, control: Control) {
         if self.controls_on_channel() {
             if let Some(channel) = self.open_channel_mut() {
                 channel.push_control(control);

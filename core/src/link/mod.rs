@@ -368,8 +368,12 @@ impl Link {
         self.relay_lost_at = self.relay_lost_at + by;
     }
 
-    /// Tells the peer that we leave, on every path.
+    /// Tells the peer that we leave, on every path, and what has come of it until now.
     pub(crate) fn say_goodbye(&mut self) {
+        if self.ack_due || self.unacked_packets > 0 || self.unacked_bytes > 0 {
+            let ack = self.take_ack();
+            self.push_control(ack);
+        }
         self.push_relay_control(Control::Bye);
         if self.controls_on_channel()
             && let Some(channel) = self.open_channel_mut()

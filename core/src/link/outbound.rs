@@ -278,7 +278,7 @@ impl Link {
         self.open_channel().is_some_and(|channel| channel.greeted && self.state.is_verified())
     }
 
-    fn take_ack(&mut self) -> Control {
+    pub(super) fn take_ack(&mut self) -> Control {
         self.ack_due = false;
         self.timers.clear(Timer::Ack);
         (self.unacked_packets, self.unacked_bytes) = (0, 0);

@@ -347,3 +347,21 @@ fn what_a_receiver_could_not_hold_ahead_of_its_turn_comes_again() {
     assert_eq!(mesh.received(b).len(), accepted);
     assert_eq!(outcomes(&mesh.take_events(a)).len(), accepted);
 }
+
+#[test]
+fn a_receiver_that_closes_acknowledges_what_it_has_before_it_goes() {
+    for policy in [Policy::RelayOnly, Policy::Automatic] {
+        let (mut mesh, nodes) = mesh(2, &Config::default().with_policy(policy));
+        let (a, b) = (nodes[0], nodes[1]);
+        if policy == Policy::Automatic {
+            mesh.run_until_direct(a, b);
+        }
+        mesh.emit(a, Target::All, &numbered(0)).unwrap();
+        while mesh.received(b).is_empty() {
+            assert!(mesh.step());
+        }
+        mesh.with(b, |session, now| session.close(now));
+        mesh.run_for(Duration::from_secs(2));
+        assert_eq!(outcomes(&mesh.take_events(a)), [Outcome::Delivered]);
+    }
+}

@@ -439,7 +439,11 @@ impl Session {
         if link.connection_id() != Some(connection) {
             return None;
         }
-        link.poll_direct(&mut self.shared.context(now))
+        let frame = link.poll_direct(&mut self.shared.context(now));
+        if frame.is_none() {
+            self.note_flushed(now);
+        }
+        frame
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something else happens before.
@@ -525,6 +529,15 @@ impl Session {
             if let Some(connection) = link.connection_id() {
                 self.connections.entry(connection).or_insert_with(|| link.peer().clone());
             }
+        }
+    }
+
+    /// Taking the last frame for a v0 peer can be what closing waits for: no input follows it.
+    fn note_flushed(&mut self, now: Time) {
+        if let Closing::Flushing { until } = &mut self.closing
+            && self.links.values().all(Link::is_flushed)
+        {
+            *until = now;
         }
     }
 

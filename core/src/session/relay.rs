@@ -23,7 +23,10 @@ impl Session {
                 // What we build ourselves can be encoded; if not, the link's timers recover.
                 Some(message) => message.to_packet().ok(),
                 None if std::mem::take(&mut self.leave_room) => Some(Packet::disconnect()),
-                None => return None,
+                None => {
+                    self.note_flushed(now);
+                    return None;
+                }
             };
             if let Some(packet) = packet {
                 self.write(&packet.in_namespace(&self.shared.config.namespace));

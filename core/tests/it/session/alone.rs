@@ -621,3 +621,14 @@ fn fragments_are_acknowledged_within_the_delay_too() {
         r#"2/socketio-p2p,["ack",{"received":[0,0],"partial":[2000,0]}]"#
     );
 }
+
+#[test]
+fn a_session_that_closes_does_not_wait_for_an_original_client() {
+    let mut alone = Alone::with_members(relay_only(), &[("old", 0)]);
+    alone.session.emit(Target::All, &Packet::event("x", &()).unwrap(), alone.now).unwrap();
+    alone.session.close(alone.now);
+    assert_eq!(alone.sent().len(), 1);
+    alone.wait(Duration::from_millis(200));
+    let events = alone.events();
+    assert!(matches!(events.last(), Some(Event::Closed)), "{events:?}");
+}

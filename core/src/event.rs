@@ -51,7 +51,8 @@ impl std::fmt::Display for LeaveReason {
 pub enum Outcome {
     /// The peer's session has handed the event to its application.
     Delivered,
-    /// It was never sent: the peer was gone before.
+    /// It was never sent: the peer was gone before, or it is a v0 peer and the event is too long for the path
+    /// in use, on which such a peer can put nothing together.
     NotSent,
     /// The peer got it and refused it as not acceptable.
     Refused,

@@ -12,7 +12,7 @@ use crate::id::{ConnectionId, Version};
 use crate::packet::{Packet, PacketType};
 
 /// The original cuts one blob into pieces of 5,000 bytes and writes their number as the attachment count.
-const V0_PIECES: usize = 16_384;
+pub(super) const V0_PIECES: usize = 16_384;
 
 /// An attempt at a direct path.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::channel::V0_PIECES;
 use super::control::{Ack, Control, Fragment};
 use super::stream::Outgoing;
 use super::timer::Timer;
@@ -21,6 +22,9 @@ const PART_BYTES: usize = 40;
 
 /// What a receiver costs in an envelope, at most: its id, escaped, and its numbers.
 const RECIPIENT_BYTES: usize = 2 * MAX_PEER_ID + 128;
+
+/// How much longer a head may get when the number of pieces is written into it.
+const V0_COUNT_BYTES: usize = 8;
 
 /// A packet on its way to the relay.
 #[derive(Debug)]
@@ -124,10 +128,13 @@ impl Link {
     fn write_next(&mut self, cx: &mut Context<'_>) {
         let Some(lane) = self.next_lane() else { return };
         let Some(max) = self.open_channel().map(|channel| channel.max_message) else { return };
-        let whole = cx.config.whole_bytes.min(max);
-        let fits = |packet: &Packet| packet.wire_len() <= whole;
+        let (version, whole) = (self.version, cx.config.whole_bytes.min(max));
+        let fits = |packet: &Packet| match version {
+            Version::V0 => fits_v0_channel(packet, max),
+            Version::V1 => packet.wire_len() <= whole,
+        };
         let next = self.take_next(lane, fits, cx.config.fragment_bytes.min(max), cx);
-        let (Some(next), version) = (next, self.version) else { return };
+        let Some(next) = next else { return };
         let Some(channel) = self.open_channel_mut() else { return };
         match next {
             Next::Whole { packet, seq, .. } => {
@@ -160,6 +167,9 @@ impl Link {
         fragment_bytes: usize,
         cx: &mut Context<'_>,
     ) -> Option<Next> {
+        if self.version == Version::V0 {
+            self.discard_too_big(lane, &fits, cx);
+        }
         let send = &mut self.lanes[lane.index()].send;
         let (seq, offset, Outgoing { packet, emit, .. }) = send.peek()?;
         let whole = offset == 0 && lane == Lane::Events && fits(packet);
@@ -167,7 +177,7 @@ impl Link {
             let next = Next::Whole { packet: packet.clone(), seq, emit: *emit };
             send.advance();
             if self.version == Version::V0 {
-                self.release_unacknowledgeable(lane, cx);
+                self.release_unacknowledgeable(lane, Outcome::Unknown, cx);
             }
             return Some(next);
         }
@@ -179,12 +189,27 @@ impl Link {
         Some(Next::Fragment(Fragment { of, offset: offset as u64, total, bytes }))
     }
 
+    /// A v0 peer cannot put pieces together: what the path does not take whole is not sent.
+    fn discard_too_big(
+        &mut self,
+        lane: Lane,
+        fits: impl Fn(&Packet) -> bool,
+        cx: &mut Context<'_>,
+    ) {
+        let next =
+            |link: &Self| link.lanes[lane.index()].send.peek().map(|next| fits(&next.2.packet));
+        while next(self) == Some(false) {
+            self.lanes[lane.index()].send.advance();
+            self.release_unacknowledgeable(lane, Outcome::NotSent, cx);
+        }
+    }
+
     /// A v0 peer never acknowledges: what is handed to the path is done with.
-    fn release_unacknowledgeable(&mut self, lane: Lane, cx: &mut Context<'_>) {
+    fn release_unacknowledgeable(&mut self, lane: Lane, outcome: Outcome, cx: &mut Context<'_>) {
         let send = &mut self.lanes[lane.index()].send;
         let done = send.acknowledge(send.next(), 0).unwrap_or_default();
         for emit in done.into_iter().filter_map(|(_, outgoing)| outgoing.emit) {
-            self.report_outcome(emit, Outcome::Unknown, cx);
+            self.report_outcome(emit, outcome, cx);
         }
         self.report_writable(cx);
     }
@@ -207,19 +232,17 @@ impl Link {
             return self.enclose_control(&control);
         }
         let lane = self.next_relay_lane(cx)?;
-        let send = &self.lanes[lane.index()].send;
-        let sequence = Sequence { lane, seq: send.next() };
         let fragment_bytes = (limits.max_envelope as usize).saturating_sub(envelope_overhead(2, 1));
         let fragment_bytes = cx.config.fragment_bytes.min(fragment_bytes);
         let fits = |packet: &Packet| fits_envelope(packet, 1, limits);
         let next = self.take_next(lane, fits, fragment_bytes, cx)?;
         self.arm_retransmit(cx);
         match next {
-            Next::Whole { packet, emit, .. } => {
+            Next::Whole { packet, seq, emit } => {
                 let head = packet.head().as_bytes().clone();
                 let parts = std::iter::once(head).chain(packet.attachments().iter().cloned());
                 Some(Envelope {
-                    recipient: self.recipient(Some(sequence)),
+                    recipient: self.recipient(Some(Sequence { lane, seq })),
                     parts: parts.collect(),
                     emit,
                 })
@@ -350,6 +373,12 @@ impl Link {
             cx.out.events.push_back(Event::Writable { peer: self.peer.clone() });
         }
     }
+}
+
+/// Whether a v0 peer's end of a channel takes the packet: its head in one message, its blob in pieces.
+fn fits_v0_channel(packet: &Packet, max_message: usize) -> bool {
+    let pieces = packet.attachments().iter().map(|blob| blob.len().div_ceil(max_message.max(1)));
+    packet.head().len() + V0_COUNT_BYTES <= max_message && pieces.sum::<usize>() <= V0_PIECES
 }
 
 /// What an envelope costs at most beside the bytes of its parts.

@@ -632,3 +632,22 @@ fn a_session_that_closes_does_not_wait_for_an_original_client() {
     let events = alone.events();
     assert!(matches!(events.last(), Some(Event::Closed)), "{events:?}");
 }
+
+#[test]
+fn what_is_too_big_for_an_original_client_is_reported_and_never_put_on_a_path() {
+    let big = |len: usize| Packet::event("x", &("y".repeat(len),)).unwrap();
+    let mut alone = Alone::with_members(relay_only(), &[("old", 0)]);
+    alone.session.emit(Target::All, &big(65_536), alone.now).unwrap();
+    alone.session.emit(Target::All, &big(10), alone.now).unwrap();
+    let sent = alone.sent();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(outcomes(&alone.events()), [Outcome::NotSent, Outcome::Unknown]);
+
+    let mut alone = Alone::with_members(Config::default(), &[]);
+    alone.hear(r#"2["peer-join",{"id":"old","v":0}]"#);
+    let channel = alone.open_channel("old");
+    alone.session.emit(Target::All, &big(262_144), alone.now).unwrap();
+    alone.session.emit(Target::All, &big(10), alone.now).unwrap();
+    assert_eq!(alone.sent_directly(channel).len(), 1);
+    assert_eq!(outcomes(&alone.events()), [Outcome::NotSent, Outcome::Unknown]);
+}

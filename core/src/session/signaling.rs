@@ -121,6 +121,10 @@ impl Signaling {
         self.state = State::Closed;
     }
 
+    fn is_open(&self) -> bool {
+        matches!(self.state, State::Joining { .. } | State::Joined)
+    }
+
     fn has_channel(&self) -> bool {
         match self.state {
             State::Connecting | State::Joining { .. } | State::Joined => true,
@@ -154,7 +158,7 @@ impl Session {
     /// A message came on the signalling channel. A bad one costs the channel: the session asks for a new one.
     pub fn handle_signaling_frame(&mut self, frame: Frame, now: Time) {
         self.advance(now);
-        if self.signaling.has_channel()
+        if self.signaling.is_open()
             && let Err(error) = self.read_signaling(frame, now)
         {
             self.lose_signaling(error.to_string(), true, now);

@@ -651,3 +651,16 @@ fn what_is_too_big_for_an_original_client_is_reported_and_never_put_on_a_path() 
     assert_eq!(alone.sent_directly(channel).len(), 1);
     assert_eq!(outcomes(&alone.events()), [Outcome::NotSent, Outcome::Unknown]);
 }
+
+#[test]
+fn messages_before_the_channel_is_open_are_ignored() {
+    let mut session = Session::new(Config::default(), [1; 32], Time::from_millis(1));
+    let welcome = json!(["numClients", 0, {
+        "v": 1, "id": "me", "token": "t", "room": "lobby", "roster": [],
+        "limits": {"maxEnvelope": 65536, "maxAttachments": 16},
+    }]);
+    session.handle_signaling_frame(format!("2{welcome}").into(), Time::from_millis(1));
+    assert!(!session.is_joined());
+    session.handle_signaling_open(Time::from_millis(2));
+    assert!(session.poll_signaling_transmit(Time::from_millis(2)).is_some());
+}

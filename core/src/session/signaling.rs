@@ -1,5 +1,6 @@
 //! The connection to the server: opening, joining, losing, and what the server says.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand_chacha::rand_core::Rng as _;
@@ -299,6 +300,11 @@ impl Session {
         self.signaling.identity = Some(Identity { id: id.clone(), token: Token(token) });
         self.shared.ice_servers = ice_servers;
         self.shared.out.events.push_back(Event::Connected { id, room, resumed });
+        let here: BTreeSet<&PeerId> = roster.iter().map(|member| &member.id).collect();
+        let gone = self.links.keys().filter(|peer| !here.contains(peer));
+        for peer in gone.cloned().collect::<Vec<_>>() {
+            self.set_relay(&peer, false, now);
+        }
         for member in &roster {
             self.handle_peer_join(member, true, now);
         }

@@ -664,3 +664,15 @@ fn messages_before_the_channel_is_open_are_ignored() {
     session.handle_signaling_open(Time::from_millis(2));
     assert!(session.poll_signaling_transmit(Time::from_millis(2)).is_some());
 }
+
+#[test]
+fn a_second_welcome_says_who_is_there_now() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("b", 1)]);
+    let welcome = json!(["numClients", 1, {
+        "v": 1, "id": "me", "token": "t", "room": "lobby", "roster": [{"id": "b", "v": 1}],
+        "limits": {"maxEnvelope": 65536, "maxAttachments": 16},
+    }]);
+    alone.hear(&format!("2{welcome}"));
+    let away: Vec<bool> = alone.session.peers().map(|peer| peer.away).collect();
+    assert_eq!(away, [true, false]);
+}

@@ -364,6 +364,7 @@ impl Link {
     /// The clock jumped: nobody was silent in the time that did not pass.
     pub(crate) fn handle_clock_jump(&mut self, by: Duration) {
         self.timers.shift(by);
+        self.replies.shift(by);
         self.last_heard = self.last_heard + by;
         self.relay_lost_at = self.relay_lost_at + by;
     }

@@ -1,6 +1,7 @@
 //! Answers that are waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::id::EmitId;
 use crate::time::Time;
@@ -40,6 +41,15 @@ impl Replies {
 
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Moves every deadline: the clock jumped.
+    pub(crate) fn shift(&mut self, by: Duration) {
+        for (_, deadline) in self.pending.values_mut() {
+            *deadline = *deadline + by;
+        }
+        let deadlines = std::mem::take(&mut self.deadlines).into_iter();
+        self.deadlines = deadlines.map(|(deadline, ack_id)| (deadline + by, ack_id)).collect();
     }
 
     pub(crate) fn len(&self) -> usize {

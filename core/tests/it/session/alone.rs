@@ -676,3 +676,18 @@ fn a_second_welcome_says_who_is_there_now() {
     let away: Vec<bool> = alone.session.peers().map(|peer| peer.away).collect();
     assert_eq!(away, [true, false]);
 }
+
+#[test]
+fn a_clock_that_jumps_makes_no_answer_overdue() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    let event = Packet::event("ask", &()).unwrap();
+    alone.session.emit_with_ack(&id("a"), &event, None, alone.now).unwrap();
+    alone.sent();
+    alone.now = alone.now + Duration::from_secs(86_400);
+    alone.session.emit_with_ack(&id("a"), &event, None, alone.now).unwrap();
+    alone.session.handle_timeout(alone.now);
+    let overdue = |event: &Event| matches!(event, Event::NoAck { .. });
+    assert!(!has(&alone.events(), overdue));
+    alone.wait(Duration::from_secs(11));
+    assert_eq!(alone.events().iter().filter(|event| overdue(event)).count(), 2);
+}

@@ -178,10 +178,9 @@ impl Link {
                 return self.misbehaved("channel control in an envelope", path, cx);
             }
             Control::Switch { next } => {
-                let expected = self.received();
-                if expected.iter().zip(next).any(|(expected, next)| *expected < next) {
+                if self.received().iter().zip(next).any(|(expected, next)| *expected < next) {
                     // The path is at its end and something is missing.
-                    self.push_control(Control::Resume { received: expected });
+                    self.push_resume();
                 }
             }
             Control::Ack(ack) => return self.handle_ack(&ack, path, cx),
@@ -216,6 +215,9 @@ impl Link {
     }
 
     fn handle_ack(&mut self, ack: &Ack, path: &Path, cx: &mut Context<'_>) -> Verdict {
+        if ack.refused.len() > MAX_REFUSED {
+            return self.misbehaved("an acknowledgement that refuses too much", path, cx);
+        }
         let mut progress = false;
         for lane in Lane::ALL {
             let (received, partial) = (ack.received[lane.index()], ack.partial[lane.index()]);
@@ -294,16 +296,19 @@ impl Link {
         self.lanes[lane.index()].receive.insert(seq, path, packet, max_bytes);
     }
 
-    /// Hands over everything that is in order now.
+    /// Hands over everything that is in order now, as long as an acknowledgement has room for what is refused.
     fn deliver(&mut self, cx: &mut Context<'_>) {
         for lane in Lane::ALL {
-            while let Some((seq, path, packet)) = self.lanes[lane.index()].receive.pop() {
+            while self.untold < MAX_REFUSED
+                && let Some((seq, path, packet)) = self.lanes[lane.index()].receive.pop()
+            {
                 let packet = packet.map_err(PeerError::BadPacket);
                 if let Err(error) = packet.and_then(|packet| self.accept(packet, path, cx)) {
                     if self.refused.len() == MAX_REFUSED {
                         self.refused.pop_front();
                     }
                     self.refused.push_back(Sequence { lane, seq });
+                    self.untold += 1;
                     self.report(error, cx);
                 }
             }
@@ -315,18 +320,35 @@ impl Link {
             self.gaps = 0;
             self.timers.clear(Timer::Gap);
         }
-        if self.unacked_packets >= ACK_PACKETS || self.unacked_bytes >= ACK_BYTES {
+        let full = self.untold >= MAX_REFUSED;
+        if full || self.unacked_packets >= ACK_PACKETS || self.unacked_bytes >= ACK_BYTES {
             self.ack_due = true;
         } else if self.unacked_packets > 0 || self.unacked_bytes > 0 {
             self.timers.set_if_idle(Timer::Ack, cx.now + cx.config.ack_delay);
         }
     }
 
-    pub(super) fn handle_gap(&mut self, cx: &Context<'_>) {
-        self.gaps += 1;
+    pub(super) fn handle_gap(&mut self, cx: &mut Context<'_>) {
+        // What was held back for want of room for refusals goes on here.
+        let before = self.received();
+        self.deliver(cx);
+        self.ack_due |= before != self.received();
+        if !self.lanes.iter().any(|lane| lane.receive.has_gap()) {
+            return;
+        }
+        self.gaps = self.gaps.saturating_add(1);
+        self.push_resume();
+        self.timers.set(Timer::Gap, cx.now + GAP_PATIENCE * (1 << self.gaps.min(4)));
+    }
+
+    /// Asks the peer to go on from what we have. That acknowledges too, so refusals are told before.
+    pub(super) fn push_resume(&mut self) {
+        if !self.refused.is_empty() {
+            let ack = self.take_ack();
+            self.push_control(ack);
+        }
         let received = self.received();
         self.push_control(Control::Resume { received });
-        self.timers.set(Timer::Gap, cx.now + GAP_PATIENCE * (1 << self.gaps.min(4)));
     }
 
     pub(super) fn push_control(&mut self, control: Control) {

@@ -122,6 +122,8 @@ pub(crate) struct Link {
     unacked_packets: u32,
     unacked_bytes: usize,
     refused: VecDeque<Sequence>,
+    /// How many of them no acknowledgement has told yet.
+    untold: usize,
     replies: Replies,
     /// An emit was turned away: the application waits for `Writable`.
     blocked: bool,
@@ -176,6 +178,7 @@ impl Link {
             unacked_packets: 0,
             unacked_bytes: 0,
             refused: VecDeque::new(),
+            untold: 0,
             replies: Replies::default(),
             blocked: false,
         }
@@ -317,8 +320,7 @@ impl Link {
     fn request_resume(&mut self, cx: &Context<'_>) {
         self.resuming = true;
         self.timers.set(Timer::Resume, cx.now + cx.config.retransmit_timeout / 3);
-        let received = self.received();
-        self.push_relay_control(Control::Resume { received });
+        self.push_resume();
     }
 
     fn update_presence(&mut self, cx: &mut Context<'_>) {

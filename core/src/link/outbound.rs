@@ -303,6 +303,7 @@ impl Link {
 
     pub(super) fn take_ack(&mut self) -> Control {
         self.ack_due = false;
+        self.untold = 0;
         self.timers.clear(Timer::Ack);
         (self.unacked_packets, self.unacked_bytes) = (0, 0);
         Control::Ack(Ack {

@@ -691,3 +691,65 @@ fn a_clock_that_jumps_makes_no_answer_overdue() {
     alone.wait(Duration::from_secs(11));
     assert_eq!(alone.events().iter().filter(|event| overdue(event)).count(), 2);
 }
+
+#[test]
+fn an_acknowledgement_refuses_no_more_than_acknowledgements_do() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.session.emit(Target::All, &Packet::event("x", &()).unwrap(), alone.now).unwrap();
+    alone.sent();
+    alone.events();
+    let refused = vec![json!({"lane": 0, "seq": 5}); 1000];
+    let ack = json!(["ack", {"received": [1, 0], "partial": [0, 0], "refused": refused}]);
+    alone.hear_envelope("a", &json!({"epoch": 1}), &format!("2/socketio-p2p,{ack}"), &[]);
+    let events = alone.events();
+    assert!(has(&events, |event| matches!(
+        event,
+        Event::PeerError { error: PeerError::Misbehaved(_), .. }
+    )));
+    assert!(outcomes(&events).is_empty());
+}
+
+#[test]
+fn no_packet_is_acknowledged_whose_refusal_is_not_told() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    for seq in 0..200 {
+        alone.hear_envelope("a", &json!({"epoch": 1, "lane": 0, "seq": seq}), "2[\"offer\"]", &[]);
+    }
+    let mut told = std::collections::BTreeSet::new();
+    let mut received = 0;
+    for _ in 0..10 {
+        for envelope in alone.sent() {
+            let head = std::str::from_utf8(&envelope.attachments()[0]).unwrap();
+            let Some(ack) = head.strip_prefix("2/socketio-p2p,[\"ack\",") else { continue };
+            let ack: Value = serde_json::from_str(ack.strip_suffix(']').unwrap()).unwrap();
+            received = ack["received"][0].as_u64().unwrap();
+            let refused = ack["refused"].as_array().unwrap().iter();
+            told.extend(refused.map(|refused| refused["seq"].as_u64().unwrap()));
+            assert!((0..received).all(|seq| told.contains(&seq)), "{received}: {told:?}");
+        }
+        let due = alone.session.poll_timeout();
+        let Some(due) = due else { break };
+        alone.now = due;
+        alone.session.handle_timeout(due);
+    }
+    assert_eq!(received, 200);
+}
+
+#[test]
+fn a_refusal_is_told_before_a_resume_acknowledges_the_packet() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.session.emit(Target::All, &Packet::event("x", &()).unwrap(), alone.now).unwrap();
+    alone.sent();
+    alone.hear_envelope("a", &json!({"epoch": 1, "lane": 0, "seq": 0}), "2[\"offer\"]", &[]);
+    alone.hear(r#"2["peer-away",{"peerId":"a"}]"#);
+    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    let heads: Vec<Bytes> =
+        alone.sent().iter().map(|envelope| envelope.attachments()[0].clone()).collect();
+    assert_eq!(
+        heads,
+        [
+            r#"2/socketio-p2p,["ack",{"received":[1,0],"partial":[0,0],"refused":[{"lane":0,"seq":0}]}]"#,
+            r#"2/socketio-p2p,["resume",{"received":[1,0]}]"#,
+        ]
+    );
+}

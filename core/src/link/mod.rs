@@ -342,7 +342,11 @@ impl Link {
 
     /// Runs every timer that is due. `true`: the peer has been away for too long.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) -> bool {
-        while let Some(timer) = self.timers.take_due(cx.now) {
+        // Each once: one that is due again at once, as at the end of time, waits for the next call.
+        for timer in Timer::ALL {
+            if !self.timers.take_due(timer, cx.now) {
+                continue;
+            }
             match timer {
                 Timer::Attempt => self.handle_attempt_timeout(cx),
                 Timer::Offer => self.handle_offer_due(),

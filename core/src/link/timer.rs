@@ -27,7 +27,7 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Attempt,
         Self::Offer,
         Self::Probe,
@@ -58,13 +58,13 @@ impl Timers {
         self.0[timer as usize] = None;
     }
 
-    /// Takes the first timer that is due.
-    pub(crate) fn take_due(&mut self, now: Time) -> Option<Timer> {
-        let timer = Timer::ALL
-            .into_iter()
-            .find(|timer| self.0[*timer as usize].is_some_and(|at| at <= now))?;
-        self.clear(timer);
-        Some(timer)
+    /// Takes a timer if it is due.
+    pub(crate) fn take_due(&mut self, timer: Timer, now: Time) -> bool {
+        let due = self.0[timer as usize].is_some_and(|at| at <= now);
+        if due {
+            self.clear(timer);
+        }
+        due
     }
 
     /// When the next timer is due.

@@ -753,3 +753,20 @@ fn a_refusal_is_told_before_a_resume_acknowledges_the_packet() {
         ]
     );
 }
+
+#[test]
+fn at_the_end_of_time_nothing_runs_for_ever() {
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut alone = Alone::with_members(Config::default(), &[]);
+        alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+        alone.verified_channel("a");
+        alone.hear_envelope("a", &json!({"epoch": 1, "lane": 0, "seq": 9}), "2[\"x\"]", &[]);
+        alone.now = Time::from_nanos(u64::MAX);
+        for _ in 0..10 {
+            alone.session.handle_timeout(alone.now);
+        }
+        done.send(()).unwrap();
+    });
+    wait.recv_timeout(Duration::from_secs(20)).expect("ten calls come to an end");
+}

@@ -61,7 +61,8 @@ impl Link {
             Policy::Automatic | Policy::Manual | Policy::DirectOnly => {
                 self.eligible = true;
                 self.attempts = 0;
-                if self.state == State::Relayed {
+                if matches!(self.state, State::Relayed | State::Backoff) {
+                    self.step(Input::Retry);
                     self.schedule_offer_now();
                 }
                 self.promote(cx);

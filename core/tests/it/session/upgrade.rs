@@ -277,3 +277,16 @@ fn a_peer_that_is_killed_while_direct_has_left_within_ten_seconds() {
     mesh.run_until_quiet();
     assert_eq!(numbers(&mut mesh, b), [(0, Path::Direct)]);
 }
+
+#[test]
+fn a_change_of_policy_starts_attempts_anew_after_the_last_has_failed() {
+    let (mut mesh, nodes) = mesh(2, &Config::default());
+    let (a, b) = (nodes[0], nodes[1]);
+    mesh.set_blocked(a, b, true);
+    mesh.run_for(Duration::from_secs(1800));
+    mesh.set_blocked(a, b, false);
+    mesh.run_for(Duration::from_secs(1800));
+    assert_eq!(path(&mesh, a, b), Some(Path::Relay));
+    mesh.with(a, |session, now| session.set_policy(Policy::DirectOnly, now));
+    mesh.run_until_direct(a, b);
+}

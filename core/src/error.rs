@@ -86,7 +86,7 @@ pub enum PeerError {
 
 /// Why a server refuses a session.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
-#[error("the server refuses the connection: {message}{}", .code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default())]
+#[error("the server refuses the connection: {message}")]
 pub struct JoinRefusal {
     /// The server's words.
     pub message: String,

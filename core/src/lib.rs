@@ -42,7 +42,7 @@
 //!     (1..=2).map(|seed| Session::new(config.clone(), [seed; 32], now)).collect();
 //! let mut decoders = vec![Decoder::new(Limits::unbounded()), Decoder::new(Limits::unbounded())];
 //! let mut clients: BTreeMap<ClientId, usize> = BTreeMap::new();
-//! let mut heard = Vec::new();
+//! let (mut connected, mut heard) = (Vec::new(), Vec::new());
 //! let mut greeted = false;
 //!
 //! while heard.is_empty() {
@@ -62,10 +62,14 @@
 //!             if packet.packet_type() == PacketType::Connect {
 //!                 let join = Join::from_auth(packet.payload())?.expect("a v1 session says so");
 //!                 clients.insert(hub.handle_connect(join, None, now)?, index);
+//!                 connected.push(index);
 //!             } else if let Some(client) = clients.iter().find(|(_, at)| **at == index) {
 //!                 hub.handle_message(*client.0, ClientMessage::from_packet(packet)?, now)?;
 //!             }
 //!         }
+//!     }
+//!     for index in connected.drain(..) {
+//!         sessions[index].handle_signaling_frame("0{\"sid\":\"s\"}".into(), now);
 //!     }
 //!     while let Some(output) = hub.poll_output() {
 //!         let Output::Send { to, message } = output else { continue };

@@ -46,7 +46,7 @@ impl Hub {
     }
 
     fn pass_offer(&mut self, client: ClientId, offer: AddressedOffer) -> Result<(), ClientError> {
-        self.check_signal(&offer.offer_id, offer.offer.get())?;
+        self.check_signal(&offer.offer_id, offer.offer.as_json())?;
         let to = offer.to_peer_id.ok_or(ClientError::Unaddressed)?;
         let (from, receiver) = self.find_receiver(client, &to)?;
         let AddressedOffer { offer_id, offer, .. } = offer;
@@ -69,7 +69,7 @@ impl Hub {
         };
         self.charge(client, receivers.len().max(1), now)?;
         for (offer, (place, receiver)) in offers.into_iter().zip(receivers) {
-            self.check_signal(&offer.offer_id, offer.offer.get())?;
+            self.check_signal(&offer.offer_id, offer.offer.as_json())?;
             if let Some(sender) = self.clients.get_mut(&client) {
                 sender.offered = Some(place);
             }
@@ -86,7 +86,7 @@ impl Hub {
         now: Time,
     ) -> Result<(), ClientError> {
         self.charge(client, 1, now)?;
-        self.check_signal(&signal.offer_id, signal.signal.get())?;
+        self.check_signal(&signal.offer_id, signal.signal.as_json())?;
         let (from, receiver) = self.find_receiver(client, &signal.to_peer_id)?;
         signal.from_peer_id = Some(from);
         self.send(receiver, ServerMessage::Signal(signal));

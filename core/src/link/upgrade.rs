@@ -11,7 +11,7 @@ use crate::command::{Command, DirectCommand};
 use crate::config::Policy;
 use crate::error::PeerError;
 use crate::id::{ConnectionId, PeerId, Version};
-use crate::signal::{AddressedOffer, ClientMessage, Decline, PeerSignal, Signal};
+use crate::signal::{AddressedOffer, ClientMessage, Decline, PeerSignal, RawSignal, Signal};
 
 /// Bytes of an offer's name, written in hex as the original does.
 const OFFER_ID_BYTES: usize = 20;
@@ -140,7 +140,7 @@ impl Link {
     }
 
     fn send_signal(&self, offer_id: String, signal: &Signal, cx: &mut Context<'_>) {
-        let Ok(raw) = signal.to_raw() else { return };
+        let Ok(raw) = RawSignal::try_from(signal) else { return };
         cx.out.push_signal(match signal {
             Signal::Offer(_) => ClientMessage::Offers(vec![AddressedOffer {
                 offer_id,

@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serde_json::value::RawValue;
-
 use super::{Closing, Session};
 use crate::config::Policy;
 use crate::error::PeerError;
 use crate::event::{Event, LeaveReason, Path};
 use crate::id::{PeerId, Version};
 use crate::link::{Link, Verdict};
-use crate::signal::{Member, PeerSignal, Signal};
+use crate::signal::{Member, PeerSignal, RawSignal, Signal};
 use crate::time::Time;
 
 /// How many departed peers' epochs are remembered.
@@ -127,13 +125,13 @@ impl Session {
         &mut self,
         from: &PeerId,
         offer_id: String,
-        offer: &RawValue,
+        offer: &RawSignal,
         now: Time,
     ) {
         let Some(own_id) = self.id().cloned() else { return };
         let has_room = self.active() < self.shared.config.max_peers;
         let Some(link) = self.links.get_mut(from) else { return };
-        if let Ok(Signal::Offer(sdp)) = Signal::from_raw(offer) {
+        if let Ok(Signal::Offer(sdp)) = offer.parse() {
             let cx = &mut self.shared.context(now);
             link.handle_offer(&own_id, offer_id, sdp, has_room, cx);
         } else {
@@ -144,7 +142,7 @@ impl Session {
     pub(super) fn handle_peer_signal(&mut self, signal: &PeerSignal, now: Time) {
         let Some(from) = &signal.from_peer_id else { return };
         let Some(link) = self.links.get_mut(from) else { return };
-        match Signal::from_raw(&signal.signal) {
+        match signal.signal.parse() {
             Ok(parsed) => {
                 link.handle_signal(&signal.offer_id, parsed, &mut self.shared.context(now));
             }

@@ -45,6 +45,8 @@ enum State {
 pub(super) struct Signaling {
     state: State,
     decoder: Decoder,
+    /// The server has answered CONNECT: until then it takes no other packet.
+    connected: bool,
     /// Tries since the last success.
     attempts: u32,
     identity: Option<Identity>,
@@ -77,6 +79,7 @@ impl Signaling {
         Self {
             state: State::Waiting { until: now },
             decoder: Decoder::new(limits.with_max_attachments(attachments)),
+            connected: false,
             attempts: 0,
             identity: None,
             limits: HubLimits { max_envelope: 0, max_attachments: 0 },
@@ -88,7 +91,7 @@ impl Signaling {
     }
 
     pub(super) fn is_joined(&self) -> bool {
-        self.state == State::Joined
+        self.state == State::Joined && self.connected
     }
 
     pub(super) fn limits(&self) -> HubLimits {
@@ -144,6 +147,7 @@ impl Session {
         let until = now + self.shared.config.join_timeout;
         self.signaling.state = State::Joining { until };
         self.signaling.decoder.reset();
+        self.signaling.connected = false;
         let token = self.signaling.identity.as_ref().map(|identity| identity.token.0.clone());
         let room = Some(self.shared.config.room.clone());
         let auth = Auth { p2p: Join { version: Version::V1, room, token } };
@@ -227,7 +231,10 @@ impl Session {
         }
         match packet.packet_type() {
             // The welcome follows, or has come before.
-            PacketType::Connect => Ok(()),
+            PacketType::Connect => {
+                self.signaling.connected = true;
+                Ok(())
+            }
             PacketType::Event | PacketType::BinaryEvent => {
                 self.handle_message(ServerMessage::from_packet(packet)?, now);
                 Ok(())
@@ -256,8 +263,8 @@ impl Session {
             data: Option<serde_json::Value>,
         }
         let reason = read_or(packet, || Reason { message: "no reason given".into(), data: None });
-        let code = reason.data.as_ref().and_then(|data| data.get("code"));
-        let code = code.and_then(|code| code.as_str()).map(str::to_owned);
+        let code = reason.data.as_ref().and_then(|data| data.get("code")?.as_str());
+        let code = code.or_else(|| code_in(&reason.message)).map(str::to_owned);
         self.shared.out.commands.push_back(Command::CloseSignaling);
         self.leave_hub(now);
         self.signaling.state = State::Refused;
@@ -314,6 +321,13 @@ impl Session {
     pub(super) fn write(&mut self, packet: &Packet) {
         self.frames.extend(packet.frames());
     }
+}
+
+/// Servers that cannot add data to a refusal write the code before the message.
+fn code_in(message: &str) -> Option<&str> {
+    let (code, _) = message.split_once(": ")?;
+    let word = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+    (!code.is_empty() && code.bytes().all(word)).then_some(code)
 }
 
 fn read_or<T: DeserializeOwned>(packet: &Packet, default: impl FnOnce() -> T) -> T {

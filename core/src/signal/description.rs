@@ -114,14 +114,47 @@ impl<'de> Deserialize<'de> for Signal {
     }
 }
 
-impl Signal {
-    /// The signal as the JSON that travels.
-    pub(crate) fn to_raw(&self) -> Result<Box<RawValue>, serde_json::Error> {
-        serde_json::value::to_raw_value(self)
+/// A signal as the JSON that travels, unread: the hub passes it on as it came.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RawSignal(Box<RawValue>);
+
+impl RawSignal {
+    /// Takes a JSON text as a signal, without looking at what it says.
+    ///
+    /// # Errors
+    /// The JSON error when it is no JSON.
+    pub fn from_json(json: String) -> Result<Self, serde_json::Error> {
+        RawValue::from_string(json).map(Self)
     }
 
-    pub(crate) fn from_raw(raw: &RawValue) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(raw.get())
+    /// The JSON text.
+    #[must_use]
+    pub fn as_json(&self) -> &str {
+        self.0.get()
+    }
+
+    /// Reads the signal.
+    ///
+    /// # Errors
+    /// The JSON error when it is none that this version knows.
+    pub fn parse(&self) -> Result<Signal, serde_json::Error> {
+        serde_json::from_str(self.0.get())
+    }
+}
+
+impl TryFrom<&Signal> for RawSignal {
+    type Error = serde_json::Error;
+
+    fn try_from(signal: &Signal) -> Result<Self, serde_json::Error> {
+        serde_json::value::to_raw_value(signal).map(Self)
+    }
+}
+
+/// Shows the length only.
+impl fmt::Debug for RawSignal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RawSignal({} bytes)", self.0.get().len())
     }
 }
 

@@ -6,9 +6,8 @@ use bytes::Bytes;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::ser::SerializeTuple as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
 
-use super::{Download, Epochs, Member, Recipient, Sequence, Upload, Welcome};
+use super::{Download, Epochs, Member, RawSignal, Recipient, Sequence, Upload, Welcome};
 use crate::codec::{Blob, EncodeError, PayloadError};
 use crate::id::PeerId;
 use crate::packet::Packet;
@@ -36,34 +35,24 @@ pub fn is_reserved_event(event: &str) -> bool {
 }
 
 /// An offer on its way to one member.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AddressedOffer {
     /// The offerer's name for this offer: the answer and the candidates repeat it.
     pub offer_id: String,
     /// The signal, unread: the hub passes it on as it came.
-    pub offer: Box<RawValue>,
+    pub offer: RawSignal,
     /// The member it is for. A v0 client cannot say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_peer_id: Option<PeerId>,
 }
 
-/// Shows who it is for, never the signal.
-impl fmt::Debug for AddressedOffer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AddressedOffer")
-            .field("offer_id", &self.offer_id)
-            .field("to_peer_id", &self.to_peer_id)
-            .finish_non_exhaustive()
-    }
-}
-
 /// An answer, a candidate or a decline on its way to one member.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PeerSignal {
     /// The signal, unread: the hub passes it on as it came.
-    pub signal: Box<RawValue>,
+    pub signal: RawSignal,
     /// The name of the offer it belongs to.
     pub offer_id: String,
     /// The sender. The hub writes it; what a client claims is ignored.
@@ -71,17 +60,6 @@ pub struct PeerSignal {
     pub from_peer_id: Option<PeerId>,
     /// The receiver.
     pub to_peer_id: PeerId,
-}
-
-/// Shows who it is from and for, never the signal.
-impl fmt::Debug for PeerSignal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PeerSignal")
-            .field("offer_id", &self.offer_id)
-            .field("from_peer_id", &self.from_peer_id)
-            .field("to_peer_id", &self.to_peer_id)
-            .finish_non_exhaustive()
-    }
 }
 
 /// From a client to the hub.
@@ -116,7 +94,7 @@ pub enum ServerMessage {
         /// The offerer's name for the offer.
         offer_id: String,
         /// The signal as the offerer sent it.
-        offer: Box<RawValue>,
+        offer: RawSignal,
     },
     /// `peer-signal`: a member's answer, candidate or decline.
     Signal(PeerSignal),
@@ -177,7 +155,7 @@ impl<'de> Deserialize<'de> for IgnoredPeer {
 struct OfferWire {
     from_peer_id: PeerId,
     offer_id: String,
-    offer: Box<RawValue>,
+    offer: RawSignal,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -13,7 +13,7 @@ mod envelope;
 mod membership;
 mod message;
 
-pub use self::description::{Decline, IceCandidate, IceServer, Signal};
+pub use self::description::{Decline, IceCandidate, IceServer, RawSignal, Signal};
 pub use self::envelope::{Download, Epochs, Lane, Recipient, Sequence, Upload};
 pub use self::membership::{HubLimits, Join, Member, Welcome};
 pub use self::message::{

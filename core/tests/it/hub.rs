@@ -9,10 +9,9 @@ mod signals;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::value::RawValue;
 use socketio_p2p_core::hub::{Address, CloseReason, Departure, Hub, HubConfig, JoinError, Output};
 use socketio_p2p_core::signal::{
-    AddressedOffer, ClientMessage, Epochs, Join, Lane, PeerSignal, Recipient, Sequence,
+    AddressedOffer, ClientMessage, Epochs, Join, Lane, PeerSignal, RawSignal, Recipient, Sequence,
     ServerMessage, Welcome,
 };
 use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
@@ -145,11 +144,11 @@ fn short(message: &ServerMessage) -> String {
             format!("numClients {others}{}", if welcome.is_some() { " welcome" } else { "" })
         }
         ServerMessage::Offer { from, offer_id, offer } => {
-            format!("offer {offer_id} from {from}: {}", offer.get())
+            format!("offer {offer_id} from {from}: {}", offer.as_json())
         }
         ServerMessage::Signal(signal) => {
             let from = signal.from_peer_id.as_ref().unwrap();
-            format!("signal {} from {from}: {}", signal.offer_id, signal.signal.get())
+            format!("signal {} from {from}: {}", signal.offer_id, signal.signal.as_json())
         }
         ServerMessage::PeerJoin(member) => {
             assert!(!member.away);
@@ -175,8 +174,8 @@ fn short(message: &ServerMessage) -> String {
     }
 }
 
-fn raw(json: &str) -> Box<RawValue> {
-    RawValue::from_string(json.to_owned()).unwrap()
+fn raw(json: &str) -> RawSignal {
+    RawSignal::from_json(json.to_owned()).unwrap()
 }
 
 fn offer(offer_id: &str, to: Option<&PeerId>) -> AddressedOffer {

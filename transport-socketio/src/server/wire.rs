@@ -59,8 +59,8 @@ pub(super) fn weight(message: &ServerMessage) -> usize {
             ServerMessage::NumClients { welcome, .. } => {
                 welcome.as_ref().map_or(0, |welcome| welcome.roster.len() * FRAME)
             }
-            ServerMessage::Offer { offer, .. } => offer.get().len(),
-            ServerMessage::Signal(signal) => signal.signal.get().len(),
+            ServerMessage::Offer { offer, .. } => offer.as_json().len(),
+            ServerMessage::Signal(signal) => signal.signal.as_json().len(),
             ServerMessage::Relay(download) => download.parts.iter().map(Bytes::len).sum(),
             ServerMessage::Event(packet) => {
                 packet.payload().len() + packet.attachments().iter().map(Bytes::len).sum::<usize>()

@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::hub::HubConfig;
 use socketio_p2p_core::signal::{
-    AddressedOffer, ClientMessage, Epochs, Lane, PeerSignal, Sequence, ServerMessage,
+    AddressedOffer, ClientMessage, Epochs, Lane, PeerSignal, RawSignal, Sequence, ServerMessage,
 };
 use socketio_p2p_core::{Packet, PacketType, PeerId, RoomName, Version};
 use socketio_p2p_transport_socketio::{ListenError, SignalingServer, V0Client};
@@ -18,8 +18,8 @@ use socketioxide::handler::ConnectHandler as _;
 
 use crate::support::{Client, auth, serve, serve_default, soon, until};
 
-fn raw(json: &str) -> Box<serde_json::value::RawValue> {
-    serde_json::value::RawValue::from_string(json.to_owned()).unwrap()
+fn raw(json: &str) -> RawSignal {
+    RawSignal::from_json(json.to_owned()).unwrap()
 }
 
 /// What is asked for, or a panic with what came.
@@ -50,7 +50,7 @@ async fn v1_peers_meet_signal_and_relay() {
     b.say(ClientMessage::Offers(offers)).await;
     let (from, offer) = expect!(a, ServerMessage::Offer { from, offer, .. } => (from, offer));
     assert_eq!(from, b_is.id);
-    assert_eq!(offer.get(), r#"{"type":"offer","sdp":"s\n"}"#);
+    assert_eq!(offer.as_json(), r#"{"type":"offer","sdp":"s\n"}"#);
     a.say(ClientMessage::Signal(PeerSignal {
         signal: raw(r#"{"type":"answer","sdp":"t"}"#),
         offer_id: "o".to_owned(),

@@ -770,3 +770,38 @@ fn at_the_end_of_time_nothing_runs_for_ever() {
     });
     wait.recv_timeout(Duration::from_secs(20)).expect("ten calls come to an end");
 }
+
+#[test]
+fn nothing_is_sent_before_the_server_has_answered_connect() {
+    let now = Time::from_millis(1);
+    let mut session = Session::new(Config::default(), [1; 32], now);
+    session.handle_signaling_open(now);
+    assert!(session.poll_signaling_transmit(now).is_some(), "CONNECT");
+    let welcome = json!(["numClients", 1, {
+        "v": 1, "id": "me", "token": "t", "room": "lobby", "roster": [{"id": "a", "v": 1}],
+        "limits": {"maxEnvelope": 65536, "maxAttachments": 16},
+    }]);
+    session.handle_signaling_frame(format!("2{welcome}").into(), now);
+    session.emit(Target::All, &Packet::event("x", &()).unwrap(), now).unwrap();
+    assert!(session.poll_signaling_transmit(now).is_none() && !session.is_joined());
+    session.handle_signaling_frame("0{\"sid\":\"s\"}".into(), now);
+    assert!(session.poll_signaling_transmit(now).is_some() && session.is_joined());
+}
+
+#[test]
+fn the_code_of_a_refusal_is_found_in_its_data_or_before_its_message() {
+    for (refusal, code) in [
+        (r#"4{"message":"full","data":{"code":"room-full"}}"#, Some("room-full")),
+        (r#"4{"message":"room-full: room \"x\" is full"}"#, Some("room-full")),
+        (r#"4{"message":"Not: a code"}"#, None),
+        ("4", None),
+    ] {
+        let now = Time::from_millis(1);
+        let mut session = Session::new(Config::default(), [1; 32], now);
+        session.handle_signaling_open(now);
+        session.handle_signaling_frame(refusal.into(), now);
+        let events: Vec<Event> = std::iter::from_fn(|| session.poll_event()).collect();
+        let [Event::Refused(refused)] = &events[..] else { panic!("{refusal}: {events:?}") };
+        assert_eq!(refused.code.as_deref(), code, "{refusal}");
+    }
+}

@@ -44,6 +44,8 @@ pub(crate) enum Verdict {
     Alive,
     /// The peer has started a new incarnation, with this epoch.
     Restarted,
+    /// The peer has given our incarnation up. Its own, the one that we know, goes on.
+    GivenUp,
     /// The peer said good-bye.
     Left,
 }
@@ -52,10 +54,11 @@ impl Link {
     /// Judges epochs, and takes the peer's when they are its first.
     pub(crate) fn admit(&mut self, epochs: Epochs, cx: &mut Context<'_>) -> Admission {
         if epochs.peer_epoch != 0 && epochs.peer_epoch != self.epoch {
-            self.answer_stale(cx);
+            self.answer_stale(0, cx);
             return Admission::Stale;
         }
         if epochs.epoch <= self.stale_epoch {
+            self.answer_stale(epochs.epoch, cx);
             return Admission::Stale;
         }
         if self.peer_epoch == 0 {
@@ -68,13 +71,13 @@ impl Link {
         }
     }
 
-    /// Lets a peer that speaks to an incarnation that is over know which one lives.
-    fn answer_stale(&mut self, cx: &Context<'_>) {
+    /// Lets a peer that speaks to an incarnation that is over know which one lives; `over`: the peer's own that
+    /// is over, or 0.
+    fn answer_stale(&mut self, over: u32, cx: &Context<'_>) {
         let quiet = |at| cx.now - at < STALE_ANSWER_INTERVAL;
         if !self.greeted_stale_at.is_some_and(quiet) {
             self.greeted_stale_at = Some(cx.now);
-            let epochs = Epochs { epoch: self.epoch, peer_epoch: 0 };
-            // The envelope's own epochs say the same: what counts is that one is sent.
+            let epochs = Epochs { epoch: self.epoch, peer_epoch: over };
             self.push_relay_control(Control::Hello(epochs));
         }
     }
@@ -171,6 +174,9 @@ impl Link {
                 if let Some(channel) = self.open_channel_mut() {
                     channel.count = Some(next);
                 }
+            }
+            Control::Hello(Epochs { peer_epoch: over, .. }) if over == self.epoch => {
+                return Verdict::GivenUp;
             }
             // The envelope's epochs said it all.
             Control::Hello(_) => {}

@@ -129,6 +129,14 @@ pub(crate) struct Link {
     blocked: bool,
 }
 
+/// What has come of one incarnation of the peer: it outlives an incarnation of ours.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    peer_epoch: u32,
+    streams: PerLane<ReceiveStream>,
+    refused: VecDeque<Sequence>,
+}
+
 /// The two streams of one lane.
 #[derive(Debug, Default)]
 struct LaneState {
@@ -249,6 +257,26 @@ impl Link {
 
     pub(crate) fn next_timeout(&self) -> Option<Time> {
         self.timers.next()
+    }
+
+    /// Takes what has come of the peer, for the incarnation that follows this one.
+    pub(crate) fn take_heard(&mut self) -> Heard {
+        Heard {
+            peer_epoch: self.peer_epoch,
+            streams: self.lanes.each_mut().map(|lane| std::mem::take(&mut lane.receive)),
+            refused: std::mem::take(&mut self.refused),
+        }
+    }
+
+    /// Goes on with what has come of the peer before.
+    pub(crate) fn keep_heard(&mut self, heard: Heard) {
+        self.peer_epoch = heard.peer_epoch;
+        self.stale_epoch = heard.peer_epoch.saturating_sub(1);
+        for (lane, stream) in self.lanes.iter_mut().zip(heard.streams) {
+            lane.receive = stream;
+        }
+        self.refused = heard.refused;
+        self.ack_due = true;
     }
 
     /// The hub reaches the peer and we reach the hub, or not.

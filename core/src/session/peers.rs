@@ -104,6 +104,13 @@ impl Session {
             Verdict::Alive => {}
             Verdict::Left => self.remove(peer, LeaveReason::Left, now),
             Verdict::Restarted => self.restart(peer, now),
+            Verdict::GivenUp => {
+                let heard = self.links.get_mut(peer).map(Link::take_heard);
+                self.restart(peer, now);
+                if let (Some(link), Some(heard)) = (self.links.get_mut(peer), heard) {
+                    link.keep_heard(heard);
+                }
+            }
         }
     }
 

@@ -227,3 +227,35 @@ fn a_member_found_away_is_away_and_is_given_up_when_it_does_not_come() {
     mesh.run_for(Duration::from_secs(20));
     assert!(!mesh.peer(c, b).unwrap().away);
 }
+
+#[test]
+fn an_end_that_was_forgotten_before_it_heard_the_other_starts_anew() {
+    let config = Config::default().with_policy(Policy::RelayOnly);
+    let long = Duration::from_secs(3600);
+    for forgetful_speaks_first in [false, true] {
+        let mut mesh = Mesh::with_hub(5, HubConfig::default().with_resume_window(long));
+        let (a, b) = (mesh.add(config.clone().with_resume_window(long)), mesh.add(config.clone()));
+        mesh.run_for(Duration::from_secs(1));
+        mesh.emit(a, Target::All, &numbered(0)).unwrap();
+        while mesh.received(b).is_empty() {
+            assert!(mesh.step());
+        }
+        // Before its first acknowledgement, the first that it ever says, has left.
+        mesh.set_reachable(b, false);
+        mesh.run_for(Duration::from_secs(20));
+        assert_eq!((mesh.session(a).peers().count(), mesh.session(b).peers().count()), (1, 0));
+        mesh.set_reachable(b, true);
+        if forgetful_speaks_first {
+            assert!(mesh.run_until(LONG, |mesh| mesh.session(b).peers().count() == 1));
+            mesh.emit(b, Target::All, &numbered(10)).unwrap();
+        }
+        mesh.run_for(Duration::from_secs(20));
+        mesh.emit(a, Target::All, &numbered(1)).unwrap();
+        mesh.emit(b, Target::All, &numbered(11)).unwrap();
+        mesh.run_for(Duration::from_secs(20));
+        assert_eq!(numbers(&mut mesh, b), [(1, Path::Relay)]);
+        let at_a: Vec<u64> = numbers(&mut mesh, a).into_iter().map(|(number, _)| number).collect();
+        assert_eq!(at_a, if forgetful_speaks_first { vec![10, 11] } else { vec![11] });
+        assert_eq!(outcomes(&mesh.take_events(a)), [Outcome::Unknown, Outcome::Delivered]);
+    }
+}

@@ -103,10 +103,11 @@ impl Link {
             return self.send_decline(offer_id, Decline::Glare, cx);
         }
         if !has_room && !self.state.is_active() {
-            // The peer waits for us from now on: it is told, and offered to when there is room.
+            // The peer waits for us from now on: it is told, and offered to when there is room. Not at once:
+            // peers whose offers go round in a circle would all be full for one another again.
             self.eligible = true;
-            self.wants_offer = true;
-            self.step(Input::Retry);
+            let pause = cx.config.retry.pause(self.attempts.saturating_sub(1), cx.rng.next_u32());
+            self.timers.set(Timer::Offer, cx.now + pause);
             return self.send_decline(offer_id, Decline::Full, cx);
         }
         self.close_connection(cx);

@@ -600,7 +600,7 @@ fn peers_that_found_each_other_full_connect_when_one_has_room() {
     alone.hear(&format!("2{offer}"));
     let (declined,) = alone.sent()[0].args::<(Value,)>().unwrap();
     assert_eq!(declined["signal"], json!({"decline": "full"}));
-    alone.commands();
+    alone.wait(Duration::from_secs(1));
     alone.hear(r#"2["peer-disconnect",{"peerId":"b"}]"#);
     let commands = alone.commands();
     assert!(matches!(commands[0], Command::Direct(DirectCommand::Close { .. })));
@@ -804,4 +804,36 @@ fn the_code_of_a_refusal_is_found_in_its_data_or_before_its_message() {
         let [Event::Refused(refused)] = &events[..] else { panic!("{refusal}: {events:?}") };
         assert_eq!(refused.code.as_deref(), code, "{refusal}");
     }
+}
+
+#[test]
+fn a_peer_that_was_declined_is_not_offered_to_at_once() {
+    let mut alone = Alone::with_members(Config::default().with_max_peers(1), &[("a", 1)]);
+    let connection = match alone.commands()[..] {
+        [Command::Direct(DirectCommand::Offer { connection, .. })] => connection,
+        ref other => panic!("{other:?}"),
+    };
+    alone.hear(r#"2["peer-join",{"id":"c","v":1}]"#);
+    let offer = json!(["offer", {
+        "fromPeerId": "c", "offerId": "o", "offer": {"type": "offer", "sdp": "theirs"},
+    }]);
+    alone.hear(&format!("2{offer}"));
+    alone.session.handle_direct_signal(connection, &Signal::Offer("ours".into()), alone.now);
+    let sent = alone.sent();
+    let (offers,) = sent.last().unwrap().args::<(Value,)>().unwrap();
+    let full = json!(["peer-signal", {
+        "fromPeerId": "a", "toPeerId": "me", "offerId": offers["offers"][0]["offerId"],
+        "signal": {"decline": "full"},
+    }]);
+    alone.hear(&format!("2{full}"));
+    let offers = |commands: Vec<Command>| {
+        let offers = commands
+            .into_iter()
+            .filter(|command| matches!(command, Command::Direct(DirectCommand::Offer { .. })));
+        offers.count()
+    };
+    assert_eq!(offers(alone.commands()), 0);
+    alone.now = alone.now + Duration::from_secs(1);
+    alone.session.handle_timeout(alone.now);
+    assert_eq!(offers(alone.commands()), 1);
 }

@@ -34,6 +34,10 @@ enum State {
     Joining {
         until: Time,
     },
+    /// The welcome has come before the answer to CONNECT: until that, the server takes no other packet.
+    Welcomed {
+        until: Time,
+    },
     Joined,
     /// The server said no.
     Refused,
@@ -45,7 +49,7 @@ enum State {
 pub(super) struct Signaling {
     state: State,
     decoder: Decoder,
-    /// The server has answered CONNECT: until then it takes no other packet.
+    /// The server has answered CONNECT.
     connected: bool,
     /// Tries since the last success.
     attempts: u32,
@@ -91,7 +95,7 @@ impl Signaling {
     }
 
     pub(super) fn is_joined(&self) -> bool {
-        self.state == State::Joined && self.connected
+        self.state == State::Joined
     }
 
     pub(super) fn limits(&self) -> HubLimits {
@@ -100,13 +104,17 @@ impl Signaling {
 
     pub(super) fn next_timeout(&self) -> Option<Time> {
         match self.state {
-            State::Waiting { until } | State::Joining { until } => Some(until),
+            State::Waiting { until } | State::Joining { until } | State::Welcomed { until } => {
+                Some(until)
+            }
             State::Connecting | State::Joined | State::Refused | State::Closed => None,
         }
     }
 
     pub(super) fn handle_clock_jump(&mut self, by: Duration) {
-        if let State::Waiting { until } | State::Joining { until } = &mut self.state {
+        if let State::Waiting { until } | State::Joining { until } | State::Welcomed { until } =
+            &mut self.state
+        {
             *until = *until + by;
         }
     }
@@ -126,12 +134,14 @@ impl Signaling {
     }
 
     fn is_open(&self) -> bool {
-        matches!(self.state, State::Joining { .. } | State::Joined)
+        matches!(self.state, State::Joining { .. } | State::Welcomed { .. } | State::Joined)
     }
 
     fn has_channel(&self) -> bool {
         match self.state {
-            State::Connecting | State::Joining { .. } | State::Joined => true,
+            State::Connecting | State::Joining { .. } | State::Welcomed { .. } | State::Joined => {
+                true
+            }
             State::Waiting { .. } | State::Refused | State::Closed => false,
         }
     }
@@ -190,8 +200,14 @@ impl Session {
                 let error = format!("the server sent no welcome within {millis} ms");
                 self.lose_signaling(error, true, now);
             }
+            State::Welcomed { until } if now >= until => {
+                let millis = self.shared.config.join_timeout.as_millis();
+                let error = format!("the server did not answer CONNECT within {millis} ms");
+                self.lose_signaling(error, true, now);
+            }
             State::Waiting { .. }
             | State::Joining { .. }
+            | State::Welcomed { .. }
             | State::Connecting
             | State::Joined
             | State::Refused
@@ -233,6 +249,9 @@ impl Session {
             // The welcome follows, or has come before.
             PacketType::Connect => {
                 self.signaling.connected = true;
+                if matches!(self.signaling.state, State::Welcomed { .. }) {
+                    self.signaling.state = State::Joined;
+                }
                 Ok(())
             }
             PacketType::Event | PacketType::BinaryEvent => {
@@ -301,7 +320,18 @@ impl Session {
                 self.remove(&peer, LeaveReason::IdentityChanged, now);
             }
         }
-        self.signaling.state = State::Joined;
+        self.signaling.state = match self.signaling.state {
+            State::Joining { until } | State::Welcomed { until } if !self.signaling.connected => {
+                State::Welcomed { until }
+            }
+            State::Joining { .. }
+            | State::Welcomed { .. }
+            | State::Joined
+            | State::Waiting { .. }
+            | State::Connecting
+            | State::Refused
+            | State::Closed => State::Joined,
+        };
         self.signaling.attempts = 0;
         self.signaling.limits = limits;
         self.signaling.identity = Some(Identity { id: id.clone(), token: Token(token) });

@@ -837,3 +837,19 @@ fn a_peer_that_was_declined_is_not_offered_to_at_once() {
     alone.session.handle_timeout(alone.now);
     assert_eq!(offers(alone.commands()), 1);
 }
+
+#[test]
+fn a_server_that_welcomes_and_never_answers_connect_is_given_up() {
+    let now = Time::from_millis(1);
+    let mut session = Session::new(Config::default(), [1; 32], now);
+    session.handle_signaling_open(now);
+    let welcome = json!(["numClients", 0, {
+        "v": 1, "id": "me", "token": "t", "room": "lobby", "roster": [],
+        "limits": {"maxEnvelope": 65536, "maxAttachments": 16},
+    }]);
+    session.handle_signaling_frame(format!("2{welcome}").into(), now);
+    let later = session.poll_timeout().expect("the answer is not waited for for ever");
+    session.handle_timeout(later);
+    let events: Vec<Event> = std::iter::from_fn(|| session.poll_event()).collect();
+    assert!(has(&events, |event| matches!(event, Event::Disconnected { .. })), "{events:?}");
+}

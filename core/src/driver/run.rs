@@ -21,6 +21,9 @@ use crate::packet::Packet;
 use crate::session::{Emitted, Session, Target};
 use crate::time::Time;
 
+/// How long the signalling channel may take to close after the last event.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// A session with its transports: a stream of [`Event`]s that takes commands in between.
 ///
 /// Everything happens while the stream is polled: the session's frames move, its timers run. Commands
@@ -28,7 +31,7 @@ use crate::time::Time;
 /// poll, so the usual shape is one task with `select!` over `next()` and whatever else the application waits
 /// for. As long as events are not taken, nothing is read from the transports: backpressure reaches the peers.
 ///
-/// The stream ends after [`Event::Closed`].
+/// The stream ends after [`Event::Closed`], once the signalling channel has closed.
 #[derive(Debug)]
 pub struct Driver<S: Signaling, D: DirectTransport, C> {
     session: Session,
@@ -340,16 +343,35 @@ where
             return true;
         }
         if self.sleep.until != Some(deadline) {
-            let clock = Arc::clone(&self.clock);
-            let waiting = async move { clock.sleep(deadline - now).await };
-            self.sleep = Sleep { until: Some(deadline), waiting: Some(waiting.boxed()) };
+            self.sleep_until(deadline);
         }
+        self.poll_sleep(cx)
+    }
+
+    fn sleep_until(&mut self, deadline: Time) {
+        let clock = Arc::clone(&self.clock);
+        let span = deadline - clock.now();
+        let waiting = async move { clock.sleep(span).await };
+        self.sleep = Sleep { until: Some(deadline), waiting: Some(waiting.boxed()) };
+    }
+
+    fn poll_sleep(&mut self, cx: &mut Context<'_>) -> bool {
         let waiting = self.sleep.waiting.as_mut();
         let over = waiting.is_some_and(|waiting| waiting.poll_unpin(cx).is_ready());
         if over {
             self.sleep = Sleep::default();
         }
         over
+    }
+
+    /// After the last event: the channel writes what it still has and closes, but not for ever.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.poll_closing(cx);
+        if self.closing.is_some() && !self.poll_sleep(cx) {
+            return Poll::Pending;
+        }
+        self.closing = None;
+        Poll::Ready(None)
     }
 
     fn poll_closing(&mut self, cx: &mut Context<'_>) {
@@ -412,12 +434,13 @@ where
                 if matches!(event, Event::Closed) {
                     self.finished = true;
                     self.run_commands();
-                    self.poll_closing(cx);
+                    let latest = self.clock.now() + FAREWELL;
+                    self.sleep_until(latest);
                 }
                 return Poll::Ready(Some(event));
             }
             if self.finished {
-                return Poll::Ready(None);
+                return self.poll_end(cx);
             }
             if !self.turn(cx) {
                 return Poll::Pending;

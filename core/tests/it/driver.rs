@@ -1,12 +1,22 @@
 //! The async driver, on in-memory transports and tokio's paused clock.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use socketio_p2p_core::driver::{Clock, Driver, async_trait};
+use futures::channel::mpsc;
+use futures::{FutureExt as _, Sink, Stream, StreamExt as _};
+use socketio_p2p_core::driver::{
+    Clock, DirectCommand, DirectEvent, DirectTransport, Driver, Signaling, SignalingChannel,
+    TransportError, async_trait,
+};
 use socketio_p2p_core::hub::HubConfig;
-use socketio_p2p_core::{Config, Event, Packet, Path, Target, Time};
-use socketio_p2p_transport_memory::{MemoryDirect, MemoryNetwork, MemorySignaling};
+use socketio_p2p_core::{Config, ConnectionId, Event, Frame, Packet, Path, Target, Time};
+use socketio_p2p_transport_memory::{
+    MemoryChannel, MemoryDirect, MemoryNetwork, MemorySignaling, channel,
+};
 
 /// Tokio's clock, which jumps when it is paused and nothing else is to be done.
 #[derive(Clone)]
@@ -138,4 +148,97 @@ async fn a_receiver_that_takes_no_events_blocks_the_sender() {
         until(&mut b, &mut a, |event| matches!(event, Event::Received { .. })).await;
         received += 1;
     }
+}
+
+/// A signalling transport whose only channel is the one that it was given.
+struct Given<C>(Option<C>);
+
+#[async_trait]
+impl<C: SignalingChannel + 'static> Signaling for Given<C> {
+    type Channel = C;
+
+    async fn connect(&mut self) -> Result<C, TransportError> {
+        self.0.take().ok_or_else(|| TransportError("there is no other channel".into()))
+    }
+}
+
+/// A direct transport that says what the test says.
+struct Told(mpsc::Receiver<DirectEvent<MemoryChannel>>);
+
+impl Stream for Told {
+    type Item = DirectEvent<MemoryChannel>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(cx)
+    }
+}
+
+impl DirectTransport for Told {
+    type Channel = MemoryChannel;
+
+    fn execute(&mut self, _: DirectCommand) {}
+}
+
+/// A signalling channel that takes all, says the same again and again, and needs a while to close.
+#[derive(Clone, Default)]
+struct Chatty {
+    says: Option<&'static str>,
+    said: Arc<AtomicUsize>,
+    closes: Arc<AtomicUsize>,
+}
+
+const CLOSE_POLLS: usize = 5;
+
+impl Stream for Chatty {
+    type Item = Result<Frame, TransportError>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(says) = self.says else { return Poll::Pending };
+        if self.said.fetch_add(1, Ordering::Relaxed) > 100_000 {
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Ok(says.into())))
+    }
+}
+
+impl Sink<Frame> for Chatty {
+    type Error = TransportError;
+
+    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn start_send(self: Pin<&mut Self>, _: Frame) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        if self.closes.fetch_add(1, Ordering::Relaxed) < CLOSE_POLLS {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn told(
+    channel: Chatty,
+) -> (mpsc::Sender<DirectEvent<MemoryChannel>>, Driver<Given<Chatty>, Told, TestClock>) {
+    let (tell, told) = mpsc::channel(8);
+    let clock = TestClock(tokio::time::Instant::now());
+    (tell, Driver::new(Config::default(), [1; 32], Given(Some(channel)), Told(told), clock))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_ends_when_the_signalling_channel_has_closed() {
+    let channel = Chatty::default();
+    let (_tell, mut driver) = told(channel.clone());
+    drop(tokio::time::timeout(Duration::from_millis(1), driver.next()).await);
+    driver.close();
+    while driver.next().await.is_some() {}
+    assert_eq!(channel.closes.load(Ordering::Relaxed), CLOSE_POLLS + 1);
 }

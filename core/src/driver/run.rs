@@ -291,7 +291,9 @@ where
                 self.session.handle_direct_signal(connection, &signal, now);
             }
             DirectEvent::Open { connection, channel, max_message } => {
-                self.channels.insert(connection, channel);
+                if self.session.is_live(connection) {
+                    self.channels.insert(connection, channel);
+                }
                 self.session.handle_direct_open(connection, max_message, now);
             }
             DirectEvent::Closed { connection, error } => {

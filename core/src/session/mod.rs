@@ -243,6 +243,12 @@ impl Session {
         self.links.get(peer)?.connection_id()
     }
 
+    /// Whether this connection is there or being made.
+    #[cfg(feature = "driver")]
+    pub(crate) fn is_live(&self, connection: ConnectionId) -> bool {
+        self.connections.contains_key(&connection)
+    }
+
     // ----- input -----
 
     /// A signal of the direct transport's for the remote end.

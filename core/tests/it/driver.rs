@@ -242,3 +242,14 @@ async fn the_stream_ends_when_the_signalling_channel_has_closed() {
     while driver.next().await.is_some() {}
     assert_eq!(channel.closes.load(Ordering::Relaxed), CLOSE_POLLS + 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_opens_after_its_connection_is_over_is_dropped() {
+    let (mut tell, mut driver) = told(Chatty::default());
+    let (ours, mut theirs) = channel(1);
+    let connection = ConnectionId::from_u64(7);
+    let open = DirectEvent::Open { connection, channel: ours, max_message: 1000 };
+    tell.try_send(open).unwrap();
+    drop(tokio::time::timeout(Duration::from_millis(1), driver.next()).await);
+    assert!(matches!(theirs.next().now_or_never(), Some(None)), "the channel is kept");
+}

@@ -21,6 +21,9 @@ use crate::packet::Packet;
 use crate::session::{Emitted, Session, Target};
 use crate::time::Time;
 
+/// How many rounds without an event one poll makes before other tasks get their turn.
+const TURNS: usize = 64;
+
 /// How long the signalling channel may take to close after the last event.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -431,7 +434,7 @@ where
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        loop {
+        for _ in 0..TURNS {
             if let Some(event) = self.session.poll_event() {
                 if matches!(event, Event::Closed) {
                     self.finished = true;
@@ -448,5 +451,7 @@ where
                 return Poll::Pending;
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }

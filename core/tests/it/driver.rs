@@ -253,3 +253,11 @@ async fn a_channel_that_opens_after_its_connection_is_over_is_dropped() {
     drop(tokio::time::timeout(Duration::from_millis(1), driver.next()).await);
     assert!(matches!(theirs.next().now_or_never(), Some(None)), "the channel is kept");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_stops_talking_does_not_keep_the_task() {
+    let channel = Chatty { says: Some("2/elsewhere,[\"x\"]"), ..Chatty::default() };
+    let (_tell, mut driver) = told(channel.clone());
+    assert!(driver.next().now_or_never().is_none());
+    assert!(channel.said.load(Ordering::Relaxed) < 1000);
+}

@@ -127,6 +127,8 @@ pub(crate) struct Link {
     replies: Replies,
     /// An emit was turned away: the application waits for `Writable`.
     blocked: bool,
+    /// Good-bye is said: that paths end now is no news.
+    leaving: bool,
 }
 
 /// What has come of one incarnation of the peer: it outlives an incarnation of ours.
@@ -189,6 +191,7 @@ impl Link {
             untold: 0,
             replies: Replies::default(),
             blocked: false,
+            leaving: false,
         }
     }
 
@@ -300,7 +303,7 @@ impl Link {
 
     /// Says which path is used from now on, after anything that bears on it has changed.
     fn update_paths(&mut self, cx: &mut Context<'_>) {
-        if self.state == State::Closed {
+        if self.state == State::Closed || self.leaving {
             return;
         }
         let path = if self.state == State::Direct {
@@ -403,17 +406,22 @@ impl Link {
         self.relay_lost_at = self.relay_lost_at + by;
     }
 
-    /// Tells the peer that we leave, on every path, and what has come of it until now.
+    /// Tells the peer that we leave, and what has come of it until now. On every path: the good-bye on one must
+    /// not overtake the acknowledgement on the other.
     pub(crate) fn say_goodbye(&mut self) {
-        if self.ack_due || self.unacked_packets > 0 || self.unacked_bytes > 0 {
-            let ack = self.take_ack();
-            self.push_control(ack);
+        if self.version == Version::V0 {
+            return;
         }
-        self.push_relay_control(Control::Bye);
-        if self.controls_on_channel()
-            && let Some(channel) = self.open_channel_mut()
-        {
-            channel.push_control(Control::Bye);
+        self.leaving = true;
+        let owed = self.ack_due || self.unacked_packets > 0 || self.unacked_bytes > 0;
+        let ack = owed.then(|| self.take_ack());
+        for control in ack.into_iter().chain([Control::Bye]) {
+            self.push_relay_control(control.clone());
+            if self.controls_on_channel()
+                && let Some(channel) = self.open_channel_mut()
+            {
+                channel.push_control(control);
+            }
         }
     }
 

@@ -293,7 +293,7 @@ impl Link {
             self.send_decline(connection.offer_id.clone(), Decline::Failed, cx);
         }
         self.close_connection(cx);
-        if !self.step(Input::Lose) {
+        if !self.step(Input::Lose) || self.leaving {
             return;
         }
         self.report(error, cx);

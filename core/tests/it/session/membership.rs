@@ -60,6 +60,42 @@ fn a_session_that_closes_leaves_at_once_after_what_it_sent_has_arrived() {
 }
 
 #[test]
+fn a_session_that_closes_says_what_it_has_got() {
+    for policy in [Policy::RelayOnly, Policy::Automatic] {
+        let (mut mesh, nodes) = mesh(2, &Config::default().with_policy(policy));
+        let (a, b) = (nodes[0], nodes[1]);
+        if policy == Policy::Automatic {
+            mesh.run_until_direct(a, b);
+        }
+        mesh.emit(a, Target::All, &numbered(0)).unwrap();
+        while mesh.received(b).is_empty() {
+            assert!(mesh.step(), "the event does not arrive");
+        }
+        mesh.with(b, |session, now| session.close(now));
+        mesh.run_for(Duration::from_secs(20));
+        assert_eq!(outcomes(&mesh.take_events(a)), [Outcome::Delivered], "{policy:?}");
+    }
+}
+
+#[test]
+fn what_ends_after_the_good_bye_is_no_news() {
+    let (mut mesh, nodes) = mesh(3, &Config::default());
+    let a = nodes[0];
+    for &other in &nodes[1..] {
+        mesh.run_until_direct(a, other);
+    }
+    mesh.take_events(a);
+    mesh.with(a, |session, now| session.close(now));
+    mesh.run_for(Duration::from_secs(1));
+    let events = mesh.take_events(a);
+    let closed = LeaveReason::Closed;
+    let left =
+        |event: &&Event| matches!(event, Event::PeerLeft { reason, .. } if *reason == closed);
+    assert_eq!(events.iter().filter(left).count(), 2, "{events:?}");
+    assert!(matches!(events[..], [_, _, Event::Closed]), "{events:?}");
+}
+
+#[test]
 fn a_session_that_cannot_deliver_closes_all_the_same_and_reports() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     mesh.stop_server();

@@ -1,0 +1,305 @@
+//! One person in a real chat: lines of the terminal become messages, messages become lines.
+
+use std::collections::BTreeMap;
+use std::path::{Path as FilePath, PathBuf};
+
+use futures::StreamExt as _;
+use socketio_p2p_core::codec::Blob;
+use socketio_p2p_core::{Config, Event, Packet, Path, PeerId, Policy, RoomName, Target};
+use socketio_p2p_transport_webrtc::WebRtcConfig;
+
+use crate::common::input::{self, Line};
+use crate::common::outgoing::{Backlog, Outgoing, Progress};
+use crate::common::{Failure, Node, asked_to_end, count, node};
+use crate::files::{self, Downloads};
+use crate::message::{Message, Name};
+use crate::screen::{Screen, Style, bytes, path_name};
+
+pub(crate) const COMMANDS: &str = "\
+In the chat:
+  TEXT        say it to everybody
+  /private    talk directly from now on, not through the server, and ask the others to
+  /file PATH  send a file of up to 15 MiB
+  /peers      who is here, and which way leads there
+  /quit       leave; so do Ctrl-D and Ctrl-C";
+
+const MAX_LINE: usize = 64 << 10;
+
+/// The width of the column of names.
+const WIDTH: usize = 12;
+
+pub(crate) async fn run(
+    url: &str,
+    name: Name,
+    room: RoomName,
+    downloads: PathBuf,
+) -> Result<(), Failure> {
+    // As in the original's demo, going private is the user's decision.
+    let config = Config::default().with_room(room).with_policy(Policy::Manual);
+    let node = node(url, config, WebRtcConfig::default(), None)?;
+    let chat = Chat {
+        node,
+        name,
+        names: BTreeMap::new(),
+        backlog: Backlog::default(),
+        downloads: Downloads::new(downloads),
+        screen: Screen::new(),
+    };
+    chat.run().await
+}
+
+struct Chat {
+    node: Node,
+    name: Name,
+    names: BTreeMap<PeerId, Name>,
+    backlog: Backlog<()>,
+    downloads: Downloads,
+    screen: Screen,
+}
+
+impl Chat {
+    async fn run(mut self) -> Result<(), Failure> {
+        let mut lines = input::lines(MAX_LINE);
+        let mut leaving = false;
+        loop {
+            let reads = !leaving && !self.backlog.is_waiting();
+            let leave = tokio::select! {
+                event = self.node.next() => match event {
+                    Some(event) => {
+                        self.handle_event(event)?;
+                        false
+                    }
+                    None => return Ok(()),
+                },
+                line = lines.recv(), if reads => !self.handle_line(line),
+                asked = asked_to_end() => {
+                    asked?;
+                    if leaving {
+                        return Err("left before everything was delivered".into());
+                    }
+                    true
+                }
+            };
+            if leave {
+                leaving = true;
+                self.node.close();
+            }
+        }
+    }
+
+    /// `false`: the user wants to leave.
+    fn handle_line(&mut self, line: Option<Line>) -> bool {
+        let line = match line {
+            Some(Line::Text(line)) => line,
+            Some(Line::TooLong) => {
+                self.trouble("that was too long; /file sends a file");
+                return true;
+            }
+            Some(Line::NotText) => {
+                self.trouble("that was not UTF-8");
+                return true;
+            }
+            Some(Line::Failed(_)) | None => return false,
+        };
+        let line = line.trim();
+        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match command {
+            "" => {}
+            "/quit" => return false,
+            "/help" => println!("{COMMANDS}"),
+            "/peers" => self.list(),
+            "/private" => self.go_private(),
+            "/file" => self.send_file(FilePath::new(rest.trim())),
+            _ if command.starts_with('/') => {
+                self.trouble(&format!("there is no {command}; /help lists the commands"));
+            }
+            _ => {
+                let (name, text) = (Some(self.name.clone()), line.to_owned());
+                self.send(Target::All, &Message::Text { name, text });
+            }
+        }
+        true
+    }
+
+    fn go_private(&mut self) {
+        self.send(Target::All, &Message::Private);
+        self.upgrade();
+    }
+
+    fn upgrade(&mut self) {
+        if let Err(error) = self.node.upgrade(Target::All) {
+            self.trouble(&error.to_string());
+        }
+    }
+
+    fn send_file(&mut self, path: &FilePath) {
+        let file = path.file_name().filter(|name| !name.is_empty());
+        let Some(name) = file.map(|name| name.to_string_lossy().into_owned()) else {
+            return self.trouble("/file needs the path of a file");
+        };
+        match files::read(path) {
+            Ok(content) => {
+                self.note(&format!("sending {}: {}", files::shown(path), bytes(content.len())));
+                let blobs = vec![Blob::from(content)];
+                self.send(Target::All, &Message::File { name, blobs });
+            }
+            Err(message) => self.trouble(&message),
+        }
+    }
+
+    fn send(&mut self, to: Target, message: &Message) {
+        if to == Target::All && self.node.session().peers().next().is_none() {
+            return self.note("nobody else is here");
+        }
+        let packet = match message.to_packet() {
+            Ok(packet) => packet,
+            Err(error) => return self.trouble(&error.to_string()),
+        };
+        let event = Outgoing { packet, ack: None, tag: () };
+        match self.backlog.emit(&mut self.node, to, &event) {
+            Ok(progress) => self.report(progress),
+            Err(error) => self.trouble(&error.to_string()),
+        }
+    }
+
+    fn report(&mut self, progress: Vec<Progress<()>>) {
+        for progress in progress {
+            match progress {
+                Progress::Accepted { .. } => {}
+                Progress::Blocked { peer } => {
+                    let name = self.name_of(&peer);
+                    self.note(&format!("{name} is slow: this waits, and what you type next"));
+                }
+                Progress::Failed { peer, error, .. } => {
+                    let name = self.name_of(&peer);
+                    self.trouble(&format!("not sent to {name}: {error}"));
+                }
+            }
+        }
+    }
+
+    fn list(&self) {
+        let peers: Vec<_> = self.node.session().peers().collect();
+        self.note(&format!("{} besides you", count(peers.len(), "person")));
+        for peer in peers {
+            let way = match &peer.path {
+                Some(Path::Direct) => "directly",
+                Some(_) => "through the server",
+                None => "away",
+            };
+            let able = if peer.verified { "" } else { ", no direct path yet" };
+            println!("  {} {way}{able}", self.painted(&peer.id));
+        }
+    }
+
+    fn handle_event(&mut self, event: Event) -> Result<(), Failure> {
+        match event {
+            Event::Connected { room, resumed, .. } => {
+                let again = if resumed { "back" } else { "you are" };
+                self.note(&format!("{again} in the room {room}; /help lists the commands"));
+            }
+            Event::Disconnected { error, retry_in } => {
+                let seconds = retry_in.as_secs_f32();
+                self.trouble(&format!("{error}; next try in {seconds:.1} s"));
+            }
+            Event::Refused(refusal) => return Err(refusal.into()),
+            Event::PeerJoined { peer, .. } => {
+                self.send(Target::Peer(peer), &Message::Hello(self.name.clone()));
+            }
+            Event::PeerLeft { peer, reason } => {
+                self.retry(&peer);
+                self.note(&format!("{} is gone: {reason}", self.name_of(&peer)));
+                self.names.remove(&peer);
+            }
+            Event::PeerAway { peer } => {
+                self.note(&format!("{} cannot be reached", self.name_of(&peer)));
+            }
+            Event::PeerBack { peer } => self.note(&format!("{} is back", self.name_of(&peer))),
+            Event::PathChanged { peer, path } => {
+                let direct = path == Path::Direct;
+                let way = if direct { "directly" } else { "through the server" };
+                self.note(&format!("you reach {} {way}", self.name_of(&peer)));
+            }
+            Event::Ready if self.node.session().policy() == Policy::Manual => {
+                self.note("everybody can be reached directly: /private");
+            }
+            Event::PeerError { peer, error } => {
+                self.trouble(&format!("{}: {error}", self.name_of(&peer)));
+            }
+            Event::Received { from, path, packet, .. } => self.receive(&from, &path, &packet),
+            Event::Writable { peer } => self.retry(&peer),
+            // What was delivered, answers and milestones are of no interest to a chat.
+            Event::Ready
+            | Event::Upgrade
+            | Event::Ack { .. }
+            | Event::NoAck { .. }
+            | Event::Outcome { .. }
+            | Event::ServerEvent { .. }
+            | Event::Closed
+            | _ => {}
+        }
+        Ok(())
+    }
+
+    fn retry(&mut self, peer: &PeerId) {
+        let progress = self.backlog.retry(&mut self.node, peer);
+        self.report(progress);
+    }
+
+    fn receive(&mut self, from: &PeerId, path: &Path, packet: &Packet) {
+        match Message::from_packet(packet) {
+            Some(Message::Hello(name)) => {
+                self.names.insert(from.clone(), name);
+                self.note(&format!("{} is here", self.name_of(from)));
+            }
+            Some(Message::Text { name, text }) => {
+                if let Some(name) = name {
+                    self.names.insert(from.clone(), name);
+                }
+                self.say(from, path, &text);
+            }
+            Some(Message::Private) => {
+                self.note(&format!("{} goes private", self.name_of(from)));
+                self.upgrade();
+            }
+            Some(Message::File { name, blobs }) => {
+                let len = blobs.iter().map(|blob| blob.len()).sum();
+                match self.downloads.save(&name, &blobs) {
+                    Ok(saved) => {
+                        let saved = files::shown(&saved);
+                        self.say(from, path, &format!("sent a file: {saved}, {}", bytes(len)));
+                    }
+                    Err(message) => self.trouble(&message),
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn say(&self, from: &PeerId, path: &Path, text: &str) {
+        let way = format!("{:>6}", path_name(path));
+        println!("{} {} {text}", self.screen.paint(Style::Dim, &way), self.painted(from));
+    }
+
+    fn note(&self, text: &str) {
+        println!("{}", self.screen.paint(Style::Dim, &format!("     · {text}")));
+    }
+
+    fn trouble(&self, text: &str) {
+        println!("{}", self.screen.paint(Style::Bad, &format!("     ! {text}")));
+    }
+
+    /// The name in its column and colour. A colour belongs to the id: two may call themselves the same.
+    fn painted(&self, peer: &PeerId) -> String {
+        let number = peer.as_str().bytes().fold(0, |sum, byte| sum + usize::from(byte));
+        let name = format!("{:<WIDTH$}", self.name_of(peer));
+        self.screen.paint(Style::Name(number), &name).into_owned()
+    }
+
+    fn name_of(&self, peer: &PeerId) -> String {
+        match self.names.get(peer) {
+            Some(name) => name.as_str().to_owned(),
+            None => peer.as_str().chars().take(WIDTH).collect(),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! A chat of peers: a story in one terminal, or a real one in several.
+//!
+//! ```text
+//! cargo run --example chat                       # the whole story, in a few seconds
+//! cargo run --example chat -- serve --port 3000  # a server …
+//! cargo run --example chat -- join http://127.0.0.1:3000 --name Ann
+//! ```
+
+#![allow(clippy::print_stdout, reason = "it is a program")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod files;
+mod join;
+mod message;
+mod screen;
+mod story;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use socketio_p2p_core::RoomName;
+use socketio_p2p_core::hub::HubConfig;
+
+use self::common::{Failure, asked_to_end, exit, server};
+use self::message::Name;
+
+/// Peers that chat, first through a server, then directly.
+///
+/// Without a command it tells the whole story in this terminal: a server and three peers on real sockets, who
+/// talk through the server, go private, talk directly, send a file and lose a connection.
+#[derive(Debug, Parser)]
+#[command(name = "chat")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a server for a chat
+    Serve {
+        /// The address to listen at; 0.0.0.0 lets in other machines
+        #[arg(long, default_value = "127.0.0.1")]
+        host: String,
+        /// The port to listen at; 0 takes a free one
+        #[arg(long, default_value_t = 3000)]
+        port: u16,
+    },
+    /// Join a chat: type to talk, /help lists the commands
+    #[command(after_help = join::COMMANDS)]
+    Join {
+        /// The server, such as http://127.0.0.1:3000
+        url: String,
+        /// The name that the others see
+        #[arg(long)]
+        name: Name,
+        /// The room to join
+        #[arg(long, default_value_t = RoomName::default())]
+        room: RoomName,
+        /// Where received files are saved
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        downloads: PathBuf,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    exit(match Arguments::parse().command {
+        None => story::tell().await,
+        Some(Command::Serve { host, port }) => serve(&host, port).await,
+        Some(Command::Join { url, name, room, downloads }) => {
+            join::run(&url, name, room, downloads).await
+        }
+    })
+}
+
+async fn serve(host: &str, port: u16) -> Result<(), Failure> {
+    let (listener, url) = server::listen(HubConfig::default(), host, port).await?;
+    println!("listening on {url}");
+    println!("join with: cargo run --example chat -- join {url} --name NAME");
+    asked_to_end().await?;
+    listener.close().await;
+    Ok(())
+}

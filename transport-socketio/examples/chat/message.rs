@@ -1,0 +1,146 @@
+//! What the peers of a chat say to one another. The events are those of the original's chat demo, with a name
+//! in addition, so that its users can take part.
+
+use serde::{Deserialize, Serialize};
+use socketio_p2p_core::Packet;
+use socketio_p2p_core::codec::{Blob, EncodeError};
+
+/// The longest name in characters.
+const MAX_NAME: usize = 24;
+
+/// The longest text in characters that is shown.
+const MAX_TEXT: usize = 4000;
+
+/// A name as others may show it: without control characters, not too long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name(String);
+
+impl Name {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What is left of a name that a peer gives itself.
+    fn clean(name: &str) -> Option<Self> {
+        let name = printable(name.trim(), MAX_NAME);
+        (!name.is_empty()).then_some(Self(name))
+    }
+}
+
+impl std::str::FromStr for Name {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match Self::clean(name) {
+            Some(clean) if clean.0 == name => Ok(clean),
+            _ => Err(format!("a name has 1 to {MAX_NAME} printable characters")),
+        }
+    }
+}
+
+/// The text without what could play tricks on a terminal.
+pub(crate) fn printable(text: &str, max: usize) -> String {
+    let mut characters = text.chars().filter(|&c| is_printable(c));
+    let mut clean: String = characters.by_ref().take(max).collect();
+    if characters.next().is_some() {
+        clean.push('…');
+    }
+    clean
+}
+
+/// No control characters, and none that change the direction or the place of others.
+pub(crate) fn is_printable(c: char) -> bool {
+    let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    !c.is_control() && !invisible
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Message {
+    /// Tells a newcomer who we are.
+    Hello(Name),
+    Text {
+        name: Option<Name>,
+        text: String,
+    },
+    /// Asks everybody to send directly from now on.
+    Private,
+    /// A file, in one blob or several.
+    File {
+        name: String,
+        blobs: Vec<Blob>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Hello {
+    name: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Text {
+    text_val: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    #[serde(default)]
+    name: String,
+    file: Blobs,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Blobs {
+    One(Blob),
+    Many(Vec<Blob>),
+}
+
+impl Message {
+    pub(crate) fn to_packet(&self) -> Result<Packet, EncodeError> {
+        match self {
+            Self::Hello(name) => {
+                Packet::event("peer-name", &(Hello { name: name.as_str().to_owned() },))
+            }
+            Self::Text { name, text } => {
+                let name = name.as_ref().map(|name| name.as_str().to_owned());
+                Packet::event("peer-msg", &(Text { text_val: text.clone(), name },))
+            }
+            Self::Private => Packet::event("go-private", &(true,)),
+            Self::File { name, blobs } => {
+                let file = match &blobs[..] {
+                    [one] => Blobs::One(one.clone()),
+                    many => Blobs::Many(many.to_vec()),
+                };
+                Packet::event("peer-file", &(File { name: name.clone(), file },))
+            }
+        }
+    }
+
+    /// Reads what a peer said; none when it is nothing that a chat knows.
+    pub(crate) fn from_packet(packet: &Packet) -> Option<Self> {
+        match packet.event_name()?.as_ref() {
+            "peer-name" => {
+                let (Hello { name },) = packet.args().ok()?;
+                Some(Self::Hello(Name::clean(&name)?))
+            }
+            "peer-msg" => {
+                let (Text { text_val, name },) = packet.args().ok()?;
+                let name = name.and_then(|name| Name::clean(&name));
+                Some(Self::Text { name, text: printable(&text_val, MAX_TEXT) })
+            }
+            "go-private" => Some(Self::Private),
+            "peer-file" => {
+                let (File { name, file },) = packet.args().ok()?;
+                let blobs = match file {
+                    Blobs::One(blob) => vec![blob],
+                    Blobs::Many(blobs) => blobs,
+                };
+                Some(Self::File { name, blobs })
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What the examples share: a peer on real transports, standard input, and emits that wait for room.
+
+#![allow(dead_code, reason = "no example uses all of it")]
+
+pub(crate) mod input;
+pub(crate) mod outgoing;
+pub(crate) mod server;
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use socketio_p2p_core::Config;
+use socketio_p2p_core::driver::Driver;
+use socketio_p2p_transport_socketio::{SocketIoSignaling, TokioClock, random_seed};
+use socketio_p2p_transport_webrtc::{WebRtcConfig, WebRtcTransport};
+
+/// A session on a Socket.IO server and WebRTC data channels.
+pub(crate) type Node = Driver<SocketIoSignaling, WebRtcTransport, TokioClock>;
+
+/// Why an example ends with exit status 1: the words for standard error.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Puts a session together with its transports. It connects as soon as its events are asked for.
+pub(crate) fn node(
+    server: &str,
+    config: Config,
+    direct: WebRtcConfig,
+    seed: Option<[u8; 32]>,
+) -> Result<Node, Failure> {
+    let seed = seed.map_or_else(random_seed, Ok)?;
+    let signaling = SocketIoSignaling::new(server)?;
+    Ok(Driver::new(config, seed, signaling, WebRtcTransport::new(direct), TokioClock::new()))
+}
+
+/// The exit status of an example, and its last words.
+#[allow(clippy::print_stderr, reason = "it is a program")]
+pub(crate) fn exit(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `1 peer`, `2 peers`.
+pub(crate) fn count(number: usize, what: impl Display) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Resolves when the process is asked to end: Ctrl-C, or SIGTERM where there is such a thing.
+pub(crate) async fn asked_to_end() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}

@@ -1,0 +1,177 @@
+//! Emits that a full queue turned away: they wait here, in order, and go when there is room.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use socketio_p2p_core::codec::Value;
+use socketio_p2p_core::{EmitError, EmitId, Packet, PeerId, ReplyToken, Target};
+
+use super::Node;
+
+/// The most answers that wait, and their bytes together. A peer that asks for more than it takes in does not get
+/// the rest.
+const MAX_REPLIES: usize = 1024;
+const MAX_REPLY_BYTES: usize = 16 << 20;
+
+/// What happened to one peer's copy of an emit.
+#[derive(Debug)]
+pub(crate) enum Progress<T> {
+    /// It is on its way under this id.
+    Accepted { peer: PeerId, emit: EmitId, tag: T },
+    /// The queue for the peer is full; the emit waits. Reported once.
+    Blocked { peer: PeerId },
+    /// It will not be sent.
+    Failed { peer: PeerId, error: EmitError, tag: T },
+}
+
+/// An event, and what its sender knows it by.
+#[derive(Debug)]
+pub(crate) struct Outgoing<T> {
+    pub(crate) packet: Packet,
+    /// `Some`: the receiver is to answer, within this time if one is given.
+    pub(crate) ack: Option<Option<Duration>>,
+    pub(crate) tag: T,
+}
+
+/// Emits and answers that wait for room.
+///
+/// While [`is_waiting`](Self::is_waiting), the application makes no new emits: then nothing overtakes, and what is
+/// kept is one event per peer.
+#[derive(Debug)]
+pub(crate) struct Backlog<T> {
+    emits: Vec<(PeerId, Outgoing<T>)>,
+    replies: VecDeque<(ReplyToken, Vec<Value>, usize)>,
+    reply_bytes: usize,
+}
+
+impl<T> Default for Backlog<T> {
+    fn default() -> Self {
+        Self { emits: Vec::new(), replies: VecDeque::new(), reply_bytes: 0 }
+    }
+}
+
+impl<T: Clone> Backlog<T> {
+    /// Whether an emit waits for room.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.emits.is_empty()
+    }
+
+    /// Sends an event to one peer or to all. What concerns the event itself is an error; what became of it for
+    /// each peer, room or not, is in the result.
+    pub(crate) fn emit(
+        &mut self,
+        node: &mut Node,
+        to: Target,
+        event: &Outgoing<T>,
+    ) -> Result<Vec<Progress<T>>, EmitError> {
+        let verdicts = attempt(node, to, event)?;
+        Ok(verdicts.into_iter().map(|verdict| self.note(verdict, event)).collect())
+    }
+
+    fn note(&mut self, verdict: Verdict, event: &Outgoing<T>) -> Progress<T> {
+        let tag = event.tag.clone();
+        match verdict {
+            Ok((peer, emit)) => Progress::Accepted { peer, emit, tag },
+            Err((peer, EmitError::Blocked { .. })) => {
+                let Outgoing { packet, ack, .. } = event;
+                let kept = Outgoing { packet: packet.clone(), ack: *ack, tag };
+                self.emits.push((peer.clone(), kept));
+                Progress::Blocked { peer }
+            }
+            Err((peer, error)) => Progress::Failed { peer, error, tag },
+        }
+    }
+
+    /// Answers an event now or as soon as there is room.
+    pub(crate) fn reply(
+        &mut self,
+        node: &mut Node,
+        token: ReplyToken,
+        args: Vec<Value>,
+        bytes: usize,
+    ) -> Result<(), EmitError> {
+        match node.reply(&token, &args) {
+            Ok(()) => return Ok(()),
+            Err(error @ EmitError::Blocked { .. }) => {
+                let bytes = self.reply_bytes + bytes;
+                if self.replies.len() >= MAX_REPLIES || bytes > MAX_REPLY_BYTES {
+                    return Err(error);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        self.reply_bytes += bytes;
+        self.replies.push_back((token, args, bytes));
+        Ok(())
+    }
+
+    /// Tries again what waits for a peer: it is writable, or gone.
+    pub(crate) fn retry(&mut self, node: &mut Node, peer: &PeerId) -> Vec<Progress<T>> {
+        let mut progress = Vec::new();
+        for (to, event) in std::mem::take(&mut self.emits) {
+            if to != *peer {
+                self.emits.push((to, event));
+                continue;
+            }
+            match try_emit(node, &to, &event) {
+                Ok(emit) => {
+                    progress.push(Progress::Accepted { peer: to, emit, tag: event.tag });
+                }
+                Err(EmitError::Blocked { .. }) => self.emits.push((to, event)),
+                Err(error) => {
+                    progress.push(Progress::Failed { peer: to, error, tag: event.tag });
+                }
+            }
+        }
+        let mut full = false;
+        for (token, args, bytes) in std::mem::take(&mut self.replies) {
+            let mine = token.peer() == peer;
+            if mine && !full {
+                match node.reply(&token, &args) {
+                    Err(EmitError::Blocked { .. }) => full = true,
+                    // Answered, or nobody waits for the answer any more.
+                    Ok(()) | Err(_) => {
+                        self.reply_bytes -= bytes;
+                        continue;
+                    }
+                }
+            }
+            self.replies.push_back((token, args, bytes));
+        }
+        progress
+    }
+}
+
+/// Each peer that got the event, under which id, and each that did not, and why.
+type Verdict = Result<(PeerId, EmitId), (PeerId, EmitError)>;
+
+fn attempt<T>(node: &mut Node, to: Target, event: &Outgoing<T>) -> Result<Vec<Verdict>, EmitError> {
+    match (to, event.ack) {
+        (Target::Peer(peer), _) => match try_emit(node, &peer, event) {
+            Ok(emit) => Ok(vec![Ok((peer, emit))]),
+            Err(error @ EmitError::Blocked { .. }) => Ok(vec![Err((peer, error))]),
+            Err(error) => Err(error),
+        },
+        // One call for all: on the relay they share one upload.
+        (Target::All, None) => {
+            let emitted = node.emit(Target::All, &event.packet)?;
+            let accepted = emitted.accepted.into_iter().map(|peer| Ok((peer, emitted.id)));
+            Ok(accepted.chain(emitted.rejected.into_iter().map(Err)).collect())
+        }
+        (Target::All, Some(_)) => {
+            let peers: Vec<PeerId> = node.session().peers().map(|peer| peer.id).collect();
+            let ask = |peer: PeerId| match try_emit(node, &peer, event) {
+                Ok(emit) => Ok((peer, emit)),
+                Err(error) => Err((peer, error)),
+            };
+            Ok(peers.into_iter().map(ask).collect())
+        }
+    }
+}
+
+fn try_emit<T>(node: &mut Node, peer: &PeerId, event: &Outgoing<T>) -> Result<EmitId, EmitError> {
+    match event.ack {
+        Some(timeout) => node.emit_with_ack(peer, &event.packet, timeout),
+        None => node.emit(peer, &event.packet).map(|emitted| emitted.id),
+    }
+}

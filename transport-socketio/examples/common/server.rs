@@ -1,0 +1,21 @@
+//! The signalling server of the examples.
+
+use socketio_p2p_core::hub::HubConfig;
+use socketio_p2p_transport_socketio::{Listener, SignalingServer};
+
+use super::Failure;
+
+/// Listens at a host and port, 0 for a free one. The text is the URL for clients.
+pub(crate) async fn listen(
+    config: HubConfig,
+    host: &str,
+    port: u16,
+) -> Result<(Listener, String), Failure> {
+    let host = match host.parse() {
+        Ok(std::net::IpAddr::V6(address)) => format!("[{address}]"),
+        Ok(std::net::IpAddr::V4(_)) | Err(_) => host.to_owned(),
+    };
+    let listener = SignalingServer::new(config).listen(format!("{host}:{port}")).await?;
+    let url = format!("http://{host}:{}", listener.local_addr().port());
+    Ok((listener, url))
+}

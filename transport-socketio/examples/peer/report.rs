@@ -1,0 +1,103 @@
+//! The lines that go out.
+
+use std::io::{self, Write as _};
+
+use serde_json::{Number, Value, json};
+use socketio_p2p_core::{LeaveReason, Path, Peer, PeerId};
+
+/// Standard output: one JSON object a line, flushed.
+///
+/// A line waits until the reader takes it, and the session with it. That is the backpressure of this program: a
+/// script that does not read makes its peers wait.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// What made writing impossible, once it has.
+    broken: Option<io::Error>,
+}
+
+impl Report {
+    /// Fails when a line could not be written: nobody reads any more.
+    pub(crate) fn check(&mut self) -> io::Result<()> {
+        self.broken.take().map_or(Ok(()), Err)
+    }
+
+    fn line(&mut self, line: &Value) {
+        let mut output = io::stdout().lock();
+        let written = writeln!(output, "{line}").and_then(|()| output.flush());
+        if let Err(error) = written {
+            self.broken.get_or_insert(error);
+        }
+    }
+
+    pub(crate) fn connected(&mut self, id: &PeerId) {
+        self.line(&json!({ "ev": "connected", "id": id }));
+    }
+
+    pub(crate) fn joined(&mut self, peer: &PeerId) {
+        self.line(&json!({ "ev": "peer-joined", "peer": peer }));
+    }
+
+    pub(crate) fn left(&mut self, peer: &PeerId, reason: LeaveReason) {
+        self.line(&json!({ "ev": "peer-left", "peer": peer, "reason": reason.to_string() }));
+    }
+
+    pub(crate) fn away(&mut self, peer: &PeerId) {
+        self.line(&json!({ "ev": "peer-away", "peer": peer }));
+    }
+
+    pub(crate) fn back(&mut self, peer: &PeerId) {
+        self.line(&json!({ "ev": "peer-back", "peer": peer }));
+    }
+
+    pub(crate) fn path(&mut self, peer: &PeerId, path: &Path) {
+        self.line(&json!({ "ev": "path", "peer": peer, "path": path_name(path) }));
+    }
+
+    pub(crate) fn ready(&mut self) {
+        self.line(&json!({ "ev": "ready" }));
+    }
+
+    pub(crate) fn upgrade(&mut self) {
+        self.line(&json!({ "ev": "upgrade" }));
+    }
+
+    pub(crate) fn received(&mut self, from: &PeerId, path: &Path, name: &str, args: Value) {
+        self.line(&json!({
+            "ev": "received", "from": from, "path": path_name(path), "name": name, "args": args,
+        }));
+    }
+
+    pub(crate) fn ack(&mut self, ack: &Number, from: &PeerId, args: Value) {
+        self.line(&json!({ "ev": "ack", "ack": ack, "from": from, "args": args }));
+    }
+
+    pub(crate) fn peers(&mut self, peers: impl Iterator<Item = Peer>) {
+        let peers = peers.map(|peer| {
+            let path = peer.path.as_ref().map(path_name);
+            json!({ "id": peer.id, "path": path, "v": peer.version })
+        });
+        self.line(&json!({ "ev": "peers", "peers": peers.collect::<Value>() }));
+    }
+
+    pub(crate) fn blocked(&mut self, peer: &PeerId) {
+        self.line(&json!({ "ev": "blocked", "peer": peer }));
+    }
+
+    /// `outcome`: `delivered`, `failed` or `unknown`.
+    pub(crate) fn outcome(&mut self, outcome: &str, id: &Number, peer: &PeerId) {
+        self.line(&json!({ "ev": outcome, "id": id, "peer": peer }));
+    }
+
+    pub(crate) fn error(&mut self, message: impl Into<String>) {
+        self.line(&json!({ "ev": "error", "message": message.into() }));
+    }
+}
+
+fn path_name(path: &Path) -> &'static str {
+    match path {
+        Path::Relay => "relay",
+        Path::Direct => "direct",
+        // The other ways lead through a third peer.
+        _ => "via",
+    }
+}

@@ -1,0 +1,70 @@
+//! The signalling server alone.
+//!
+//! ```text
+//! cargo run --example server -- --port 3000
+//! ```
+
+#![allow(clippy::print_stdout, reason = "it is a program")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod key;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use socketio_p2p_core::hub::HubConfig;
+
+use self::common::{Failure, asked_to_end, exit, server};
+
+/// A signalling server for socketio-p2p: peers meet here, and talk through it until they talk directly.
+///
+/// It prints `listening on http://HOST:PORT` when it is ready and runs until Ctrl-C or SIGTERM.
+#[derive(Debug, Parser)]
+#[command(name = "server")]
+struct Arguments {
+    /// The address to listen at; 0.0.0.0 lets in other machines
+    #[arg(long, default_value = "127.0.0.1")]
+    host: String,
+    /// The port to listen at; 0 takes a free one
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    /// The most peers in a room; further ones are refused
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = capacity)]
+    room_capacity: usize,
+    /// A file with 64 hex digits, the key of the peers' resume tokens: with the same key peers keep their
+    /// identity when the server restarts. The environment variable SOCKETIO_P2P_TOKEN_KEY may hold the digits
+    /// instead. Without either each run has a key of its own
+    #[arg(long, value_name = "FILE")]
+    token_key_file: Option<PathBuf>,
+}
+
+fn capacity(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("a room holds at least 1 peer".to_owned()),
+        Ok(capacity) => Ok(capacity),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    exit(serve(Arguments::parse()).await)
+}
+
+async fn serve(arguments: Arguments) -> Result<(), Failure> {
+    let mut config = HubConfig::default().with_room_capacity(arguments.room_capacity);
+    if let Some(key) = key::read(arguments.token_key_file.as_deref())? {
+        config = config.with_token_key(key);
+    }
+    let (listener, url) = server::listen(config, &arguments.host, arguments.port).await?;
+    let mut output = std::io::stdout();
+    writeln!(output, "listening on {url}")?;
+    output.flush()?;
+    asked_to_end().await?;
+    listener.close().await;
+    Ok(())
+}

@@ -9,10 +9,12 @@
     reason = "a test fails by panicking and says what it skips"
 )]
 
+mod chat_files;
 mod client;
 #[cfg(not(feature = "rustls"))]
 mod no_tls;
 mod npm;
+mod processes;
 mod server;
 mod support;
 #[cfg(feature = "rustls")]

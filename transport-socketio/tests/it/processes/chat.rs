@@ -1,0 +1,109 @@
+//! The `chat` program.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::process::{Process, turn};
+
+#[tokio::test]
+async fn the_story_is_told_to_its_end() {
+    let _turn = turn().await;
+    let mut chat = Process::start("chat", &[]);
+    chat.ends_with(0).await;
+    let story = chat.lines().join("\n");
+    for part in [
+        "They talk through the server",
+        "They go private",
+        "They talk directly",
+        "byte for byte",
+        "is cut",
+        "nothing was lost",
+        "They leave",
+        "All 22 events arrived, each once, whole and in order",
+    ] {
+        assert!(story.contains(part), "{part:?} is missing:\n{story}");
+    }
+    assert!(!story.contains('\u{1b}'), "colours are for terminals");
+    assert_eq!(chat.errors(), "");
+}
+
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("chat-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn two_people_talk_go_private_and_share_files() {
+    let _turn = turn().await;
+    let (outbox, inbox) = (Directory::new("outbox"), Directory::new("inbox"));
+    let server = Process::start("chat", &["serve", "--port", "0"]);
+    let line = server.line("listening on ").await;
+    let url = line.strip_prefix("listening on ").unwrap();
+    let mut ann = Process::start("chat", &["join", url, "--name", "Ann"]);
+    let inbox_path = inbox.0.to_str().unwrap();
+    let args = ["join", url, "--name", "Ben", "--downloads", inbox_path];
+    ann.line("you are in the room lobby").await;
+    let mut ben = Process::start("chat", &args);
+    ann.line("Ben is here").await;
+    ben.line("Ann is here").await;
+
+    ann.write("Hello Ben").await;
+    let hello = ben.line("Hello Ben").await;
+    assert!(hello.contains("server") && hello.contains("Ann"), "{hello}");
+
+    ann.line("/private").await;
+    ben.write("/private").await;
+    ben.line("you reach Ann directly").await;
+    ann.line("Ben goes private").await;
+    ann.line("you reach Ben directly").await;
+    ann.write("Now only you hear me").await;
+    let private = ben.line("Now only you hear me").await;
+    assert!(private.contains("direct"), "{private}");
+
+    let content: Vec<u8> = (0..300_000_u32).map(|index| (index / 7) as u8).collect();
+    fs::write(outbox.path(".photo.jpg"), &content).unwrap();
+    for saved in ["photo.jpg", "photo (1).jpg"] {
+        ann.write(&format!("/file {}", outbox.path(".photo.jpg"))).await;
+        let line = ben.line(&inbox.path(saved)).await;
+        assert!(line.contains("300,000 bytes"), "{line}");
+        assert!(fs::read(inbox.path(saved)).unwrap() == content, "{saved} differs");
+    }
+    ann.write(&format!("/file {}", outbox.path("missing.txt"))).await;
+    ann.line(&format!("cannot read {}", outbox.path("missing.txt"))).await;
+    ann.write("/dance").await;
+    ann.line("there is no /dance").await;
+    ann.write("/peers").await;
+    ann.line("Ben          directly").await;
+
+    ben.write("/quit").await;
+    ben.ends_with(0).await;
+    ann.line("Ben is gone: left").await;
+    ann.close_input();
+    ann.ends_with(0).await;
+    assert_eq!((ann.errors(), ben.errors()), (String::new(), String::new()));
+}
+
+#[tokio::test]
+async fn names_that_cannot_be_shown_are_usage_errors() {
+    let _turn = turn().await;
+    let long = "n".repeat(100);
+    for name in ["", " ", "a\u{1b}[31mb", long.as_str()] {
+        let mut chat = Process::start("chat", &["join", "http://127.0.0.1:1", "--name", name]);
+        chat.ends_with(2).await;
+    }
+}

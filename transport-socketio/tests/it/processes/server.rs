@@ -1,0 +1,87 @@
+//! The `server` program.
+
+use std::net::TcpListener;
+
+use serde_json::json;
+
+use super::process::{Peer, Process, Server, turn};
+
+#[tokio::test]
+async fn it_says_where_it_listens_and_nothing_else() {
+    let _turn = turn().await;
+    let server = Server::start(&["--host", "127.0.0.1"]).await;
+    assert!(server.url.starts_with("http://127.0.0.1:"), "{}", server.url);
+    assert_ne!(server.port(), "0");
+    assert_eq!(server.process.lines().len(), 1);
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_its_host() {
+    let _turn = turn().await;
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port().to_string();
+    let mut process = Process::start("server", &["--port", &port]);
+    process.ends_with(1).await;
+    let errors = process.errors();
+    assert!(errors.contains(&format!("127.0.0.1:{port}")) && errors.contains("in use"), "{errors}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn it_ends_cleanly_when_asked_to() {
+    let _turn = turn().await;
+    let mut server = Server::start(&[]).await;
+    let peer = Peer::join(&server, &[]).await;
+    server.process.terminate();
+    server.process.ends_with(0).await;
+    peer.error(&["server", "next try"]).await;
+}
+
+#[tokio::test]
+async fn a_bad_command_line_is_a_usage_error() {
+    let _turn = turn().await;
+    for args in [&["--port", "nonsense"][..], &["--room-capacity", "0"], &["--what"]] {
+        let mut process = Process::start("server", args);
+        process.ends_with(2).await;
+        assert!(process.errors().contains(args[0]), "{}", process.errors());
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_is_named_and_never_shown() {
+    let _turn = turn().await;
+    let mut process = Process::start("server", &["--token-key-file", "no/such/key"]);
+    process.ends_with(1).await;
+    assert!(process.errors().contains("no/such/key"), "{}", process.errors());
+    let secret = "5ec2e7".repeat(10);
+    let env = [("SOCKETIO_P2P_TOKEN_KEY", secret.as_str())];
+    let mut process = Process::start_with("server", &["--port", "0"], &env);
+    process.ends_with(1).await;
+    let errors = process.errors();
+    assert!(errors.contains("SOCKETIO_P2P_TOKEN_KEY") && !errors.contains("5ec2e7"), "{errors}");
+}
+
+#[tokio::test]
+async fn with_the_same_key_peers_keep_their_identity_over_a_restart() {
+    let _turn = turn().await;
+    let key = std::env::temp_dir().join(format!("processes-key-{}", std::process::id()));
+    std::fs::write(&key, format!("{}\n", "0123456789abcdef".repeat(4))).unwrap();
+    let args = ["--token-key-file", key.to_str().unwrap()];
+    let mut server = Server::start(&args).await;
+    let peers = Peer::join_all(&server, 2, &[]).await;
+    peers[0].direct_to(&[&peers[1]]).await;
+    peers[1].direct_to(&[&peers[0]]).await;
+    server.process.kill().await;
+    peers[0].error(&["server", "next try"]).await;
+    let _server = Server::start_at(server.port(), &args).await;
+    for peer in &peers {
+        let connected = |events: &[serde_json::Value]| {
+            let mut connected = events.iter().filter(|event| event["ev"] == "connected");
+            connected.nth(1).cloned()
+        };
+        let again = peer.until("the second connection", connected).await;
+        assert_eq!(again["id"], json!(peer.id));
+        assert_eq!(peer.count("peer-left") + peer.count("peer-away"), 0);
+    }
+    std::fs::remove_file(&key).unwrap();
+}

@@ -306,6 +306,7 @@ impl Link {
         if self.state == State::Closed || self.leaving {
             return;
         }
+        self.update_presence(cx);
         let path = if self.state == State::Direct {
             Some(Path::Direct)
         } else if self.relay_up && cx.policy != Policy::DirectOnly {
@@ -323,7 +324,6 @@ impl Link {
                 cx.out.events.push_back(Event::PathChanged { peer: self.peer.clone(), path });
             }
         }
-        self.update_presence(cx);
     }
 
     fn change_path(&mut self, before: Option<&Path>, cx: &mut Context<'_>) {

@@ -295,3 +295,19 @@ fn an_end_that_was_forgotten_before_it_heard_the_other_starts_anew() {
         assert_eq!(outcomes(&mesh.take_events(a)), [Outcome::Unknown, Outcome::Delivered]);
     }
 }
+
+#[test]
+fn a_peer_is_back_before_its_path_is_told() {
+    let (mut mesh, a, b) = direct_pair(&Config::default());
+    mesh.stop_server();
+    mesh.close_direct(a, b);
+    mesh.run_for(Duration::from_secs(1));
+    mesh.start_server();
+    mesh.take_events(a);
+    mesh.run_for(Duration::from_secs(3));
+    let events = mesh.take_events(a);
+    let position = |is: fn(&Event) -> bool| events.iter().position(is);
+    let back = position(|event| matches!(event, Event::PeerBack { .. }));
+    let path = position(|event| matches!(event, Event::PathChanged { path: Path::Relay, .. }));
+    assert!(back.is_some() && back < path, "{events:?}");
+}

@@ -334,6 +334,9 @@ impl Mesh {
             .into_iter()
             .map(|((at, number), delivery)| ((at + by, number), delivery))
             .collect();
+        for last in self.flows.values_mut() {
+            *last = *last + by;
+        }
     }
 
     // ----- running -----

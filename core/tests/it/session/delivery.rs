@@ -365,3 +365,18 @@ fn a_receiver_that_closes_acknowledges_what_it_has_before_it_goes() {
         assert_eq!(outcomes(&mesh.take_events(a)), [Outcome::Delivered]);
     }
 }
+
+#[test]
+fn a_jump_of_the_clock_does_not_change_the_order_on_the_wire() {
+    let config = Config::default().with_policy(Policy::RelayOnly);
+    let (mut mesh, nodes) = mesh(2, &config);
+    let latency = |relay| Latency { relay, direct: Duration::from_millis(5) };
+    mesh.set_latency(latency(Duration::from_secs(1)));
+    mesh.emit(nodes[0], Target::All, &numbered(0)).unwrap();
+    mesh.jump_clock(Duration::from_secs(100));
+    mesh.set_latency(latency(Duration::from_millis(1)));
+    // The server sees the end of the connection after what was sent on it.
+    mesh.set_reachable(nodes[0], false);
+    mesh.run_for(Duration::from_secs(3));
+    assert_eq!(numbers(&mut mesh, nodes[1]).len(), 1);
+}

@@ -409,7 +409,8 @@ impl Mesh {
         assert!(self.run_until(Duration::from_secs(60), done), "{a:?} and {b:?} are not direct");
     }
 
-    /// Steps until no session has anything queued for anyone and nothing is on the wire but probes.
+    /// Steps until no session has anything queued for anyone: all that was emitted has arrived and been
+    /// acknowledged. Probes, signals and attempts at direct paths may be under way.
     ///
     /// # Panics
     /// When that takes longer than ten minutes of virtual time.

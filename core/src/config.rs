@@ -85,7 +85,7 @@ pub struct Config {
     pub retransmit_timeout: Duration,
     /// How long `emit_with_ack` waits for the answer when the caller says nothing. Default: 10 s.
     pub ack_timeout: Duration,
-    /// The most answers a session waits for at a time. Default: 1024.
+    /// The most answers of one peer that a session waits for at a time. Default: 1024.
     pub max_pending_acks: usize,
     /// How long `close` may take to deliver what was accepted. Default: 5 s.
     pub close_timeout: Duration,

@@ -239,13 +239,8 @@ impl Link {
         self.arm_retransmit(cx);
         match next {
             Next::Whole { packet, seq, emit } => {
-                let head = packet.head().as_bytes().clone();
-                let parts = std::iter::once(head).chain(packet.attachments().iter().cloned());
-                Some(Envelope {
-                    recipient: self.recipient(Some(Sequence { lane, seq })),
-                    parts: parts.collect(),
-                    emit,
-                })
+                let recipient = self.recipient(Some(Sequence { lane, seq }));
+                Some(Envelope { recipient, parts: parts(&packet), emit })
             }
             Next::Fragment(fragment) => self.enclose_control(&Control::Fragment(fragment)),
         }
@@ -287,9 +282,7 @@ impl Link {
     fn enclose_control(&self, control: &Control) -> Option<Envelope> {
         // What we encode ourselves always fits: numbers, and pieces of a bounded size.
         let packet = control.to_packet().ok()?;
-        let head = packet.head().as_bytes().clone();
-        let parts = std::iter::once(head).chain(packet.attachments().iter().cloned()).collect();
-        Some(Envelope { recipient: self.recipient(None), parts, emit: None })
+        Some(Envelope { recipient: self.recipient(None), parts: parts(&packet), emit: None })
     }
 
     fn recipient(&self, sequence: Option<Sequence>) -> Recipient {
@@ -374,6 +367,12 @@ impl Link {
             cx.out.events.push_back(Event::Writable { peer: self.peer.clone() });
         }
     }
+}
+
+/// What an envelope carries: the packet's head and attachments.
+fn parts(packet: &Packet) -> Vec<Bytes> {
+    let head = packet.head().as_bytes().clone();
+    std::iter::once(head).chain(packet.attachments().iter().cloned()).collect()
 }
 
 /// Whether a v0 peer's end of a channel takes the packet: its head in one message, its blob in pieces.

@@ -38,13 +38,7 @@ impl Link {
     /// The application wants the direct path.
     pub(crate) fn upgrade(&mut self, cx: &mut Context<'_>) {
         self.wanted = true;
-        self.eligible = true;
-        self.attempts = 0;
-        if matches!(self.state, State::Relayed | State::Backoff) {
-            self.step(Input::Retry);
-            self.schedule_offer_now();
-        }
-        self.promote(cx);
+        self.start_anew(cx);
     }
 
     /// The policy has changed.
@@ -58,17 +52,20 @@ impl Link {
                     self.close_connection(cx);
                 }
             }
-            Policy::Automatic | Policy::Manual | Policy::DirectOnly => {
-                self.eligible = true;
-                self.attempts = 0;
-                if matches!(self.state, State::Relayed | State::Backoff) {
-                    self.step(Input::Retry);
-                    self.schedule_offer_now();
-                }
-                self.promote(cx);
-            }
+            Policy::Automatic | Policy::Manual | Policy::DirectOnly => self.start_anew(cx),
         }
         self.update_paths(cx);
+    }
+
+    /// Forgets earlier failures and declines.
+    fn start_anew(&mut self, cx: &mut Context<'_>) {
+        self.eligible = true;
+        self.attempts = 0;
+        if matches!(self.state, State::Relayed | State::Backoff) {
+            self.step(Input::Retry);
+            self.schedule_offer_now();
+        }
+        self.promote(cx);
     }
 
     /// Starts an attempt. The caller has seen that there is room for one.

@@ -16,7 +16,6 @@
 //! echo '{"frames":["2[\"hello\",1]"]}' | cargo run -p socketio-p2p-core --example codec
 //! ```
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, BufRead, Write};
 
@@ -286,7 +285,7 @@ fn resolve_bytes(value: Value) -> Result<Value, base64::DecodeError> {
                 entries
                     .into_iter()
                     .map(|(key, value)| Ok((key, resolve_bytes(value)?)))
-                    .collect::<Result<BTreeMap<_, _>, _>>()?,
+                    .collect::<Result<_, _>>()?,
             ),
         },
         scalar @ (Value::Null

@@ -84,6 +84,7 @@ mod error;
 pub(crate) mod header;
 mod json;
 mod limits;
+pub mod object;
 mod placeholder;
 mod ser;
 pub(crate) mod validate;
@@ -98,4 +99,5 @@ pub use error::{
 };
 pub use header::is_reserved_event_name;
 pub use limits::{Limits, MAX_DEPTH};
+pub use object::Object;
 pub use value::{Number, Value};

@@ -1,6 +1,5 @@
 //! JSON with bytes, for those who do not know the type of a payload.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
@@ -8,10 +7,9 @@ use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::attachments;
+use super::object::Object;
 
 /// A value of a payload: JSON, and byte strings where the payload has attachments.
-///
-/// Objects are kept in the order of their keys; of equal keys the last one counts, as in JavaScript.
 #[derive(Clone, Default, PartialEq)]
 pub enum Value {
     /// `null`.
@@ -26,7 +24,7 @@ pub enum Value {
     /// An array.
     Array(Vec<Value>),
     /// An object.
-    Object(BTreeMap<String, Value>),
+    Object(Object),
     /// An attachment, shared.
     Bytes(Bytes),
 }
@@ -66,6 +64,18 @@ impl From<i64> for Number {
     }
 }
 
+impl From<u32> for Number {
+    fn from(value: u32) -> Self {
+        Self::Unsigned(value.into())
+    }
+}
+
+impl From<i32> for Number {
+    fn from(value: i32) -> Self {
+        i64::from(value).into()
+    }
+}
+
 impl From<f64> for Number {
     fn from(value: f64) -> Self {
         Self::Float(value)
@@ -81,7 +91,7 @@ impl fmt::Debug for Value {
             Self::Number(_) => f.write_str("Number"),
             Self::String(text) => write!(f, "String({} bytes)", text.len()),
             Self::Array(items) => write!(f, "Array({} values)", items.len()),
-            Self::Object(entries) => write!(f, "Object({} entries)", entries.len()),
+            Self::Object(object) => object.fmt(f),
             Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
         }
     }
@@ -177,12 +187,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Array(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut object = BTreeMap::new();
-        while let Some((key, value)) = entries.next_entry()? {
-            object.insert(key, value);
-        }
-        Ok(Value::Object(object))
+    #[inline]
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Value, A::Error> {
+        Object::read(entries).map(Value::Object)
     }
 }
 
@@ -222,8 +229,20 @@ impl From<Vec<Value>> for Value {
     }
 }
 
-impl From<BTreeMap<String, Value>> for Value {
-    fn from(entries: BTreeMap<String, Value>) -> Self {
-        Self::Object(entries)
+impl From<Object> for Value {
+    fn from(object: Object) -> Self {
+        Self::Object(object)
     }
 }
+
+macro_rules! from_numbers {
+    ($($number:ty)*) => {$(
+        impl From<$number> for Value {
+            fn from(number: $number) -> Self {
+                Self::Number(number.into())
+            }
+        }
+    )*};
+}
+
+from_numbers! { u64 i64 f64 u32 i32 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use socketio_p2p_core::Packet;
-use socketio_p2p_core::codec::{Blob, EncodeError, JsonError, MAX_DEPTH, Value};
+use socketio_p2p_core::codec::{Blob, EncodeError, JsonError, MAX_DEPTH, Object, Value};
 
 fn arg<T: Serialize>(value: T) -> String {
     let packet = Packet::ack(0, &(value,)).unwrap();
@@ -137,7 +137,7 @@ fn a_blob_is_written_without_a_copy_wherever_it_stands() {
             BTreeMap::from([("a", Some(blobs[0].clone().into())), ("b", None)]),
             BTreeMap::from([("c", Some(blobs[1].clone().into()))]),
         ],
-        more: Value::Object(BTreeMap::from([("d".into(), Value::Bytes(blobs[2].clone()))])),
+        more: Value::Object(Object::from_iter([("d", Value::Bytes(blobs[2].clone()))])),
     };
     let packet = Packet::event("file", &(file,)).unwrap();
     assert_eq!(
@@ -223,7 +223,7 @@ fn an_object_that_would_be_taken_for_an_attachment_is_refused_beside_attachments
     }
     let fake = || Fake { _placeholder: true, num: 0 };
     let blob = Blob::from(vec![1]);
-    let map = |flag: Value| Value::Object(BTreeMap::from([("_placeholder".to_owned(), flag)]));
+    let map = |flag: Value| Value::Object(Object::from_iter([("_placeholder", flag)]));
     let raw = RawValue::from_string(r#"{"\u005fplaceholder":true,"num":0}"#.into()).unwrap();
     for error in [
         Packet::event("e", &(fake(), &blob)).unwrap_err(),

@@ -4,6 +4,7 @@ mod allocations;
 mod decoder;
 mod differential;
 mod encoding;
+mod objects;
 mod packets;
 mod reference;
 mod round_trip;

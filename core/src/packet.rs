@@ -103,15 +103,15 @@ impl PacketType {
     }
 
     /// The digit that stands for the type on the wire.
-    pub(crate) const fn digit(self) -> &'static str {
+    pub(crate) const fn digit(self) -> char {
         match self {
-            Self::Connect => "0",
-            Self::Disconnect => "1",
-            Self::Event => "2",
-            Self::Ack => "3",
-            Self::ConnectError => "4",
-            Self::BinaryEvent => "5",
-            Self::BinaryAck => "6",
+            Self::Connect => '0',
+            Self::Disconnect => '1',
+            Self::Event => '2',
+            Self::Ack => '3',
+            Self::ConnectError => '4',
+            Self::BinaryEvent => '5',
+            Self::BinaryAck => '6',
         }
     }
 }
@@ -252,7 +252,7 @@ impl Packet {
     /// [`EncodeError`] when the payload is no object, has bytes in it, or cannot be written.
     pub fn connect<T: Serialize + ?Sized>(payload: Option<&T>) -> Result<Self, EncodeError> {
         match payload {
-            None => Ok(Self::without_payload(PacketType::Connect)),
+            None => Ok(Self::without_payload(PacketType::Connect, "0")),
             Some(payload) => encode::with_encoder(|encoder| {
                 Ok(encoder.connect(&Namespace::default(), payload)?.to_packet())
             }),
@@ -262,7 +262,7 @@ impl Packet {
     /// Leaves the default namespace.
     #[must_use]
     pub fn disconnect() -> Self {
-        Self::without_payload(PacketType::Disconnect)
+        Self::without_payload(PacketType::Disconnect, "1")
     }
 
     /// Refuses the connection to the default namespace. The payload is an object with a `message`.
@@ -275,9 +275,9 @@ impl Packet {
         })
     }
 
-    fn without_payload(packet_type: PacketType) -> Self {
-        let header = Header::new(packet_type, 0, 1..1, None, 1);
-        Self::new(ByteString::from_static(packet_type.digit()), header, Attachments::None)
+    fn without_payload(packet_type: PacketType, head: &'static str) -> Self {
+        let header = Header::new(packet_type, 0, 1..1, None, head.len());
+        Self::new(ByteString::from_static(head), header, Attachments::None)
     }
 
     /// Puts a packet together from a payload that is JSON already; an empty one is none. The type is a binary
@@ -294,11 +294,8 @@ impl Packet {
         attachments: Vec<Bytes>,
     ) -> Result<Self, DecodeError> {
         let payload = payload.as_ref();
-        // A type, two numbers, a dash and a comma fit in the rest.
-        let mut head = String::with_capacity(payload.len() + namespace.as_str().len() + 48);
-        header::write(&mut head, packet_type, attachments.len(), namespace.as_str(), ack_id);
-        let header_len = head.len();
-        head.push_str(payload);
+        let (head, header_len, _) =
+            header::prepend(packet_type, attachments.len(), namespace.as_str(), ack_id, payload);
         let packet =
             Self::from_head_and_attachments(head.into(), attachments, &Limits::unbounded())?;
         if packet.header.payload() != header_len {
@@ -344,12 +341,10 @@ impl Packet {
     }
 
     fn with_header(mut self, namespace: &str, ack_id: Option<u64>) -> Self {
-        let payload = &self.head[self.header.payload()..];
-        let mut head = String::with_capacity(payload.len() + namespace.len() + 48);
         let (packet_type, attachments) = (self.header.packet_type(), self.header.attachments());
-        let namespace = header::write(&mut head, packet_type, attachments, namespace, ack_id);
-        self.header.set_prefix(namespace, ack_id, head.len());
-        head.push_str(payload);
+        let (head, header_len, namespace) =
+            header::prepend(packet_type, attachments, namespace, ack_id, self.payload());
+        self.header.set_prefix(namespace, ack_id, header_len);
         Self { head: ByteString::from(head), ..self }
     }
 }
@@ -380,6 +375,7 @@ impl Packet {
 
     /// The name of an event; none of the other types. A name that is a number is that number's text.
     #[must_use]
+    #[inline]
     pub fn event_name(&self) -> Option<Cow<'_, str>> {
         self.header.name().map(|name| name.read(&self.head))
     }
@@ -395,6 +391,7 @@ impl Packet {
 
     /// The attachments, in the order in which they travel.
     #[must_use]
+    #[inline]
     pub fn attachments(&self) -> &[Bytes] {
         self.attachments.as_slice()
     }
@@ -459,6 +456,7 @@ impl Packet {
     }
 
     /// All frames in order, shared.
+    #[inline]
     pub fn frames(&self) -> impl Iterator<Item = Frame> + '_ {
         let attachments = self.attachments().iter().cloned().map(Frame::Binary);
         std::iter::once(Frame::Text(self.head.clone())).chain(attachments)

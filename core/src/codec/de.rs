@@ -64,8 +64,13 @@ struct Deserializer<'de> {
 }
 
 impl<'de> Deserializer<'de> {
+    #[inline]
     fn new(text: &'de str, payload: usize, pos: usize, attachments: &'de [Bytes]) -> Result<Self> {
-        let placeholders = Placeholders::find(text, payload, attachments.len())?;
+        let placeholders = if attachments.is_empty() {
+            Placeholders::None
+        } else {
+            Placeholders::find(text, payload, attachments.len())?
+        };
         Ok(Self { text, pos, depth: MAX_DEPTH, placeholders, attachments, scratch: String::new() })
     }
 
@@ -75,7 +80,7 @@ impl<'de> Deserializer<'de> {
     }
 
     /// The byte after any whitespace.
-    #[inline]
+    #[inline(always)]
     fn peek(&mut self) -> Option<u8> {
         self.pos = json::skip_whitespace(self.bytes(), self.pos);
         self.bytes().get(self.pos).copied()
@@ -141,18 +146,28 @@ impl<'de> Deserializer<'de> {
             self.pos = end + 1;
             return Ok(Some(&self.text[start..end]));
         }
-        self.scratch.clear();
-        self.scratch.push_str(&self.text[start..end]);
-        self.pos = json::unescape_into(&mut self.scratch, self.text, end)? + 1;
+        self.unescape(start, end)?;
         Ok(None)
+    }
+
+    /// Reads on in the string literal whose text begins at `start`, where no plain character stands at `special`.
+    fn unescape(&mut self, start: usize, special: usize) -> Result<()> {
+        self.scratch.clear();
+        self.scratch.push_str(&self.text[start..special]);
+        self.pos = json::unescape_into(&mut self.scratch, self.text, special)? + 1;
+        Ok(())
     }
 
     #[inline]
     fn visit_string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
-        match self.read_string()? {
-            Some(text) => visitor.visit_borrowed_str(text),
-            None => visitor.visit_str(&self.scratch),
+        let start = self.pos + 1;
+        let end = json::find_special(self.bytes(), start);
+        if self.bytes().get(end) == Some(&b'"') {
+            self.pos = end + 1;
+            return visitor.visit_borrowed_str(&self.text[start..end]);
         }
+        self.unescape(start, end)?;
+        visitor.visit_str(&self.scratch)
     }
 
     #[inline]

@@ -71,27 +71,32 @@ impl Decoder {
     ///
     /// # Errors
     /// [`DecodeError`] when the frame is not what the protocol allows here or is over a limit.
+    #[inline]
     pub fn push(&mut self, frame: Frame) -> Result<Option<Packet>, DecodeError> {
-        match (frame, &self.pending) {
-            (Frame::Text(head), None) => self.push_head(head),
-            (Frame::Binary(bytes), Some(_)) => self.push_attachment(bytes),
-            (Frame::Binary(_), None) => {
-                Err(DecodeError::in_frame(DecodeErrorKind::UnexpectedBinary, 0))
+        match frame {
+            Frame::Text(_) if self.pending.is_some() => Err(self.unexpected_text()),
+            Frame::Text(head) => {
+                let header = Header::scan(&head, &self.limits)?;
+                if header.attachments() == 0 {
+                    return Ok(Some(Packet::new(head, header, Attachments::None)));
+                }
+                self.expect_attachments(head, header);
+                Ok(None)
             }
-            (Frame::Text(_), Some(pending)) => {
-                let got = pending.attachments.len();
-                let missing = pending.header.attachments() - got;
-                self.pending = None;
-                Err(DecodeError::in_frame(DecodeErrorKind::UnexpectedText { missing }, got + 1))
-            }
+            Frame::Binary(bytes) => self.push_attachment(bytes),
         }
     }
 
-    fn push_head(&mut self, head: ByteString) -> Result<Option<Packet>, DecodeError> {
-        let header = Header::scan(&head, &self.limits)?;
-        if header.attachments() == 0 {
-            return Ok(Some(Packet::new(head, header, Attachments::None)));
-        }
+    #[cold]
+    fn unexpected_text(&mut self) -> DecodeError {
+        let (missing, frame) = self.pending.take().map_or((0, 0), |pending| {
+            let got = pending.attachments.len();
+            (pending.header.attachments() - got, got + 1)
+        });
+        DecodeError::in_frame(DecodeErrorKind::UnexpectedText { missing }, frame)
+    }
+
+    fn expect_attachments(&mut self, head: ByteString, header: Header) {
         let attachments = match header.attachments() {
             // It needs no list.
             1 => Vec::new(),
@@ -99,11 +104,12 @@ impl Decoder {
         };
         let bytes = head.len();
         self.pending = Some(Pending { head, header, attachments, bytes });
-        Ok(None)
     }
 
     fn push_attachment(&mut self, bytes: Bytes) -> Result<Option<Packet>, DecodeError> {
-        let Some(pending) = &mut self.pending else { return Ok(None) };
+        let Some(pending) = &mut self.pending else {
+            return Err(DecodeError::in_frame(DecodeErrorKind::UnexpectedBinary, 0));
+        };
         pending.bytes = pending.bytes.saturating_add(bytes.len());
         if pending.bytes > self.limits.max_packet_bytes {
             let kind = DecodeErrorKind::PacketTooLarge { max: self.limits.max_packet_bytes };

@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use serde::Serialize;
 
 use super::attachments::{Attachments, WriteScope};
-use super::error::EncodeError;
+use super::error::{EncodeError, Refusal};
 use super::header::{self, Header, MAX_HEAD, Name, is_reserved_event_name};
 use super::ser::Serializer;
 use crate::packet::{Namespace, Packet, PacketType};
@@ -103,8 +103,13 @@ impl Encoder {
             return Err(EncodeError::ReservedEventName(name.to_owned()));
         }
         let mut header = self.begin(PacketType::Event, namespace, ack_id);
-        self.serializer(|serializer| serializer.write_args(Some(name), args))?;
-        header.set_name(Name::written(name, header.payload() + 2));
+        let start = header.payload() + 2;
+        let mut end = start;
+        self.serializer(|serializer| {
+            end = serializer.write_args(Some(name), args)?;
+            Ok(())
+        })?;
+        header.set_name(Name::written(name.len(), start, end - 1));
         self.finish(header)
     }
 
@@ -120,7 +125,7 @@ impl Encoder {
         args: &T,
     ) -> Result<Encoded<'_>, EncodeError> {
         let header = self.begin(PacketType::Ack, namespace, Some(ack_id));
-        self.serializer(|serializer| serializer.write_args(None, args))?;
+        self.serializer(|serializer| serializer.write_args(None, args).map(drop))?;
         self.finish(header)
     }
 
@@ -170,6 +175,7 @@ impl Encoder {
     }
 
     /// Empties the buffer and writes everything before the payload.
+    #[inline]
     fn begin(
         &mut self,
         packet_type: PacketType,
@@ -185,37 +191,44 @@ impl Encoder {
         Header::new(packet_type, 0, namespace, ack_id, self.head.len())
     }
 
+    #[inline]
     fn serializer(
         &mut self,
-        write: impl FnOnce(&mut Serializer<'_>) -> Result<(), EncodeError>,
+        write: impl FnOnce(&mut Serializer<'_>) -> Result<(), Refusal>,
     ) -> Result<(), EncodeError> {
         let _scope = WriteScope::enter();
         let result = write(&mut Serializer::new(&mut self.head, &mut self.attachments));
-        if result.is_err() {
+        result.map_err(|refusal| {
             self.attachments.clear();
-        }
-        result
+            refusal.into()
+        })
     }
 
-    /// Turns the header into that of a binary packet if attachments have turned up.
+    #[inline]
     fn finish(&mut self, mut header: Header) -> Result<Encoded<'_>, EncodeError> {
         if self.head.len() > MAX_HEAD {
             return Err(EncodeError::TooLarge);
         }
         if !self.attachments.is_empty() {
-            header.set_attachments(self.attachments.len());
-            let before = self.head.len();
-            let mut count = itoa::Buffer::new();
-            let count = count.format(header.attachments());
-            self.head.replace_range(..1, header.packet_type().digit());
-            self.head.insert_str(1, count);
-            self.head.insert(1 + count.len(), '-');
-            let longer = self.head.len() - before;
-            let namespace = header.namespace();
-            let namespace = namespace.start + longer..namespace.end + longer;
-            header.set_prefix(namespace, header.ack_id(), header.payload() + longer);
+            self.announce_attachments(&mut header);
         }
         Ok(Encoded { head: &self.head, header, attachments: &self.attachments })
+    }
+
+    /// Turns the header into that of a binary packet, since attachments have turned up.
+    fn announce_attachments(&mut self, header: &mut Header) {
+        header.set_attachments(self.attachments.len());
+        let before = self.head.len();
+        let mut count = itoa::Buffer::new();
+        let count = count.format(header.attachments());
+        let digit = header.packet_type().digit();
+        self.head.replace_range(..1, digit.encode_utf8(&mut [0; 4]));
+        self.head.insert_str(1, count);
+        self.head.insert(1 + count.len(), '-');
+        let longer = self.head.len() - before;
+        let namespace = header.namespace();
+        let namespace = namespace.start + longer..namespace.end + longer;
+        header.set_prefix(namespace, header.ack_id(), header.payload() + longer);
     }
 }
 

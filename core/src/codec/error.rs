@@ -398,9 +398,28 @@ pub enum EncodeError {
     Custom(String),
 }
 
-impl ser::Error for EncodeError {
+/// An [`EncodeError`] on its way out of serde. One pointer: the results of writing stay in a register.
+#[derive(Debug, Error)]
+#[error(transparent)]
+pub(crate) struct Refusal(Box<EncodeError>);
+
+impl From<EncodeError> for Refusal {
+    #[cold]
+    fn from(error: EncodeError) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl From<Refusal> for EncodeError {
+    #[cold]
+    fn from(refusal: Refusal) -> Self {
+        *refusal.0
+    }
+}
+
+impl ser::Error for Refusal {
     #[cold]
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::Custom(message.to_string())
+        EncodeError::Custom(message.to_string()).into()
     }
 }

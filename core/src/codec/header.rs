@@ -53,6 +53,7 @@ const fn place(at: usize) -> u32 {
 
 impl Header {
     /// A header without event name.
+    #[inline]
     pub(crate) fn new(
         packet_type: PacketType,
         attachments: usize,
@@ -73,6 +74,7 @@ impl Header {
     }
 
     /// Says where the event name is.
+    #[inline]
     pub(crate) const fn set_name(&mut self, name: Name) {
         self.name = (place(name.start), place(name.end));
         self.name_kind = Some(name.kind);
@@ -125,6 +127,7 @@ impl Header {
     }
 
     /// Of events.
+    #[inline]
     pub(crate) fn name(&self) -> Option<Name> {
         let (start, end) = (self.name.0 as usize, self.name.1 as usize);
         self.name_kind.map(|kind| Name { start, end, kind })
@@ -132,15 +135,11 @@ impl Header {
 }
 
 impl Name {
-    /// A name that has been written at `start`, in quotes.
-    pub(crate) fn written(name: &str, start: usize) -> Self {
-        let escapes = json::find_special(name.as_bytes(), 0) < name.len();
-        if !escapes {
-            return Self { start, end: start + name.len(), kind: NameKind::Plain };
-        }
-        let mut written = String::new();
-        super::ser::write_string(&mut written, name);
-        Self { start, end: start + written.len() - 2, kind: NameKind::Escaped }
+    /// A name of `len` bytes that takes the bytes from `start` to `end` once it is written.
+    #[inline]
+    pub(crate) const fn written(len: usize, start: usize, end: usize) -> Self {
+        let kind = if end - start == len { NameKind::Plain } else { NameKind::Escaped };
+        Self { start, end, kind }
     }
 
     /// The place after the name in the payload.
@@ -151,11 +150,17 @@ impl Name {
         }
     }
 
+    #[inline]
     pub(crate) fn read<'h>(&self, head: &'h str) -> Cow<'h, str> {
-        let written = &head[self.start..self.end];
-        if self.kind != NameKind::Escaped {
-            return Cow::Borrowed(written);
+        match self.kind {
+            NameKind::Plain | NameKind::Number => Cow::Borrowed(&head[self.start..self.end]),
+            NameKind::Escaped => self.unescape(head),
         }
+    }
+
+    #[cold]
+    fn unescape<'h>(&self, head: &'h str) -> Cow<'h, str> {
+        let written = &head[self.start..self.end];
         let mut name = String::with_capacity(written.len());
         match json::unescape_into(&mut name, head, self.start) {
             Ok(_) => Cow::Owned(name),
@@ -174,11 +179,13 @@ const RESERVED_EVENTS: [&str; 6] =
 /// sends nor takes events so named.
 #[must_use]
 pub fn is_reserved_event_name(name: &str) -> bool {
-    RESERVED_EVENTS.contains(&name)
+    // Most names are told by their length.
+    matches!(name.len(), 7 | 10 | 11 | 13 | 14) && RESERVED_EVENTS.contains(&name)
 }
 
 impl Header {
     /// Scans a head. Costs the same whatever the payload's size.
+    #[inline]
     pub(crate) fn scan(head: &str, limits: &Limits) -> Result<Self> {
         let bytes = head.as_bytes();
         let fail = |kind: DecodeErrorKind, at| Err(DecodeError::in_head(kind, head, at));
@@ -272,6 +279,7 @@ fn scan_namespace(head: &str, start: usize, limits: &Limits) -> Result<Range<usi
 }
 
 /// The ack id at `start`, if there is one, and the place after it.
+#[inline]
 fn scan_ack_id(head: &str, start: usize) -> Result<(Option<u64>, usize)> {
     let bytes = head.as_bytes();
     let malformed = |at| Err(DecodeError::in_head(DecodeErrorKind::AckId, head, at));
@@ -290,6 +298,7 @@ fn scan_ack_id(head: &str, start: usize) -> Result<(Option<u64>, usize)> {
 }
 
 /// Checks that a payload begins with one of `opening`, ends with its match, and is there unless `optional`.
+#[inline]
 fn check_payload(
     head: &str,
     payload: usize,
@@ -310,19 +319,18 @@ fn check_payload(
         b'{' => (b'}', "`}` as the last character"),
         _ => (b'"', "`\"` as the last character"),
     };
+    if bytes.len() > payload + 1 && bytes[bytes.len() - 1] == closing {
+        return Ok(());
+    }
     match head[payload + 1..].char_indices().next_back() {
-        Some((_, last))
-            if u8::try_from(last)
-                .is_ok_and(|last| last == closing || json::is_whitespace(last)) =>
-        {
-            Ok(())
-        }
+        Some((_, last)) if u8::try_from(last).is_ok_and(json::is_whitespace) => Ok(()),
         Some((at, _)) => fail(JsonError::Expected(missing).into(), payload + 1 + at),
         None => fail(JsonError::UnexpectedEnd(missing).into(), head.len()),
     }
 }
 
 /// The event name, the first element of the array that has been opened before `start`.
+#[inline]
 fn scan_name(head: &str, start: usize, limits: &Limits) -> Result<Name> {
     let bytes = head.as_bytes();
     let start = json::skip_whitespace(bytes, start);
@@ -340,6 +348,7 @@ fn scan_name(head: &str, start: usize, limits: &Limits) -> Result<Name> {
     }
 }
 
+#[inline]
 fn scan_text_name(head: &str, start: usize, limits: &Limits) -> Result<Name> {
     let rest = head.len() - start;
     let longest = limits.max_event_name.saturating_add(1).min(rest);
@@ -354,7 +363,11 @@ fn scan_text_name(head: &str, start: usize, limits: &Limits) -> Result<Name> {
     };
     let kind = if string.escaped { NameKind::Escaped } else { NameKind::Plain };
     let name = Name { start, end: string.end, kind };
-    if is_reserved_event_name(&name.read(head)) {
+    let reserved = match kind {
+        NameKind::Escaped => is_reserved_event_name(&name.read(head)),
+        NameKind::Plain | NameKind::Number => is_reserved_event_name(&head[start..string.end]),
+    };
+    if reserved {
         return Err(DecodeError::in_head(DecodeErrorKind::ReservedEventName, head, start));
     }
     Ok(name)
@@ -382,6 +395,7 @@ fn scan_number_name(head: &str, start: usize) -> Result<Name> {
 }
 
 /// Appends everything before the payload.
+#[inline]
 pub(crate) fn write(
     out: &mut String,
     packet_type: PacketType,
@@ -390,7 +404,7 @@ pub(crate) fn write(
     ack_id: Option<u64>,
 ) -> Range<usize> {
     let mut integer = itoa::Buffer::new();
-    out.push_str(packet_type.digit());
+    out.push(packet_type.digit());
     if packet_type.is_binary() {
         out.push_str(integer.format(attachments));
         out.push('-');
@@ -406,4 +420,23 @@ pub(crate) fn write(
         out.push_str(integer.format(id));
     }
     written
+}
+
+/// Everything before the payload and the payload, in a buffer that is just large enough; with the header's length
+/// and the namespace's place. A buffer with room to spare would cost a further allocation when it is shared.
+pub(crate) fn prepend(
+    packet_type: PacketType,
+    attachments: usize,
+    namespace: &str,
+    ack_id: Option<u64>,
+    payload: &str,
+) -> (String, usize, Range<usize>) {
+    let digits = |number: u64| number.checked_ilog10().unwrap_or(0) as usize + 1;
+    let count = if packet_type.is_binary() { digits(attachments as u64) + 1 } else { 0 };
+    let namespace_len = if namespace == "/" { 0 } else { namespace.len() + 1 };
+    let header_len = 1 + count + namespace_len + ack_id.map_or(0, digits);
+    let mut head = String::with_capacity(header_len + payload.len());
+    let namespace = write(&mut head, packet_type, attachments, namespace, ack_id);
+    head.push_str(payload);
+    (head, header_len, namespace)
 }

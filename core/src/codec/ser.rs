@@ -9,12 +9,12 @@ use serde::ser::{
 };
 
 use super::attachments::WriteScope;
-use super::error::EncodeError;
+use super::error::{EncodeError, Refusal};
 use super::json;
 use super::limits::MAX_DEPTH;
 use super::placeholder;
 
-type Result<T = ()> = std::result::Result<T, EncodeError>;
+type Result<T = ()> = std::result::Result<T, Refusal>;
 
 /// The names under which `serde_json` passes text that is JSON already.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
@@ -34,19 +34,23 @@ impl<'b> Serializer<'b> {
         Self { out, attachments, depth: 0, lookalike: false }
     }
 
-    /// Writes the arguments of an event, or with no name those of an ack, as the payload's array.
+    /// Writes the arguments of an event, or with no name those of an ack, as the payload's array. Returns the place
+    /// after the name.
+    #[inline]
     pub(crate) fn write_args<T: Serialize + ?Sized>(
         &mut self,
         name: Option<&str>,
         args: &T,
-    ) -> Result {
+    ) -> Result<usize> {
         self.open('[')?;
         if let Some(name) = name {
             write_string(self.out, name);
         }
+        let end_of_name = self.out.len();
         args.serialize(Args { serializer: self, first: name.is_none() })?;
         self.close(']');
-        self.finish()
+        self.finish()?;
+        Ok(end_of_name)
     }
 
     /// Writes the payload as it is.
@@ -55,22 +59,25 @@ impl<'b> Serializer<'b> {
         self.finish()
     }
 
+    #[inline]
     fn finish(&self) -> Result {
         if self.lookalike && !self.attachments.is_empty() {
-            return Err(EncodeError::Placeholder);
+            return Err(EncodeError::Placeholder.into());
         }
         Ok(())
     }
 
+    #[inline]
     fn open(&mut self, bracket: char) -> Result {
         if self.depth == MAX_DEPTH {
-            return Err(EncodeError::TooDeep);
+            return Err(EncodeError::TooDeep.into());
         }
         self.depth += 1;
         self.out.push(bracket);
         Ok(())
     }
 
+    #[inline]
     fn close(&mut self, bracket: char) {
         self.depth -= 1;
         self.out.push(bracket);
@@ -93,6 +100,7 @@ impl<'b> Serializer<'b> {
     }
 
     /// Writes the value of an object's entry.
+    #[inline]
     fn write_entry<T: Serialize + ?Sized>(&mut self, flag: bool, value: &T) -> Result {
         self.out.push(':');
         let start = self.out.len();
@@ -126,36 +134,31 @@ fn write_escaped(out: &mut String, text: &str, mut special: usize) {
         if special > start {
             out.push_str(&text[start..special]);
         }
-        match SHORT_ESCAPES[usize::from(*byte)] {
-            0 => {
+        start = special + 1;
+        match byte {
+            // Lines mostly end so, and in one go they are written quickest.
+            b'\r' if bytes.get(start) == Some(&b'\n') => {
+                out.push_str("\\r\\n");
+                start += 1;
+            }
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            8 => out.push_str("\\b"),
+            12 => out.push_str("\\f"),
+            control => {
                 let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
                 out.push_str("\\u00");
-                out.push(digit(byte >> 4));
-                out.push(digit(byte & 15));
-            }
-            letter => {
-                out.push('\\');
-                out.push(char::from(letter));
+                out.push(digit(control >> 4));
+                out.push(digit(control & 15));
             }
         }
-        start = special + 1;
         special = json::find_special(bytes, start);
     }
     out.push_str(&text[start..]);
 }
-
-/// What stands after the backslash for a character that has a short escape.
-const SHORT_ESCAPES: [u8; 256] = {
-    let mut table = [0; 256];
-    table[b'"' as usize] = b'"';
-    table[b'\\' as usize] = b'\\';
-    table[8] = b'b';
-    table[12] = b'f';
-    table[b'\n' as usize] = b'n';
-    table[b'\r' as usize] = b'r';
-    table[b'\t' as usize] = b't';
-    table
-};
 
 macro_rules! integers {
     ($($method:ident: $type:ty),*) => {$(
@@ -169,13 +172,13 @@ macro_rules! integers {
 
 impl<'s, 'b> ser::Serializer for &'s mut Serializer<'b> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Refusal;
     type SerializeSeq = Compound<'s, 'b>;
     type SerializeTuple = Compound<'s, 'b>;
     type SerializeTupleStruct = Compound<'s, 'b>;
     type SerializeTupleVariant = Compound<'s, 'b>;
     type SerializeMap = Compound<'s, 'b>;
-    type SerializeStruct = Struct<'s, 'b>;
+    type SerializeStruct = Compound<'s, 'b>;
     type SerializeStructVariant = Compound<'s, 'b>;
 
     integers! {
@@ -267,7 +270,7 @@ impl<'s, 'b> ser::Serializer for &'s mut Serializer<'b> {
     #[inline]
     fn serialize_seq(self, _len: Option<usize>) -> Result<Compound<'s, 'b>> {
         self.open('[')?;
-        Ok(Compound { serializer: self, first: true, flag: false })
+        Ok(Compound::new(self))
     }
 
     #[inline]
@@ -290,17 +293,19 @@ impl<'s, 'b> ser::Serializer for &'s mut Serializer<'b> {
         self.serialize_seq(Some(len))
     }
 
+    #[inline]
     fn serialize_map(self, _len: Option<usize>) -> Result<Compound<'s, 'b>> {
         self.open('{')?;
-        Ok(Compound { serializer: self, first: true, flag: false })
+        Ok(Compound::new(self))
     }
 
     #[inline]
-    fn serialize_struct(self, name: &'static str, len: usize) -> Result<Struct<'s, 'b>> {
+    fn serialize_struct(self, name: &'static str, _len: usize) -> Result<Compound<'s, 'b>> {
         if name == RAW_VALUE || name == RAW_NUMBER {
-            return Ok(Struct::Raw(self));
+            return Ok(Compound { serializer: self, first: true, flag: false, raw: true });
         }
-        self.serialize_map(Some(len)).map(Struct::Object)
+        self.open('{')?;
+        Ok(Compound::new(self))
     }
 
     fn serialize_struct_variant(
@@ -319,12 +324,21 @@ impl<'s, 'b> ser::Serializer for &'s mut Serializer<'b> {
     }
 }
 
-/// An open array or object.
+/// An open array or object. It fits in two registers.
 pub(crate) struct Compound<'s, 'b> {
     serializer: &'s mut Serializer<'b>,
     first: bool,
     /// Whether the key last written is the one that marks placeholders.
     flag: bool,
+    /// Whether it is no object but stands for text that is JSON already.
+    raw: bool,
+}
+
+impl<'s, 'b> Compound<'s, 'b> {
+    #[inline]
+    const fn new(serializer: &'s mut Serializer<'b>) -> Self {
+        Self { serializer, first: true, flag: false, raw: false }
+    }
 }
 
 impl Compound<'_, '_> {
@@ -357,13 +371,14 @@ impl Compound<'_, '_> {
 
 impl SerializeSeq for Compound<'_, '_> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Refusal;
 
     #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         self.element(value)
     }
 
+    #[inline]
     fn end(self) -> Result {
         self.serializer.close(']');
         Ok(())
@@ -372,13 +387,14 @@ impl SerializeSeq for Compound<'_, '_> {
 
 impl SerializeTuple for Compound<'_, '_> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Refusal;
 
     #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         self.element(value)
     }
 
+    #[inline]
     fn end(self) -> Result {
         self.serializer.close(']');
         Ok(())
@@ -387,12 +403,13 @@ impl SerializeTuple for Compound<'_, '_> {
 
 impl SerializeTupleStruct for Compound<'_, '_> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Refusal;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         self.element(value)
     }
 
+    #[inline]
     fn end(self) -> Result {
         self.serializer.close(']');
         Ok(())
@@ -401,7 +418,7 @@ impl SerializeTupleStruct for Compound<'_, '_> {
 
 impl SerializeTupleVariant for Compound<'_, '_> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Refusal;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         self.element(value)
@@ -414,7 +431,7 @@ impl SerializeTupleVariant for Compound<'_, '_> {
 
 impl SerializeMap for Compound<'_, '_> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Refusal;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result {
         self.comma();
@@ -429,6 +446,7 @@ impl SerializeMap for Compound<'_, '_> {
         self.serializer.write_entry(self.flag, value)
     }
 
+    #[inline]
     fn end(self) -> Result {
         self.serializer.close('}');
         Ok(())
@@ -437,7 +455,7 @@ impl SerializeMap for Compound<'_, '_> {
 
 impl SerializeStructVariant for Compound<'_, '_> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Refusal;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
         self.field(key, value)
@@ -448,30 +466,23 @@ impl SerializeStructVariant for Compound<'_, '_> {
     }
 }
 
-/// A struct, or text that is JSON already.
-pub(crate) enum Struct<'s, 'b> {
-    Object(Compound<'s, 'b>),
-    Raw(&'s mut Serializer<'b>),
-}
-
-impl SerializeStruct for Struct<'_, '_> {
+impl SerializeStruct for Compound<'_, '_> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Refusal;
 
     #[inline]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
-        match self {
-            Self::Object(object) => object.field(key, value),
-            Self::Raw(serializer) => {
-                value.serialize(RawText(|text: &str| serializer.write_raw(text)))
-            }
+        if self.raw {
+            let serializer = &mut *self.serializer;
+            return value.serialize(RawText(|text: &str| serializer.write_raw(text)));
         }
+        self.field(key, value)
     }
 
     #[inline]
     fn end(self) -> Result {
-        if let Self::Object(object) = self {
-            object.serializer.close('}');
+        if !self.raw {
+            self.serializer.close('}');
         }
         Ok(())
     }
@@ -498,69 +509,69 @@ macro_rules! refuse {
         refuse!(@scalar $error, serialize_char, char, "a string");
         refuse!(@scalar $error, serialize_str, &str, "a string");
         fn serialize_unit_variant(self, _: &'static str, _: u32, _: &'static str) -> Result {
-            Err($error("a variant"))
+            Err($error("a variant").into())
         }
         refuse!($error; $($rest)*);
     };
     ($error:expr; bytes $($rest:tt)*) => { refuse!(@scalar $error, serialize_bytes, &[u8], "bytes"); refuse!($error; $($rest)*); };
     ($error:expr; none $($rest:tt)*) => {
         fn serialize_none(self) -> Result {
-            Err($error("null"))
+            Err($error("null").into())
         }
         fn serialize_unit(self) -> Result {
-            Err($error("null"))
+            Err($error("null").into())
         }
         fn serialize_unit_struct(self, _: &'static str) -> Result {
-            Err($error("null"))
+            Err($error("null").into())
         }
         refuse!($error; $($rest)*);
     };
     ($error:expr; sequences $($rest:tt)*) => {
-        type SerializeSeq = Impossible<(), EncodeError>;
-        type SerializeTuple = Impossible<(), EncodeError>;
-        type SerializeTupleStruct = Impossible<(), EncodeError>;
+        type SerializeSeq = Impossible<(), Refusal>;
+        type SerializeTuple = Impossible<(), Refusal>;
+        type SerializeTupleStruct = Impossible<(), Refusal>;
         fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq> {
-            Err($error("an array"))
+            Err($error("an array").into())
         }
         fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple> {
-            Err($error("an array"))
+            Err($error("an array").into())
         }
         fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct> {
-            Err($error("an array"))
+            Err($error("an array").into())
         }
         refuse!($error; $($rest)*);
     };
     ($error:expr; objects $($rest:tt)*) => {
-        type SerializeTupleVariant = Impossible<(), EncodeError>;
-        type SerializeMap = Impossible<(), EncodeError>;
-        type SerializeStruct = Impossible<(), EncodeError>;
-        type SerializeStructVariant = Impossible<(), EncodeError>;
+        type SerializeTupleVariant = Impossible<(), Refusal>;
+        type SerializeMap = Impossible<(), Refusal>;
+        type SerializeStruct = Impossible<(), Refusal>;
+        type SerializeStructVariant = Impossible<(), Refusal>;
         fn serialize_newtype_variant<T: Serialize + ?Sized>(
             self, _: &'static str, _: u32, _: &'static str, _: &T,
         ) -> Result {
-            Err($error("an object"))
+            Err($error("an object").into())
         }
         fn serialize_tuple_variant(
             self, _: &'static str, _: u32, _: &'static str, _: usize,
         ) -> Result<Self::SerializeTupleVariant> {
-            Err($error("an object"))
+            Err($error("an object").into())
         }
         fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap> {
-            Err($error("an object"))
+            Err($error("an object").into())
         }
         fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct> {
-            Err($error("an object"))
+            Err($error("an object").into())
         }
         fn serialize_struct_variant(
             self, _: &'static str, _: u32, _: &'static str, _: usize,
         ) -> Result<Self::SerializeStructVariant> {
-            Err($error("an object"))
+            Err($error("an object").into())
         }
         refuse!($error; $($rest)*);
     };
     (@scalar $error:expr, $method:ident, $type:ty, $what:literal) => {
         fn $method(self, _: $type) -> Result {
-            Err($error($what))
+            Err($error($what).into())
         }
     };
 }
@@ -583,7 +594,7 @@ macro_rules! quoted {
 
 impl ser::Serializer for MapKey<'_> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Refusal;
 
     refuse!(EncodeError::Key; bytes none sequences objects);
 
@@ -603,7 +614,7 @@ impl ser::Serializer for MapKey<'_> {
 
     fn serialize_f64(self, value: f64) -> Result {
         if !value.is_finite() {
-            return Err(EncodeError::Key("a number that is not finite"));
+            return Err(EncodeError::Key("a number that is not finite").into());
         }
         self.out.push('"');
         self.out.push_str(zmij::Buffer::new().format_finite(value));
@@ -639,12 +650,12 @@ struct RawText<F>(F);
 
 impl<F: FnOnce(&str) -> Result> ser::Serializer for RawText<F> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Refusal;
 
     refuse!(raw_text_expected; bool numbers bytes none sequences objects);
 
     fn serialize_char(self, _: char) -> Result {
-        Err(raw_text_expected("a character"))
+        Err(raw_text_expected("a character").into())
     }
 
     fn serialize_str(self, text: &str) -> Result {
@@ -652,7 +663,7 @@ impl<F: FnOnce(&str) -> Result> ser::Serializer for RawText<F> {
     }
 
     fn serialize_unit_variant(self, _: &'static str, _: u32, _: &'static str) -> Result {
-        Err(raw_text_expected("a variant"))
+        Err(raw_text_expected("a variant").into())
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result {
@@ -677,7 +688,7 @@ struct Args<'s, 'b> {
 
 impl<'s, 'b> ser::Serializer for Args<'s, 'b> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Refusal;
     type SerializeSeq = ArgElements<'s, 'b>;
     type SerializeTuple = ArgElements<'s, 'b>;
     type SerializeTupleStruct = ArgElements<'s, 'b>;
@@ -706,7 +717,7 @@ impl<'s, 'b> ser::Serializer for Args<'s, 'b> {
 
     #[inline]
     fn serialize_seq(self, _: Option<usize>) -> Result<ArgElements<'s, 'b>> {
-        Ok(ArgElements(Compound { serializer: self.serializer, first: self.first, flag: false }))
+        Ok(ArgElements(Compound { first: self.first, ..Compound::new(self.serializer) }))
     }
 
     #[inline]
@@ -724,7 +735,7 @@ struct ArgElements<'s, 'b>(Compound<'s, 'b>);
 
 impl SerializeSeq for ArgElements<'_, '_> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Refusal;
 
     #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
@@ -738,7 +749,7 @@ impl SerializeSeq for ArgElements<'_, '_> {
 
 impl SerializeTuple for ArgElements<'_, '_> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Refusal;
 
     #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
@@ -752,7 +763,7 @@ impl SerializeTuple for ArgElements<'_, '_> {
 
 impl SerializeTupleStruct for ArgElements<'_, '_> {
     type Ok = ();
-    type Error = EncodeError;
+    type Error = Refusal;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         self.0.element(value)

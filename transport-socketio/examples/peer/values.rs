@@ -53,7 +53,7 @@ pub(crate) fn to_json(value: &Value) -> serde_json::Value {
         Value::String(text) => json!(text),
         Value::Array(items) => items.iter().map(to_json).collect(),
         Value::Object(entries) => {
-            entries.iter().map(|(key, value)| (key.clone(), to_json(value))).collect()
+            entries.iter().map(|(key, value)| (key.to_owned(), to_json(value))).collect()
         }
         Value::Bytes(bytes) => json!({ BYTES: STANDARD.encode(bytes) }),
     }

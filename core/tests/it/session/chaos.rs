@@ -11,7 +11,6 @@ use socketio_p2p_core::{
 };
 use socketio_p2p_transport_memory::{Latency, Mesh, Node};
 
-const NODES: usize = 3;
 const STEPS: usize = 150;
 const POLICIES: [Policy; 4] =
     [Policy::Automatic, Policy::Manual, Policy::RelayOnly, Policy::DirectOnly];
@@ -235,7 +234,7 @@ impl Run {
             number: 0,
             server_up: true,
         };
-        for _ in 0..NODES {
+        for _ in 0..2 + run.dice.roll(3) {
             run.add();
         }
         run.run_for(Duration::from_secs(2));
@@ -492,7 +491,7 @@ fn whoever_is_given_up_every_event_has_one_end_and_none_arrives_out_of_order() {
 /// The seeds of this run; `CHAOS_SEEDS=from..to` asks for others.
 fn seeds() -> std::ops::Range<u64> {
     let asked = std::env::var("CHAOS_SEEDS").ok();
-    let range = asked.as_deref().unwrap_or("0..30").split_once("..");
+    let range = asked.as_deref().unwrap_or("0..24").split_once("..");
     let (from, to) = range.expect("CHAOS_SEEDS is from..to");
     from.parse().unwrap()..to.parse().unwrap()
 }

@@ -5,12 +5,14 @@ use std::path::{Path as FilePath, PathBuf};
 
 use futures::StreamExt as _;
 use socketio_p2p_core::codec::Blob;
-use socketio_p2p_core::{Config, Event, Packet, Path, PeerId, Policy, RoomName, Target};
+use socketio_p2p_core::{
+    Config, Event, LeaveReason, Packet, Path, PeerId, Policy, RoomName, Target,
+};
 use socketio_p2p_transport_webrtc::WebRtcConfig;
 
 use crate::common::input::{self, Line};
 use crate::common::outgoing::{Backlog, Outgoing, Progress};
-use crate::common::{Failure, Node, asked_to_end, count, node};
+use crate::common::{Failure, Node, Requests, count, node};
 use crate::files::{self, Downloads};
 use crate::message::{Message, Name};
 use crate::screen::{Screen, Style, bytes, path_name};
@@ -44,6 +46,7 @@ pub(crate) async fn run(
         backlog: Backlog::default(),
         downloads: Downloads::new(downloads),
         screen: Screen::new(),
+        outage: false,
     };
     chat.run().await
 }
@@ -55,11 +58,14 @@ struct Chat {
     backlog: Backlog<()>,
     downloads: Downloads,
     screen: Screen,
+    /// The server is away, and the user knows.
+    outage: bool,
 }
 
 impl Chat {
     async fn run(mut self) -> Result<(), Failure> {
         let mut lines = input::lines(MAX_LINE);
+        let mut requests = Requests::new()?;
         let mut leaving = false;
         loop {
             let reads = !leaving && !self.backlog.is_waiting();
@@ -72,7 +78,7 @@ impl Chat {
                     None => return Ok(()),
                 },
                 line = lines.recv(), if reads => !self.handle_line(line),
-                asked = asked_to_end() => {
+                asked = requests.next() => {
                     asked?;
                     if leaving {
                         return Err("left before everything was delivered".into());
@@ -180,7 +186,7 @@ impl Chat {
 
     fn list(&self) {
         let peers: Vec<_> = self.node.session().peers().collect();
-        self.note(&format!("{} besides you", count(peers.len(), "person")));
+        self.note(&format!("{} in the room", count(peers.len(), "other")));
         for peer in peers {
             let way = match &peer.path {
                 Some(Path::Direct) => "directly",
@@ -195,17 +201,22 @@ impl Chat {
     fn handle_event(&mut self, event: Event) -> Result<(), Failure> {
         match event {
             Event::Connected { room, resumed, .. } => {
+                self.outage = false;
                 let again = if resumed { "back" } else { "you are" };
                 self.note(&format!("{again} in the room {room}; /help lists the commands"));
             }
-            Event::Disconnected { error, retry_in } => {
-                let seconds = retry_in.as_secs_f32();
-                self.trouble(&format!("{error}; next try in {seconds:.1} s"));
+            // The first of many: each further try that fails says the same.
+            Event::Disconnected { error, .. } if !self.outage => {
+                self.outage = true;
+                self.trouble(&format!("{error}; trying again until it works"));
             }
+            Event::Disconnected { .. } => {}
             Event::Refused(refusal) => return Err(refusal.into()),
             Event::PeerJoined { peer, .. } => {
                 self.send(Target::Peer(peer), &Message::Hello(self.name.clone()));
             }
+            // We leave, not they.
+            Event::PeerLeft { reason: LeaveReason::Closed, .. } => {}
             Event::PeerLeft { peer, reason } => {
                 self.retry(&peer);
                 self.note(&format!("{} is gone: {reason}", self.name_of(&peer)));

@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 use socketio_p2p_core::RoomName;
 use socketio_p2p_core::hub::HubConfig;
 
-use self::common::{Failure, asked_to_end, exit, server};
+use self::common::{Failure, Requests, exit, server};
 use self::message::Name;
 
 /// Peers that chat, first through a server, then directly.
@@ -78,10 +78,11 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(host: &str, port: u16) -> Result<(), Failure> {
+    let mut requests = Requests::new()?;
     let (listener, url) = server::listen(HubConfig::default(), host, port).await?;
     println!("listening on {url}");
     println!("join with: cargo run --example chat -- join {url} --name NAME");
-    asked_to_end().await?;
+    requests.next().await?;
     listener.close().await;
     Ok(())
 }

@@ -38,7 +38,7 @@ const PROTOCOL: &str = r#"Standard input, one JSON object a line:
   {"cmd":"quit"}          deliver what was emitted, leave, exit 0; so does the end of the input
 Bytes anywhere in args are {"$bytes":"<base64>"}.
 
-Standard output, one JSON object a line, "ev" first in meaning:
+Standard output, one JSON object a line, by "ev":
   connected {id} · ready · upgrade · peers {peers:[{id,path,v}]}
   peer-joined {peer} · peer-left {peer,reason} · peer-away {peer} · peer-back {peer}
   path {peer,path}        events to the peer go "relay", "direct" or "via" another peer from now on
@@ -47,7 +47,8 @@ Standard output, one JSON object a line, "ev" first in meaning:
   delivered, failed, unknown {id,peer}  how an emit with an id ended
   blocked {peer}          the queue for the peer is full: the emit waits, and the input with it
   error {message}
-An event that asks for an ack is answered with its own args.
+An event that asks for an ack is answered with its own args. A path of null in peers: events wait for one.
+What everybody gets in an empty room, nobody gets; that is no error.
 
 While the server cannot be reached it is tried again, each try an error line. A server that refuses the peer
 (a full room) ends it with exit status 1, unless it had connected before: then its direct peers remain."#;

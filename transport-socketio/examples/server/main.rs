@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use socketio_p2p_core::hub::HubConfig;
 
-use self::common::{Failure, asked_to_end, exit, server};
+use self::common::{Failure, Requests, exit, server};
 
 /// A signalling server for socketio-p2p: peers meet here, and talk through it until they talk directly.
 ///
@@ -60,11 +60,12 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     if let Some(key) = key::read(arguments.token_key_file.as_deref())? {
         config = config.with_token_key(key);
     }
+    let mut requests = Requests::new()?;
     let (listener, url) = server::listen(config, &arguments.host, arguments.port).await?;
     let mut output = std::io::stdout();
     writeln!(output, "listening on {url}")?;
     output.flush()?;
-    asked_to_end().await?;
+    requests.next().await?;
     listener.close().await;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The `chat` program.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::PathBuf;
 
 use super::process::{Process, turn};
@@ -99,11 +100,41 @@ async fn two_people_talk_go_private_and_share_files() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_not_there_is_named_once() {
+    let _turn = turn().await;
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{free}");
+    let mut guest = Process::start("chat", &["join", &url, "--name", "Ann"]);
+    guest.line(&format!("cannot connect to ws://{free}/socket.io/")).await;
+    let server = Process::start("chat", &["serve", "--port", &free.port().to_string()]);
+    server.line("listening on ").await;
+    guest.line("you are in the room lobby").await;
+    assert_eq!(guest.lines().len(), 2, "{:?}", guest.lines());
+    guest.write("/quit").await;
+    guest.ends_with(0).await;
+}
+
+#[tokio::test]
 async fn names_that_cannot_be_shown_are_usage_errors() {
     let _turn = turn().await;
     let long = "n".repeat(100);
     for name in ["", " ", "a\u{1b}[31mb", long.as_str()] {
         let mut chat = Process::start("chat", &["join", "http://127.0.0.1:1", "--name", name]);
         chat.ends_with(2).await;
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_and_a_guest_end_cleanly_when_asked_to() {
+    let _turn = turn().await;
+    let mut server = Process::start("chat", &["serve", "--port", "0"]);
+    let line = server.line("listening on ").await;
+    let url = line.strip_prefix("listening on ").unwrap();
+    let mut guest = Process::start("chat", &["join", url, "--name", "Ann"]);
+    guest.line("you are in the room lobby").await;
+    for process in [&mut guest, &mut server] {
+        process.terminate();
+        process.ends_with(0).await;
     }
 }

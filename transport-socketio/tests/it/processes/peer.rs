@@ -136,6 +136,7 @@ async fn a_bad_line_is_an_error_and_the_peer_lives_on() {
     let mut peers = Peer::join_all(&server, 2, &[]).await;
     let (ann, ben) = peers.split_first_mut().unwrap();
     let deep = format!("{{\"cmd\":\"emit\",\"name\":\"n\",\"args\":{}", "[".repeat(100_000));
+    let long = "x".repeat(25 << 20);
     let bad = [
         ("nonsense", "no command"),
         ("[]", "no command"),
@@ -149,6 +150,7 @@ async fn a_bad_line_is_an_error_and_the_peer_lives_on() {
         ("{\"cmd\":\"emit\",\"name\":\"p2p:relay\"}", "p2p:relay"),
         ("{\"cmd\":\"policy\",\"policy\":\"best\"}", "best"),
         (deep.as_str(), "recursion limit"),
+        (long.as_str(), "too long"),
     ];
     for (number, (line, says)) in bad.iter().enumerate() {
         ann.process.write(line).await;

@@ -26,3 +26,8 @@ pub use server::{
 };
 #[cfg(feature = "listen")]
 pub use server::{ListenError, Listener};
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

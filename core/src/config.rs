@@ -171,6 +171,7 @@ impl Backoff {
     pub(crate) fn pause(&self, attempt: u32, random: u32) -> Duration {
         let factor = 1_u32.checked_shl(attempt.min(30)).unwrap_or(u32::MAX);
         let full = self.first.saturating_mul(factor).min(self.most);
-        full / 2 + full / 2 * (random >> 16) / 0xffff
+        // Divided first: the longest pauses must not overflow.
+        full / 2 + full / 2 / 0xffff * (random >> 16)
     }
 }

@@ -93,7 +93,8 @@ pub enum DirectEvent<C> {
 
 /// Makes direct connections: a stream of [`DirectEvent`]s that takes [`DirectCommand`]s.
 ///
-/// Implementations work on their own tasks or within `poll_next`; `execute` returns at once.
+/// Implementations work on their own tasks or within `poll_next`; `execute` returns at once. A stream that has
+/// ended is polled again and must bear it.
 pub trait DirectTransport: Stream<Item = DirectEvent<Self::Channel>> + Send + Unpin {
     /// The way for frames of one connection: whole messages, text and binary told apart, in order. The sink
     /// is ready while the channel's outstanding bytes stay under the transport's limit.

@@ -193,7 +193,12 @@ impl Link {
             Control::Resume { received } => {
                 let ack = Ack { received, partial: Default::default(), refused: Vec::new() };
                 let verdict = self.handle_ack(&ack, path, cx);
-                self.ack_due = true;
+                // The answer goes back on the path that the peer has: ours may be one that it has given up.
+                let answer = self.take_ack();
+                match self.open_channel_mut() {
+                    Some(channel) if direct => channel.push_control(answer),
+                    Some(_) | None => self.push_relay_control(answer),
+                }
                 self.end_resume(cx);
                 return verdict;
             }

@@ -340,7 +340,7 @@ impl Link {
                 None => false,
             };
         if pending {
-            let timeout = cx.config.retransmit_timeout * (1 << self.retransmits.min(4));
+            let timeout = cx.config.retransmit_timeout.saturating_mul(1 << self.retransmits.min(4));
             self.timers.set_if_idle(Timer::Retransmit, cx.now + timeout);
         } else {
             self.timers.clear(Timer::Retransmit);

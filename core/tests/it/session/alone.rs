@@ -853,3 +853,17 @@ fn a_server_that_welcomes_and_never_answers_connect_is_given_up() {
     let events: Vec<Event> = std::iter::from_fn(|| session.poll_event()).collect();
     assert!(has(&events, |event| matches!(event, Event::Disconnected { .. })), "{events:?}");
 }
+
+#[test]
+fn a_peer_that_resumes_on_the_relay_is_answered_there() {
+    let mut alone = Alone::with_members(Config::default(), &[]);
+    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    let channel = alone.verified_channel("a");
+    alone.sent();
+    alone.sent_directly(channel);
+    let resume = r#"2/socketio-p2p,["resume",{"received":[0,0]}]"#;
+    alone.hear_envelope("a", &json!({"epoch": 1}), resume, &[]);
+    let sent = alone.sent();
+    let answer = &sent[0].attachments()[0];
+    assert!(answer.starts_with(br#"2/socketio-p2p,["ack","#), "{sent:?}");
+}

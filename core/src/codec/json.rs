@@ -123,7 +123,7 @@ fn scan_string_slow(bytes: &[u8], mut pos: usize) -> Scan<StringEnd> {
             Some(b'"') => return Ok(StringEnd { end: pos, escaped: true }),
             Some(b'\\') => match bytes.get(pos + 1) {
                 Some(byte) if SIMPLE_ESCAPES[usize::from(*byte)] != 0 => pos += 2,
-                _ => pos = read_escape(bytes, pos)?.1,
+                _ => pos = read_unicode_escape(bytes, pos)?.1,
             },
             Some(_) => return Err(ScanError::new(JsonError::ControlCharacter, pos)),
             None => return Err(ScanError::expected("the closing quote", bytes, pos)),
@@ -131,18 +131,12 @@ fn scan_string_slow(bytes: &[u8], mut pos: usize) -> Scan<StringEnd> {
     }
 }
 
-/// Reads the escape that begins with the backslash at `pos`; returns the character and the place after it.
-fn read_escape(bytes: &[u8], pos: usize) -> Scan<(char, usize)> {
-    match bytes.get(pos + 1) {
-        Some(b'u') => read_unicode_escape(bytes, pos),
-        Some(byte) if SIMPLE_ESCAPES[usize::from(*byte)] != 0 => {
-            Ok((char::from(SIMPLE_ESCAPES[usize::from(*byte)]), pos + 2))
-        }
-        _ => Err(ScanError::expected("an escape", bytes, pos + 1)),
-    }
-}
-
+/// Reads the escape that begins with the backslash at `pos` and is none of the simple ones; returns the character
+/// and the place after it.
 fn read_unicode_escape(bytes: &[u8], pos: usize) -> Scan<(char, usize)> {
+    if bytes.get(pos + 1) != Some(&b'u') {
+        return Err(ScanError::expected("an escape", bytes, pos + 1));
+    }
     let first = read_hex4(bytes, pos + 2)?;
     let lone = || ScanError::new(JsonError::LoneSurrogate, pos);
     if let Some(char) = char::from_u32(first) {
@@ -189,7 +183,7 @@ pub(crate) fn unescape_into(out: &mut String, text: &str, mut start: usize) -> S
             out.push(char::from(simple));
             start = end + 2;
         } else {
-            let (char, next) = read_escape(bytes, end)?;
+            let (char, next) = read_unicode_escape(bytes, end)?;
             out.push(char);
             start = next;
         }

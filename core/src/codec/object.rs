@@ -1,6 +1,5 @@
 //! JSON objects of dynamic values.
 
-use std::cmp::Ordering;
 use std::fmt;
 
 use serde::de::{self, MapAccess, Visitor};
@@ -120,7 +119,7 @@ impl Object {
     /// The places of the entries by key, equal ones by place.
     fn sorted(&self) -> Vec<usize> {
         let mut places: Vec<usize> = (0..self.entries.len()).collect();
-        places.sort_by(|a, b| self.entries[*a].0.cmp(&self.entries[*b].0));
+        places.sort_by(|a, b| self.entries[*a].0.as_bytes().cmp(self.entries[*b].0.as_bytes()));
         places
     }
 
@@ -351,18 +350,6 @@ impl Key {
         let ends = [bytes.first(), bytes.last()].map(|end| u32::from(end.copied().unwrap_or(0)));
         let mixed = ends[0].wrapping_mul(7) ^ ends[1].wrapping_mul(31) ^ bytes.len() as u32;
         1 << (mixed % 64)
-    }
-}
-
-impl Ord for Key {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.as_bytes().cmp(other.as_bytes())
-    }
-}
-
-impl PartialOrd for Key {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
     }
 }
 

@@ -7,6 +7,7 @@ mod encoding;
 mod objects;
 mod packets;
 mod reference;
+mod refusals;
 mod round_trip;
 mod typed;
 

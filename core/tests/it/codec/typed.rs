@@ -417,3 +417,19 @@ fn bytes_outlive_the_packet() {
     drop(packet);
     assert_eq!(Bytes::from(blob), &b"attachment"[..]);
 }
+
+#[test]
+fn placeholders_that_nobody_asks_for_are_passed_however_they_are_written() {
+    #[derive(Deserialize)]
+    struct Wanted {
+        keep: Blob,
+    }
+    for head in [
+        r#"52-["e",{"skip":[{"_placeholder":true,"num":0}],"keep":{"_placeholder":true,"num":1}}]"#,
+        r#"52-["e",{"skip":[{"num":0,"_placeholder":true}],"keep":{"num":1,"_placeholder":true}}]"#,
+    ] {
+        let packet = packet(head, &[b"first", b"second"]);
+        let (Wanted { keep },) = packet.args().unwrap();
+        assert_eq!(keep.into_bytes(), "second", "{head}");
+    }
+}

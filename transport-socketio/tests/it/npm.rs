@@ -35,6 +35,8 @@ async fn node(test: &str) -> bool {
 }
 
 async fn install() -> Result<(), String> {
+    let node = Command::new("node").arg("--version").stdin(Stdio::null()).output().await;
+    node.map_err(|error| format!("node does not start: {error}"))?;
     let modified = |path: &str| folder().join(path).metadata().and_then(|file| file.modified());
     let installed = modified("node_modules/.package-lock.json");
     let locked = modified("package-lock.json").map_err(|error| error.to_string())?;

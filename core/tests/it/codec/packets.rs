@@ -1,10 +1,12 @@
 //! Making packets, and other packets from them.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use socketio_p2p_core::codec::{Blob, DecodeErrorKind, EncodeError, Encoder, Limits};
 use socketio_p2p_core::{Namespace, Packet, PacketType};
 
-use super::decode_all;
+use super::{decode_all, packet};
 
 /// A packet reads the same whether it was made or came through a decoder.
 fn assert_like_decoded(packet: &Packet) {
@@ -212,4 +214,27 @@ fn a_value_that_makes_packets_while_it_is_written_disturbs_nothing() {
     assert!(outer.attachments().iter().all(|bytes| bytes.as_ptr() == blob.as_ptr()));
     let (_, inner, _): (Blob, String, Blob) = outer.args().unwrap();
     assert_eq!(inner, r#"51-["inner",{"_placeholder":true,"num":0}]"#);
+}
+
+#[test]
+fn what_is_shown_of_encoded_values_tells_sizes_and_no_content() {
+    let blob = Blob::from(b"secret".to_vec());
+    assert_eq!(format!("{blob:?}"), "Blob(6 bytes)");
+    let mut encoder = Encoder::new();
+    let encoded = encoder.event(&Namespace::default(), None, "e", &("secret", blob)).unwrap();
+    let shown = format!("{encoded:?}");
+    assert_eq!(shown, "Encoded { packet_type: BinaryEvent, head_bytes: 51, attachments: 1 }");
+    let shown = format!("{encoder:?}");
+    assert!(shown.starts_with("Encoder { capacity: ") && !shown.contains("secret"), "{shown}");
+}
+
+#[test]
+fn a_name_without_escapes_is_borrowed_from_the_head_on_both_sides() {
+    let sent = Packet::event("plain", &()).unwrap();
+    let received = packet("2[\"plain\"]", &[]);
+    for packet in [sent.clone(), received, sent.with_ack_id(7)] {
+        assert!(matches!(packet.event_name(), Some(Cow::Borrowed("plain"))));
+    }
+    let escaped = Packet::event("two\nlines", &()).unwrap();
+    assert_eq!(escaped.event_name().unwrap(), "two\nlines");
 }

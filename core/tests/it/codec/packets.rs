@@ -223,7 +223,7 @@ fn what_is_shown_of_encoded_values_tells_sizes_and_no_content() {
     let mut encoder = Encoder::new();
     let encoded = encoder.event(&Namespace::default(), None, "e", &("secret", blob)).unwrap();
     let shown = format!("{encoded:?}");
-    assert_eq!(shown, "Encoded { packet_type: BinaryEvent, head_bytes: 51, attachments: 1 }");
+    assert_eq!(shown, "Encoded { packet_type: BinaryEvent, head_bytes: 47, attachments: 1 }");
     let shown = format!("{encoder:?}");
     assert!(shown.starts_with("Encoder { capacity: ") && !shown.contains("secret"), "{shown}");
 }

@@ -101,8 +101,6 @@
 //!
 //! The wire is described in `PROTOCOL.md` beside this crate's manifest.
 
-#![cfg_attr(docsrs, feature(doc_cfg))]
-
 pub mod codec;
 #[cfg(feature = "driver")]
 pub mod driver;

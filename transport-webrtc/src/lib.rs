@@ -2,7 +2,7 @@
 //!
 //! [`WebRtcTransport`] is the [`DirectTransport`](socketio_p2p_core::driver::DirectTransport) of native
 //! programs: it makes one ordered, reliable data channel per connection, on UDP sockets of this machine. It
-//! speaks with browsers, with the original `socket.io-p2p` client and with itself.
+//! speaks with browsers and with itself.
 //!
 //! ```no_run
 //! use futures::{SinkExt as _, StreamExt as _};

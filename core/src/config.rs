@@ -50,13 +50,15 @@ pub struct Config {
     pub queue_bytes: usize,
     /// The most packets that wait for one peer in one lane. Default: 4096.
     pub queue_packets: usize,
+    /// The most bytes of volatile events that are under way to one peer; more are dropped. Default: 64 KiB.
+    pub volatile_bytes: usize,
     /// The largest piece in which a big packet travels. Default: 16 KiB.
     pub fragment_bytes: usize,
     /// The largest packet that travels in one piece on a direct path, head and attachments counted. Default:
     /// 64 KiB.
     pub whole_bytes: usize,
-    /// The most bytes that are under way to one peer through the relay before it acknowledges some. Default:
-    /// 256 KiB.
+    /// The most bytes that are under way to one peer through the relay before it acknowledges some; twice that
+    /// where one upload serves many. Default: 256 KiB.
     pub relay_window: usize,
     /// How long a peer without any live path is waited for. Default: 8 s.
     pub resume_window: Duration,
@@ -83,6 +85,9 @@ pub struct Config {
     /// How long packets on the relay stay unacknowledged before they are sent again. Doubles with each try.
     /// Default: 3 s.
     pub retransmit_timeout: Duration,
+    /// How long a peer to which a path leads may acknowledge nothing of what it was sent before it is given up.
+    /// Default: 30 s.
+    pub stall_timeout: Duration,
     /// How long `emit_with_ack` waits for the answer when the caller says nothing. Default: 10 s.
     pub ack_timeout: Duration,
     /// The most answers of one peer that a session waits for at a time. Default: 1024.
@@ -103,6 +108,7 @@ impl Default for Config {
             limits: Limits::default().with_max_attachments(256).with_max_packet_bytes(16 << 20),
             queue_bytes: 1 << 20,
             queue_packets: 4096,
+            volatile_bytes: 64 << 10,
             fragment_bytes: 16 << 10,
             whole_bytes: 64 << 10,
             relay_window: 256 << 10,
@@ -118,6 +124,7 @@ impl Default for Config {
             join_timeout: Duration::from_secs(10),
             ack_delay: Duration::from_millis(20),
             retransmit_timeout: Duration::from_secs(3),
+            stall_timeout: Duration::from_secs(30),
             ack_timeout: Duration::from_secs(10),
             max_pending_acks: 1024,
             close_timeout: Duration::from_secs(5),
@@ -151,6 +158,7 @@ setters! {
     with_fragment_bytes(fragment_bytes: usize);
     with_resume_window(resume_window: Duration);
     with_silence_timeout(silence_timeout: Duration);
+    with_stall_timeout(stall_timeout: Duration);
     with_ack_timeout(ack_timeout: Duration);
     with_reconnect(reconnect: Backoff);
     with_retry(retry: Backoff);

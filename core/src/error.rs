@@ -6,20 +6,25 @@ use thiserror::Error;
 use crate::codec::{DecodeError, EncodeError};
 use crate::id::PeerId;
 use crate::packet::PacketType;
-use crate::signal::MessageError;
+use crate::signal::{Lane, MessageError};
 
 /// An emit that was not accepted. Nothing was queued.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EmitError {
     /// The queue for the peer is full. `Event::Writable` tells when to try again.
-    #[error("the queue for peer {peer} is full ({queued} bytes wait)")]
+    #[error("the {lane:?} queue for peer {peer} is full ({queued} bytes wait)")]
     Blocked {
         /// The peer.
         peer: PeerId,
+        /// The lane.
+        lane: Lane,
         /// What waits for it.
         queued: usize,
     },
+    /// The path does not take the volatile event now, or never takes one of this size.
+    #[error("the volatile event for peer {0} was dropped")]
+    Dropped(PeerId),
     /// Nobody of this id is in the room.
     #[error("no peer {0} in the room")]
     UnknownPeer(PeerId),

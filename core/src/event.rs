@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::error::{JoinRefusal, PeerError};
 use crate::id::{EmitId, PeerId, RoomName, Version};
 use crate::packet::Packet;
+use crate::signal::Lane;
 
 /// A way to a peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +27,9 @@ pub enum LeaveReason {
     TimedOut,
     /// It came back without its memory of us: what was under way is lost, a new epoch starts.
     Restarted,
+    /// It acknowledged nothing for the stall timeout although a path led to it: what was under way is lost, a new
+    /// epoch starts.
+    Stalled,
     /// This session got a new identity from the hub (its resume token was not accepted), so all links start
     /// anew.
     IdentityChanged,
@@ -39,6 +43,7 @@ impl std::fmt::Display for LeaveReason {
             Self::Left => "left",
             Self::TimedOut => "timed out",
             Self::Restarted => "restarted",
+            Self::Stalled => "stalled",
             Self::IdentityChanged => "identity changed",
             Self::Closed => "closed",
         })
@@ -171,6 +176,15 @@ pub enum Event {
         /// Whether the time was up; otherwise the peer is gone.
         timed_out: bool,
     },
+    /// Every peer that took a question to all has answered, or will not.
+    AcksComplete {
+        /// The emit.
+        emit: EmitId,
+        /// Who answered, in the order of the answers.
+        answered: Vec<PeerId>,
+        /// Who did not.
+        missing: Vec<PeerId>,
+    },
     /// How an emit ended for one peer.
     Outcome {
         /// The emit.
@@ -184,6 +198,8 @@ pub enum Event {
     Writable {
         /// Who.
         peer: PeerId,
+        /// In this lane.
+        lane: Lane,
     },
     /// An event of the server's own application on the same namespace.
     ServerEvent {

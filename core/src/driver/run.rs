@@ -16,7 +16,7 @@ use crate::config::{Config, Policy};
 use crate::error::EmitError;
 use crate::event::{Event, ReplyToken};
 use crate::frame::Frame;
-use crate::id::{ConnectionId, EmitId, PeerId};
+use crate::id::ConnectionId;
 use crate::packet::Packet;
 use crate::session::{Emitted, Session, Target};
 use crate::time::Time;
@@ -132,17 +132,41 @@ where
         self.session.emit(to, event, self.clock.now())
     }
 
+    /// As [`Session::emit_bulk`].
+    ///
+    /// # Errors
+    /// As [`Session::emit_bulk`].
+    pub fn emit_bulk(
+        &mut self,
+        to: impl Into<Target>,
+        event: &Packet,
+    ) -> Result<Emitted, EmitError> {
+        self.session.emit_bulk(to, event, self.clock.now())
+    }
+
+    /// As [`Session::emit_volatile`].
+    ///
+    /// # Errors
+    /// As [`Session::emit_volatile`].
+    pub fn emit_volatile(
+        &mut self,
+        to: impl Into<Target>,
+        event: &Packet,
+    ) -> Result<Emitted, EmitError> {
+        self.session.emit_volatile(to, event, self.clock.now())
+    }
+
     /// As [`Session::emit_with_ack`].
     ///
     /// # Errors
     /// As [`Session::emit_with_ack`].
     pub fn emit_with_ack(
         &mut self,
-        peer: &PeerId,
+        to: impl Into<Target>,
         event: &Packet,
         timeout: Option<Duration>,
-    ) -> Result<EmitId, EmitError> {
-        self.session.emit_with_ack(peer, event, timeout, self.clock.now())
+    ) -> Result<Emitted, EmitError> {
+        self.session.emit_with_ack(to, event, timeout, self.clock.now())
     }
 
     /// As [`Session::reply`].

@@ -40,6 +40,8 @@ pub(crate) struct Channel {
     pub(crate) announced: Option<u64>,
     /// The number of the next whole packet, by counting since the peer's `begin`.
     pub(crate) count: Option<u64>,
+    /// The number in the volatile lane of the packet that comes next.
+    pub(crate) volatile: Option<u64>,
     queue: VecDeque<Outgoing>,
     /// What is left of the packet that is being written: packets never interleave.
     frames: VecDeque<Frame>,
@@ -66,6 +68,7 @@ impl Channel {
             probe: 0,
             announced: None,
             count: None,
+            volatile: None,
             queue: VecDeque::new(),
             frames: VecDeque::new(),
         }

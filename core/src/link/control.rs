@@ -27,6 +27,8 @@ pub(crate) enum Control {
     Begin { next: u64 },
     /// The last message on a path that is left as planned: what was sent up to `next` went this way.
     Switch { next: PerLane<u64> },
+    /// The next packet on this channel is this one of the volatile lane and does not count.
+    Volatile { seq: u64 },
     /// What the application has got.
     Ack(Ack),
     /// A path broke: send again from here.
@@ -59,6 +61,17 @@ pub(crate) struct Fragment {
 }
 
 impl Fragment {
+    /// The piece for relay envelopes, which say what it is a piece of.
+    pub(crate) fn to_relayed_packet(&self) -> Result<Packet, EncodeError> {
+        self.write(None)
+    }
+
+    fn write(&self, of: Option<Sequence>) -> Result<Packet, EncodeError> {
+        let header = FragmentHeader { of, offset: self.offset, total: self.total };
+        let packet = Packet::event("fragment", &(header, Blob::from(self.bytes.clone())))?;
+        Ok(packet.in_namespace(&Namespace::from_static(NAMESPACE)))
+    }
+
     /// Whether the packet ends with this piece.
     pub(crate) fn is_last(&self) -> bool {
         self.offset.saturating_add(self.bytes.len() as u64) >= self.total
@@ -67,8 +80,9 @@ impl Fragment {
 
 #[derive(Serialize, Deserialize)]
 struct FragmentHeader {
+    /// Not in a relay envelope, which has it itself: the same piece serves many.
     #[serde(flatten)]
-    of: Sequence,
+    of: Option<Sequence>,
     offset: u64,
     total: u64,
 }
@@ -76,6 +90,11 @@ struct FragmentHeader {
 #[derive(Serialize, Deserialize)]
 struct Next<T> {
     next: T,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Seq {
+    seq: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -109,8 +128,11 @@ impl Control {
         )
     }
 
-    /// `None` for a message that a later version may have added: it is ignored.
-    pub(crate) fn from_packet(packet: &Packet) -> Result<Option<Self>, BadControl> {
+    /// `None` for a message that a later version may have added: it is ignored. `sequence` is the envelope's.
+    pub(crate) fn from_packet(
+        packet: &Packet,
+        sequence: Option<Sequence>,
+    ) -> Result<Option<Self>, BadControl> {
         let event = packet.event_name().ok_or(BadControl)?;
         Ok(Some(match event.as_ref() {
             "hello" => Self::Hello(packet.args::<(Epochs,)>()?.0),
@@ -118,11 +140,13 @@ impl Control {
             "pong" => Self::Pong(packet.args::<(u64,)>()?.0),
             "begin" => Self::Begin { next: packet.args::<(Next<u64>,)>()?.0.next },
             "switch" => Self::Switch { next: packet.args::<(Next<PerLane<u64>>,)>()?.0.next },
+            "volatile" => Self::Volatile { seq: packet.args::<(Seq,)>()?.0.seq },
             "ack" => Self::Ack(packet.args::<(Ack,)>()?.0),
             "resume" => Self::Resume { received: packet.args::<(Received,)>()?.0.received },
             "fragment" => {
                 let (header, bytes) = packet.args::<(FragmentHeader, Blob)>()?;
                 let FragmentHeader { of, offset, total } = header;
+                let of = of.or(sequence).ok_or(BadControl)?;
                 Self::Fragment(Fragment { of, offset, total, bytes: bytes.into() })
             }
             "bye" => Self::Bye,
@@ -137,14 +161,12 @@ impl Control {
             Self::Pong(number) => Packet::event("pong", &(number,)),
             Self::Begin { next } => Packet::event("begin", &(Next { next: *next },)),
             Self::Switch { next } => Packet::event("switch", &(Next { next: *next },)),
+            Self::Volatile { seq } => Packet::event("volatile", &(Seq { seq: *seq },)),
             Self::Ack(ack) => Packet::event("ack", &(ack,)),
             Self::Resume { received } => {
                 Packet::event("resume", &(Received { received: *received },))
             }
-            Self::Fragment(Fragment { of, offset, total, bytes }) => {
-                let header = FragmentHeader { of: *of, offset: *offset, total: *total };
-                Packet::event("fragment", &(header, Blob::from(bytes.clone())))
-            }
+            Self::Fragment(fragment) => return fragment.write(Some(fragment.of)),
             Self::Bye => Packet::event("bye", &()),
         }?;
         Ok(packet.in_namespace(&Namespace::from_static(NAMESPACE)))

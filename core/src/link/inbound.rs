@@ -90,8 +90,8 @@ impl Link {
         cx: &mut Context<'_>,
     ) -> Verdict {
         let (Sequence { lane, seq }, packet) = match (sequence, packet) {
-            (_, Ok(packet)) if Control::is_control(&packet) => {
-                return self.handle_control(&packet, &Path::Relay, cx);
+            (sequence, Ok(packet)) if Control::is_control(&packet) => {
+                return self.handle_control(&packet, sequence, &Path::Relay, cx);
             }
             (Some(sequence), packet) => (sequence, packet),
             (None, Ok(_)) => {
@@ -138,7 +138,12 @@ impl Link {
             return Verdict::Alive;
         }
         if Control::is_control(&packet) {
-            return self.handle_control(&packet, &Path::Direct, cx);
+            return self.handle_control(&packet, None, &Path::Direct, cx);
+        }
+        if let Some(seq) = channel.volatile.take() {
+            self.insert(Lane::Volatile, seq, Path::Direct, Ok(packet), cx);
+            self.deliver(cx);
+            return Verdict::Alive;
         }
         let Some(seq) = channel.count.filter(|_| channel.greeted) else {
             self.lose_direct(PeerError::Misbehaved("data before hello and begin"), cx);
@@ -150,8 +155,14 @@ impl Link {
         Verdict::Alive
     }
 
-    fn handle_control(&mut self, packet: &Packet, path: &Path, cx: &mut Context<'_>) -> Verdict {
-        let control = match Control::from_packet(packet) {
+    fn handle_control(
+        &mut self,
+        packet: &Packet,
+        sequence: Option<Sequence>,
+        path: &Path,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        let control = match Control::from_packet(packet, sequence) {
             Ok(Some(control)) => control,
             Ok(None) => return Verdict::Alive,
             Err(_) => return self.misbehaved("link control that cannot be read", path, cx),
@@ -175,16 +186,26 @@ impl Link {
                     channel.count = Some(next);
                 }
             }
+            Control::Volatile { seq } if direct => {
+                if let Some(channel) = self.open_channel_mut() {
+                    channel.volatile = Some(seq);
+                }
+            }
             Control::Hello(Epochs { peer_epoch: over, .. }) if over == self.epoch => {
                 return Verdict::GivenUp;
             }
             // The envelope's epochs said it all.
             Control::Hello(_) => {}
-            Control::Ping(_) | Control::Pong(_) | Control::Begin { .. } => {
+            Control::Ping(_)
+            | Control::Pong(_)
+            | Control::Begin { .. }
+            | Control::Volatile { .. } => {
                 return self.misbehaved("channel control in an envelope", path, cx);
             }
             Control::Switch { next } => {
-                if self.received().iter().zip(next).any(|(expected, next)| *expected < next) {
+                let received = self.received();
+                let behind = |lane: &Lane| received[lane.index()] < next[lane.index()];
+                if Lane::RELIABLE.iter().any(behind) {
                     // The path is at its end and something is missing.
                     self.push_resume();
                 }
@@ -237,10 +258,9 @@ impl Link {
             };
             progress |= !done.is_empty() || partial > 0;
             for (seq, outgoing) in done {
-                let Some(emit) = outgoing.emit else { continue };
                 let refused = ack.refused.contains(&Sequence { lane, seq });
                 let outcome = if refused { Outcome::Refused } else { Outcome::Delivered };
-                self.report_outcome(emit, outcome, cx);
+                self.report_outcome(lane, &outgoing, outcome, cx);
             }
         }
         if self.resuming {
@@ -249,6 +269,7 @@ impl Link {
         if progress {
             self.retransmits = 0;
             self.timers.clear(Timer::Retransmit);
+            self.timers.clear(Timer::Stall);
             self.report_writable(cx);
         }
         self.arm_retransmit(cx);
@@ -263,6 +284,9 @@ impl Link {
     ) -> Verdict {
         let Sequence { lane, seq } = fragment.of;
         let direct = *path == Path::Direct;
+        if lane == Lane::Volatile {
+            return self.misbehaved("a fragment of a volatile event", path, cx);
+        }
         let state = &mut self.lanes[lane.index()];
         if seq >= state.receive.expected() {
             let reassembly =
@@ -304,22 +328,24 @@ impl Link {
         self.unacked_packets += 1;
         self.unacked_bytes += packet.as_ref().map_or(0, Packet::wire_len);
         let max_bytes = cx.config.queue_bytes;
-        self.lanes[lane.index()].receive.insert(seq, path, packet, max_bytes);
+        let receive = &mut self.lanes[lane.index()].receive;
+        if lane == Lane::Volatile {
+            receive.skip_to(seq);
+        }
+        receive.insert(seq, path, packet, max_bytes);
     }
 
     /// Hands over everything that is in order now, as long as an acknowledgement has room for what is refused.
     fn deliver(&mut self, cx: &mut Context<'_>) {
         for lane in Lane::ALL {
-            while self.untold < MAX_REFUSED
+            while (lane == Lane::Volatile || self.untold < MAX_REFUSED)
                 && let Some((seq, path, packet)) = self.lanes[lane.index()].receive.pop()
             {
                 let packet = packet.map_err(PeerError::BadPacket);
                 if let Err(error) = packet.and_then(|packet| self.accept(packet, path, cx)) {
-                    if self.refused.len() == MAX_REFUSED {
-                        self.refused.pop_front();
+                    if lane != Lane::Volatile {
+                        self.note_refused(Sequence { lane, seq });
                     }
-                    self.refused.push_back(Sequence { lane, seq });
-                    self.untold += 1;
                     self.report(error, cx);
                 }
             }
@@ -337,6 +363,14 @@ impl Link {
         } else if self.unacked_packets > 0 || self.unacked_bytes > 0 {
             self.timers.set_if_idle(Timer::Ack, cx.now + cx.config.ack_delay);
         }
+    }
+
+    fn note_refused(&mut self, sequence: Sequence) {
+        if self.refused.len() == MAX_REFUSED {
+            self.refused.pop_front();
+        }
+        self.refused.push_back(sequence);
+        self.untold += 1;
     }
 
     pub(super) fn handle_gap(&mut self, cx: &mut Context<'_>) {
@@ -397,8 +431,7 @@ impl Link {
                 // An answer after its deadline is nobody's fault.
                 if let Some(emit) = packet.ack_id().and_then(|id| self.replies.resolve(id)) {
                     self.arm_reply();
-                    let from = self.peer.clone();
-                    cx.out.events.push_back(Event::Ack { emit, from, packet });
+                    cx.out.push_ack(emit, self.peer.clone(), packet);
                 }
                 Ok(())
             }

@@ -5,13 +5,14 @@
 //! - `upgrade`: offers, answers, verification, loss
 //! - `outbound`: from `emit` to envelopes and frames
 //! - `inbound`: from envelopes and frames to events
-//! - `stream`, `fragment`, `control`, `channel`, `replies`, `timer`: the parts
+//! - `stream`, `fragment`, `control`, `channel`, `replies`, `outbox`, `timer`: the parts
 
 mod channel;
 pub(crate) mod control;
 mod fragment;
 mod inbound;
 mod outbound;
+mod outbox;
 mod replies;
 mod state;
 mod stream;
@@ -35,17 +36,15 @@ use crate::config::{Config, Policy};
 use crate::error::PeerError;
 use crate::event::{Event, LeaveReason, Outcome, Path};
 use crate::id::{ConnectionId, PeerId, Version};
-use crate::signal::{ClientMessage, Epochs, IceServer, Sequence};
+use crate::signal::{Epochs, IceServer, Lane, Sequence};
 use crate::time::Time;
 
 pub(crate) use self::inbound::{Admission, Verdict};
 pub(crate) use self::outbound::Envelope;
+pub(crate) use self::outbox::Outbox;
 
 /// Link control that waits for the relay; more is never needed at a time.
 const MAX_RELAY_CONTROL: usize = 16;
-
-/// Signals that wait for the signalling channel.
-const MAX_SIGNALS: usize = 1024;
 
 /// What a link works with and where its output goes.
 pub(crate) struct Context<'a> {
@@ -56,24 +55,6 @@ pub(crate) struct Context<'a> {
     pub(crate) rng: &'a mut ChaCha12Rng,
     pub(crate) next_connection: &'a mut u64,
     pub(crate) out: &'a mut Outbox,
-}
-
-/// The output of links that is not frames.
-#[derive(Debug, Default)]
-pub(crate) struct Outbox {
-    pub(crate) events: VecDeque<Event>,
-    pub(crate) commands: VecDeque<Command>,
-    pub(crate) signals: VecDeque<ClientMessage>,
-}
-
-impl Outbox {
-    /// Queues a signal. Where nobody takes them the oldest go: what they belong to times out.
-    pub(crate) fn push_signal(&mut self, signal: ClientMessage) {
-        if self.signals.len() == MAX_SIGNALS {
-            self.signals.pop_front();
-        }
-        self.signals.push_back(signal);
-    }
 }
 
 #[derive(Debug)]
@@ -126,7 +107,11 @@ pub(crate) struct Link {
     untold: usize,
     replies: Replies,
     /// An emit was turned away: the application waits for `Writable`.
-    blocked: bool,
+    blocked: PerLane<bool>,
+    /// Volatile events that never left.
+    dropped: u64,
+    /// Bytes of events that went out while bulk waited.
+    overtaken: usize,
     /// Good-bye is said: that paths end now is no news.
     leaving: bool,
 }
@@ -190,7 +175,9 @@ impl Link {
             refused: VecDeque::new(),
             untold: 0,
             replies: Replies::default(),
-            blocked: false,
+            blocked: PerLane::default(),
+            dropped: 0,
+            overtaken: 0,
             leaving: false,
         }
     }
@@ -250,12 +237,17 @@ impl Link {
 
     /// Whether everything accepted has been acknowledged (or handed to the path, for a v0 peer).
     pub(crate) fn is_flushed(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.send.is_empty())
+        self.reliable_lanes().all(|lane| lane.send.is_empty())
             && self.open_channel().is_none_or(channel::Channel::is_idle)
     }
 
     pub(crate) fn queued_bytes(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.send.bytes()).sum()
+        self.reliable_lanes().map(|lane| lane.send.bytes()).sum()
+    }
+
+    /// How many volatile events were dropped before they left.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     pub(crate) fn next_timeout(&self) -> Option<Time> {
@@ -371,8 +363,8 @@ impl Link {
         }
     }
 
-    /// Runs every timer that is due. `true`: the peer has been away for too long.
-    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Runs every timer that is due. Tells why the link is to be given up, if it is.
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Option<LeaveReason> {
         // Each once: one that is due again at once, as at the end of time, waits for the next call.
         for timer in Timer::ALL {
             if !self.timers.take_due(timer, cx.now) {
@@ -391,11 +383,12 @@ impl Link {
                 Timer::Retransmit => self.retransmit(cx),
                 Timer::Resume => self.end_resume(cx),
                 Timer::Gap => self.handle_gap(cx),
-                Timer::Away => return true,
+                Timer::Away => return Some(LeaveReason::TimedOut),
+                Timer::Stall => return Some(LeaveReason::Stalled),
                 Timer::Reply => self.handle_overdue_replies(cx),
             }
         }
-        false
+        None
     }
 
     /// The clock jumped: nobody was silent in the time that did not pass.
@@ -431,18 +424,14 @@ impl Link {
         self.step(state::Input::Close);
         self.sending = None;
         self.timers = Timers::default();
-        for lane in &mut self.lanes {
-            for (sent, outgoing) in lane.send.drain() {
-                if let Some(emit) = outgoing.emit {
-                    let outcome = if sent { Outcome::Unknown } else { Outcome::NotSent };
-                    let peer = self.peer.clone();
-                    cx.out.events.push_back(Event::Outcome { emit, peer, outcome });
-                }
+        for lane in Lane::RELIABLE {
+            for (sent, outgoing) in self.lanes[lane.index()].send.drain().collect::<Vec<_>>() {
+                let outcome = if sent { Outcome::Unknown } else { Outcome::NotSent };
+                self.report_outcome(lane, &outgoing, outcome, cx);
             }
         }
         for emit in self.replies.drain() {
-            let peer = self.peer.clone();
-            cx.out.events.push_back(Event::NoAck { emit, peer, timed_out: false });
+            cx.out.push_no_ack(emit, self.peer.clone(), false);
         }
     }
 
@@ -450,6 +439,10 @@ impl Link {
     pub(crate) fn leave(mut self, reason: LeaveReason, cx: &mut Context<'_>) {
         self.close(cx);
         cx.out.events.push_back(Event::PeerLeft { peer: self.peer, reason });
+    }
+
+    fn reliable_lanes(&self) -> impl Iterator<Item = &LaneState> {
+        Lane::RELIABLE.into_iter().map(|lane| &self.lanes[lane.index()])
     }
 
     fn epochs(&self) -> Epochs {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::channel::V0_PIECES;
-use super::control::{Ack, Control, Fragment};
+use super::control::{Ack, Control, Fragment, PerLane};
 use super::stream::Outgoing;
 use super::timer::Timer;
 use super::{Context, Link, fragment};
@@ -23,6 +23,9 @@ const PART_BYTES: usize = 40;
 /// What a receiver costs in an envelope, at most: its id, escaped, and its numbers.
 const RECIPIENT_BYTES: usize = 2 * MAX_PEER_ID + 128;
 
+/// After so many bytes of events it is the turn of bulk that waits, for one piece.
+const BULK_PATIENCE: usize = 64 << 10;
+
 /// How much longer a head may get when the number of pieces is written into it.
 const V0_COUNT_BYTES: usize = 8;
 
@@ -31,14 +34,22 @@ const V0_COUNT_BYTES: usize = 8;
 pub(crate) struct Envelope {
     pub(crate) recipient: Recipient,
     pub(crate) parts: Vec<Bytes>,
-    /// The emit that the parts are the whole of: the same parts serve every peer that gets it.
-    pub(crate) emit: Option<EmitId>,
+    /// What the parts are of: the same parts serve every peer to which the same goes next.
+    pub(crate) shared: Option<Shared>,
+}
+
+/// What one upload may carry to many.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shared {
+    emit: EmitId,
+    /// Offset and length, unless the parts are the whole packet.
+    piece: Option<(u64, usize)>,
 }
 
 /// What goes out next of a lane.
 enum Next {
-    Whole { packet: Packet, seq: u64, emit: Option<EmitId> },
-    Fragment(Fragment),
+    Whole { packet: Packet, of: Sequence, emit: Option<EmitId> },
+    Fragment { fragment: Fragment, emit: Option<EmitId> },
 }
 
 impl Link {
@@ -51,20 +62,34 @@ impl Link {
         cx: &mut Context<'_>,
     ) -> Result<(), EmitError> {
         self.check_support(&packet)?;
+        let goes = lane != Lane::Volatile || self.takes_volatile(&packet, cx);
         let send = &mut self.lanes[lane.index()].send;
-        if !send.fits(&packet, cx.config.queue_bytes, cx.config.queue_packets) {
-            self.blocked = true;
-            let peer = self.peer.clone();
-            return Err(EmitError::Blocked { peer, queued: self.queued_bytes() });
+        let max_bytes = match lane {
+            Lane::Events | Lane::Bulk => cx.config.queue_bytes,
+            Lane::Volatile => cx.config.volatile_bytes,
+        };
+        if goes && send.fits(&packet, max_bytes, cx.config.queue_packets) {
+            send.push(packet, emit);
+            return Ok(());
         }
-        send.push(packet, emit);
-        Ok(())
+        let (peer, queued) = (self.peer.clone(), send.bytes());
+        if lane == Lane::Volatile {
+            self.dropped += 1;
+            return Err(EmitError::Dropped(peer));
+        }
+        self.blocked[lane.index()] = true;
+        Err(EmitError::Blocked { peer, lane, queued })
     }
 
-    /// Takes an event for the peer that it is to answer until `deadline`.
-    pub(crate) fn emit_with_ack(
+    /// Whether there is a path for a volatile event, and whether it goes in one piece.
+    fn takes_volatile(&self, packet: &Packet, cx: &Context<'_>) -> bool {
+        self.sending.is_some() && !self.resuming && packet.wire_len() <= cx.config.whole_bytes
+    }
+
+    /// Takes an event for the peer that it is to answer until `deadline`. Its ack id is the emit's number.
+    pub(crate) fn ask(
         &mut self,
-        packet: Packet,
+        question: Packet,
         emit: EmitId,
         deadline: Time,
         cx: &mut Context<'_>,
@@ -72,8 +97,7 @@ impl Link {
         if self.replies.len() >= cx.config.max_pending_acks {
             return Err(EmitError::TooManyPendingAcks(self.replies.len()));
         }
-        let packet = packet.with_ack_id(self.replies.next_ack_id());
-        self.emit(Lane::Events, packet, Some(emit), cx)?;
+        self.emit(Lane::Events, question, Some(emit), cx)?;
         self.replies.expect(emit, deadline);
         self.arm_reply();
         Ok(())
@@ -103,8 +127,7 @@ impl Link {
 
     pub(super) fn handle_overdue_replies(&mut self, cx: &mut Context<'_>) {
         while let Some(emit) = self.replies.take_overdue(cx.now) {
-            let peer = self.peer.clone();
-            cx.out.events.push_back(Event::NoAck { emit, peer, timed_out: true });
+            cx.out.push_no_ack(emit, self.peer.clone(), true);
         }
         self.arm_reply();
     }
@@ -126,18 +149,24 @@ impl Link {
     }
 
     fn write_next(&mut self, cx: &mut Context<'_>) {
-        let Some(lane) = self.next_lane() else { return };
         let Some(max) = self.open_channel().map(|channel| channel.max_message) else { return };
         let (version, whole) = (self.version, cx.config.whole_bytes.min(max));
         let fits = |packet: &Packet| match version {
             Version::V0 => fits_v0_channel(packet, max),
             Version::V1 => packet.wire_len() <= whole,
         };
-        let next = self.take_next(lane, fits, cx.config.fragment_bytes.min(max), cx);
-        let Some(next) = next else { return };
+        let fragment_bytes = cx.config.fragment_bytes.min(max);
+        let Some(next) = self.take_next(|_| true, fits, fragment_bytes, cx) else { return };
+        self.arm_stall(cx);
         let Some(channel) = self.open_channel_mut() else { return };
         match next {
-            Next::Whole { packet, seq, .. } => {
+            Next::Whole { packet, of: Sequence { lane: Lane::Volatile, seq }, .. } => {
+                if version == Version::V1 {
+                    channel.push_control(Control::Volatile { seq });
+                }
+                channel.push_data(packet);
+            }
+            Next::Whole { packet, of: Sequence { seq, .. }, .. } => {
                 // The peer counts; where the count jumps, it is told.
                 if version == Version::V1 && channel.announced != Some(seq) {
                     channel.push_control(Control::Begin { next: seq });
@@ -145,7 +174,7 @@ impl Link {
                 channel.announced = Some(seq + 1);
                 channel.push_data(packet);
             }
-            Next::Fragment(fragment) => {
+            Next::Fragment { fragment, .. } => {
                 if fragment.of.lane == Lane::Events && fragment.is_last() {
                     channel.announced = Some(fragment.of.seq + 1);
                 }
@@ -154,53 +183,65 @@ impl Link {
         }
     }
 
-    /// The lane whose turn it is: bulk waits while there are events.
-    fn next_lane(&self) -> Option<Lane> {
-        Lane::ALL.into_iter().find(|lane| self.lanes[lane.index()].send.peek().is_some())
+    /// The lane whose turn it is among those that are open: bulk waits while there are events, but not for ever.
+    fn next_lane(&self, open: impl Fn(Lane) -> bool) -> Option<Lane> {
+        let order = if self.overtaken < BULK_PATIENCE {
+            [Lane::Volatile, Lane::Events, Lane::Bulk]
+        } else {
+            [Lane::Volatile, Lane::Bulk, Lane::Events]
+        };
+        let waits = |lane: &Lane| self.lanes[lane.index()].send.peek().is_some();
+        order.into_iter().find(|lane| waits(lane) && open(*lane))
     }
 
-    /// Takes what goes out next of `lane` and notes that it is under way.
+    /// Takes what goes out next and notes that it is under way.
     fn take_next(
         &mut self,
-        lane: Lane,
+        open: impl Fn(Lane) -> bool,
         fits: impl Fn(&Packet) -> bool,
         fragment_bytes: usize,
         cx: &mut Context<'_>,
     ) -> Option<Next> {
-        if self.version == Version::V0 {
-            self.discard_too_big(lane, &fits, cx);
-        }
-        let send = &mut self.lanes[lane.index()].send;
-        let (seq, offset, Outgoing { packet, emit, .. }) = send.peek()?;
-        let whole = offset == 0 && lane == Lane::Events && fits(packet);
-        if self.version == Version::V0 || whole {
-            let next = Next::Whole { packet: packet.clone(), seq, emit: *emit };
-            send.advance();
-            if self.version == Version::V0 {
-                self.release_unacknowledgeable(lane, Outcome::Unknown, cx);
+        loop {
+            let lane = self.next_lane(&open)?;
+            let send = &mut self.lanes[lane.index()].send;
+            let (seq, offset, Outgoing { packet, emit, .. }) = send.peek()?;
+            let (of, emit) = (Sequence { lane, seq }, *emit);
+            let whole = offset == 0 && fits(packet);
+            let packet = packet.clone();
+            match (self.version, lane) {
+                (Version::V0, _) => {
+                    send.advance();
+                    // What the path does not take whole is not sent: the peer cannot put pieces together.
+                    let outcome = if whole { Outcome::Unknown } else { Outcome::NotSent };
+                    self.release_unacknowledgeable(lane, outcome, cx);
+                }
+                (Version::V1, Lane::Volatile) if !whole => self.dropped += send.forget(),
+                (Version::V1, Lane::Events | Lane::Volatile) if whole => send.advance(),
+                (Version::V1, _) => {
+                    // At least one byte, or a remote end that claims to take none would get empty pieces for
+                    // ever.
+                    let bytes = fragment::piece(&packet, offset, fragment_bytes.max(1));
+                    let total = fragment::flat_len(&packet) as u64;
+                    send.advance_bytes(bytes.len());
+                    self.note_turn(lane, bytes.len());
+                    let fragment = Fragment { of, offset: offset as u64, total, bytes };
+                    return Some(Next::Fragment { fragment, emit });
+                }
             }
-            return Some(next);
+            if whole {
+                self.note_turn(lane, packet.wire_len());
+                return Some(Next::Whole { packet, of, emit });
+            }
         }
-        // At least one byte, or a remote end that claims to take none would get empty pieces for ever.
-        let bytes = fragment::piece(packet, offset, fragment_bytes.max(1));
-        let total = fragment::flat_len(packet) as u64;
-        send.advance_bytes(bytes.len());
-        let of = Sequence { lane, seq };
-        Some(Next::Fragment(Fragment { of, offset: offset as u64, total, bytes }))
     }
 
-    /// A v0 peer cannot put pieces together: what the path does not take whole is not sent.
-    fn discard_too_big(
-        &mut self,
-        lane: Lane,
-        fits: impl Fn(&Packet) -> bool,
-        cx: &mut Context<'_>,
-    ) {
-        let next =
-            |link: &Self| link.lanes[lane.index()].send.peek().map(|next| fits(&next.2.packet));
-        while next(self) == Some(false) {
-            self.lanes[lane.index()].send.advance();
-            self.release_unacknowledgeable(lane, Outcome::NotSent, cx);
+    /// Keeps count of what overtakes bulk.
+    fn note_turn(&mut self, lane: Lane, bytes: usize) {
+        if lane == Lane::Bulk || self.lanes[Lane::Bulk.index()].send.peek().is_none() {
+            self.overtaken = 0;
+        } else {
+            self.overtaken = self.overtaken.saturating_add(bytes);
         }
     }
 
@@ -208,8 +249,8 @@ impl Link {
     fn release_unacknowledgeable(&mut self, lane: Lane, outcome: Outcome, cx: &mut Context<'_>) {
         let send = &mut self.lanes[lane.index()].send;
         let done = send.acknowledge(send.next(), 0).unwrap_or_default();
-        for emit in done.into_iter().filter_map(|(_, outgoing)| outgoing.emit) {
-            self.report_outcome(emit, outcome, cx);
+        for (_, outgoing) in done {
+            self.report_outcome(lane, &outgoing, outcome, cx);
         }
         self.report_writable(cx);
     }
@@ -231,26 +272,31 @@ impl Link {
         if let Some(control) = control {
             return self.enclose_control(&control);
         }
-        let lane = self.next_relay_lane(cx)?;
+        let open = self.open_relay_lanes(cx.config.relay_window)?;
         let fragment_bytes = (limits.max_envelope as usize).saturating_sub(envelope_overhead(2, 1));
         let fragment_bytes = cx.config.fragment_bytes.min(fragment_bytes);
         let fits = |packet: &Packet| fits_envelope(packet, 1, limits);
-        let next = self.take_next(lane, fits, fragment_bytes, cx)?;
+        let next = self.take_next(|lane| open[lane.index()], fits, fragment_bytes, cx)?;
         self.arm_retransmit(cx);
-        match next {
-            Next::Whole { packet, seq, emit } => {
-                let recipient = self.recipient(Some(Sequence { lane, seq }));
-                Some(Envelope { recipient, parts: parts(&packet), emit })
+        let (of, packet, shared) = match next {
+            Next::Whole { packet, of, emit } => {
+                (of, packet, emit.map(|emit| Shared { emit, piece: None }))
             }
-            Next::Fragment(fragment) => self.enclose_control(&Control::Fragment(fragment)),
-        }
+            Next::Fragment { fragment, emit } => {
+                let piece = Some((fragment.offset, fragment.bytes.len()));
+                // What we encode ourselves always fits: numbers, and pieces of a bounded size.
+                let packet = fragment.to_relayed_packet().ok()?;
+                (fragment.of, packet, emit.map(|emit| Shared { emit, piece }))
+            }
+        };
+        Some(Envelope { recipient: self.recipient(Some(of)), parts: parts(&packet), shared })
     }
 
     /// Joins an envelope that `others` peers get, when it is just what goes out next to this one and there is
     /// room for one more.
     pub(crate) fn join_envelope(
         &mut self,
-        emit: EmitId,
+        shared: Shared,
         others: usize,
         limits: &HubLimits,
         cx: &mut Context<'_>,
@@ -259,30 +305,50 @@ impl Link {
         if !self.relay_up || busy {
             return None;
         }
-        let lane = self.next_relay_lane(cx)?;
-        let (seq, offset, outgoing) = self.lanes[lane.index()].send.peek()?;
-        let same = offset == 0 && outgoing.emit == Some(emit) && outgoing.packet.ack_id().is_none();
-        if !same || lane != Lane::Events || !fits_envelope(&outgoing.packet, others + 1, limits) {
+        // Twice the window: who is a moment behind the others shares their upload still.
+        let open = self.open_relay_lanes(2 * cx.config.relay_window)?;
+        let lane = self.next_lane(|lane| open[lane.index()])?;
+        let send = &mut self.lanes[lane.index()].send;
+        let (seq, offset, outgoing) = send.peek()?;
+        if outgoing.emit != Some(shared.emit) {
             return None;
         }
-        self.take_next(lane, |_| true, 1, cx)?;
+        let bytes = match shared.piece {
+            None if offset == 0 && fits_envelope(&outgoing.packet, others + 1, limits) => {
+                let bytes = outgoing.packet.wire_len();
+                send.advance();
+                bytes
+            }
+            Some((at, bytes))
+                if at == offset as u64
+                    && bytes + envelope_overhead(2, others + 1) <= limits.max_envelope as usize =>
+            {
+                send.advance_bytes(bytes);
+                bytes
+            }
+            None | Some(_) => return None,
+        };
+        self.note_turn(lane, bytes);
         self.arm_retransmit(cx);
         Some(self.recipient(Some(Sequence { lane, seq })))
     }
 
-    fn next_relay_lane(&self, cx: &Context<'_>) -> Option<Lane> {
-        let under_way: usize = self.lanes.iter().map(|lane| lane.send.unacknowledged()).sum();
-        if self.sending != Some(Path::Relay) || self.resuming || under_way >= cx.config.relay_window
-        {
+    /// The lanes of which something may go to the relay now, with `window` bytes under way at most. `None`: the
+    /// relay carries no data.
+    fn open_relay_lanes(&self, window: usize) -> Option<PerLane<bool>> {
+        if self.sending != Some(Path::Relay) || self.resuming {
             return None;
         }
-        self.next_lane()
+        let under_way: usize = self.reliable_lanes().map(|lane| lane.send.unacknowledged()).sum();
+        // Bulk leaves half of the window to events.
+        let bulk = self.lanes[Lane::Bulk.index()].send.unacknowledged();
+        Some([under_way < window, under_way < window && bulk < window / 2, true])
     }
 
     fn enclose_control(&self, control: &Control) -> Option<Envelope> {
         // What we encode ourselves always fits: numbers, and pieces of a bounded size.
         let packet = control.to_packet().ok()?;
-        Some(Envelope { recipient: self.recipient(None), parts: parts(&packet), emit: None })
+        Some(Envelope { recipient: self.recipient(None), parts: parts(&packet), shared: None })
     }
 
     fn recipient(&self, sequence: Option<Sequence>) -> Recipient {
@@ -316,12 +382,17 @@ impl Link {
 
     /// Whether packets that went by the relay before the switch are still unacknowledged.
     pub(super) fn tail_is_outstanding(&self) -> bool {
-        self.lanes.iter().zip(self.tail).any(|(lane, tail)| lane.send.base() < tail)
+        Lane::RELIABLE
+            .iter()
+            .any(|lane| self.lanes[lane.index()].send.base() < self.tail[lane.index()])
     }
 
-    /// Sends everything that is not acknowledged again, on the path in use.
+    /// Sends everything that is not acknowledged again, on the path in use. Volatile events are not repeated.
     pub(super) fn rewind(&mut self) {
-        self.lanes.iter_mut().for_each(|lane| lane.send.rewind());
+        for lane in Lane::RELIABLE {
+            self.lanes[lane.index()].send.rewind();
+        }
+        self.dropped += self.lanes[Lane::Volatile.index()].send.forget();
         self.tail = Default::default();
     }
 
@@ -345,6 +416,17 @@ impl Link {
         } else {
             self.timers.clear(Timer::Retransmit);
         }
+        self.arm_stall(cx);
+    }
+
+    /// A peer that takes and never acknowledges must not be waited for.
+    fn arm_stall(&mut self, cx: &Context<'_>) {
+        let waits = self.reliable_lanes().any(|lane| lane.send.is_outstanding());
+        if waits && self.version == Version::V1 && self.sending.is_some() {
+            self.timers.set_if_idle(Timer::Stall, cx.now + cx.config.stall_timeout);
+        } else {
+            self.timers.clear(Timer::Stall);
+        }
     }
 
     pub(super) fn end_resume(&mut self, cx: &Context<'_>) {
@@ -354,17 +436,30 @@ impl Link {
         self.arm_retransmit(cx);
     }
 
-    pub(super) fn report_outcome(&self, emit: EmitId, outcome: Outcome, cx: &mut Context<'_>) {
-        cx.out.events.push_back(Event::Outcome { emit, peer: self.peer.clone(), outcome });
+    pub(super) fn report_outcome(
+        &self,
+        lane: Lane,
+        outgoing: &Outgoing,
+        outcome: Outcome,
+        cx: &mut Context<'_>,
+    ) {
+        // Volatile events have no end, answers to the peer's events are nobody's emit.
+        if lane != Lane::Volatile
+            && let Some(emit) = outgoing.emit
+        {
+            cx.out.events.push_back(Event::Outcome { emit, peer: self.peer.clone(), outcome });
+        }
     }
 
     pub(super) fn report_writable(&mut self, cx: &mut Context<'_>) {
-        let room = |lane: &super::LaneState| {
-            lane.send.has_room(cx.config.queue_bytes, cx.config.queue_packets)
-        };
-        if self.blocked && self.lanes.iter().all(room) {
-            self.blocked = false;
-            cx.out.events.push_back(Event::Writable { peer: self.peer.clone() });
+        for lane in Lane::RELIABLE {
+            let send = &self.lanes[lane.index()].send;
+            if self.blocked[lane.index()]
+                && send.has_room(cx.config.queue_bytes, cx.config.queue_packets)
+            {
+                self.blocked[lane.index()] = false;
+                cx.out.events.push_back(Event::Writable { peer: self.peer.clone(), lane });
+            }
         }
     }
 }

@@ -6,37 +6,31 @@ use std::time::Duration;
 use crate::id::EmitId;
 use crate::time::Time;
 
-/// The emits to one peer that wait for an answer, by ack id and by deadline.
+/// The emits to one peer that wait for an answer, and until when. Their numbers are their ack ids.
 #[derive(Debug, Default)]
 pub(crate) struct Replies {
-    next_ack_id: u64,
-    pending: BTreeMap<u64, (EmitId, Time)>,
-    deadlines: BTreeSet<(Time, u64)>,
+    pending: BTreeMap<EmitId, Time>,
+    deadlines: BTreeSet<(Time, EmitId)>,
 }
 
 impl Replies {
-    /// The ack id that [`expect`](Self::expect) will give out next.
-    pub(crate) fn next_ack_id(&self) -> u64 {
-        self.next_ack_id
-    }
-
     pub(crate) fn expect(&mut self, emit: EmitId, deadline: Time) {
-        self.pending.insert(self.next_ack_id, (emit, deadline));
-        self.deadlines.insert((deadline, self.next_ack_id));
-        self.next_ack_id += 1;
+        self.pending.insert(emit, deadline);
+        self.deadlines.insert((deadline, emit));
     }
 
     /// The emit that this is the answer to; `None` for one that came too late or twice.
     pub(crate) fn resolve(&mut self, ack_id: u64) -> Option<EmitId> {
-        let (emit, deadline) = self.pending.remove(&ack_id)?;
-        self.deadlines.remove(&(deadline, ack_id));
+        let emit = EmitId(ack_id);
+        let deadline = self.pending.remove(&emit)?;
+        self.deadlines.remove(&(deadline, emit));
         Some(emit)
     }
 
     /// Takes one emit whose time is up.
     pub(crate) fn take_overdue(&mut self, now: Time) -> Option<EmitId> {
-        let (deadline, ack_id) = self.deadlines.first().copied()?;
-        (deadline <= now).then(|| self.resolve(ack_id)).flatten()
+        let (deadline, emit) = self.deadlines.first().copied()?;
+        (deadline <= now).then(|| self.resolve(emit.as_u64())).flatten()
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Time> {
@@ -45,11 +39,11 @@ impl Replies {
 
     /// Moves every deadline: the clock jumped.
     pub(crate) fn shift(&mut self, by: Duration) {
-        for (_, deadline) in self.pending.values_mut() {
+        for deadline in self.pending.values_mut() {
             *deadline = *deadline + by;
         }
         let deadlines = std::mem::take(&mut self.deadlines).into_iter();
-        self.deadlines = deadlines.map(|(deadline, ack_id)| (deadline + by, ack_id)).collect();
+        self.deadlines = deadlines.map(|(deadline, emit)| (deadline + by, emit)).collect();
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -59,6 +53,6 @@ impl Replies {
     /// Gives all up.
     pub(crate) fn drain(&mut self) -> Vec<EmitId> {
         self.deadlines.clear();
-        std::mem::take(&mut self.pending).into_values().map(|(emit, _)| emit).collect()
+        std::mem::take(&mut self.pending).into_keys().collect()
     }
 }

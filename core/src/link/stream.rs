@@ -124,6 +124,16 @@ impl SendStream {
         self.offset = 0;
     }
 
+    /// Gives up everything in the queue. Tells how many packets were never handed out.
+    pub(crate) fn forget(&mut self) -> u64 {
+        let end = self.base + self.queue.len() as u64;
+        let lost = end - self.next;
+        self.queue.clear();
+        (self.base, self.next) = (end, end);
+        (self.offset, self.bytes, self.under_way, self.partial) = (0, 0, 0, 0);
+        lost
+    }
+
     /// Sets the mark back to the first packet that is not acknowledged.
     pub(crate) fn rewind(&mut self) {
         self.next = self.base;
@@ -140,6 +150,11 @@ impl SendStream {
     /// Whether something handed out waits for its acknowledgement.
     pub(crate) fn awaits_ack(&self) -> bool {
         self.next > self.base || self.offset > 0
+    }
+
+    /// Whether something that was handed out once, on whatever path, is not acknowledged.
+    pub(crate) fn is_outstanding(&self) -> bool {
+        self.base < self.sent
     }
 
     /// The number of the next packet to hand out.
@@ -193,7 +208,7 @@ impl ReceiveStream {
         max_bytes: usize,
     ) {
         self.seen = self.seen.max(seq.saturating_add(1));
-        if seq < self.expected || self.ahead.contains_key(&seq) {
+        if seq < self.expected || seq == u64::MAX || self.ahead.contains_key(&seq) {
             return;
         }
         let len = held_bytes(&packet);
@@ -202,6 +217,15 @@ impl ReceiveStream {
         }
         self.ahead_bytes += len;
         self.ahead.insert(seq, (path, packet));
+    }
+
+    /// Nothing below `seq` is waited for any more.
+    pub(crate) fn skip_to(&mut self, seq: u64) {
+        if self.expected < seq {
+            self.expected = seq;
+            self.ahead.clear();
+            self.ahead_bytes = 0;
+        }
     }
 
     /// The next packet in order, with its number and the path on which it came; or what made it unreadable.

@@ -24,10 +24,12 @@ pub(crate) enum Timer {
     Away,
     /// An answer to an event of ours is overdue.
     Reply,
+    /// The peer has acknowledged nothing for too long.
+    Stall,
 }
 
 impl Timer {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Attempt,
         Self::Offer,
         Self::Probe,
@@ -38,6 +40,7 @@ impl Timer {
         Self::Gap,
         Self::Away,
         Self::Reply,
+        Self::Stall,
     ];
 }
 

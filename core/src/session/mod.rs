@@ -1,9 +1,11 @@
 //! One end of the mesh: the signalling dialect, all links, limits, events to the application.
 //!
+//! - `emit`: events of the application for peers
 //! - `signaling`: the connection to the server and what comes over it
 //! - `peers`: membership, attempts at direct paths, `Ready` and `Upgrade`
 //! - `relay`: packets to and from the hub
 
+mod emit;
 mod peers;
 mod relay;
 mod signaling;
@@ -13,20 +15,18 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng as _;
-use serde::Serialize;
 
+pub use self::emit::{Emitted, Target};
 use self::peers::StaleEpochs;
 use self::signaling::Signaling;
 use crate::command::Command;
 use crate::config::{Config, Policy};
 use crate::error::EmitError;
-use crate::event::{Event, LeaveReason, Path, ReplyToken};
+use crate::event::{Event, LeaveReason, Path};
 use crate::frame::Frame;
-use crate::id::{ConnectionId, EmitId, PeerId, Version};
-use crate::link::control::Control;
+use crate::id::{ConnectionId, PeerId, Version};
 use crate::link::{Context, Link, Outbox, Verdict};
-use crate::packet::{Packet, PacketType};
-use crate::signal::{IceServer, Lane, Signal, is_reserved_event};
+use crate::signal::{IceServer, Signal};
 use crate::time::Time;
 
 /// A timer that runs later than this after its deadline tells of a clock that jumped, not of a slow driver.
@@ -34,39 +34,6 @@ const CLOCK_JUMP: Duration = Duration::from_secs(2);
 
 /// How long farewells may take to leave before the transports are closed.
 const LINGER: Duration = Duration::from_millis(100);
-
-/// Whom an emit or an upgrade is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// Every peer in the room.
-    All,
-    /// One peer.
-    Peer(PeerId),
-}
-
-impl From<PeerId> for Target {
-    fn from(peer: PeerId) -> Self {
-        Self::Peer(peer)
-    }
-}
-
-impl From<&PeerId> for Target {
-    fn from(peer: &PeerId) -> Self {
-        Self::Peer(peer.clone())
-    }
-}
-
-/// What became of an emit at once. How it ends for each peer that took it is told by
-/// [`Event::Outcome`].
-#[derive(Debug)]
-pub struct Emitted {
-    /// The name of this emit in later events.
-    pub id: EmitId,
-    /// The peers for which it is queued.
-    pub accepted: Vec<PeerId>,
-    /// The peers for which it is not, and why; [`EmitError::Blocked`] ones can be tried again.
-    pub rejected: Vec<(PeerId, EmitError)>,
-}
 
 /// What a session knows about a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,8 +49,10 @@ pub struct Peer {
     pub verified: bool,
     /// Whether it has no live path.
     pub away: bool,
-    /// Bytes that wait for it or for its acknowledgement.
+    /// Bytes that wait for it or for its acknowledgement, without volatile ones.
     pub queued: usize,
+    /// Volatile events for it that were dropped before they left.
+    pub dropped: u64,
 }
 
 /// My end of the mesh, as a state machine without I/O, clock or randomness of its own.
@@ -98,7 +67,8 @@ pub struct Peer {
 ///   [`handle_direct_frame`](Self::handle_direct_frame),
 ///   [`handle_direct_closed`](Self::handle_direct_closed),
 ///   [`handle_timeout`](Self::handle_timeout)
-/// - **Commands**: [`emit`](Self::emit), [`emit_with_ack`](Self::emit_with_ack), [`reply`](Self::reply),
+/// - **Commands**: [`emit`](Self::emit), [`emit_bulk`](Self::emit_bulk),
+///   [`emit_volatile`](Self::emit_volatile), [`emit_with_ack`](Self::emit_with_ack), [`reply`](Self::reply),
 ///   [`upgrade`](Self::upgrade), [`set_policy`](Self::set_policy), [`reconnect`](Self::reconnect),
 ///   [`close`](Self::close)
 /// - **Output**: [`poll_event`](Self::poll_event), [`poll_command`](Self::poll_command),
@@ -234,6 +204,7 @@ impl Session {
             verified: link.is_verified(),
             away: link.is_away(),
             queued: link.queued_bytes(),
+            dropped: link.dropped(),
         })
     }
 
@@ -287,93 +258,21 @@ impl Session {
         self.run_signaling_timers(now);
         let mut departed = Vec::new();
         for link in self.links.values_mut() {
-            if link.handle_timeout(&mut self.shared.context(now)) {
-                departed.push(link.peer().clone());
+            if let Some(reason) = link.handle_timeout(&mut self.shared.context(now)) {
+                departed.push((link.peer().clone(), reason));
             }
         }
-        for peer in departed {
-            self.remove(&peer, LeaveReason::TimedOut, now);
+        for (peer, reason) in departed {
+            if reason == LeaveReason::Stalled {
+                self.restart(&peer, reason, now);
+            } else {
+                self.remove(&peer, reason, now);
+            }
         }
         self.settle(now);
     }
 
     // ----- commands -----
-
-    /// Sends an event to one peer or to all.
-    ///
-    /// # Errors
-    /// For one peer, why it was not accepted: [`EmitError::Blocked`] when its queue is full. For all, errors
-    /// that concern the event itself; what concerns single peers is in [`Emitted::rejected`].
-    pub fn emit(
-        &mut self,
-        to: impl Into<Target>,
-        event: &Packet,
-        now: Time,
-    ) -> Result<Emitted, EmitError> {
-        self.advance(now);
-        self.check_event(event)?;
-        let id = self.take_emit_id();
-        let mut emitted = Emitted { id, accepted: Vec::new(), rejected: Vec::new() };
-        let cx = &mut self.shared.context(now);
-        match to.into() {
-            Target::Peer(peer) => {
-                let link = self.links.get_mut(&peer);
-                let link = link.ok_or_else(|| EmitError::UnknownPeer(peer.clone()))?;
-                link.emit(Lane::Events, event.clone(), Some(id), cx)?;
-                emitted.accepted.push(peer);
-            }
-            Target::All => {
-                for (peer, link) in &mut self.links {
-                    match link.emit(Lane::Events, event.clone(), Some(id), cx) {
-                        Ok(()) => emitted.accepted.push(peer.clone()),
-                        Err(error) => emitted.rejected.push((peer.clone(), error)),
-                    }
-                }
-            }
-        }
-        Ok(emitted)
-    }
-
-    /// Sends an event to one peer and waits for its answer: [`Event::Ack`], or [`Event::NoAck`] after
-    /// `timeout` (default: [`Config::ack_timeout`]).
-    ///
-    /// # Errors
-    /// As [`emit`](Self::emit), and [`EmitError::TooManyPendingAcks`].
-    pub fn emit_with_ack(
-        &mut self,
-        peer: &PeerId,
-        event: &Packet,
-        timeout: Option<Duration>,
-        now: Time,
-    ) -> Result<EmitId, EmitError> {
-        self.advance(now);
-        self.check_event(event)?;
-        let id = self.take_emit_id();
-        let deadline = now + timeout.unwrap_or(self.shared.config.ack_timeout);
-        let link = self.links.get_mut(peer);
-        let link = link.ok_or_else(|| EmitError::UnknownPeer(peer.clone()))?;
-        link.emit_with_ack(event.clone(), id, deadline, &mut self.shared.context(now))?;
-        Ok(id)
-    }
-
-    /// Answers an event whose sender asked for it. `args` is a tuple or sequence of arguments.
-    ///
-    /// # Errors
-    /// [`EmitError::ReplyExpired`] when the peer that asked is gone, [`EmitError::Blocked`] when its queue is
-    /// full, [`EmitError::Encode`] when `args` cannot be encoded.
-    pub fn reply<T: Serialize + ?Sized>(
-        &mut self,
-        token: &ReplyToken,
-        args: &T,
-        now: Time,
-    ) -> Result<(), EmitError> {
-        self.advance(now);
-        let answer = Packet::ack(token.ack_id, args)?;
-        answer.validate(&self.shared.config.limits)?;
-        let link = self.links.get_mut(&token.peer).filter(|link| link.epoch() == token.epoch);
-        let link = link.ok_or_else(|| EmitError::ReplyExpired(token.peer.clone()))?;
-        link.emit(Lane::Events, answer, None, &mut self.shared.context(now))
-    }
 
     /// Sends directly from now on, to one peer or to all: the original's "go private". Under
     /// [`Policy::Manual`] this is what switches paths; under the others it starts attempts anew.
@@ -464,34 +363,6 @@ impl Session {
     }
 
     // ----- inside -----
-
-    fn take_emit_id(&mut self) -> EmitId {
-        let id = EmitId(self.next_emit);
-        self.next_emit += 1;
-        id
-    }
-
-    fn check_event(&self, event: &Packet) -> Result<(), EmitError> {
-        if self.closing != Closing::No {
-            return Err(EmitError::Closed);
-        }
-        match event.packet_type() {
-            PacketType::Event | PacketType::BinaryEvent => {}
-            other @ (PacketType::Connect
-            | PacketType::Disconnect
-            | PacketType::Ack
-            | PacketType::ConnectError
-            | PacketType::BinaryAck) => return Err(EmitError::NotAnEvent(other)),
-        }
-        if Control::is_control(event) {
-            return Err(EmitError::ReservedNamespace(event.namespace().as_str().to_owned()));
-        }
-        if let Some(name) = event.event_name().filter(|name| is_reserved_event(name)) {
-            return Err(EmitError::ReservedEvent(name.into_owned()));
-        }
-        event.validate(&self.shared.config.limits)?;
-        Ok(())
-    }
 
     /// Runs `act` on the link that a live connection belongs to.
     fn with_connection(

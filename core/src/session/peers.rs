@@ -103,10 +103,10 @@ impl Session {
         match verdict {
             Verdict::Alive => {}
             Verdict::Left => self.remove(peer, LeaveReason::Left, now),
-            Verdict::Restarted => self.restart(peer, now),
+            Verdict::Restarted => self.restart(peer, LeaveReason::Restarted, now),
             Verdict::GivenUp => {
                 let heard = self.links.get_mut(peer).map(Link::take_heard);
-                self.restart(peer, now);
+                self.restart(peer, LeaveReason::Restarted, now);
                 if let (Some(link), Some(heard)) = (self.links.get_mut(peer), heard) {
                     link.keep_heard(heard);
                 }
@@ -114,12 +114,12 @@ impl Session {
         }
     }
 
-    /// The peer has begun anew: so do we.
-    pub(super) fn restart(&mut self, peer: &PeerId, now: Time) {
+    /// The link is over, the peer is not: a new incarnation begins.
+    pub(super) fn restart(&mut self, peer: &PeerId, reason: LeaveReason, now: Time) {
         let Some(link) = self.links.get(peer) else { return };
         let version = link.version();
         let relay_up = link.is_relay_up();
-        self.remove(peer, LeaveReason::Restarted, now);
+        self.remove(peer, reason, now);
         if self.add(&Member { id: peer.clone(), version, away: false }, now) {
             self.set_relay(peer, relay_up, now);
             if let Some(link) = self.links.get_mut(peer) {

@@ -6,7 +6,7 @@ use bytestring::ByteString;
 
 use super::Session;
 use crate::error::PeerError;
-use crate::event::Event;
+use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::link::{Admission, Envelope, Link};
@@ -60,12 +60,12 @@ impl Session {
             .range_mut((after, Bound::Unbounded))
             .find_map(&mut poll)
             .or_else(|| self.links.range_mut(..=last?).find_map(&mut poll))?;
-        let Envelope { recipient, parts, emit } = envelope;
+        let Envelope { recipient, parts, shared } = envelope;
         let mut to = vec![recipient];
-        if let Some(emit) = emit {
+        if let Some(shared) = shared {
             for link in self.links.values_mut().filter(|link| *link.peer() != peer) {
                 let cx = &mut self.shared.context(now);
-                to.extend(link.join_envelope(emit, to.len(), &limits, cx));
+                to.extend(link.join_envelope(shared, to.len(), &limits, cx));
             }
         }
         self.relay_turn = Some(peer);
@@ -96,7 +96,7 @@ impl Session {
             Admission::Stale => return,
             Admission::Current => {}
             Admission::Restarted => {
-                self.restart(&from, now);
+                self.restart(&from, LeaveReason::Restarted, now);
                 let admitted = self.links.get_mut(&from).map(|link| {
                     // Our new incarnation is not known to the peer yet.
                     let epochs = Epochs { peer_epoch: 0, ..epochs };

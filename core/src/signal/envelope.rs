@@ -14,11 +14,16 @@ pub enum Lane {
     Events,
     /// Big blobs, which must not delay events.
     Bulk,
+    /// Events that may be lost rather than late.
+    Volatile,
 }
 
 impl Lane {
     /// All lanes, in the order of their numbers.
-    pub const ALL: [Self; 2] = [Self::Events, Self::Bulk];
+    pub const ALL: [Self; 3] = [Self::Events, Self::Bulk, Self::Volatile];
+
+    /// The lanes on which nothing gets lost.
+    pub const RELIABLE: [Self; 2] = [Self::Events, Self::Bulk];
 
     /// The number on the wire.
     #[must_use]
@@ -26,6 +31,7 @@ impl Lane {
         match self {
             Self::Events => 0,
             Self::Bulk => 1,
+            Self::Volatile => 2,
         }
     }
 
@@ -46,7 +52,8 @@ impl<'de> Deserialize<'de> for Lane {
         match u8::deserialize(deserializer)? {
             0 => Ok(Self::Events),
             1 => Ok(Self::Bulk),
-            _ => Err(serde::de::Error::custom("there are lanes 0 and 1")),
+            2 => Ok(Self::Volatile),
+            _ => Err(serde::de::Error::custom("there are lanes 0, 1 and 2")),
         }
     }
 }

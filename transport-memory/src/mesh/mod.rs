@@ -82,6 +82,7 @@ pub struct Mesh {
     blocked: BTreeSet<(usize, usize)>,
     restarts: u64,
     uploads: u64,
+    uploaded_bytes: usize,
     /// When the last delivery of each flow is due: flows keep their order whatever the latency does.
     flows: BTreeMap<Flow, Time>,
 }
@@ -123,6 +124,7 @@ impl Mesh {
             blocked: BTreeSet::new(),
             restarts: 0,
             uploads: 0,
+            uploaded_bytes: 0,
             flows: BTreeMap::new(),
         };
         mesh.start_server();
@@ -192,6 +194,12 @@ impl Mesh {
     #[must_use]
     pub const fn uploads(&self) -> u64 {
         self.uploads
+    }
+
+    /// How many bytes all sessions have sent to the server so far.
+    #[must_use]
+    pub const fn uploaded_bytes(&self) -> usize {
+        self.uploaded_bytes
     }
 
     /// Takes the events of a node so far.

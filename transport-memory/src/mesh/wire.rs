@@ -71,6 +71,7 @@ impl Mesh {
             if let Some(socket) = slot.socket
                 && let Some(frame) = session.poll_signaling_transmit(now)
             {
+                self.uploaded_bytes += frame.len();
                 self.uploads += u64::from(matches!(frame, Frame::Text(_)));
                 let delivery = Delivery::ToServer { socket, frame };
                 self.schedule_in_order(Flow::Up(socket), self.latency.relay, delivery);

@@ -238,7 +238,7 @@ impl Chat {
                 self.trouble(&format!("{}: {error}", self.name_of(&peer)));
             }
             Event::Received { from, path, packet, .. } => self.receive(&from, &path, &packet),
-            Event::Writable { peer } => self.retry(&peer),
+            Event::Writable { peer, .. } => self.retry(&peer),
             // What was delivered, answers and milestones are of no interest to a chat.
             Event::Ready
             | Event::Upgrade

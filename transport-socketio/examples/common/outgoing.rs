@@ -170,8 +170,9 @@ fn attempt<T>(node: &mut Node, to: Target, event: &Outgoing<T>) -> Result<Vec<Ve
 }
 
 fn try_emit<T>(node: &mut Node, peer: &PeerId, event: &Outgoing<T>) -> Result<EmitId, EmitError> {
-    match event.ack {
+    let emitted = match event.ack {
         Some(timeout) => node.emit_with_ack(peer, &event.packet, timeout),
-        None => node.emit(peer, &event.packet).map(|emitted| emitted.id),
-    }
+        None => node.emit(peer, &event.packet),
+    };
+    emitted.map(|emitted| emitted.id)
 }

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use socketio_p2p_core::codec::{Blob, Decoder, Limits};
 use socketio_p2p_core::signal::Signal;
 use socketio_p2p_core::{
-    Command, Config, ConnectionId, DirectCommand, EmitError, Event, Frame, Outcome, Packet, Path,
-    PeerError, PeerId, Policy, Session, Target, Time,
+    Command, Config, ConnectionId, DirectCommand, EmitError, Event, Frame, LeaveReason, Outcome,
+    Packet, Path, PeerError, PeerId, Policy, Session, Target, Time,
 };
 
-use super::{has, outcomes};
+use super::{has, numbered, outcomes};
 
 /// A session, its clock, and what it has put out.
 struct Alone {
@@ -262,7 +262,7 @@ fn what_an_original_client_cannot_take_is_refused_by_name() {
         assert!(error.to_string().contains(words), "{error}");
     }
     let event = Packet::event("x", &()).unwrap();
-    let error = alone.session.emit_with_ack(&id("old"), &event, None, alone.now).unwrap_err();
+    let error = alone.session.emit_with_ack(id("old"), &event, None, alone.now).unwrap_err();
     assert!(error.to_string().contains("an acknowledgement"), "{error}");
 }
 
@@ -344,7 +344,7 @@ fn packets_of_an_epoch_that_is_over_are_ignored() {
 fn an_acknowledgement_of_what_was_never_sent_is_misbehaviour() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     alone.events();
-    let ack = r#"2/socketio-p2p,["ack",{"received":[18446744073709551615,0],"partial":[0,0]}]"#;
+    let ack = r#"2/socketio-p2p,["ack",{"received":[18446744073709551615,0,0],"partial":[0,0,0]}]"#;
     alone.hear_envelope("a", &json!({"epoch": 1}), ack, &[]);
     let events = alone.events();
     assert!(has(&events, |event| matches!(
@@ -360,8 +360,8 @@ fn numbers_at_the_end_of_their_range_do_no_harm() {
     alone.hear_envelope("a", &far, "2[\"x\"]", &[]);
     for head in [
         r#"52-/socketio-p2p,["x"]"#,
-        r#"2/socketio-p2p,["switch",{"next":[18446744073709551615,18446744073709551615]}]"#,
-        r#"2/socketio-p2p,["resume",{"received":[0,0]}]"#,
+        r#"2/socketio-p2p,["switch",{"next":[18446744073709551615,18446744073709551615,0]}]"#,
+        r#"2/socketio-p2p,["resume",{"received":[0,0,0]}]"#,
         r#"2/socketio-p2p,["unheard-of",1]"#,
     ] {
         alone.hear_envelope("a", &json!({"epoch": u32::MAX}), head, &[]);
@@ -543,7 +543,7 @@ fn control_to_which_nobody_listens_does_not_pile_up() {
     let channel = alone.verified_channel("a");
     for number in 0..10_000 {
         alone.direct(channel, format!(r#"2/socketio-p2p,["ping",{number}]"#));
-        alone.direct(channel, r#"2/socketio-p2p,["switch",{"next":[9,9]}]"#);
+        alone.direct(channel, r#"2/socketio-p2p,["switch",{"next":[9,9,0]}]"#);
     }
     let frames = alone.sent_directly(channel);
     assert!(frames.len() < 10, "{}", frames.len());
@@ -618,7 +618,7 @@ fn fragments_are_acknowledged_within_the_delay_too() {
     let sent = alone.sent();
     assert_eq!(
         sent[0].attachments()[0],
-        r#"2/socketio-p2p,["ack",{"received":[0,0],"partial":[2000,0]}]"#
+        r#"2/socketio-p2p,["ack",{"received":[0,0,0],"partial":[2000,0,0]}]"#
     );
 }
 
@@ -681,10 +681,10 @@ fn a_second_welcome_says_who_is_there_now() {
 fn a_clock_that_jumps_makes_no_answer_overdue() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     let event = Packet::event("ask", &()).unwrap();
-    alone.session.emit_with_ack(&id("a"), &event, None, alone.now).unwrap();
+    alone.session.emit_with_ack(id("a"), &event, None, alone.now).unwrap();
     alone.sent();
     alone.now = alone.now + Duration::from_secs(86_400);
-    alone.session.emit_with_ack(&id("a"), &event, None, alone.now).unwrap();
+    alone.session.emit_with_ack(id("a"), &event, None, alone.now).unwrap();
     alone.session.handle_timeout(alone.now);
     let overdue = |event: &Event| matches!(event, Event::NoAck { .. });
     assert!(!has(&alone.events(), overdue));
@@ -699,7 +699,7 @@ fn an_acknowledgement_refuses_no_more_than_acknowledgements_do() {
     alone.sent();
     alone.events();
     let refused = vec![json!({"lane": 0, "seq": 5}); 1000];
-    let ack = json!(["ack", {"received": [1, 0], "partial": [0, 0], "refused": refused}]);
+    let ack = json!(["ack", {"received": [1, 0, 0], "partial": [0, 0, 0], "refused": refused}]);
     alone.hear_envelope("a", &json!({"epoch": 1}), &format!("2/socketio-p2p,{ack}"), &[]);
     let events = alone.events();
     assert!(has(&events, |event| matches!(
@@ -748,8 +748,8 @@ fn a_refusal_is_told_before_a_resume_acknowledges_the_packet() {
     assert_eq!(
         heads,
         [
-            r#"2/socketio-p2p,["ack",{"received":[1,0],"partial":[0,0],"refused":[{"lane":0,"seq":0}]}]"#,
-            r#"2/socketio-p2p,["resume",{"received":[1,0]}]"#,
+            r#"2/socketio-p2p,["ack",{"received":[1,0,0],"partial":[0,0,0],"refused":[{"lane":0,"seq":0}]}]"#,
+            r#"2/socketio-p2p,["resume",{"received":[1,0,0]}]"#,
         ]
     );
 }
@@ -861,9 +861,33 @@ fn a_peer_that_resumes_on_the_relay_is_answered_there() {
     let channel = alone.verified_channel("a");
     alone.sent();
     alone.sent_directly(channel);
-    let resume = r#"2/socketio-p2p,["resume",{"received":[0,0]}]"#;
+    let resume = r#"2/socketio-p2p,["resume",{"received":[0,0,0]}]"#;
     alone.hear_envelope("a", &json!({"epoch": 1}), resume, &[]);
     let sent = alone.sent();
     let answer = &sent[0].attachments()[0];
     assert!(answer.starts_with(br#"2/socketio-p2p,["ack","#), "{sent:?}");
+}
+
+#[test]
+fn a_peer_that_takes_and_never_acknowledges_is_given_up_and_the_others_go_on() {
+    let mut alone = Alone::with_members(relay_only(), &[("deaf", 1), ("fine", 1)]);
+    alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
+    alone.sent();
+    let ack = r#"2/socketio-p2p,["ack",{"received":[1,0,0],"partial":[0,0,0]}]"#;
+    alone.hear_envelope("fine", &json!({"epoch": 1}), ack, &[]);
+    alone.events();
+    alone.wait(Duration::from_secs(29));
+    assert!(!has(&alone.events(), |event| matches!(event, Event::PeerLeft { .. })));
+    alone.wait(Duration::from_secs(2));
+    let events = alone.events();
+    let left: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::PeerLeft { peer, reason } => Some((peer.as_str(), *reason)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(left, [("deaf", LeaveReason::Stalled)]);
+    assert_eq!(outcomes(&events), [Outcome::Unknown]);
+    assert_eq!(alone.session.peers().count(), 2, "it is in the room still");
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::hub::HubConfig;
+use socketio_p2p_core::signal::Lane;
 use socketio_p2p_core::{
-    Config, EmitError, Event, LeaveReason, Outcome, Packet, Path, PeerId, Policy, ReplyToken,
-    Target, Time,
+    Config, EmitError, Emitted, Event, LeaveReason, Outcome, Packet, Path, PeerId, Policy,
+    ReplyToken, Target, Time,
 };
 use socketio_p2p_transport_memory::{Latency, Mesh, Node};
 
@@ -117,7 +118,7 @@ impl Books {
                 let known = view.peers.get_mut(&peer).unwrap();
                 assert_ne!(std::mem::replace(&mut known.path, path.clone()), path, "no change");
             }
-            Event::Writable { peer } => {
+            Event::Writable { peer, lane: Lane::Events } => {
                 let known = view.peers.get_mut(&peer).unwrap();
                 assert!(std::mem::replace(&mut known.blocked, false), "writable, never blocked");
             }
@@ -249,6 +250,10 @@ impl Run {
         };
         let policy = self.dice.pick(&POLICIES);
         let config = Config::default().with_resume_window(window).with_max_peers(self.max_peers);
+        let config = match self.weather {
+            Weather::Patient => config.with_stall_timeout(window),
+            Weather::Harsh => config,
+        };
         let node = self.mesh.add(config.with_policy(policy));
         self.books.views.insert(node, View::default());
         self.nodes.push(node);
@@ -301,7 +306,7 @@ impl Run {
                 .mesh
                 .with(node, |session, now| session.emit_with_ack(&peer, &event, patience, now));
             match asked {
-                Ok(emit) => {
+                Ok(Emitted { id: emit, .. }) => {
                     let view = self.books.views.get_mut(&node).unwrap();
                     view.asked.insert(emit.as_u64(), (peer.clone(), number));
                     self.books.accept(node, emit.as_u64(), number, vec![peer]);

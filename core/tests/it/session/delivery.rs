@@ -137,7 +137,7 @@ fn answers_come_back_on_either_path() {
         assert!(has(&events, |event| matches!(
             event,
             Event::Ack { emit: answered, packet, .. }
-                if *answered == emit && packet.args::<(i32,)>().unwrap() == (5,)
+                if *answered == emit.id && packet.args::<(i32,)>().unwrap() == (5,)
         )));
         mesh.run_until_direct(a, b);
     }

@@ -3,6 +3,7 @@
 mod alone;
 mod chaos;
 mod delivery;
+mod lanes;
 mod membership;
 mod upgrade;
 

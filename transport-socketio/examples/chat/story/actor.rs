@@ -95,7 +95,7 @@ fn follow(node: &mut Node, backlog: &mut Backlog<()>, event: &Event) -> Result<(
     {
         node.upgrade(Target::All)?;
     }
-    if let Event::Writable { peer } = event {
+    if let Event::Writable { peer, .. } = event {
         check(backlog.retry(node, peer))?;
     }
     Ok(())

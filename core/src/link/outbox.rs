@@ -1,0 +1,72 @@
+//! The output of links that is not frames.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::command::Command;
+use crate::event::Event;
+use crate::id::{EmitId, PeerId};
+use crate::packet::Packet;
+use crate::signal::ClientMessage;
+
+/// Signals that wait for the signalling channel.
+const MAX_SIGNALS: usize = 1024;
+
+/// Events, requests to transports and signals of all links of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) commands: VecDeque<Command>,
+    pub(crate) signals: VecDeque<ClientMessage>,
+    /// Questions to all that are not answered by all.
+    questions: BTreeMap<EmitId, Question>,
+}
+
+#[derive(Debug)]
+struct Question {
+    waiting: usize,
+    answered: Vec<PeerId>,
+    missing: Vec<PeerId>,
+}
+
+impl Outbox {
+    /// Queues a signal. Where nobody takes them the oldest go: what they belong to times out.
+    pub(crate) fn push_signal(&mut self, signal: ClientMessage) {
+        if self.signals.len() == MAX_SIGNALS {
+            self.signals.pop_front();
+        }
+        self.signals.push_back(signal);
+    }
+
+    /// Reports together, in the end, what becomes of a question to `peers` peers.
+    pub(crate) fn collect_acks(&mut self, emit: EmitId, peers: usize) {
+        let question = Question { waiting: peers, answered: Vec::new(), missing: Vec::new() };
+        self.questions.insert(emit, question);
+        self.conclude(emit);
+    }
+
+    pub(crate) fn push_ack(&mut self, emit: EmitId, from: PeerId, packet: Packet) {
+        if let Some(question) = self.questions.get_mut(&emit) {
+            question.waiting -= 1;
+            question.answered.push(from.clone());
+        }
+        self.events.push_back(Event::Ack { emit, from, packet });
+        self.conclude(emit);
+    }
+
+    pub(crate) fn push_no_ack(&mut self, emit: EmitId, peer: PeerId, timed_out: bool) {
+        if let Some(question) = self.questions.get_mut(&emit) {
+            question.waiting -= 1;
+            question.missing.push(peer.clone());
+        }
+        self.events.push_back(Event::NoAck { emit, peer, timed_out });
+        self.conclude(emit);
+    }
+
+    fn conclude(&mut self, emit: EmitId) {
+        if self.questions.get(&emit).is_some_and(|question| question.waiting == 0)
+            && let Some(Question { answered, missing, .. }) = self.questions.remove(&emit)
+        {
+            self.events.push_back(Event::AcksComplete { emit, answered, missing });
+        }
+    }
+}

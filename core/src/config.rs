@@ -92,6 +92,10 @@ pub struct Config {
     pub ack_timeout: Duration,
     /// The most answers of one peer that a session waits for at a time. Default: 1024.
     pub max_pending_acks: usize,
+    /// The most transfers to one peer, and from it, at a time. Default: 4.
+    pub max_transfers: usize,
+    /// The most bytes of a peer's transfer that wait for the application to read them. Default: 256 KiB.
+    pub transfer_window: usize,
     /// How long `close` may take to deliver what was accepted. Default: 5 s.
     pub close_timeout: Duration,
     /// The most members of a room that the session keeps books on; later ones are ignored. Default: 1024.
@@ -127,6 +131,8 @@ impl Default for Config {
             stall_timeout: Duration::from_secs(30),
             ack_timeout: Duration::from_secs(10),
             max_pending_acks: 1024,
+            max_transfers: 4,
+            transfer_window: 256 << 10,
             close_timeout: Duration::from_secs(5),
             max_members: 1024,
         }
@@ -156,6 +162,8 @@ setters! {
     with_limits(limits: Limits);
     with_queue_bytes(queue_bytes: usize);
     with_fragment_bytes(fragment_bytes: usize);
+    with_max_transfers(max_transfers: usize);
+    with_transfer_window(transfer_window: usize);
     with_resume_window(resume_window: Duration);
     with_silence_timeout(silence_timeout: Duration);
     with_stall_timeout(stall_timeout: Duration);

@@ -54,6 +54,9 @@ pub enum EmitError {
     /// Too many answers are waited for already.
     #[error("{0} answers are waited for already")]
     TooManyPendingAcks(usize),
+    /// Too many transfers to the peer are open already.
+    #[error("{0} transfers to the peer are open already")]
+    TooManyTransfers(usize),
     /// The answer comes too late: the peer that asked is gone.
     #[error("the peer {0} that asked for the acknowledgement is gone")]
     ReplyExpired(PeerId),

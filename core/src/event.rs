@@ -6,6 +6,7 @@ use crate::error::{JoinRefusal, PeerError};
 use crate::id::{EmitId, PeerId, RoomName, Version};
 use crate::packet::Packet;
 use crate::signal::Lane;
+use crate::transfer::{TransferId, TransferOutcome};
 
 /// A way to a peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -200,6 +201,34 @@ pub enum Event {
         peer: PeerId,
         /// In this lane.
         lane: Lane,
+    },
+    /// A peer announces a transfer. It waits to be read, or to be cancelled.
+    TransferOpened {
+        /// Who sends.
+        from: PeerId,
+        /// The transfer.
+        transfer: TransferId,
+        /// What it is, in the sender's words.
+        packet: Packet,
+        /// Its length in bytes, if the sender has said so.
+        size: Option<u64>,
+    },
+    /// A transfer in which nothing was to be read has bytes, or has ended.
+    TransferReadable {
+        /// The transfer.
+        transfer: TransferId,
+    },
+    /// A transfer that took less than was given takes bytes again.
+    TransferWritable {
+        /// The transfer.
+        transfer: TransferId,
+    },
+    /// A transfer is over, other than by this end's own reading or cancelling.
+    TransferEnded {
+        /// The transfer.
+        transfer: TransferId,
+        /// How it ended.
+        outcome: TransferOutcome,
     },
     /// An event of the server's own application on the same namespace.
     ServerEvent {

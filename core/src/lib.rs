@@ -117,6 +117,7 @@ mod link;
 mod packet;
 mod session;
 mod time;
+mod transfer;
 
 pub use command::{Command, DirectCommand};
 pub use config::{Backoff, Config, Policy};
@@ -130,3 +131,4 @@ pub use id::{
 pub use packet::{InvalidNamespace, Namespace, Packet, PacketType};
 pub use session::{Emitted, Peer, Session, Target};
 pub use time::Time;
+pub use transfer::{TransferError, TransferId, TransferOutcome, TransferProgress, TransferRead};

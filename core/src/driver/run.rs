@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, Sink, SinkExt as _, Stream, StreamExt as _};
 use serde::Serialize;
@@ -16,10 +17,11 @@ use crate::config::{Config, Policy};
 use crate::error::EmitError;
 use crate::event::{Event, ReplyToken};
 use crate::frame::Frame;
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, PeerId};
 use crate::packet::Packet;
 use crate::session::{Emitted, Session, Target};
 use crate::time::Time;
+use crate::transfer::{TransferError, TransferId, TransferRead};
 
 /// How many rounds without an event one poll makes before other tasks get their turn.
 const TURNS: usize = 64;
@@ -179,6 +181,55 @@ where
         args: &T,
     ) -> Result<(), EmitError> {
         self.session.reply(token, args, self.clock.now())
+    }
+
+    /// As [`Session::open_transfer`].
+    ///
+    /// # Errors
+    /// As [`Session::open_transfer`].
+    pub fn open_transfer(
+        &mut self,
+        to: &PeerId,
+        event: &Packet,
+        size: Option<u64>,
+    ) -> Result<TransferId, EmitError> {
+        self.session.open_transfer(to, event, size, self.clock.now())
+    }
+
+    /// As [`Session::write_transfer`].
+    ///
+    /// # Errors
+    /// As [`Session::write_transfer`].
+    pub fn write_transfer(
+        &mut self,
+        id: &TransferId,
+        data: &mut Bytes,
+    ) -> Result<usize, TransferError> {
+        self.session.write_transfer(id, data, self.clock.now())
+    }
+
+    /// As [`Session::finish_transfer`].
+    ///
+    /// # Errors
+    /// As [`Session::finish_transfer`].
+    pub fn finish_transfer(&mut self, id: &TransferId) -> Result<(), TransferError> {
+        self.session.finish_transfer(id, self.clock.now())
+    }
+
+    /// As [`Session::read_transfer`].
+    ///
+    /// # Errors
+    /// As [`Session::read_transfer`].
+    pub fn read_transfer(&mut self, id: &TransferId) -> Result<TransferRead, TransferError> {
+        self.session.read_transfer(id, self.clock.now())
+    }
+
+    /// As [`Session::cancel_transfer`].
+    ///
+    /// # Errors
+    /// As [`Session::cancel_transfer`].
+    pub fn cancel_transfer(&mut self, id: &TransferId) -> Result<(), TransferError> {
+        self.session.cancel_transfer(id, self.clock.now())
     }
 
     /// As [`Session::upgrade`].

@@ -117,6 +117,11 @@ impl Control {
         packet.namespace().as_str() == NAMESPACE
     }
 
+    /// Whether a numbered packet is a piece of one.
+    pub(crate) fn is_fragment(packet: &Packet) -> bool {
+        Self::is_control(packet) && packet.event_name().as_deref() == Some("fragment")
+    }
+
     /// Whether `earlier`, if it has not been sent yet, need not be sent any more.
     pub(crate) fn supersedes(&self, earlier: &Self) -> bool {
         matches!(

@@ -90,7 +90,10 @@ impl Link {
         cx: &mut Context<'_>,
     ) -> Verdict {
         let (Sequence { lane, seq }, packet) = match (sequence, packet) {
-            (sequence, Ok(packet)) if Control::is_control(&packet) => {
+            (None, Ok(packet)) if Control::is_control(&packet) => {
+                return self.handle_control(&packet, None, &Path::Relay, cx);
+            }
+            (sequence @ Some(_), Ok(packet)) if Control::is_fragment(&packet) => {
                 return self.handle_control(&packet, sequence, &Path::Relay, cx);
             }
             (Some(sequence), packet) => (sequence, packet),
@@ -298,9 +301,6 @@ impl Link {
             if let Some((head, attachments)) = whole {
                 let limits = &cx.config.limits;
                 let packet = Packet::from_head_and_attachments(head, attachments, limits);
-                if packet.as_ref().is_ok_and(Control::is_control) {
-                    return self.misbehaved("link control in fragments", path, cx);
-                }
                 self.insert(lane, seq, path.clone(), packet, cx);
             }
         }
@@ -342,7 +342,14 @@ impl Link {
                 && let Some((seq, path, packet)) = self.lanes[lane.index()].receive.pop()
             {
                 let packet = packet.map_err(PeerError::BadPacket);
-                if let Err(error) = packet.and_then(|packet| self.accept(packet, path, cx)) {
+                let accepted = packet.and_then(|packet| match lane {
+                    Lane::Bulk if Control::is_control(&packet) => {
+                        packet.validate(&cx.config.limits).map_err(PeerError::BadPacket)?;
+                        self.handle_transfer_message(&packet, cx)
+                    }
+                    Lane::Events | Lane::Bulk | Lane::Volatile => self.accept(packet, path, cx),
+                });
+                if let Err(error) = accepted {
                     if lane != Lane::Volatile {
                         self.note_refused(Sequence { lane, seq });
                     }
@@ -416,6 +423,9 @@ impl Link {
         packet.validate(&cx.config.limits).map_err(PeerError::BadPacket)?;
         match packet.packet_type() {
             PacketType::Event | PacketType::BinaryEvent => {
+                if Control::is_control(&packet) {
+                    return Err(PeerError::Misbehaved("link control as an event"));
+                }
                 if packet.event_name().is_none_or(|name| is_reserved_event(&name)) {
                     return Err(PeerError::Misbehaved("an event of the signalling dialect"));
                 }

@@ -5,6 +5,7 @@
 //! - `upgrade`: offers, answers, verification, loss
 //! - `outbound`: from `emit` to envelopes and frames
 //! - `inbound`: from envelopes and frames to events
+//! - `transfer`: blobs as streams
 //! - `stream`, `fragment`, `control`, `channel`, `replies`, `outbox`, `timer`: the parts
 
 mod channel;
@@ -17,6 +18,7 @@ mod replies;
 mod state;
 mod stream;
 mod timer;
+mod transfer;
 mod upgrade;
 
 use std::collections::VecDeque;
@@ -31,6 +33,7 @@ use self::replies::Replies;
 use self::state::State;
 use self::stream::{ReceiveStream, SendStream};
 use self::timer::{Timer, Timers};
+use self::transfer::Transfers;
 use crate::command::{Command, DirectCommand};
 use crate::config::{Config, Policy};
 use crate::error::PeerError;
@@ -106,6 +109,7 @@ pub(crate) struct Link {
     /// How many of them no acknowledgement has told yet.
     untold: usize,
     replies: Replies,
+    transfers: Transfers,
     /// An emit was turned away: the application waits for `Writable`.
     blocked: PerLane<bool>,
     /// Volatile events that never left.
@@ -175,6 +179,7 @@ impl Link {
             refused: VecDeque::new(),
             untold: 0,
             replies: Replies::default(),
+            transfers: Transfers::default(),
             blocked: PerLane::default(),
             dropped: 0,
             overtaken: 0,
@@ -238,6 +243,7 @@ impl Link {
     /// Whether everything accepted has been acknowledged (or handed to the path, for a v0 peer).
     pub(crate) fn is_flushed(&self) -> bool {
         self.reliable_lanes().all(|lane| lane.send.is_empty())
+            && !self.awaits_readers()
             && self.open_channel().is_none_or(channel::Channel::is_idle)
     }
 
@@ -430,6 +436,7 @@ impl Link {
                 self.report_outcome(lane, &outgoing, outcome, cx);
             }
         }
+        self.lose_transfers(cx);
         for emit in self.replies.drain() {
             cx.out.push_no_ack(emit, self.peer.clone(), false);
         }

@@ -461,6 +461,7 @@ impl Link {
                 cx.out.events.push_back(Event::Writable { peer: self.peer.clone(), lane });
             }
         }
+        self.report_writable_transfers(cx);
     }
 }
 

@@ -193,7 +193,7 @@ impl Session {
         id
     }
 
-    fn check_event(&self, event: &Packet) -> Result<(), EmitError> {
+    pub(super) fn check_event(&self, event: &Packet) -> Result<(), EmitError> {
         if self.closing != Closing::No {
             return Err(EmitError::Closed);
         }

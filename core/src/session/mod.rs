@@ -4,11 +4,13 @@
 //! - `signaling`: the connection to the server and what comes over it
 //! - `peers`: membership, attempts at direct paths, `Ready` and `Upgrade`
 //! - `relay`: packets to and from the hub
+//! - `transfer`: blobs that are written and read as streams
 
 mod emit;
 mod peers;
 mod relay;
 mod signaling;
+mod transfer;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -69,6 +71,9 @@ pub struct Peer {
 ///   [`handle_timeout`](Self::handle_timeout)
 /// - **Commands**: [`emit`](Self::emit), [`emit_bulk`](Self::emit_bulk),
 ///   [`emit_volatile`](Self::emit_volatile), [`emit_with_ack`](Self::emit_with_ack), [`reply`](Self::reply),
+///   [`open_transfer`](Self::open_transfer), [`write_transfer`](Self::write_transfer),
+///   [`finish_transfer`](Self::finish_transfer), [`read_transfer`](Self::read_transfer),
+///   [`cancel_transfer`](Self::cancel_transfer),
 ///   [`upgrade`](Self::upgrade), [`set_policy`](Self::set_policy), [`reconnect`](Self::reconnect),
 ///   [`close`](Self::close)
 /// - **Output**: [`poll_event`](Self::poll_event), [`poll_command`](Self::poll_command),
@@ -320,6 +325,9 @@ impl Session {
         self.advance(now);
         if self.closing == Closing::No {
             self.closing = Closing::Flushing { until: now + self.shared.config.close_timeout };
+            for link in self.links.values_mut() {
+                link.abort_unfinished_transfers(&mut self.shared.context(now));
+            }
             self.settle(now);
         }
     }

@@ -9,7 +9,7 @@ use socketio_p2p_core::codec::{Blob, Decoder, Limits};
 use socketio_p2p_core::signal::Signal;
 use socketio_p2p_core::{
     Command, Config, ConnectionId, DirectCommand, EmitError, Event, Frame, LeaveReason, Outcome,
-    Packet, Path, PeerError, PeerId, Policy, Session, Target, Time,
+    Packet, Path, PeerError, PeerId, Policy, Session, Target, Time, TransferOutcome,
 };
 
 use super::{has, numbered, outcomes};
@@ -359,7 +359,7 @@ fn numbers_at_the_end_of_their_range_do_no_harm() {
     let far = json!({"epoch": u32::MAX, "lane": 0, "seq": u64::MAX});
     alone.hear_envelope("a", &far, "2[\"x\"]", &[]);
     for head in [
-        r#"52-/socketio-p2p,["x"]"#,
+        r#"51-/socketio-p2p,["x"]"#,
         r#"2/socketio-p2p,["switch",{"next":[18446744073709551615,18446744073709551615,0]}]"#,
         r#"2/socketio-p2p,["resume",{"received":[0,0,0]}]"#,
         r#"2/socketio-p2p,["unheard-of",1]"#,
@@ -890,4 +890,88 @@ fn a_peer_that_takes_and_never_acknowledges_is_given_up_and_the_others_go_on() {
     assert_eq!(left, [("deaf", LeaveReason::Stalled)]);
     assert_eq!(outcomes(&events), [Outcome::Unknown]);
     assert_eq!(alone.session.peers().count(), 2, "it is in the room still");
+}
+
+/// A transfer message of `peer`, as packet `seq` of its bulk lane.
+fn transfer_message(alone: &mut Alone, peer: &str, seq: u64, head: &str, attachments: &[&[u8]]) {
+    alone.hear_envelope(peer, &json!({"epoch": 1, "lane": 1, "seq": seq}), head, attachments);
+}
+
+const OPEN: &str =
+    r#"51-/socketio-p2p,["open",{"transfer":NUMBER},{"_placeholder":true,"num":0},[]]"#;
+
+fn open_transfer(alone: &mut Alone, peer: &str, number: u64) {
+    let head = OPEN.replace("NUMBER", &number.to_string());
+    transfer_message(alone, peer, number, &head, &[br#"2["file"]"#]);
+}
+
+#[test]
+fn a_transfer_that_sends_more_than_was_granted_is_broken_off() {
+    let config = relay_only().with_transfer_window(1000);
+    let mut alone = Alone::with_members(config, &[("a", 1)]);
+    open_transfer(&mut alone, "a", 0);
+    let chunk = r#"51-/socketio-p2p,["chunk",0,{"_placeholder":true,"num":0}]"#;
+    transfer_message(&mut alone, "a", 1, chunk, &[&[0; 600]]);
+    transfer_message(&mut alone, "a", 2, chunk, &[&[0; 600]]);
+    let events = alone.events();
+    assert!(has(&events, |event| matches!(event, Event::TransferOpened { .. })));
+    let broken = |event: &Event| {
+        matches!(event, Event::TransferEnded { outcome: TransferOutcome::Aborted, .. })
+    };
+    assert!(has(&events, broken));
+    let blamed =
+        |event: &Event| matches!(event, Event::PeerError { error: PeerError::Misbehaved(_), .. });
+    assert!(has(&events, blamed));
+    alone.wait(Duration::from_secs(1));
+    transfer_message(&mut alone, "a", 3, chunk, &[&[0; 600]]);
+    assert!(!has(&alone.events(), |event| matches!(event, Event::PeerError { .. })));
+}
+
+#[test]
+fn transfers_opened_and_broken_off_without_end_cost_a_bounded_number_of_answers() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    for number in 0..20_000 {
+        let head = OPEN.replace("NUMBER", &number.to_string());
+        transfer_message(&mut alone, "a", 2 * number, &head, &[br#"2["file"]"#]);
+        let abort = format!(r#"2/socketio-p2p,["abort",{number}]"#);
+        transfer_message(&mut alone, "a", 2 * number + 1, &abort, &[]);
+    }
+    let queued = alone.session.peers().next().unwrap().queued;
+    assert!(queued < 1 << 20, "{queued} bytes of answers wait");
+}
+
+#[test]
+fn transfer_messages_in_another_lane_or_without_a_number_are_none() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    let head = OPEN.replace("NUMBER", "0");
+    for header in [json!({"epoch": 1}), json!({"epoch": 1, "lane": 0, "seq": 0})] {
+        alone.hear_envelope("a", &header, &head, &[br#"2["file"]"#]);
+    }
+    let inner = [&b"2/socketio-p2p,[\"ping\",1]"[..], b"2[\"p2p:relay\"]", b"31[]", b"2"];
+    for (seq, inner) in inner.into_iter().enumerate() {
+        let head = OPEN.replace("NUMBER", &seq.to_string());
+        transfer_message(&mut alone, "a", seq as u64, &head, &[inner]);
+    }
+    let events = alone.events();
+    assert!(!has(&events, |event| matches!(event, Event::TransferOpened { .. })), "{events:?}");
+    assert!(!has(&events, |event| matches!(event, Event::Received { .. })), "{events:?}");
+}
+
+#[test]
+fn an_event_waits_for_the_rest_of_one_fragment_and_no_more() {
+    let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
+    let connection = alone.verified_channel("a");
+    alone.sent_directly(connection);
+    let bulk = Packet::event("big", &(Blob::from(vec![1; 500_000]),)).unwrap();
+    alone.session.emit_bulk(Target::All, &bulk, alone.now).unwrap();
+    let next = |alone: &mut Alone| alone.session.poll_direct_transmit(connection, alone.now);
+    assert!(text(&next(&mut alone).unwrap()).contains("fragment"));
+    alone.session.emit(Target::All, &numbered(7), alone.now).unwrap();
+    let Some(Frame::Binary(piece)) = next(&mut alone) else { panic!("the piece itself") };
+    assert!(piece.len() <= 16 << 10);
+    let mut event = next(&mut alone).unwrap();
+    if text(&event).contains("begin") {
+        event = next(&mut alone).unwrap();
+    }
+    assert_eq!(text(&event), r#"2["n",7]"#);
 }

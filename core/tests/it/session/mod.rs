@@ -5,6 +5,7 @@ mod chaos;
 mod delivery;
 mod lanes;
 mod membership;
+mod transfers;
 mod upgrade;
 
 use std::time::Duration;

@@ -1,0 +1,101 @@
+//! Transfers: blobs that are written and read as streams.
+
+use bytes::Bytes;
+
+use super::Session;
+use crate::error::EmitError;
+use crate::id::PeerId;
+use crate::link::{Context, Link};
+use crate::packet::Packet;
+use crate::time::Time;
+use crate::transfer::{TransferError, TransferId, TransferProgress, TransferRead};
+
+impl Session {
+    /// Announces a transfer to a peer with an event, whose arguments say what it is; `size` is its length in
+    /// bytes if it is known. [`write_transfer`](Self::write_transfer) and
+    /// [`finish_transfer`](Self::finish_transfer) follow. It shares the bulk lane with
+    /// [`emit_bulk`](Self::emit_bulk), survives changes of paths as every event does, and holds a window of
+    /// [`Config::transfer_window`](crate::Config::transfer_window) bytes in memory at each end, however long
+    /// it is.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit), and [`EmitError::TooManyTransfers`].
+    pub fn open_transfer(
+        &mut self,
+        to: &PeerId,
+        event: &Packet,
+        size: Option<u64>,
+        now: Time,
+    ) -> Result<TransferId, EmitError> {
+        self.advance(now);
+        self.check_event(event)?;
+        let link = self.links.get_mut(to);
+        let link = link.ok_or_else(|| EmitError::UnknownPeer(to.clone()))?;
+        link.open_transfer(event.clone(), size, &mut self.shared.context(now))
+    }
+
+    /// Takes bytes from the front of `data`, as many as go now, and tells how many. When some stay, and once
+    /// at the beginning, when the peer is ready to take any,
+    /// [`Event::TransferWritable`](crate::Event::TransferWritable) tells when to go on.
+    ///
+    /// # Errors
+    /// [`TransferError::Unknown`] when the transfer is over, [`TransferError::Finished`],
+    /// [`TransferError::BeyondSize`]: nothing was taken.
+    pub fn write_transfer(
+        &mut self,
+        id: &TransferId,
+        data: &mut Bytes,
+        now: Time,
+    ) -> Result<usize, TransferError> {
+        self.with_transfer(id, now, |link, cx| link.write_transfer(id, data, cx))
+    }
+
+    /// Says that everything has been written.
+    /// [`Event::TransferEnded`](crate::Event::TransferEnded) tells when all of it has been read.
+    ///
+    /// # Errors
+    /// [`TransferError::Unknown`] when the transfer is over, [`TransferError::Finished`],
+    /// [`TransferError::Incomplete`].
+    pub fn finish_transfer(&mut self, id: &TransferId, now: Time) -> Result<(), TransferError> {
+        self.with_transfer(id, now, |link, _| link.finish_transfer(id))
+    }
+
+    /// What has come of a peer's transfer. Reading is what lets the peer send on.
+    ///
+    /// # Errors
+    /// [`TransferError::Unknown`] when the transfer is over.
+    pub fn read_transfer(
+        &mut self,
+        id: &TransferId,
+        now: Time,
+    ) -> Result<TransferRead, TransferError> {
+        self.with_transfer(id, now, |link, cx| link.read_transfer(id, cx))
+    }
+
+    /// Breaks a transfer off, an own one or a peer's. The other end is told; this one hears no more of it.
+    ///
+    /// # Errors
+    /// [`TransferError::Unknown`] when the transfer is over.
+    pub fn cancel_transfer(&mut self, id: &TransferId, now: Time) -> Result<(), TransferError> {
+        self.with_transfer(id, now, |link, _| link.cancel_transfer(id))
+    }
+
+    /// How far a transfer is; `None` when it is over.
+    #[must_use]
+    pub fn transfer_progress(&self, id: &TransferId) -> Option<TransferProgress> {
+        let link = self.links.get(&id.peer).filter(|link| link.epoch() == id.epoch)?;
+        link.transfer_progress(id)
+    }
+
+    fn with_transfer<T>(
+        &mut self,
+        id: &TransferId,
+        now: Time,
+        act: impl FnOnce(&mut Link, &mut Context<'_>) -> Result<T, TransferError>,
+    ) -> Result<T, TransferError> {
+        self.advance(now);
+        let link = self.links.get_mut(&id.peer).filter(|link| link.epoch() == id.epoch);
+        let link = link.ok_or_else(|| TransferError::Unknown(id.clone()))?;
+        act(link, &mut self.shared.context(now))
+    }
+}

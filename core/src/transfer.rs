@@ -1,0 +1,108 @@
+//! Blobs that travel as streams: what an application sees of them.
+
+use std::fmt;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::id::PeerId;
+
+/// One transfer from or to a peer. Never used again, so that calls about one that is over have no effect.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransferId {
+    pub(crate) peer: PeerId,
+    pub(crate) epoch: u32,
+    pub(crate) direction: Direction,
+    pub(crate) number: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Direction {
+    Outgoing,
+    Incoming,
+}
+
+impl TransferId {
+    /// The other end.
+    #[must_use]
+    pub const fn peer(&self) -> &PeerId {
+        &self.peer
+    }
+
+    /// Whether this end sends.
+    #[must_use]
+    pub const fn is_outgoing(&self) -> bool {
+        matches!(self.direction, Direction::Outgoing)
+    }
+}
+
+impl fmt::Display for TransferId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way = if self.is_outgoing() { "to" } else { "from" };
+        write!(f, "transfer {} {way} {}", self.number, self.peer)
+    }
+}
+
+/// How far a transfer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransferProgress {
+    /// Bytes that the receiving application has read; at the sending end as far as the peer has told, which
+    /// it does several times per window.
+    pub read: u64,
+    /// Bytes in all, where the sender has said so.
+    pub size: Option<u64>,
+}
+
+/// What [`read_transfer`](crate::Session::read_transfer) finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferRead {
+    /// The next bytes.
+    Data(Bytes),
+    /// Nothing at the moment. [`Event::TransferReadable`](crate::Event::TransferReadable) tells when there is.
+    Pending,
+    /// Everything has been read. The transfer is over, the sender is told.
+    End,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransferOutcome {
+    /// The receiving application has read everything. Reported at the sending end.
+    Delivered,
+    /// The receiver did not want it, or no more of it. Reported at the sending end.
+    Refused,
+    /// The sender broke it off: reported at the receiving end. Or the sending session closed before it was
+    /// finished.
+    Aborted,
+    /// The link ended before the transfer did. At the sending end it is not known how much was read.
+    Lost,
+}
+
+/// A call about a transfer that had no effect.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TransferError {
+    /// It is over, or goes the other way.
+    #[error("{0} is over or goes the other way")]
+    Unknown(TransferId),
+    /// It was finished before.
+    #[error("{0} has been finished")]
+    Finished(TransferId),
+    /// More bytes than the size that was announced.
+    #[error("{got} bytes in a transfer of {size}")]
+    BeyondSize {
+        /// With these bytes.
+        got: u64,
+        /// The size announced.
+        size: u64,
+    },
+    /// Finished before the size that was announced.
+    #[error("finished after {got} bytes of {size}")]
+    Incomplete {
+        /// Bytes written.
+        got: u64,
+        /// The size announced.
+        size: u64,
+    },
+}

@@ -276,7 +276,7 @@ impl Packet {
     }
 
     fn without_payload(packet_type: PacketType, head: &'static str) -> Self {
-        let header = Header::new(packet_type, 0, 1..1, None, head.len());
+        let header = Header::new(packet_type, head.len());
         Self::new(ByteString::from_static(head), header, Attachments::None)
     }
 
@@ -294,7 +294,7 @@ impl Packet {
         attachments: Vec<Bytes>,
     ) -> Result<Self, DecodeError> {
         let payload = payload.as_ref();
-        let (head, header_len, _) =
+        let (head, header_len) =
             header::prepend(packet_type, attachments.len(), namespace.as_str(), ack_id, payload);
         let packet =
             Self::from_head_and_attachments(head.into(), attachments, &Limits::unbounded())?;
@@ -325,7 +325,7 @@ impl Packet {
     /// The same packet in another namespace. Copies the head.
     #[must_use]
     pub fn in_namespace(self, namespace: &Namespace) -> Self {
-        let ack_id = self.header.ack_id();
+        let ack_id = self.ack_id();
         self.with_header(namespace.as_str(), ack_id)
     }
 
@@ -341,10 +341,10 @@ impl Packet {
     }
 
     fn with_header(mut self, namespace: &str, ack_id: Option<u64>) -> Self {
-        let (packet_type, attachments) = (self.header.packet_type(), self.header.attachments());
-        let (head, header_len, namespace) =
+        let (packet_type, attachments) = (self.packet_type(), self.attachments().len());
+        let (head, header_len) =
             header::prepend(packet_type, attachments, namespace, ack_id, self.payload());
-        self.header.set_prefix(namespace, ack_id, header_len);
+        self.header = self.header.moved(packet_type, header_len);
         Self { head: ByteString::from(head), ..self }
     }
 }
@@ -360,7 +360,7 @@ impl Packet {
     /// The namespace, shared.
     #[must_use]
     pub fn namespace(&self) -> Namespace {
-        let range = self.header.namespace();
+        let range = self.header.namespace(&self.head);
         if range.is_empty() {
             return Namespace::default();
         }
@@ -369,15 +369,15 @@ impl Packet {
 
     /// Of an event, the id under which it asks for an ack; of an ack, the id of the event that it answers.
     #[must_use]
-    pub const fn ack_id(&self) -> Option<u64> {
-        self.header.ack_id()
+    pub fn ack_id(&self) -> Option<u64> {
+        self.header.ack_id(&self.head)
     }
 
     /// The name of an event; none of the other types. A name that is a number is that number's text.
     #[must_use]
     #[inline]
     pub fn event_name(&self) -> Option<Cow<'_, str>> {
-        self.header.name().map(|name| name.read(&self.head))
+        self.header.name(&self.head)
     }
 }
 
@@ -409,8 +409,8 @@ impl Packet {
     /// have no arguments.
     pub fn args<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError> {
         let payload = self.header.payload();
-        let pos = match (self.header.name(), self.header.packet_type()) {
-            (Some(name), _) => name.end(),
+        let pos = match (self.header.name_end(), self.header.packet_type()) {
+            (Some(name_end), _) => name_end,
             (None, PacketType::Ack | PacketType::BinaryAck) => payload + 1,
             (None, packet_type) => {
                 let message = format_args!("expected arguments, {packet_type} has none");
@@ -443,7 +443,7 @@ impl Packet {
     /// # Errors
     /// [`DecodeError`] with the place of the first fault.
     pub fn validate(&self, limits: &Limits) -> Result<(), DecodeError> {
-        validate::payload(&self.head, &self.header, limits)
+        validate::payload(&self.head, self.header, limits)
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::attachments::{Attachments, WriteScope};
 use super::error::{EncodeError, Refusal};
-use super::header::{self, Header, MAX_HEAD, Name, is_reserved_event_name};
+use super::header::{self, Header, MAX_HEAD, is_reserved_event_name};
 use super::ser::Serializer;
 use crate::packet::{Namespace, Packet, PacketType};
 
@@ -102,15 +102,13 @@ impl Encoder {
         if is_reserved_event_name(name) {
             return Err(EncodeError::ReservedEventName(name.to_owned()));
         }
-        let mut header = self.begin(PacketType::Event, namespace, ack_id);
-        let start = header.payload() + 2;
-        let mut end = start;
+        let header = self.begin(PacketType::Event, namespace, ack_id);
+        let mut end = 0;
         self.serializer(|serializer| {
             end = serializer.write_args(Some(name), args)?;
             Ok(())
         })?;
-        header.set_name(Name::written(name.len(), start, end - 1));
-        self.finish(header)
+        self.finish(header.with_written_name(name.len(), end))
     }
 
     /// Writes an ACK, or a BINARY_ACK when there are bytes among the arguments. The arguments are a tuple, a
@@ -187,8 +185,8 @@ impl Encoder {
         }
         self.head.clear();
         self.attachments.clear();
-        let namespace = header::write(&mut self.head, packet_type, 0, namespace.as_str(), ack_id);
-        Header::new(packet_type, 0, namespace, ack_id, self.head.len())
+        header::write(&mut self.head, packet_type, 0, namespace.as_str(), ack_id);
+        Header::new(packet_type, self.head.len())
     }
 
     #[inline]
@@ -210,25 +208,21 @@ impl Encoder {
             return Err(EncodeError::TooLarge);
         }
         if !self.attachments.is_empty() {
-            self.announce_attachments(&mut header);
+            header = self.announce_attachments(header);
         }
         Ok(Encoded { head: &self.head, header, attachments: &self.attachments })
     }
 
     /// Turns the header into that of a binary packet, since attachments have turned up.
-    fn announce_attachments(&mut self, header: &mut Header) {
-        header.set_attachments(self.attachments.len());
+    fn announce_attachments(&mut self, header: Header) -> Header {
+        let packet_type = header.packet_type().to_binary();
         let before = self.head.len();
         let mut count = itoa::Buffer::new();
-        let count = count.format(header.attachments());
-        let digit = header.packet_type().digit();
-        self.head.replace_range(..1, digit.encode_utf8(&mut [0; 4]));
+        let count = count.format(self.attachments.len());
+        self.head.replace_range(..1, packet_type.digit().encode_utf8(&mut [0; 4]));
         self.head.insert_str(1, count);
         self.head.insert(1 + count.len(), '-');
-        let longer = self.head.len() - before;
-        let namespace = header.namespace();
-        let namespace = namespace.start + longer..namespace.end + longer;
-        header.set_prefix(namespace, header.ack_id(), header.payload() + longer);
+        header.moved(packet_type, header.payload() + self.head.len() - before)
     }
 }
 

@@ -390,8 +390,8 @@ pub enum EncodeError {
     /// Raw JSON in the value is not well-formed.
     #[error("expected well-formed raw JSON: {0}")]
     RawJson(JsonError),
-    /// The head would be longer than 1 GiB.
-    #[error("expected a head of at most 1 GiB")]
+    /// The head would be longer than 512 MiB.
+    #[error("expected a head of at most 512 MiB")]
     TooLarge,
     /// A `Serialize` implementation failed.
     #[error("{0}")]

@@ -11,163 +11,133 @@ use crate::packet::PacketType;
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
-/// The longest head. Places in a head fit in 32 bits, with room for a change of the namespace.
-pub(crate) const MAX_HEAD: usize = 1 << 30;
+/// The longest head. With a change of the namespace, places in it fit in [`PLACE_BITS`].
+pub(crate) const MAX_HEAD: usize = 1 << 29;
 
-/// Where things are in a head. Small, because it moves with every packet.
+const PLACE_BITS: u32 = 30;
+const PLACE: u64 = (1 << PLACE_BITS) - 1;
+
+/// What is found once in a head, in one word, because it moves with every packet: from the lowest bit on the
+/// payload's place, the place after an event's name (0 for none), whether that name has escapes, and the type.
+/// The rest is read when it is asked for, from the few bytes before the payload.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Header {
-    ack_id: u64,
-    attachments: u32,
-    namespace: (u32, u32),
-    payload: u32,
-    name: (u32, u32),
-    packet_type: PacketType,
-    has_ack_id: bool,
-    name_kind: Option<NameKind>,
-}
-
-/// An event's name.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Name {
-    /// The text as it is written, without quotes.
-    start: usize,
-    end: usize,
-    kind: NameKind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NameKind {
-    /// A string that stands for itself.
-    Plain,
-    /// A string with escapes.
-    Escaped,
-    /// A number.
-    Number,
-}
-
-/// A place in a head, which is at most [`MAX_HEAD`] and a namespace long.
-const fn place(at: usize) -> u32 {
-    at as u32
-}
+pub(crate) struct Header(u64);
 
 impl Header {
+    const ESCAPED: u64 = 1 << (2 * PLACE_BITS);
+    const TYPE_SHIFT: u32 = 2 * PLACE_BITS + 1;
+
     /// A header without event name.
     #[inline]
-    pub(crate) fn new(
-        packet_type: PacketType,
-        attachments: usize,
-        namespace: Range<usize>,
-        ack_id: Option<u64>,
-        payload: usize,
-    ) -> Self {
-        Self {
-            ack_id: ack_id.unwrap_or_default(),
-            attachments: place(attachments),
-            namespace: (place(namespace.start), place(namespace.end)),
-            payload: place(payload),
-            name: (0, 0),
-            packet_type,
-            has_ack_id: ack_id.is_some(),
-            name_kind: None,
-        }
+    pub(crate) const fn new(packet_type: PacketType, payload: usize) -> Self {
+        Self((packet_type as u64) << Self::TYPE_SHIFT | payload as u64)
     }
 
-    /// Says where the event name is.
+    /// The same with an event name that goes on to `end`.
     #[inline]
-    pub(crate) const fn set_name(&mut self, name: Name) {
-        self.name = (place(name.start), place(name.end));
-        self.name_kind = Some(name.kind);
+    const fn with_name(self, end: usize, escaped: bool) -> Self {
+        let escaped = if escaped { Self::ESCAPED } else { 0 };
+        Self(self.0 | escaped | (end as u64) << PLACE_BITS)
     }
 
-    /// Says that attachments follow.
-    pub(crate) const fn set_attachments(&mut self, attachments: usize) {
-        self.packet_type = self.packet_type.to_binary();
-        self.attachments = place(attachments);
+    /// The same with an event name of `len` bytes that has been written and goes on to `end`.
+    #[inline]
+    pub(crate) const fn with_written_name(self, len: usize, end: usize) -> Self {
+        let plain_end = self.payload() + r#"[""#.len() + len + r#"""#.len();
+        self.with_name(end, end != plain_end)
     }
 
-    /// Says that another namespace and ack id stand before the payload now.
-    pub(crate) fn set_prefix(
-        &mut self,
-        namespace: Range<usize>,
-        ack_id: Option<u64>,
-        payload: usize,
-    ) {
-        let shifted = |at: u32| place(payload) + (at - self.payload);
-        if self.name_kind.is_some() {
-            self.name = (shifted(self.name.0), shifted(self.name.1));
+    /// The same for a head with another type and whatever else before the payload.
+    pub(crate) fn moved(self, packet_type: PacketType, payload: usize) -> Self {
+        let header = Self::new(packet_type, payload);
+        match self.name_end() {
+            Some(end) => {
+                header.with_name(end - self.payload() + payload, self.0 & Self::ESCAPED != 0)
+            }
+            None => header,
         }
-        self.payload = place(payload);
-        self.namespace = (place(namespace.start), place(namespace.end));
-        self.has_ack_id = ack_id.is_some();
-        self.ack_id = ack_id.unwrap_or_default();
     }
 
-    pub(crate) const fn packet_type(&self) -> PacketType {
-        self.packet_type
-    }
-
-    /// How many attachments follow the head.
-    pub(crate) const fn attachments(&self) -> usize {
-        self.attachments as usize
-    }
-
-    /// Empty for the default namespace.
-    pub(crate) const fn namespace(&self) -> Range<usize> {
-        self.namespace.0 as usize..self.namespace.1 as usize
-    }
-
-    pub(crate) const fn ack_id(&self) -> Option<u64> {
-        if self.has_ack_id { Some(self.ack_id) } else { None }
+    #[inline]
+    pub(crate) const fn packet_type(self) -> PacketType {
+        match self.0 >> Self::TYPE_SHIFT {
+            0 => PacketType::Connect,
+            1 => PacketType::Disconnect,
+            2 => PacketType::Event,
+            3 => PacketType::Ack,
+            4 => PacketType::ConnectError,
+            5 => PacketType::BinaryEvent,
+            _ => PacketType::BinaryAck,
+        }
     }
 
     /// The place of the payload; the head's length when there is none.
-    pub(crate) const fn payload(&self) -> usize {
-        self.payload as usize
+    #[inline]
+    pub(crate) const fn payload(self) -> usize {
+        (self.0 & PLACE) as usize
     }
 
-    /// Of events.
+    /// How many attachments follow the head, and the place after that number.
     #[inline]
-    pub(crate) fn name(&self) -> Option<Name> {
-        let (start, end) = (self.name.0 as usize, self.name.1 as usize);
-        self.name_kind.map(|kind| Name { start, end, kind })
+    pub(crate) fn attachments(self, head: &str) -> (usize, usize) {
+        if !self.packet_type().is_binary() {
+            return (0, 1);
+        }
+        let end = json::skip_digits(head.as_bytes(), 1);
+        (head[1..end].parse().unwrap_or(0), end + 1)
+    }
+
+    /// The namespace's place, empty for the default one.
+    pub(crate) fn namespace(self, head: &str) -> Range<usize> {
+        let (_, start) = self.attachments(head);
+        let prefix = &head.as_bytes()[start..self.payload()];
+        let len = match prefix.first() {
+            Some(b'/') => memchr::memchr(b',', prefix).unwrap_or(prefix.len()),
+            Some(_) | None => 0,
+        };
+        start..start + len
+    }
+
+    pub(crate) fn ack_id(self, head: &str) -> Option<u64> {
+        let namespace = self.namespace(head);
+        let comma = usize::from(!namespace.is_empty());
+        head.get(namespace.end + comma..self.payload())?.parse().ok()
+    }
+
+    /// The place after an event's name.
+    #[inline]
+    pub(crate) const fn name_end(self) -> Option<usize> {
+        match (self.0 >> PLACE_BITS & PLACE) as usize {
+            0 => None,
+            end => Some(end),
+        }
+    }
+
+    /// An event's name.
+    #[inline]
+    pub(crate) fn name(self, head: &str) -> Option<Cow<'_, str>> {
+        let end = self.name_end()?;
+        let start = json::skip_whitespace(head.as_bytes(), self.payload() + 1);
+        if self.0 & Self::ESCAPED != 0 {
+            return Some(Cow::Owned(unescape(head, start + 1)));
+        }
+        let quote = usize::from(head.as_bytes()[start] == b'"');
+        Some(Cow::Borrowed(&head[start + quote..end - quote]))
     }
 }
 
-impl Name {
-    /// A name of `len` bytes that takes the bytes from `start` to `end` once it is written.
-    #[inline]
-    pub(crate) const fn written(len: usize, start: usize, end: usize) -> Self {
-        let kind = if end - start == len { NameKind::Plain } else { NameKind::Escaped };
-        Self { start, end, kind }
-    }
+/// The text of the string literal whose text begins at `start`.
+#[cold]
+fn unescape(head: &str, start: usize) -> String {
+    let mut text = String::new();
+    // It has been looked through.
+    let _end = json::unescape_into(&mut text, head, start);
+    text
+}
 
-    /// The place after the name in the payload.
-    pub(crate) const fn end(&self) -> usize {
-        match self.kind {
-            NameKind::Plain | NameKind::Escaped => self.end + 1,
-            NameKind::Number => self.end,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn read<'h>(&self, head: &'h str) -> Cow<'h, str> {
-        match self.kind {
-            NameKind::Plain | NameKind::Number => Cow::Borrowed(&head[self.start..self.end]),
-            NameKind::Escaped => self.unescape(head),
-        }
-    }
-
-    #[cold]
-    fn unescape<'h>(&self, head: &'h str) -> Cow<'h, str> {
-        let written = &head[self.start..self.end];
-        let mut name = String::with_capacity(written.len());
-        match json::unescape_into(&mut name, head, self.start) {
-            Ok(_) => Cow::Owned(name),
-            // The name has been looked through.
-            Err(_) => Cow::Borrowed(written),
-        }
-    }
+/// How many digits a number has.
+fn decimal_len(number: u64) -> usize {
+    number.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
 /// Names that the reference implementation keeps for itself, on one side or the other.
@@ -185,7 +155,6 @@ pub fn is_reserved_event_name(name: &str) -> bool {
 
 impl Header {
     /// Scans a head. Costs the same whatever the payload's size.
-    #[inline]
     pub(crate) fn scan(head: &str, limits: &Limits) -> Result<Self> {
         let bytes = head.as_bytes();
         let fail = |kind: DecodeErrorKind, at| Err(DecodeError::in_head(kind, head, at));
@@ -193,27 +162,35 @@ impl Header {
         if head.len() > max {
             return Err(DecodeError::in_frame(DecodeErrorKind::PacketTooLarge { max }, 0));
         }
-        let packet_type = match bytes.first() {
-            None => return fail(DecodeErrorKind::EmptyFrame, 0),
-            Some(digit) => PacketType::from_digit(*digit),
+        let Some(digit) = bytes.first() else { return fail(DecodeErrorKind::EmptyFrame, 0) };
+        let Some(packet_type) = PacketType::from_digit(*digit) else {
+            return fail(DecodeErrorKind::UnknownType, 0);
         };
-        let Some(packet_type) = packet_type else { return fail(DecodeErrorKind::UnknownType, 0) };
         let mut pos = 1;
-        let mut attachments = 0;
         if packet_type.is_binary() {
-            (attachments, pos) = scan_attachments(head, limits)?;
+            pos = scan_attachments(head, limits)?;
         }
-        let mut namespace = pos..pos;
         if bytes.get(pos) == Some(&b'/') {
-            namespace = scan_namespace(head, pos, limits)?;
-            pos = (namespace.end + 1).min(head.len());
+            pos = scan_namespace(head, pos, limits)?;
         }
-        let (ack_id, payload) = scan_ack_id(head, pos)?;
-        if ack_id.is_some() && !packet_type.may_have_ack_id() {
+        let payload = scan_ack_id(head, pos)?;
+        let has_ack_id = payload > pos;
+        if has_ack_id && !packet_type.may_have_ack_id() {
             return fail(DecodeErrorKind::AckIdUnexpected(packet_type), pos);
         }
-        let mut header = Self::new(packet_type, attachments, namespace, ack_id, payload);
+        let mut header = Self::new(packet_type, payload);
         match packet_type {
+            PacketType::Event | PacketType::BinaryEvent => {
+                check_payload(head, payload, b"[", false, "an array as the payload")?;
+                let name = scan_name(head, payload + 1, limits)?;
+                header = header.with_name(name.end, name.escaped);
+            }
+            PacketType::Ack | PacketType::BinaryAck => {
+                if !has_ack_id {
+                    return fail(DecodeErrorKind::AckIdMissing, pos);
+                }
+                check_payload(head, payload, b"[", false, "an array as the payload")?;
+            }
             PacketType::Connect => {
                 check_payload(head, payload, b"{", true, "an object as the payload, or nothing")?;
             }
@@ -224,23 +201,13 @@ impl Header {
                 let what = "an object or a string as the payload, or nothing";
                 check_payload(head, payload, b"{\"", true, what)?;
             }
-            PacketType::Event | PacketType::BinaryEvent => {
-                check_payload(head, payload, b"[", false, "an array as the payload")?;
-                header.set_name(scan_name(head, payload + 1, limits)?);
-            }
-            PacketType::Ack | PacketType::BinaryAck => {
-                if ack_id.is_none() {
-                    return fail(DecodeErrorKind::AckIdMissing, pos);
-                }
-                check_payload(head, payload, b"[", false, "an array as the payload")?;
-            }
         }
         Ok(header)
     }
 }
 
-/// The attachment count behind the type, and the place after its dash.
-fn scan_attachments(head: &str, limits: &Limits) -> Result<(usize, usize)> {
+/// The place after the attachment count, which stands behind the type, and its dash.
+fn scan_attachments(head: &str, limits: &Limits) -> Result<usize> {
     let bytes = head.as_bytes();
     let malformed = |at| Err(DecodeError::in_head(DecodeErrorKind::AttachmentCount, head, at));
     let mut pos = 1;
@@ -260,41 +227,32 @@ fn scan_attachments(head: &str, limits: &Limits) -> Result<(usize, usize)> {
         let kind = DecodeErrorKind::TooManyAttachments { max };
         return Err(DecodeError::in_head(kind, head, 1));
     }
-    Ok((count, pos + 1))
+    Ok(pos + 1)
 }
 
-/// The namespace at `start`, empty if it is the default one. It goes on to a comma or to the end.
-fn scan_namespace(head: &str, start: usize, limits: &Limits) -> Result<Range<usize>> {
+/// The place after the namespace at `start`, which goes on to a comma or to the end.
+fn scan_namespace(head: &str, start: usize, limits: &Limits) -> Result<usize> {
     let rest = &head.as_bytes()[start..];
     let longest = limits.max_namespace.saturating_add(1).min(rest.len());
-    let len = match memchr::memchr(b',', &rest[..longest]) {
-        Some(comma) => comma,
-        None => longest,
-    };
-    if len > limits.max_namespace {
+    let comma = memchr::memchr(b',', &rest[..longest]);
+    if comma.unwrap_or(longest) > limits.max_namespace {
         let kind = DecodeErrorKind::NamespaceTooLong { max: limits.max_namespace };
         return Err(DecodeError::in_head(kind, head, start));
     }
-    Ok(start..start + len)
+    Ok(comma.map_or(head.len(), |comma| start + comma + 1))
 }
 
-/// The ack id at `start`, if there is one, and the place after it.
+/// The place after the ack id at `start`; `start` itself if there is none.
 #[inline]
-fn scan_ack_id(head: &str, start: usize) -> Result<(Option<u64>, usize)> {
+fn scan_ack_id(head: &str, start: usize) -> Result<usize> {
     let bytes = head.as_bytes();
-    let malformed = |at| Err(DecodeError::in_head(DecodeErrorKind::AckId, head, at));
-    let mut pos = start;
-    let mut id: u64 = 0;
-    while let Some(digit @ b'0'..=b'9') = bytes.get(pos) {
-        let sum = id.checked_mul(10).and_then(|id| id.checked_add(u64::from(digit - b'0')));
-        let Some(sum) = sum else { return malformed(start) };
-        if id == 0 && pos > start {
-            return malformed(start);
-        }
-        id = sum;
-        pos += 1;
+    let end = json::skip_digits(bytes, start);
+    let leading_zero = end > start + 1 && bytes[start] == b'0';
+    // All numbers of 19 digits fit.
+    if leading_zero || end > start + 19 && head[start..end].parse::<u64>().is_err() {
+        return Err(DecodeError::in_head(DecodeErrorKind::AckId, head, start));
     }
-    Ok(((pos > start).then_some(id), pos))
+    Ok(end)
 }
 
 /// Checks that a payload begins with one of `opening`, ends with its match, and is there unless `optional`.
@@ -307,12 +265,11 @@ fn check_payload(
     expected: &'static str,
 ) -> Result<()> {
     let bytes = head.as_bytes();
-    let fail = |kind: DecodeErrorKind, at| Err(DecodeError::in_head(kind, head, at));
     let Some(first) = bytes.get(payload) else {
-        return if optional { Ok(()) } else { fail(DecodeErrorKind::Payload(expected), payload) };
+        return if optional { Ok(()) } else { Err(unexpected_payload(head, payload, expected)) };
     };
     if !opening.contains(first) {
-        return fail(DecodeErrorKind::Payload(expected), payload);
+        return Err(unexpected_payload(head, payload, expected));
     }
     let (closing, missing) = match first {
         b'[' => (b']', "`]` as the last character"),
@@ -322,11 +279,30 @@ fn check_payload(
     if bytes.len() > payload + 1 && bytes[bytes.len() - 1] == closing {
         return Ok(());
     }
-    match head[payload + 1..].char_indices().next_back() {
-        Some((_, last)) if u8::try_from(last).is_ok_and(json::is_whitespace) => Ok(()),
-        Some((at, _)) => fail(JsonError::Expected(missing).into(), payload + 1 + at),
-        None => fail(JsonError::UnexpectedEnd(missing).into(), head.len()),
-    }
+    check_last_character(head, payload + 1, missing)
+}
+
+#[cold]
+fn unexpected_payload(head: &str, payload: usize, expected: &'static str) -> DecodeError {
+    DecodeError::in_head(DecodeErrorKind::Payload(expected), head, payload)
+}
+
+/// Only whitespace may stand behind the last character of a payload that goes on at `start`.
+#[cold]
+fn check_last_character(head: &str, start: usize, missing: &'static str) -> Result<()> {
+    let (error, at) = match head[start..].char_indices().next_back() {
+        Some((_, last)) if u8::try_from(last).is_ok_and(json::is_whitespace) => return Ok(()),
+        Some((at, _)) => (JsonError::Expected(missing), start + at),
+        None => (JsonError::UnexpectedEnd(missing), head.len()),
+    };
+    Err(DecodeError::in_head(error, head, at))
+}
+
+/// An event name that has been looked through.
+struct Name {
+    /// The place after it.
+    end: usize,
+    escaped: bool,
 }
 
 /// The event name, the first element of the array that has been opened before `start`.
@@ -340,7 +316,7 @@ fn scan_name(head: &str, start: usize, limits: &Limits) -> Result<Name> {
         Some(b'-' | b'0'..=b'9') => scan_number_name(head, start)?,
         _ => return fail(DecodeErrorKind::EventName, start),
     };
-    let after = json::skip_whitespace(bytes, name.end());
+    let after = json::skip_whitespace(bytes, name.end);
     match bytes.get(after) {
         Some(b',' | b']') => Ok(name),
         Some(_) => fail(JsonError::Expected("`,` or `]`").into(), after),
@@ -361,16 +337,15 @@ fn scan_text_name(head: &str, start: usize, limits: &Limits) -> Result<Name> {
         Err(error) if longest < rest && error.offset >= start + longest => return Err(too_long()),
         Err(error) => return Err(DecodeError::in_json(error, head)),
     };
-    let kind = if string.escaped { NameKind::Escaped } else { NameKind::Plain };
-    let name = Name { start, end: string.end, kind };
-    let reserved = match kind {
-        NameKind::Escaped => is_reserved_event_name(&name.read(head)),
-        NameKind::Plain | NameKind::Number => is_reserved_event_name(&head[start..string.end]),
+    let reserved = if string.escaped {
+        is_reserved_event_name(&unescape(head, start))
+    } else {
+        is_reserved_event_name(&head[start..string.end])
     };
     if reserved {
         return Err(DecodeError::in_head(DecodeErrorKind::ReservedEventName, head, start));
     }
-    Ok(name)
+    Ok(Name { end: string.end + 1, escaped: string.escaped })
 }
 
 /// Whole numbers that a double holds exactly, written as JavaScript writes them: then the name is their text.
@@ -391,7 +366,7 @@ fn scan_number_name(head: &str, start: usize) -> Result<Name> {
     if !plain || !matches!(bytes.get(end), Some(b',' | b']' | b' ' | b'\n' | b'\r' | b'\t')) {
         return Err(DecodeError::in_head(DecodeErrorKind::EventName, head, start));
     }
-    Ok(Name { start, end, kind: NameKind::Number })
+    Ok(Name { end, escaped: false })
 }
 
 /// Appends everything before the payload.
@@ -402,41 +377,36 @@ pub(crate) fn write(
     attachments: usize,
     namespace: &str,
     ack_id: Option<u64>,
-) -> Range<usize> {
+) {
     let mut integer = itoa::Buffer::new();
     out.push(packet_type.digit());
     if packet_type.is_binary() {
         out.push_str(integer.format(attachments));
         out.push('-');
     }
-    let start = out.len();
-    let mut written = start..start;
     if namespace != "/" {
         out.push_str(namespace);
-        written.end = out.len();
         out.push(',');
     }
     if let Some(id) = ack_id {
         out.push_str(integer.format(id));
     }
-    written
 }
 
-/// Everything before the payload and the payload, in a buffer that is just large enough; with the header's length
-/// and the namespace's place. A buffer with room to spare would cost a further allocation when it is shared.
+/// Everything before the payload and the payload, in a buffer that is just large enough; with the header's length.
+/// A buffer with room to spare would cost a further allocation when it is shared.
 pub(crate) fn prepend(
     packet_type: PacketType,
     attachments: usize,
     namespace: &str,
     ack_id: Option<u64>,
     payload: &str,
-) -> (String, usize, Range<usize>) {
-    let digits = |number: u64| number.checked_ilog10().unwrap_or(0) as usize + 1;
-    let count = if packet_type.is_binary() { digits(attachments as u64) + 1 } else { 0 };
+) -> (String, usize) {
+    let count = if packet_type.is_binary() { decimal_len(attachments as u64) + 1 } else { 0 };
     let namespace_len = if namespace == "/" { 0 } else { namespace.len() + 1 };
-    let header_len = 1 + count + namespace_len + ack_id.map_or(0, digits);
+    let header_len = 1 + count + namespace_len + ack_id.map_or(0, decimal_len);
     let mut head = String::with_capacity(header_len + payload.len());
-    let namespace = write(&mut head, packet_type, attachments, namespace, ack_id);
+    write(&mut head, packet_type, attachments, namespace, ack_id);
     head.push_str(payload);
-    (head, header_len, namespace)
+    (head, header_len)
 }

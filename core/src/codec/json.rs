@@ -285,8 +285,9 @@ fn skip_number(text: &str, start: usize) -> Scan<usize> {
     if plain { Ok(end) } else { Ok(read_number(text, start)?.end) }
 }
 
+/// The place after any digits at `pos`.
 #[inline]
-fn skip_digits(bytes: &[u8], mut pos: usize) -> usize {
+pub(crate) fn skip_digits(bytes: &[u8], mut pos: usize) -> usize {
     while let Some(b'0'..=b'9') = bytes.get(pos) {
         pos += 1;
     }

@@ -7,7 +7,7 @@ use super::limits::Limits;
 use super::placeholder::{FindError, Table};
 
 /// Checks the payload of the head: JSON, depth, placeholders.
-pub(crate) fn payload(head: &str, header: &Header, limits: &Limits) -> Result<(), DecodeError> {
+pub(crate) fn payload(head: &str, header: Header, limits: &Limits) -> Result<(), DecodeError> {
     if header.payload() == head.len() {
         return Ok(());
     }
@@ -17,8 +17,9 @@ pub(crate) fn payload(head: &str, header: &Header, limits: &Limits) -> Result<()
     })
 }
 
-fn check(head: &str, header: &Header, limits: &Limits) -> Result<(), FindError> {
-    let mut table = (header.attachments() > 0).then(|| Table::new(header.attachments()));
+fn check(head: &str, header: Header, limits: &Limits) -> Result<(), FindError> {
+    let (attachments, _) = header.attachments(head);
+    let mut table = (attachments > 0).then(|| Table::new(attachments));
     let end = match &mut table {
         None => json::skip_value(head, header.payload(), limits.max_depth, &mut ())?,
         Some(table) => json::skip_value(head, header.payload(), limits.max_depth, table)?,

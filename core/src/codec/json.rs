@@ -64,10 +64,25 @@ const fn is_special(byte: u8) -> bool {
 }
 
 /// The place of the first byte at or after `pos` that cannot stand for itself inside a JSON string, or the
-/// end. Long runs go 32 bytes at a time, which compilers turn into vector instructions, then 8.
+/// end.
 #[inline]
-pub(crate) fn find_special(bytes: &[u8], mut pos: usize) -> usize {
-    let mut words = 0;
+pub(crate) fn find_special(bytes: &[u8], pos: usize) -> usize {
+    let rest = bytes.get(pos..).unwrap_or_default();
+    let Some(chunk) = rest.first_chunk::<8>() else {
+        // The bytes that fill up the word are special, the first of them stands for the end.
+        return pos + special_bits(short_word(rest)).trailing_zeros() as usize / 8;
+    };
+    let bits = special_bits(u64::from_le_bytes(*chunk));
+    if bits != 0 {
+        return pos + bits.trailing_zeros() as usize / 8;
+    }
+    find_special_further(bytes, pos + 8)
+}
+
+/// Most strings end within two words; longer ones go 32 bytes at a time, which compilers turn into vector
+/// instructions, then 8.
+fn find_special_further(bytes: &[u8], mut pos: usize) -> usize {
+    let mut words = 1;
     while let Some(chunk) = bytes.get(pos..).and_then(|rest| rest.first_chunk::<8>()) {
         let bits = special_bits(u64::from_le_bytes(*chunk));
         if bits != 0 {
@@ -75,15 +90,24 @@ pub(crate) fn find_special(bytes: &[u8], mut pos: usize) -> usize {
         }
         pos += 8;
         words += 1;
-        // Most strings end within two words; only longer ones are worth blocks.
         if words == 2 {
             pos = skip_plain_blocks(bytes, pos);
         }
     }
-    while pos < bytes.len() && !is_special(bytes[pos]) {
-        pos += 1;
+    let rest = bytes.get(pos..).unwrap_or_default();
+    pos + special_bits(short_word(rest)).trailing_zeros() as usize / 8
+}
+
+/// Up to seven bytes as a word, filled up with zeros.
+#[inline]
+fn short_word(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            let [first, last] = [first, last].map(|half| u64::from(u32::from_le_bytes(*half)));
+            first | last << (8 * (bytes.len() - 4))
+        }
+        _ => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
     }
-    pos
 }
 
 /// Passes whole blocks without a special byte.

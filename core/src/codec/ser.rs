@@ -86,9 +86,16 @@ impl<'b> Serializer<'b> {
     /// `{"variant":`
     fn open_variant(&mut self, variant: &str) -> Result {
         self.open('{')?;
-        write_string(self.out, variant);
-        self.out.push(':');
+        self.write_key(variant);
         Ok(())
+    }
+
+    /// `"key":`
+    #[inline(always)]
+    fn write_key(&mut self, key: &str) {
+        self.out.push('"');
+        write_text(self.out, key);
+        self.out.push_str("\":");
     }
 
     /// Writes text that says it is JSON.
@@ -100,9 +107,8 @@ impl<'b> Serializer<'b> {
     }
 
     /// Writes the value of an object's entry.
-    #[inline]
+    #[inline(always)]
     fn write_entry<T: Serialize + ?Sized>(&mut self, flag: bool, value: &T) -> Result {
-        self.out.push(':');
         let start = self.out.len();
         value.serialize(&mut *self)?;
         if flag {
@@ -115,19 +121,25 @@ impl<'b> Serializer<'b> {
 /// Writes a string literal, escaping as little as JSON allows, in the forms that JavaScript uses.
 #[inline]
 pub(crate) fn write_string(out: &mut String, text: &str) {
-    out.reserve(text.len() + 2);
     out.push('"');
+    write_text(out, text);
+    out.push('"');
+}
+
+/// Writes what stands between the quotes.
+#[inline]
+fn write_text(out: &mut String, text: &str) {
     let plain = json::find_special(text.as_bytes(), 0);
     if plain == text.len() {
         out.push_str(text);
     } else {
         write_escaped(out, text, plain);
     }
-    out.push('"');
 }
 
 /// Writes a text whose first character to escape is at `special`.
 fn write_escaped(out: &mut String, text: &str, mut special: usize) {
+    out.reserve(text.len() + 2);
     let bytes = text.as_bytes();
     let mut start = 0;
     while let Some(byte) = bytes.get(special) {
@@ -260,8 +272,7 @@ impl<'s, 'b> ser::Serializer for &'s mut Serializer<'b> {
         variant: &'static str,
         value: &T,
     ) -> Result {
-        self.open('{')?;
-        write_string(self.out, variant);
+        self.open_variant(variant)?;
         self.write_entry(placeholder::is_flag(variant), value)?;
         self.close('}');
         Ok(())
@@ -342,7 +353,7 @@ impl<'s, 'b> Compound<'s, 'b> {
 }
 
 impl Compound<'_, '_> {
-    #[inline]
+    #[inline(always)]
     fn comma(&mut self) {
         if !std::mem::replace(&mut self.first, false) {
             self.serializer.out.push(',');
@@ -355,10 +366,10 @@ impl Compound<'_, '_> {
         value.serialize(&mut *self.serializer)
     }
 
-    #[inline]
+    #[inline(always)]
     fn field<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result {
         self.comma();
-        write_string(self.serializer.out, key);
+        self.serializer.write_key(key);
         self.serializer.write_entry(placeholder::is_flag(key), value)
     }
 
@@ -443,6 +454,7 @@ impl SerializeMap for Compound<'_, '_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        self.serializer.out.push(':');
         self.serializer.write_entry(self.flag, value)
     }
 
@@ -470,7 +482,7 @@ impl SerializeStruct for Compound<'_, '_> {
     type Ok = ();
     type Error = Refusal;
 
-    #[inline]
+    #[inline(always)]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
         if self.raw {
             let serializer = &mut *self.serializer;

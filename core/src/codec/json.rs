@@ -63,6 +63,12 @@ const fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
+/// 0xFF for each byte that cannot stand for itself inside a JSON string, 0 for the others.
+#[inline]
+pub(crate) fn special_bytes<const N: usize>(bytes: &[u8; N]) -> [u8; N] {
+    bytes.map(|byte| if is_special(byte) { 0xFF } else { 0 })
+}
+
 /// The place of the first byte at or after `pos` that cannot stand for itself inside a JSON string, or the
 /// end.
 #[inline]

@@ -138,38 +138,64 @@ fn write_text(out: &mut String, text: &str) {
 }
 
 /// Writes a text whose first character to escape is at `special`.
-fn write_escaped(out: &mut String, text: &str, mut special: usize) {
+fn write_escaped(out: &mut String, text: &str, special: usize) {
     out.reserve(text.len() + 2);
     let bytes = text.as_bytes();
+    // What is before `start` is written.
     let mut start = 0;
-    while let Some(byte) = bytes.get(special) {
-        if special > start {
-            out.push_str(&text[start..special]);
-        }
-        start = special + 1;
-        match byte {
-            // Lines mostly end so, and in one go they are written quickest.
-            b'\r' if bytes.get(start) == Some(&b'\n') => {
-                out.push_str("\\r\\n");
-                start += 1;
-            }
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            8 => out.push_str("\\b"),
-            12 => out.push_str("\\f"),
-            control => {
-                let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-                out.push_str("\\u00");
-                out.push(digit(control >> 4));
-                out.push(digit(control & 15));
+    // Where one character is to be escaped others are too: all of a block are found at once, without a branch that
+    // depends on the text.
+    let (blocks, rest) = bytes[special..].as_chunks::<64>();
+    for (index, block) in blocks.iter().enumerate() {
+        let specials = json::special_bytes(block);
+        for (word, flags) in specials.as_chunks::<8>().0.iter().enumerate() {
+            let mut flags = u64::from_le_bytes(*flags);
+            while flags != 0 {
+                let bit = flags.trailing_zeros();
+                flags &= !(0xFF << bit);
+                let at = special + index * 64 + word * 8 + bit as usize / 8;
+                if at >= start {
+                    start = write_until_escaped(out, text, start, at);
+                }
             }
         }
-        special = json::find_special(bytes, start);
+    }
+    let mut at = json::find_special(bytes, start.max(bytes.len() - rest.len()));
+    while at < bytes.len() {
+        start = write_until_escaped(out, text, start, at);
+        at = json::find_special(bytes, start);
     }
     out.push_str(&text[start..]);
+}
+
+/// Writes what is plain from `start` on, then the character to escape at `at`; returns the place after it.
+#[inline(always)]
+fn write_until_escaped(out: &mut String, text: &str, start: usize, at: usize) -> usize {
+    if at > start {
+        out.push_str(&text[start..at]);
+    }
+    let bytes = text.as_bytes();
+    match bytes[at] {
+        // Lines mostly end so, and in one go they are written quickest.
+        b'\r' if bytes.get(at + 1) == Some(&b'\n') => {
+            out.push_str("\\r\\n");
+            return at + 2;
+        }
+        b'\n' => out.push_str("\\n"),
+        b'\r' => out.push_str("\\r"),
+        b'\t' => out.push_str("\\t"),
+        b'"' => out.push_str("\\\""),
+        b'\\' => out.push_str("\\\\"),
+        8 => out.push_str("\\b"),
+        12 => out.push_str("\\f"),
+        control => {
+            let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+            out.push_str("\\u00");
+            out.push(digit(control >> 4));
+            out.push(digit(control & 15));
+        }
+    }
+    at + 1
 }
 
 macro_rules! integers {

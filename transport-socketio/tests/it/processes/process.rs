@@ -325,7 +325,12 @@ impl Peer {
     }
 
     pub(super) fn events(&self) -> Vec<Value> {
-        self.process.lines().iter().map(|line| parse(line)).collect()
+        self.events_from(0)
+    }
+
+    /// The events after the first `start` ones.
+    pub(super) fn events_from(&self, start: usize) -> Vec<Value> {
+        self.process.output.borrow().lines[start..].iter().map(|line| parse(line)).collect()
     }
 
     pub(super) fn count(&self, ev: &str) -> usize {

@@ -91,6 +91,10 @@ impl Reassembly {
         if self.seq == seq { self.flat.len() as u64 } else { 0 }
     }
 
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.flat.len()
+    }
+
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }

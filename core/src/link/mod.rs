@@ -251,6 +251,15 @@ impl Link {
         self.reliable_lanes().map(|lane| lane.send.bytes()).sum()
     }
 
+    /// What has come and cannot be handed out yet.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let held = |lane: &LaneState| {
+            let pieces = lane.relay_reassembly.held_bytes() + lane.direct_reassembly.held_bytes();
+            pieces + lane.receive.held_bytes()
+        };
+        self.lanes.iter().map(held).sum()
+    }
+
     /// How many volatile events were dropped before they left.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped

@@ -241,6 +241,10 @@ impl ReceiveStream {
         Some((seq, path, packet))
     }
 
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.ahead_bytes
+    }
+
     /// The number of the packet that comes next.
     pub(crate) fn expected(&self) -> u64 {
         self.expected

@@ -53,6 +53,8 @@ pub struct Peer {
     pub away: bool,
     /// Bytes that wait for it or for its acknowledgement, without volatile ones.
     pub queued: usize,
+    /// Bytes that came from it and wait for what has to come before they can be handed out.
+    pub held: usize,
     /// Volatile events for it that were dropped before they left.
     pub dropped: u64,
 }
@@ -209,6 +211,7 @@ impl Session {
             verified: link.is_verified(),
             away: link.is_away(),
             queued: link.queued_bytes(),
+            held: link.held_bytes(),
             dropped: link.dropped(),
         })
     }

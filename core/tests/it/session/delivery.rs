@@ -9,7 +9,7 @@ use socketio_p2p_core::{
 };
 use socketio_p2p_transport_memory::{Latency, Mesh};
 
-use super::{direct_pair, emit_all, has, mesh, numbered, numbers, outcomes};
+use super::{direct_pair, emit_all, has, mesh, numbered, numbers, outcomes, path};
 
 fn blob(len: usize, fill: u8) -> Blob {
     let bytes: Vec<u8> = (0..len).map(|index| (index % 251) as u8 ^ fill).collect();
@@ -379,4 +379,16 @@ fn a_jump_of_the_clock_does_not_change_the_order_on_the_wire() {
     mesh.set_reachable(nodes[0], false);
     mesh.run_for(Duration::from_secs(3));
     assert_eq!(numbers(&mut mesh, nodes[1]).len(), 1);
+}
+
+#[test]
+fn what_came_of_a_blob_is_freed_when_its_path_closes() {
+    let (mut mesh, a, b) = direct_pair(&Config::default());
+    mesh.set_latency(Latency { relay: Duration::from_secs(1), direct: Duration::from_millis(5) });
+    mesh.emit(a, Target::All, &file()).unwrap();
+    let held = |mesh: &Mesh| mesh.peer(b, a).unwrap().held;
+    assert!(mesh.run_until(Duration::from_secs(1), |mesh| held(mesh) > 100_000));
+    mesh.close_direct(a, b);
+    assert!(mesh.run_until(Duration::from_secs(1), |mesh| path(mesh, b, a) == Some(Path::Relay)));
+    assert_eq!(held(&mesh), 0);
 }

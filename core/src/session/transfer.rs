@@ -18,6 +18,44 @@ impl Session {
     /// [`Config::transfer_window`](crate::Config::transfer_window) bytes in memory at each end, however long
     /// it is.
     ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use socketio_p2p_core::{Config, Event, Packet, TransferOutcome, TransferRead};
+    /// use socketio_p2p_transport_memory::Mesh;
+    ///
+    /// let mut mesh = Mesh::new(7);
+    /// let (ann, bob) = (mesh.add(Config::default()), mesh.add(Config::default()));
+    /// mesh.run_until_direct(ann, bob);
+    ///
+    /// let mut video = Bytes::from(vec![7; 2_000_000]);
+    /// let (to, name) = (mesh.id(bob), Packet::event("video", &("holiday.mp4",))?);
+    /// let ours = mesh.with(ann, |ann, now| ann.open_transfer(&to, &name, Some(2_000_000), now))?;
+    /// let mut read = 0;
+    /// let outcome = loop {
+    ///     mesh.step();
+    ///     for event in mesh.take_events(bob) {
+    ///         let Event::TransferReadable { transfer } = event else { continue };
+    ///         while let TransferRead::Data(bytes) =
+    ///             mesh.with(bob, |bob, now| bob.read_transfer(&transfer, now))?
+    ///         {
+    ///             read += bytes.len();
+    ///         }
+    ///     }
+    ///     let events = mesh.take_events(ann);
+    ///     if let Some(Event::TransferEnded { outcome, .. }) = events.last() {
+    ///         break *outcome;
+    ///     }
+    ///     if events.iter().any(|event| matches!(event, Event::TransferWritable { .. })) {
+    ///         mesh.with(ann, |ann, now| ann.write_transfer(&ours, &mut video, now))?;
+    ///         if video.is_empty() {
+    ///             mesh.with(ann, |ann, now| ann.finish_transfer(&ours, now))?;
+    ///         }
+    ///     }
+    /// };
+    /// assert_eq!((outcome, read), (TransferOutcome::Delivered, 2_000_000));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`emit`](Self::emit), and [`EmitError::TooManyTransfers`].
     pub fn open_transfer(

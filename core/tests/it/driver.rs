@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::channel::mpsc;
 use futures::{FutureExt as _, Sink, Stream, StreamExt as _};
 use socketio_p2p_core::driver::{
@@ -13,7 +14,9 @@ use socketio_p2p_core::driver::{
     TransportError, async_trait,
 };
 use socketio_p2p_core::hub::HubConfig;
-use socketio_p2p_core::{Config, ConnectionId, Event, Frame, Packet, Path, Target, Time};
+use socketio_p2p_core::{
+    Config, ConnectionId, Event, Frame, Packet, Path, Target, Time, TransferOutcome, TransferRead,
+};
 use socketio_p2p_transport_memory::{
     MemoryChannel, MemoryDirect, MemoryNetwork, MemorySignaling, channel,
 };
@@ -260,4 +263,49 @@ async fn a_server_that_never_stops_talking_does_not_keep_the_task() {
     let (_tell, mut driver) = told(channel.clone());
     assert!(driver.next().now_or_never().is_none());
     assert!(channel.said.load(Ordering::Relaxed) < 1000);
+}
+
+/// Writes `size` bytes to the first peer that joins, as it takes them; the outcome.
+async fn upload(peer: &mut Peer, size: usize) -> TransferOutcome {
+    let file = Packet::event("file", &("holiday.mp4",)).unwrap();
+    let mut data = Bytes::from(vec![7; size]);
+    while let Some(event) = peer.next().await {
+        match event {
+            Event::PeerJoined { peer: other, .. } => {
+                peer.open_transfer(&other, &file, Some(size as u64)).unwrap();
+            }
+            Event::TransferWritable { transfer } => {
+                peer.write_transfer(&transfer, &mut data).unwrap();
+                if data.is_empty() {
+                    peer.finish_transfer(&transfer).unwrap();
+                }
+            }
+            Event::TransferEnded { outcome, .. } => return outcome,
+            _ => {}
+        }
+    }
+    panic!("the driver ended")
+}
+
+/// Reads transfers for ever.
+async fn download(peer: &mut Peer, read: &mut usize) {
+    while let Some(event) = peer.next().await {
+        let Event::TransferReadable { transfer } = event else { continue };
+        while let TransferRead::Data(bytes) = peer.read_transfer(&transfer).unwrap() {
+            *read += bytes.len();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transfer_passes_through_drivers_at_the_readers_pace() {
+    let mut net = Net::new();
+    let (mut a, mut b) = (net.peer(Config::default()), net.peer(Config::default()));
+    let mut read = 0;
+    let outcome = tokio::select! {
+        outcome = upload(&mut a, 3_000_000) => outcome,
+        () = download(&mut b, &mut read) => panic!("the driver ended"),
+        () = tokio::time::sleep(Duration::from_secs(60)) => panic!("it takes longer than a minute"),
+    };
+    assert_eq!((outcome, read), (TransferOutcome::Delivered, 3_000_000));
 }

@@ -2,12 +2,9 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use rtc::ice::mdns::MulticastDnsMode;
-use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
 use socketio_p2p_core::ConnectionId;
 use socketio_p2p_core::driver::{DirectEvent, TransportError};
 use socketio_p2p_core::signal::{IceCandidate, IceServer, Signal};
@@ -18,26 +15,18 @@ use webrtc::data_channel::{
 };
 use webrtc::error::Error;
 use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
-    RTCIceCandidate, RTCIceCandidateInit, RTCIceConnectionState, RTCIceGatheringState,
-    RTCIceServer, RTCPeerConnectionIceEvent, RTCPeerConnectionState, RTCSessionDescription,
-    SettingEngine, SettingEngineBuilder, StatsSelector,
+    PeerConnection, RTCIceCandidateInit, RTCSessionDescription, StatsSelector,
 };
 
-use super::addresses;
+use super::callbacks::{Handler, Happened};
 use super::channel::{Progress, WebRtcChannel, acknowledged};
-use super::config::{MAX_MESSAGE, WebRtcConfig};
+use super::config::WebRtcConfig;
+use super::crate_settings::{build, max_message};
 use super::runtime::{ConnectionRuntime, Cut, Haste, Nudge};
 use crate::sdp::{MAX_CANDIDATES, RemoteDescription};
 
 /// Callbacks that may wait for the task. The crate's task waits too when there are more.
 const CALLBACKS: usize = 64;
-
-/// Data channels beyond the one, which are closed politely, before the connection counts as abused.
-const MAX_EXTRA_CHANNELS: usize = 8;
-
-/// How often a live ICE agent asks its remote for a sign of life.
-const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// How long the end of a connection waits for the application to take the frames that came before.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -129,7 +118,7 @@ impl Connection {
     }
 }
 
-fn failure(step: &str, error: &Error) -> TransportError {
+pub(super) fn failure(step: &str, error: &Error) -> TransportError {
     TransportError(format!("{step}: {}", reason(error)))
 }
 
@@ -138,156 +127,6 @@ fn failure(step: &str, error: &Error) -> TransportError {
 fn reason(error: &Error) -> String {
     let is_fixed = format!("{error:?}").chars().all(|c| c.is_ascii_alphanumeric());
     if is_fixed { error.to_string() } else { "it is malformed".to_owned() }
-}
-
-async fn build(
-    config: &WebRtcConfig,
-    ice_servers: Vec<IceServer>,
-    runtime: Arc<ConnectionRuntime>,
-    handler: Arc<Handler>,
-) -> Result<Arc<dyn PeerConnection>, TransportError> {
-    let addresses = addresses::to_bind(&config.addresses)
-        .map_err(|error| TransportError(format!("cannot list the local addresses: {error}")))?;
-    let ice_servers = ice_servers
-        .into_iter()
-        .map(|server| RTCIceServer {
-            urls: server.urls,
-            username: server.username.unwrap_or_default(),
-            credential: server.credential.unwrap_or_default(),
-        })
-        .collect();
-    let peer = PeerConnectionBuilder::new()
-        .with_configuration(
-            RTCConfigurationBuilder::default().with_ice_servers(ice_servers).build(),
-        )
-        .with_setting_engine(settings(config))
-        .with_data_channel_send_buffer_limit(config.send_buffer.max(1))
-        .with_runtime(runtime)
-        .with_handler(handler)
-        .with_udp_addrs(addresses)
-        .build()
-        .await
-        .map_err(|error| {
-            // How the crate reports a socket that it could not bind.
-            if let Error::Other(text) = &error {
-                TransportError(format!("cannot open a UDP socket: {text}"))
-            } else {
-                failure("cannot use the ICE servers", &error)
-            }
-        })?;
-    Ok(Arc::new(peer))
-}
-
-fn settings(config: &WebRtcConfig) -> SettingEngine {
-    let path_timeout = config.path_timeout.max(KEEP_ALIVE);
-    let disconnected = (path_timeout / 2).min(Duration::from_secs(5));
-    // Enough checks to last until the connection is given up.
-    let interval = config.check_interval.max(Duration::from_millis(1));
-    let checks = config.open_timeout.as_millis() / interval.as_millis();
-    SettingEngineBuilder::new()
-        .with_ice_timeouts(
-            Some(disconnected),
-            Some(path_timeout.saturating_sub(disconnected)),
-            Some(KEEP_ALIVE.min(disconnected / 2)),
-        )
-        .with_ice_connection_attempts(
-            Some(interval),
-            Some(u16::try_from(checks).unwrap_or(u16::MAX)),
-        )
-        .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
-        // The addresses are chosen above: loopback is among them only on purpose.
-        .with_include_loopback_candidate(true)
-        // It needs a multicast socket, which fails without a network. Names that browsers hide their
-        // addresses behind are skipped; such a peer is reached when it reaches us.
-        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
-        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(max_message(config)))
-        .build()
-}
-
-fn max_message(config: &WebRtcConfig) -> u32 {
-    config.max_message.clamp(1_200, MAX_MESSAGE)
-}
-
-/// What the crate tells through callbacks.
-enum Happened {
-    Candidate(RTCIceCandidate),
-    Gathered,
-    Channel(Arc<dyn DataChannel>),
-    Failed(&'static str),
-}
-
-/// Passes callbacks on to the task.
-struct Handler {
-    callbacks: mpsc::Sender<Happened>,
-    /// Data channels that the remote has opened.
-    channels: AtomicUsize,
-    role: Expects,
-    haste: Haste,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Expects {
-    Channel,
-    NoChannel,
-}
-
-impl From<&Role> for Expects {
-    fn from(role: &Role) -> Self {
-        match role {
-            Role::Offerer => Self::NoChannel,
-            Role::Answerer(_) => Self::Channel,
-        }
-    }
-}
-
-impl Handler {
-    /// Nobody listens any more once the connection is closing.
-    async fn tell(&self, happened: Happened) {
-        let _ = self.callbacks.send(happened).await;
-    }
-}
-
-#[async_trait]
-impl PeerConnectionEventHandler for Handler {
-    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        self.tell(Happened::Candidate(event.candidate)).await;
-    }
-
-    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
-        if state == RTCIceGatheringState::Complete {
-            self.tell(Happened::Gathered).await;
-        }
-    }
-
-    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
-        if state == RTCIceConnectionState::Connected {
-            self.haste.begin();
-        }
-    }
-
-    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        // Disconnected is not the end: the path may come back, and the session has its own keep-alive.
-        let end = if state == RTCPeerConnectionState::Failed {
-            "no path to the remote works (ICE failed)"
-        } else if state == RTCPeerConnectionState::Closed {
-            "the remote closed the connection"
-        } else {
-            return;
-        };
-        self.tell(Happened::Failed(end)).await;
-    }
-
-    async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
-        let before = self.channels.fetch_add(1, Ordering::Relaxed);
-        if before == 0 && self.role == Expects::Channel {
-            self.tell(Happened::Channel(channel)).await;
-        } else if before > MAX_EXTRA_CHANNELS {
-            self.tell(Happened::Failed("the remote opened too many data channels")).await;
-        } else {
-            // A later version may open more of them: it sees that this one does not want any.
-            let _ = channel.close().await;
-        }
-    }
 }
 
 /// The open channel as its task sees it.

@@ -1,9 +1,11 @@
 //! The transport on UDP sockets of this machine.
 
 mod addresses;
+mod callbacks;
 mod channel;
 mod config;
 mod connection;
+mod crate_settings;
 mod runtime;
 
 use std::collections::{BTreeMap, VecDeque};

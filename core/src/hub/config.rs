@@ -20,9 +20,12 @@ pub struct HubConfig {
     /// The bounds of one relayed packet, which v1 clients are told: 1 MiB and 256 parts by default. They
     /// hold for the events of v0 clients too.
     pub limits: HubLimits,
-    /// The key of the resume tokens. `None`, the default, draws one from the hub's seed; with a key of your
+    /// The key of the resume tokens and of the keys of pairs. `None`, the default, draws one from the hub's seed; with a key of your
     /// own, kept between runs, tokens survive a restart of the hub.
     pub token_key: Option<[u8; 32]>,
+    /// Whether v1 clients are given the keys by which they recognise packets that one of them passes on for two
+    /// others. With keys, a join costs one message per member instead of one per room. Yes by default.
+    pub pair_keys: bool,
     /// How many signals a client may send at once; each offer of a message counts. 1024 by default, which
     /// lets a client that joins a full room send each member an offer and a dozen candidates.
     pub signal_burst: u32,
@@ -43,6 +46,7 @@ impl Default for HubConfig {
             ice_servers: Vec::new(),
             limits: HubLimits { max_envelope: 1024 * 1024, max_attachments: 256 },
             token_key: None,
+            pair_keys: true,
             signal_burst: 1024,
             signals_per_second: 100,
             max_signal: 64 * 1024,
@@ -94,6 +98,13 @@ impl HubConfig {
         self
     }
 
+    /// Sets [`pair_keys`](Self::pair_keys).
+    #[must_use]
+    pub fn with_pair_keys(mut self, pair_keys: bool) -> Self {
+        self.pair_keys = pair_keys;
+        self
+    }
+
     /// Sets [`signal_burst`](Self::signal_burst) and [`signals_per_second`](Self::signals_per_second).
     #[must_use]
     pub fn with_signal_rate(mut self, burst: u32, per_second: u32) -> Self {
@@ -127,6 +138,7 @@ impl fmt::Debug for HubConfig {
             .field("ice_servers", &self.ice_servers)
             .field("limits", &self.limits)
             .field("has_token_key", &self.token_key.is_some())
+            .field("pair_keys", &self.pair_keys)
             .field("signal_burst", &self.signal_burst)
             .field("signals_per_second", &self.signals_per_second)
             .field("max_signal", &self.max_signal)

@@ -22,7 +22,7 @@ use self::rate::{Allowance, Verdict};
 use self::room::{Presence, Room};
 use self::token::TokenKey;
 use crate::id::{ClientId, PeerId, RoomName, Version};
-use crate::signal::{ClientMessage, IceServer, Join, Member, ServerMessage, Welcome};
+use crate::signal::{ClientMessage, IceServer, Join, Member, PairKey, ServerMessage, Welcome};
 use crate::time::Time;
 
 /// The most other names of one v0 client.
@@ -309,8 +309,7 @@ impl Hub {
             },
         );
         self.welcome(client, id.clone(), room.clone(), join.version);
-        let member = Member { id, version: join.version, away: false };
-        self.tell_room(&room, Some(client), Version::V1, ServerMessage::PeerJoin(member));
+        self.announce(client, Member { id, version: join.version, away: false, key: None }, &room);
         Ok(client)
     }
 
@@ -431,7 +430,10 @@ impl Hub {
         let (others, welcome) = match version {
             Version::V0 => (seats.present_len().saturating_sub(1), None),
             Version::V1 => {
-                let roster: Vec<Member> = seats.roster().filter(|member| member.id != id).collect();
+                let others = seats.roster().filter(|member| member.id != id);
+                let roster: Vec<Member> = others
+                    .map(|member| Member { key: self.pair_key(&room, &id, &member), ..member })
+                    .collect();
                 let welcome = Welcome {
                     version: Version::V1,
                     token: self.key.issue(&room, &id),
@@ -446,6 +448,28 @@ impl Hub {
         };
         let others = u32::try_from(others).unwrap_or(u32::MAX);
         self.send(client, ServerMessage::NumClients { others, welcome });
+    }
+
+    /// Tells everyone else in the room who has come; each a secret of its own, if there are secrets.
+    fn announce(&mut self, client: ClientId, member: Member, room: &RoomName) {
+        if member.version == Version::V0 || !self.config.pair_keys {
+            let message = ServerMessage::PeerJoin(member);
+            return self.tell_room(room, Some(client), Version::V1, message);
+        }
+        let present = self.rooms.get(room).map(|seats| seats.present(Version::V1).values());
+        let others: Vec<ClientId> =
+            present.into_iter().flatten().copied().filter(|other| *other != client).collect();
+        for other in others {
+            let Some(Client { id, .. }) = self.clients.get(&other) else { continue };
+            let key = self.pair_key(room, id, &member);
+            self.send(other, ServerMessage::PeerJoin(Member { key, ..member.clone() }));
+        }
+    }
+
+    /// The secret that a v1 member shares with `other`, if there is to be one.
+    fn pair_key(&self, room: &RoomName, id: &PeerId, other: &Member) -> Option<PairKey> {
+        let keyed = self.config.pair_keys && other.version == Version::V1;
+        keyed.then(|| self.key.pair_key(room, id, &other.id))
     }
 
     /// Takes a member out of its room and tells everyone.

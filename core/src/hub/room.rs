@@ -98,7 +98,7 @@ impl Room {
         self.order.values().filter_map(|id| {
             let seat = self.members.get(id)?;
             let away = matches!(seat.presence, Presence::Away(_));
-            Some(Member { id: id.clone(), version: seat.version, away })
+            Some(Member { id: id.clone(), version: seat.version, away, key: None })
         })
     }
 

@@ -1,4 +1,5 @@
-//! Resume tokens: proof that the bearer was given this identity in this room.
+//! What the hub derives from its key instead of storing it: resume tokens, which prove that the bearer was given
+//! this identity in this room, and the keys of pairs.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,24 +7,29 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::id::{PeerId, RoomName};
+use crate::signal::PairKey;
 
 /// Keeps tokens apart from every other use of the same key.
 const CONTEXT: &[u8] = b"socketio-p2p/1";
+
+/// The same for the keys of pairs. Neither begins with the other.
+const PAIR_CONTEXT: &[u8] = b"pair/socketio-p2p/1";
 
 /// The length in characters of the peer ids that a hub draws.
 const ID_LEN: usize = 22;
 
 /// Issues and checks tokens under one key.
 pub(super) struct TokenKey {
-    /// The key as HMAC wants it: filled up with zeros to the block length of SHA-256.
-    block: [u8; 64],
+    /// HMAC with the key worked in: a copy of it is ready for a message.
+    keyed: Hmac<Sha256>,
 }
 
 impl TokenKey {
     pub(super) fn new(key: [u8; 32]) -> Self {
+        // As HMAC wants it: filled up with zeros to the block length of SHA-256.
         let mut block = [0; 64];
         block[..32].copy_from_slice(&key);
-        Self { block }
+        Self { keyed: Hmac::new(&block.into()) }
     }
 
     /// `<peer id>.<base64url of HMAC-SHA-256(key, context ‖ length of room as one byte ‖ room ‖ peer id)>`.
@@ -45,8 +51,21 @@ impl TokenKey {
         Some(id)
     }
 
+    /// The secret of two members of a room, whichever is named first:
+    /// `HMAC-SHA-256(key, context ‖ (length as one byte ‖ text) of room, smaller id and greater id)`.
+    pub(super) fn pair_key(&self, room: &RoomName, a: &PeerId, b: &PeerId) -> PairKey {
+        let mut mac = self.keyed.clone();
+        mac.update(PAIR_CONTEXT);
+        for text in [room.as_str(), a.min(b).as_str(), a.max(b).as_str()] {
+            // It fits: MAX_ROOM_NAME is 128, MAX_PEER_ID is 64.
+            mac.update(&[text.len() as u8]);
+            mac.update(text.as_bytes());
+        }
+        PairKey::new(mac.finalize().into_bytes().into())
+    }
+
     fn mac(&self, room: &RoomName, id: &PeerId) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new(&self.block.into());
+        let mut mac = self.keyed.clone();
         mac.update(CONTEXT);
         // The length keeps room and id apart. It fits: MAX_ROOM_NAME is 128.
         mac.update(&[room.as_str().len() as u8]);
@@ -86,6 +105,22 @@ mod tests {
             key.issue(&room("lobby"), &id),
             "AAAAAAAAAAAAAAAAAAAAAA.VN_3fJIhYva2QT6B-isyAJcoffN3ZdtJ1UwMz1mAM-Y"
         );
+    }
+
+    #[test]
+    fn a_pair_has_one_key_and_no_other_pair_has_it() {
+        let key = TokenKey::new([7; 32]);
+        let id = |text: &'static str| PeerId::new(text).unwrap();
+        let ours = key.pair_key(&room("r"), &id("ab"), &id("c"));
+        assert_eq!(key.pair_key(&room("r"), &id("c"), &id("ab")), ours);
+        for other in [
+            key.pair_key(&room("r"), &id("a"), &id("bc")),
+            key.pair_key(&room("r"), &id("ab"), &id("d")),
+            key.pair_key(&room("s"), &id("ab"), &id("c")),
+            TokenKey::new([8; 32]).pair_key(&room("r"), &id("ab"), &id("c")),
+        ] {
+            assert_ne!(other, ours);
+        }
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Session {
         let version = link.version();
         let relay_up = link.is_relay_up();
         self.remove(peer, reason, now);
-        if self.add(&Member { id: peer.clone(), version, away: false }, now) {
+        if self.add(&Member { id: peer.clone(), version, away: false, key: None }, now) {
             self.set_relay(peer, relay_up, now);
             if let Some(link) = self.links.get_mut(peer) {
                 link.schedule_offer_after_patience(&self.shared.context(now));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::IceServer;
+use super::{IceServer, PairKey};
 use crate::id::{PeerId, RoomName, Version};
 
 /// What a client says of itself when it connects, in the auth payload of its CONNECT packet under the key
@@ -102,6 +102,10 @@ pub struct Member {
     /// Whether its connection is lost and the hub waits for it to come back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub away: bool,
+    /// The secret that it shares with the receiver of this entry, by which packets that a third peer passes on
+    /// are known. None where one of the two is a v0 client, and where the hub gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<PairKey>,
 }
 
 /// What the hub allows a v1 peer to send.

@@ -6,12 +6,14 @@
 //! - `description`: offers, answers, candidates, ICE servers
 //! - `membership`: joining, the welcome, members
 //! - `envelope`: lanes, numbers, epochs, uploads and downloads
+//! - `pair_key`: the secret of two members
 //! - `message`: all messages ⇄ Socket.IO packets
 
 mod description;
 mod envelope;
 mod membership;
 mod message;
+mod pair_key;
 
 pub use self::description::{Decline, IceCandidate, IceServer, RawSignal, Signal};
 pub use self::envelope::{Download, Epochs, Lane, Recipient, Sequence, Upload};
@@ -19,3 +21,4 @@ pub use self::membership::{HubLimits, Join, Member, Welcome};
 pub use self::message::{
     AddressedOffer, ClientMessage, MessageError, PeerSignal, ServerMessage, is_reserved_event,
 };
+pub use self::pair_key::PairKey;

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use socketio_p2p_core::hub::{Address, CloseReason, Departure, Hub, HubConfig, JoinError, Output};
 use socketio_p2p_core::signal::{
-    AddressedOffer, ClientMessage, Epochs, Join, Lane, PeerSignal, RawSignal, Recipient, Sequence,
-    ServerMessage, Welcome,
+    AddressedOffer, ClientMessage, Epochs, Join, Lane, PairKey, PeerSignal, RawSignal, Recipient,
+    Sequence, ServerMessage, Welcome,
 };
 use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
 

@@ -278,3 +278,68 @@ fn debug_output_tells_no_secret() {
     let shown = format!("{:?} {:?}", world.hub, world.log);
     assert!(!shown.contains(&welcome.token) && !shown.contains("hidden"), "{shown}");
 }
+
+/// The keys in the joins that a client has received since the last time.
+fn joins(world: &mut World, client: ClientId) -> Vec<Option<PairKey>> {
+    let inbox = world.inboxes.remove(&client).unwrap_or_default().into_iter();
+    let key = |message| match message {
+        ServerMessage::PeerJoin(member) => member.key,
+        other => panic!("expected a join, got {other:?}"),
+    };
+    inbox.map(key).collect()
+}
+
+#[test]
+fn every_two_v1_members_are_given_a_secret_of_their_own() {
+    let mut world = World::new(HubConfig::default());
+    world.v0("a", "socket-0");
+    let (first, _) = world.v1("a");
+    let (second, joined) = world.v1("a");
+    let (_, last) = world.v1("a");
+    let [None, Some(ours)] = roster_keys(&joined) else { panic!("{joined:?}") };
+    let [None, Some(with_first), Some(with_second)] = roster_keys(&last) else {
+        panic!("{last:?}")
+    };
+    assert_eq!(joins(&mut world, first), [Some(ours.clone()), Some(with_first.clone())]);
+    assert_eq!(joins(&mut world, second), [Some(with_second.clone())]);
+    assert!(ours != with_first && ours != with_second && with_first != with_second);
+    world.v0("a", "socket-1");
+    assert_eq!(joins(&mut world, first), [None]);
+    let members: Vec<_> = world.hub.members(&room_name("a")).collect();
+    assert!(members.iter().all(|member| member.key.is_none()), "who asks is no member");
+    let secret = serde_json::to_string(&ours).unwrap();
+    let secret = secret.trim_matches('"');
+    assert!(world.log.iter().all(|line| !line.contains(secret)));
+}
+
+fn roster_keys<const N: usize>(welcome: &Welcome) -> [Option<PairKey>; N] {
+    let keys: Vec<_> = welcome.roster.iter().map(|member| member.key.clone()).collect();
+    keys.try_into().expect("so many members")
+}
+
+#[test]
+fn the_secret_of_two_members_survives_a_restart_of_the_hub() {
+    let config = HubConfig::default().with_token_key([5; 32]);
+    let mut world = World::new(config.clone());
+    let (_, first) = world.v1("a");
+    let (_, second) = world.v1("a");
+    let mut restarted = World::new(config);
+    restarted.resume("a", &second.token);
+    let (_, back) = restarted.resume("a", &first.token);
+    assert_eq!(back.roster[0].id, second.id);
+    assert_eq!(back.roster[0].key, second.roster[0].key);
+    assert!(back.roster[0].key.is_some());
+}
+
+#[test]
+fn a_hub_without_secrets_tells_the_room_of_a_join_at_once() {
+    let mut world = World::new(HubConfig::default().with_pair_keys(false));
+    let (first, _) = world.v1("a");
+    world.v1("a");
+    let (_, last) = world.v1("a");
+    assert_eq!(roster_keys(&last), [None, None]);
+    assert_eq!(joins(&mut world, first), [None, None]);
+    let to_rooms =
+        world.log.iter().filter(|line| line.contains("Room") && line.contains("PeerJoin"));
+    assert_eq!(to_rooms.count(), 2);
+}

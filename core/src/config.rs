@@ -98,6 +98,11 @@ pub struct Config {
     pub transfer_window: usize,
     /// How long `close` may take to deliver what was accepted. Default: 5 s.
     pub close_timeout: Duration,
+    /// The most pairs of other peers between which the session passes packets on, when these have no better path.
+    /// A pair that sends nothing for 10 s makes room. 0: never. Default: 8.
+    pub forward_pairs: usize,
+    /// How many bytes per second the session passes on from one peer to one other. Default: 1,000,000.
+    pub forward_rate: u64,
     /// The most members of a room that the session keeps books on; later ones are ignored. Default: 1024.
     pub max_members: usize,
 }
@@ -134,6 +139,8 @@ impl Default for Config {
             max_transfers: 4,
             transfer_window: 256 << 10,
             close_timeout: Duration::from_secs(5),
+            forward_pairs: 8,
+            forward_rate: 1_000_000,
             max_members: 1024,
         }
     }
@@ -168,6 +175,8 @@ setters! {
     with_silence_timeout(silence_timeout: Duration);
     with_stall_timeout(stall_timeout: Duration);
     with_ack_timeout(ack_timeout: Duration);
+    with_forward_pairs(forward_pairs: usize);
+    with_forward_rate(forward_rate: u64);
     with_reconnect(reconnect: Backoff);
     with_retry(retry: Backoff);
 }

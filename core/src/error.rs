@@ -87,6 +87,15 @@ pub enum PeerError {
     /// The peer broke the link protocol.
     #[error("the peer misbehaved: {0}")]
     Misbehaved(&'static str),
+    /// The peer passed something on as another peer's that is not, or not any more. The link to that other peer is
+    /// not touched.
+    #[error("the peer passed on a packet as of peer {from} that {from} {what}")]
+    NotGenuine {
+        /// Whose it is said to be.
+        from: PeerId,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// The peer sent a signal that cannot be read.
     #[error("the peer sent a signal that cannot be read")]
     BadSignal,

@@ -16,6 +16,9 @@ pub enum Path {
     Relay,
     /// Over a data channel.
     Direct,
+    /// Over data channels through this peer, which passes packets on: it can read and drop them, not change or
+    /// make them up.
+    Via(PeerId),
 }
 
 /// Why a peer is gone.

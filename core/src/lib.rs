@@ -129,6 +129,6 @@ pub use id::{
     Version,
 };
 pub use packet::{InvalidNamespace, Namespace, Packet, PacketType};
-pub use session::{Emitted, Peer, Session, Target};
+pub use session::{Emitted, Forwarding, Peer, Session, Target};
 pub use time::Time;
 pub use transfer::{TransferError, TransferId, TransferOutcome, TransferProgress, TransferRead};

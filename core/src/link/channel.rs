@@ -6,6 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::control::Control;
+use super::via::MAX_PARTS;
 use crate::codec::{DecodeError, Decoder, Limits};
 use crate::frame::Frame;
 use crate::id::{ConnectionId, Version};
@@ -57,7 +58,10 @@ impl Channel {
     pub(crate) fn new(version: Version, max_message: usize, limits: &Limits) -> Self {
         let limits = match version {
             Version::V0 => limits.clone().with_max_attachments(V0_PIECES),
-            Version::V1 => limits.clone(),
+            // What is passed on has two.
+            Version::V1 => {
+                limits.clone().with_max_attachments(limits.max_attachments.max(MAX_PARTS))
+            }
         };
         Self {
             decoder: Decoder::new(limits),

@@ -5,7 +5,9 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::via::{Neighbours, Passed};
 use crate::codec::{Blob, EncodeError, PayloadError};
+use crate::id::PeerId;
 use crate::packet::{Namespace, Packet};
 use crate::signal::{Epochs, Lane, Sequence};
 
@@ -37,6 +39,12 @@ pub(crate) enum Control {
     Fragment(Fragment),
     /// The peer leaves.
     Bye,
+    /// Whom the peer passes packets on to.
+    Neighbours(Neighbours),
+    /// A packet to pass on, or one that the peer passes on.
+    Via(Passed),
+    /// The peer passes nothing on to this one now.
+    NoWay { to: PeerId },
 }
 
 /// Cumulative: everything below `received` has been handed to the application, or is in `refused`.
@@ -102,6 +110,11 @@ struct Received {
     received: PerLane<u64>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct To {
+    to: PeerId,
+}
+
 /// A control packet that cannot be read.
 #[derive(Debug)]
 pub(crate) struct BadControl;
@@ -130,7 +143,8 @@ impl Control {
                 | (Self::Pong(_), Self::Pong(_))
                 | (Self::Ack(_), Self::Ack(_))
                 | (Self::Resume { .. }, Self::Resume { .. })
-        )
+                | (Self::Neighbours(_), Self::Neighbours(_))
+        ) || matches!((self, earlier), (Self::NoWay { .. }, Self::NoWay { .. }) if self == earlier)
     }
 
     /// `None` for a message that a later version may have added: it is ignored. `sequence` is the envelope's.
@@ -155,6 +169,9 @@ impl Control {
                 Self::Fragment(Fragment { of, offset, total, bytes: bytes.into() })
             }
             "bye" => Self::Bye,
+            "neighbours" => Self::Neighbours(packet.args::<(Neighbours,)>()?.0),
+            "via" => Self::Via(Passed::from_packet(packet)?),
+            "no-way" => Self::NoWay { to: packet.args::<(To,)>()?.0.to },
             _ => return Ok(None),
         }))
     }
@@ -173,6 +190,9 @@ impl Control {
             }
             Self::Fragment(fragment) => return fragment.write(Some(fragment.of)),
             Self::Bye => Packet::event("bye", &()),
+            Self::Neighbours(neighbours) => Packet::event("neighbours", &(neighbours,)),
+            Self::Via(passed) => passed.to_packet(),
+            Self::NoWay { to } => Packet::event("no-way", &(To { to: to.clone() },)),
         }?;
         Ok(packet.in_namespace(&Namespace::from_static(NAMESPACE)))
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::control::{Ack, Control, Fragment};
 use super::state::State;
 use super::timer::Timer;
+use super::via::Neighbourly;
 use super::{Context, Link};
 use crate::codec::DecodeError;
 use crate::error::PeerError;
@@ -82,19 +83,22 @@ impl Link {
         }
     }
 
-    /// Takes a packet that came through the hub, or what made it unreadable. Its epochs have been admitted.
+    /// Takes a packet that came through the hub or a neighbour, or what made it unreadable. Its epochs have been
+    /// admitted.
     pub(crate) fn handle_relayed(
         &mut self,
+        path: Path,
         sequence: Option<Sequence>,
         packet: Result<Packet, DecodeError>,
         cx: &mut Context<'_>,
     ) -> Verdict {
+        self.note_indirect(&path, cx);
         let (Sequence { lane, seq }, packet) = match (sequence, packet) {
             (None, Ok(packet)) if Control::is_control(&packet) => {
-                return self.handle_control(&packet, None, &Path::Relay, cx);
+                return self.handle_control(&packet, None, &path, cx);
             }
             (sequence @ Some(_), Ok(packet)) if Control::is_fragment(&packet) => {
-                return self.handle_control(&packet, sequence, &Path::Relay, cx);
+                return self.handle_control(&packet, sequence, &path, cx);
             }
             (Some(sequence), packet) => (sequence, packet),
             (None, Ok(_)) => {
@@ -106,7 +110,7 @@ impl Link {
                 return Verdict::Alive;
             }
         };
-        self.insert(lane, seq, Path::Relay, packet, cx);
+        self.insert(lane, seq, path, packet, cx);
         self.deliver(cx);
         Verdict::Alive
     }
@@ -153,7 +157,15 @@ impl Link {
             return Verdict::Alive;
         };
         channel.count = Some(seq.wrapping_add(1));
-        self.insert(Lane::Events, seq, Path::Direct, Ok(packet), cx);
+        let limits = &cx.config.limits;
+        let packet = if packet.attachments().len() > limits.max_attachments {
+            // The channel takes two, for what is passed on.
+            let attachments = packet.attachments().to_vec();
+            Packet::from_head_and_attachments(packet.head().clone(), attachments, limits)
+        } else {
+            Ok(packet)
+        };
+        self.insert(Lane::Events, seq, Path::Direct, packet, cx);
         self.deliver(cx);
         Verdict::Alive
     }
@@ -228,6 +240,16 @@ impl Link {
             }
             Control::Fragment(fragment) => return self.handle_fragment(&fragment, path, cx),
             Control::Bye => return Verdict::Left,
+            Control::Neighbours(neighbours) if direct => {
+                self.push_neighbourly(Neighbourly::Neighbours(neighbours), cx);
+            }
+            Control::Via(passed) if direct => {
+                self.push_neighbourly(Neighbourly::Passed(passed), cx);
+            }
+            Control::NoWay { to } if direct => self.push_neighbourly(Neighbourly::NoWay(to), cx),
+            Control::Neighbours(_) | Control::Via(_) | Control::NoWay { .. } => {
+                return self.misbehaved("channel control in an envelope", path, cx);
+            }
         }
         Verdict::Alive
     }
@@ -292,8 +314,7 @@ impl Link {
         }
         let state = &mut self.lanes[lane.index()];
         if seq >= state.receive.expected() {
-            let reassembly =
-                if direct { &mut state.direct_reassembly } else { &mut state.relay_reassembly };
+            let reassembly = state.reassembly(path, fragment.offset == 0);
             let max = cx.config.limits.max_packet_bytes;
             let Ok(whole) = reassembly.push(fragment, max) else {
                 return self.misbehaved("fragments that make no packet", path, cx);

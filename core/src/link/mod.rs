@@ -6,7 +6,8 @@
 //! - `outbound`: from `emit` to envelopes and frames
 //! - `inbound`: from envelopes and frames to events
 //! - `transfer`: blobs as streams
-//! - `stream`, `fragment`, `control`, `channel`, `replies`, `outbox`, `timer`: the parts
+//! - `via`: the way through a neighbour
+//! - `stream`, `fragment`, `control`, `channel`, `pace`, `replies`, `outbox`, `timer`: the parts
 
 mod channel;
 pub(crate) mod control;
@@ -14,12 +15,14 @@ mod fragment;
 mod inbound;
 mod outbound;
 mod outbox;
+pub(crate) mod pace;
 mod replies;
 mod state;
 mod stream;
 mod timer;
 mod transfer;
 mod upgrade;
+pub(crate) mod via;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -34,6 +37,7 @@ use self::state::State;
 use self::stream::{ReceiveStream, SendStream};
 use self::timer::{Timer, Timers};
 use self::transfer::Transfers;
+use self::via::Way;
 use crate::command::{Command, DirectCommand};
 use crate::config::{Config, Policy};
 use crate::error::PeerError;
@@ -118,6 +122,9 @@ pub(crate) struct Link {
     overtaken: usize,
     /// Good-bye is said: that paths end now is no news.
     leaving: bool,
+    way: Way,
+    /// Whether the channel had proved itself when paths were looked at last.
+    was_verified: bool,
 }
 
 /// What has come of one incarnation of the peer: it outlives an incarnation of ours.
@@ -126,6 +133,7 @@ pub(crate) struct Heard {
     peer_epoch: u32,
     streams: PerLane<ReceiveStream>,
     refused: VecDeque<Sequence>,
+    numbers: via::Numbers,
 }
 
 /// The two streams of one lane.
@@ -134,6 +142,7 @@ struct LaneState {
     send: SendStream,
     receive: ReceiveStream,
     relay_reassembly: Reassembly,
+    via_reassembly: Reassembly,
     direct_reassembly: Reassembly,
 }
 
@@ -184,6 +193,8 @@ impl Link {
             dropped: 0,
             overtaken: 0,
             leaving: false,
+            way: Way::default(),
+            was_verified: false,
         }
     }
 
@@ -275,6 +286,7 @@ impl Link {
             peer_epoch: self.peer_epoch,
             streams: self.lanes.each_mut().map(|lane| std::mem::take(&mut lane.receive)),
             refused: std::mem::take(&mut self.refused),
+            numbers: self.way.take_heard(),
         }
     }
 
@@ -286,6 +298,7 @@ impl Link {
             lane.receive = stream;
         }
         self.refused = heard.refused;
+        self.way.keep_heard(heard.numbers);
         self.ack_due = true;
     }
 
@@ -298,7 +311,9 @@ impl Link {
         self.relay_up = up;
         if !up {
             self.relay_lost_at = cx.now;
-            self.relay_control.clear();
+            if !self.controls_via() {
+                self.relay_control.clear();
+            }
             self.lanes.iter_mut().for_each(|lane| lane.relay_reassembly.reset());
             if self.sending == Some(Path::Direct) && self.tail_is_outstanding() {
                 // What was under way on the relay may be lost: the channel carries it again.
@@ -310,18 +325,15 @@ impl Link {
 
     /// Says which path is used from now on, after anything that bears on it has changed.
     fn update_paths(&mut self, cx: &mut Context<'_>) {
+        self.note_verified(cx);
         if self.state == State::Closed || self.leaving {
             return;
         }
         self.update_presence(cx);
-        let path = if self.state == State::Direct {
-            Some(Path::Direct)
-        } else if self.relay_up && cx.policy != Policy::DirectOnly {
-            Some(Path::Relay)
-        } else {
-            None
-        };
+        let path = self.best_path(cx.policy);
         if path != self.sending {
+            let through = |path: &Option<Path>| matches!(path, Some(Path::Via(_)));
+            cx.out.ways_changed |= through(&path) || through(&self.sending);
             let before = std::mem::replace(&mut self.sending, path.clone());
             self.change_path(before.as_ref(), cx);
             if let Some(path) = path
@@ -344,7 +356,7 @@ impl Link {
                 self.tail = next;
             }
             (_, Some(Path::Direct)) => self.rewind(),
-            (_, Some(Path::Relay)) => {
+            (_, Some(Path::Relay | Path::Via(_))) => {
                 if self.version == Version::V1 && self.awaits_ack() {
                     self.request_resume(cx);
                 }
@@ -362,7 +374,7 @@ impl Link {
     }
 
     fn update_presence(&mut self, cx: &mut Context<'_>) {
-        let live = self.relay_up || self.state.is_verified();
+        let live = self.relay_up || self.state.is_verified() || self.way.is_there();
         if live != self.away {
             return;
         }
@@ -372,7 +384,7 @@ impl Link {
             self.timers.clear(Timer::Away);
             cx.out.events.push_back(Event::PeerBack { peer });
         } else {
-            let last_sign = self.relay_lost_at.max(self.last_heard);
+            let last_sign = self.relay_lost_at.max(self.last_heard).max(self.way.lost_at());
             self.timers.set(Timer::Away, last_sign + cx.config.resume_window);
             cx.out.events.push_back(Event::PeerAway { peer });
         }
@@ -395,11 +407,16 @@ impl Link {
                     self.lose_direct(PeerError::DirectSilent(millis), cx);
                 }
                 Timer::Ack => self.ack_due = true,
-                Timer::Retransmit => self.retransmit(cx),
+                Timer::Retransmit => {
+                    self.retransmit(cx);
+                    self.doubt_way(cx);
+                }
                 Timer::Resume => self.end_resume(cx),
                 Timer::Gap => self.handle_gap(cx),
                 Timer::Away => return Some(LeaveReason::TimedOut),
                 Timer::Stall => return Some(LeaveReason::Stalled),
+                // The transmit that follows does the rest.
+                Timer::Pace => {}
                 Timer::Reply => self.handle_overdue_replies(cx),
             }
         }
@@ -412,12 +429,13 @@ impl Link {
         self.replies.shift(by);
         self.last_heard = self.last_heard + by;
         self.relay_lost_at = self.relay_lost_at + by;
+        self.way.shift(by);
     }
 
     /// Tells the peer that we leave, and what has come of it until now. On every path: the good-bye on one must
     /// not overtake the acknowledgement on the other.
     pub(crate) fn say_goodbye(&mut self) {
-        if self.version == Version::V0 {
+        if self.version == Version::V0 || self.leaving {
             return;
         }
         self.leaving = true;
@@ -501,7 +519,7 @@ impl Link {
     }
 
     fn push_relay_control(&mut self, control: Control) {
-        if self.relay_up && self.version == Version::V1 {
+        if (self.relay_up || self.way.is_there()) && self.version == Version::V1 {
             if self.relay_control.len() == MAX_RELAY_CONTROL {
                 self.relay_control.pop_front();
             }

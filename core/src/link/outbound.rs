@@ -47,7 +47,7 @@ pub(crate) struct Shared {
 }
 
 /// What goes out next of a lane.
-enum Next {
+pub(super) enum Next {
     Whole { packet: Packet, of: Sequence, emit: Option<EmitId> },
     Fragment { fragment: Fragment, emit: Option<EmitId> },
 }
@@ -184,7 +184,7 @@ impl Link {
     }
 
     /// The lane whose turn it is among those that are open: bulk waits while there are events, but not for ever.
-    fn next_lane(&self, open: impl Fn(Lane) -> bool) -> Option<Lane> {
+    pub(super) fn next_lane(&self, open: impl Fn(Lane) -> bool) -> Option<Lane> {
         let order = if self.overtaken < BULK_PATIENCE {
             [Lane::Volatile, Lane::Events, Lane::Bulk]
         } else {
@@ -195,7 +195,7 @@ impl Link {
     }
 
     /// Takes what goes out next and notes that it is under way.
-    fn take_next(
+    pub(super) fn take_next(
         &mut self,
         open: impl Fn(Lane) -> bool,
         fits: impl Fn(&Packet) -> bool,
@@ -264,8 +264,9 @@ impl Link {
         if !self.relay_up {
             return None;
         }
-        let control = match self.relay_control.pop_front() {
-            Some(control) => Some(control),
+        let control = match self.relay_control.front() {
+            _ if self.controls_via() => None,
+            Some(_) => self.relay_control.pop_front(),
             None if self.ack_due && !self.controls_on_channel() => Some(self.take_ack()),
             None => None,
         };
@@ -339,10 +340,15 @@ impl Link {
         if self.sending != Some(Path::Relay) || self.resuming {
             return None;
         }
+        Some(self.lanes_within(window))
+    }
+
+    /// The lanes of which something may be sent, with `window` bytes under way at most.
+    pub(super) fn lanes_within(&self, window: usize) -> PerLane<bool> {
         let under_way: usize = self.reliable_lanes().map(|lane| lane.send.unacknowledged()).sum();
         // Bulk leaves half of the window to events.
         let bulk = self.lanes[Lane::Bulk.index()].send.unacknowledged();
-        Some([under_way < window, under_way < window && bulk < window / 2, true])
+        [under_way < window, under_way < window && bulk < window / 2, true]
     }
 
     fn enclose_control(&self, control: &Control) -> Option<Envelope> {
@@ -370,7 +376,8 @@ impl Link {
             partial: self.lanes.each_ref().map(|lane| {
                 let expected = lane.receive.expected();
                 let relay = lane.relay_reassembly.progress(expected);
-                relay.max(lane.direct_reassembly.progress(expected))
+                let via = lane.via_reassembly.progress(expected);
+                relay.max(via).max(lane.direct_reassembly.progress(expected))
             }),
             refused: self.refused.iter().copied().collect(),
         })
@@ -402,11 +409,11 @@ impl Link {
         self.arm_retransmit(cx);
     }
 
-    /// Packets on the relay can be lost at the hub; on a channel they cannot.
+    /// Packets on the relay can be lost at the hub, or at a neighbour; on a channel they cannot.
     pub(super) fn arm_retransmit(&mut self, cx: &Context<'_>) {
         let pending = self.version == Version::V1
             && match self.sending {
-                Some(Path::Relay) => !self.resuming && self.awaits_ack(),
+                Some(Path::Relay | Path::Via(_)) => !self.resuming && self.awaits_ack(),
                 Some(Path::Direct) => self.tail_is_outstanding(),
                 None => false,
             };
@@ -466,7 +473,7 @@ impl Link {
 }
 
 /// What an envelope carries: the packet's head and attachments.
-fn parts(packet: &Packet) -> Vec<Bytes> {
+pub(super) fn parts(packet: &Packet) -> Vec<Bytes> {
     let head = packet.head().as_bytes().clone();
     std::iter::once(head).chain(packet.attachments().iter().cloned()).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::via::Neighbourly;
 use crate::command::Command;
 use crate::event::Event;
 use crate::id::{EmitId, PeerId};
@@ -17,6 +18,10 @@ pub(crate) struct Outbox {
     pub(crate) events: VecDeque<Event>,
     pub(crate) commands: VecDeque<Command>,
     pub(crate) signals: VecDeque<ClientMessage>,
+    /// What peers said as neighbours: about others than themselves.
+    pub(crate) neighbourly: VecDeque<(PeerId, Neighbourly)>,
+    /// Something has changed that bears on who is reached through whom.
+    pub(crate) ways_changed: bool,
     /// Questions to all that are not answered by all.
     questions: BTreeMap<EmitId, Question>,
 }

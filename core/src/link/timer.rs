@@ -26,10 +26,12 @@ pub(crate) enum Timer {
     Reply,
     /// The peer has acknowledged nothing for too long.
     Stall,
+    /// The neighbour through which the peer is reached takes more.
+    Pace,
 }
 
 impl Timer {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Attempt,
         Self::Offer,
         Self::Probe,
@@ -41,6 +43,7 @@ impl Timer {
         Self::Away,
         Self::Reply,
         Self::Stall,
+        Self::Pace,
     ];
 }
 

@@ -4,9 +4,12 @@
 //! - `signaling`: the connection to the server and what comes over it
 //! - `peers`: membership, attempts at direct paths, `Ready` and `Upgrade`
 //! - `relay`: packets to and from the hub
+//! - `neighbours`, `forwarder`: ways through neighbours, and what is passed on for them
 //! - `transfer`: blobs that are written and read as streams
 
 mod emit;
+mod forwarder;
+mod neighbours;
 mod peers;
 mod relay;
 mod signaling;
@@ -19,6 +22,8 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 
 pub use self::emit::{Emitted, Target};
+pub use self::forwarder::Forwarding;
+use self::neighbours::Neighbourhood;
 use self::peers::StaleEpochs;
 use self::signaling::Signaling;
 use crate::command::Command;
@@ -82,7 +87,7 @@ pub struct Peer {
 ///   [`poll_signaling_transmit`](Self::poll_signaling_transmit),
 ///   [`poll_direct_transmit`](Self::poll_direct_transmit), [`poll_timeout`](Self::poll_timeout)
 /// - **Getters**: [`id`](Self::id), [`peers`](Self::peers), [`policy`](Self::policy),
-///   [`is_joined`](Self::is_joined)
+///   [`is_joined`](Self::is_joined), [`forwarding`](Self::forwarding)
 ///
 /// # The run loop
 ///
@@ -96,6 +101,7 @@ pub struct Session {
     links: BTreeMap<PeerId, Link>,
     connections: BTreeMap<ConnectionId, PeerId>,
     stale_epochs: StaleEpochs,
+    neighbourhood: Neighbourhood,
     shared: Shared,
     /// Frames of the packet that is being written to the signalling channel.
     frames: VecDeque<Frame>,
@@ -161,6 +167,7 @@ impl Session {
             links: BTreeMap::new(),
             connections: BTreeMap::new(),
             stale_epochs: StaleEpochs::default(),
+            neighbourhood: Neighbourhood::default(),
             shared: Shared {
                 config,
                 policy,
@@ -222,6 +229,12 @@ impl Session {
         self.links.get(peer)?.connection_id()
     }
 
+    /// What the session has passed on between other peers.
+    #[must_use]
+    pub fn forwarding(&self) -> Forwarding {
+        self.neighbourhood.forwarding()
+    }
+
     /// Whether this connection is there or being made.
     #[cfg(feature = "driver")]
     pub(crate) fn is_live(&self, connection: ConnectionId) -> bool {
@@ -264,6 +277,7 @@ impl Session {
     pub fn handle_timeout(&mut self, now: Time) {
         self.advance(now);
         self.run_signaling_timers(now);
+        self.run_neighbour_timers(now);
         let mut departed = Vec::new();
         for link in self.links.values_mut() {
             if let Some(reason) = link.handle_timeout(&mut self.shared.context(now)) {
@@ -355,7 +369,12 @@ impl Session {
         if link.connection_id() != Some(connection) {
             return None;
         }
-        let frame = link.poll_direct(&mut self.shared.context(now));
+        let frame = if self.neighbourhood.has_work_for(peer) {
+            let peer = peer.clone();
+            self.next_shared_frame(&peer, now)
+        } else {
+            link.poll_direct(&mut self.shared.context(now))
+        };
         if frame.is_none() {
             self.note_flushed(now);
         }
@@ -370,7 +389,9 @@ impl Session {
             Closing::No | Closing::Done => None,
         };
         let links = self.links.values().filter_map(Link::next_timeout);
-        links.chain(closing).chain(self.signaling.next_timeout()).min()
+        let others =
+            self.signaling.next_timeout().into_iter().chain(self.neighbourhood.next_timeout());
+        links.chain(closing).chain(others).min()
     }
 
     // ----- inside -----
@@ -398,6 +419,7 @@ impl Session {
         let late = self.poll_timeout().map_or(Duration::ZERO, |due| now - due);
         if late > CLOCK_JUMP {
             self.signaling.handle_clock_jump(late);
+            self.neighbourhood.handle_clock_jump(late);
             self.links.values_mut().for_each(|link| link.handle_clock_jump(late));
             if let Closing::Flushing { until } | Closing::Lingering { until } = &mut self.closing {
                 *until = *until + late;
@@ -407,6 +429,7 @@ impl Session {
 
     /// Draws the consequences of whatever happened.
     fn settle(&mut self, now: Time) {
+        self.settle_ways(now);
         self.start_attempts(now);
         self.announce_milestones();
         self.continue_closing(now);
@@ -433,6 +456,7 @@ impl Session {
         match self.closing {
             Closing::Flushing { until } => {
                 if now >= until || self.links.values().all(Link::is_flushed) {
+                    self.say_goodbye_through_neighbours(now);
                     self.links.values_mut().for_each(Link::say_goodbye);
                     self.leave_room = self.is_joined();
                     self.closing = Closing::Lingering { until: now + LINGER };

@@ -53,6 +53,7 @@ impl Session {
         }
         self.set_relay(&member.id, !member.away, now);
         let Some(link) = self.links.get_mut(&member.id) else { return };
+        self.shared.out.ways_changed |= link.set_key(member.key.clone());
         if roster && !known {
             link.schedule_offer_now();
         } else {
@@ -65,9 +66,11 @@ impl Session {
         if self.links.len() >= self.shared.config.max_members || self.closing != Closing::No {
             return false;
         }
-        let Member { id, version, .. } = member;
+        let Member { id, version, key, .. } = member;
         let stale = self.stale_epochs.get(id);
-        let link = Link::new(id.clone(), *version, self.next_epoch, stale, now);
+        let mut link = Link::new(id.clone(), *version, self.next_epoch, stale, now);
+        link.set_key(key.clone());
+        self.shared.out.ways_changed = true;
         self.next_epoch += 1;
         self.links.insert(id.clone(), link);
         let event = Event::PeerJoined { peer: id.clone(), version: *version };
@@ -83,8 +86,9 @@ impl Session {
 
     pub(super) fn handle_peer_disconnect(&mut self, peer: &PeerId, now: Time) {
         let Some(link) = self.links.get(peer) else { return };
-        if link.is_verified() && link.version() == Version::V1 {
-            // The hub may be wrong about a peer that we hear ourselves.
+        let through = matches!(link.sending(), Some(Path::Via(_)));
+        if through || (link.is_verified() && link.version() == Version::V1) {
+            // The hub may be wrong about a peer that we, or a neighbour, hear ourselves.
             self.set_relay(peer, false, now);
         } else {
             self.remove(peer, LeaveReason::Left, now);
@@ -95,6 +99,7 @@ impl Session {
         if let Some(link) = self.links.remove(peer) {
             self.stale_epochs.insert(peer.clone(), link.peer_epoch());
             link.leave(reason, &mut self.shared.context(now));
+            self.shared.out.ways_changed = true;
         }
     }
 
@@ -117,10 +122,10 @@ impl Session {
     /// The link is over, the peer is not: a new incarnation begins.
     pub(super) fn restart(&mut self, peer: &PeerId, reason: LeaveReason, now: Time) {
         let Some(link) = self.links.get(peer) else { return };
-        let version = link.version();
+        let (version, key) = (link.version(), link.key().cloned());
         let relay_up = link.is_relay_up();
         self.remove(peer, reason, now);
-        if self.add(&Member { id: peer.clone(), version, away: false, key: None }, now) {
+        if self.add(&Member { id: peer.clone(), version, away: false, key }, now) {
             self.set_relay(peer, relay_up, now);
             if let Some(link) = self.links.get_mut(peer) {
                 link.schedule_offer_after_patience(&self.shared.context(now));

@@ -2,16 +2,18 @@
 
 use std::ops::Bound;
 
+use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::Session;
+use crate::codec::{DecodeError, Limits};
 use crate::error::PeerError;
-use crate::event::{Event, LeaveReason};
+use crate::event::{Event, LeaveReason, Path};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::link::{Admission, Envelope, Link};
 use crate::packet::Packet;
-use crate::signal::{ClientMessage, Download, Epochs, Upload};
+use crate::signal::{ClientMessage, Download, Epochs, Sequence, Upload};
 use crate::time::Time;
 
 impl Session {
@@ -74,41 +76,61 @@ impl Session {
 
     pub(super) fn handle_download(&mut self, download: Download, now: Time) {
         let Download { from, epochs, sequence, parts } = download;
-        let Some(link) = self.links.get(&from) else { return };
-        let version = link.version();
-        let [head, attachments @ ..] = &parts[..] else { return };
-        let Ok(head) = ByteString::try_from(head.clone()) else {
+        let Some(link) = self.links.get_mut(&from) else { return };
+        let Some(packet) = open(&parts, &self.shared.config.limits) else {
             let error = PeerError::Misbehaved("an envelope whose head is not UTF-8");
             self.shared.out.events.push_back(Event::PeerError { peer: from, error });
             return;
         };
-        let limits = &self.shared.config.limits;
-        let packet = Packet::from_head_and_attachments(head, attachments.to_vec(), limits);
-        if version == Version::V0 {
-            if let Some(link) = self.links.get_mut(&from) {
+        match (link.version(), epochs) {
+            (Version::V0, _) => {
                 link.handle_unnumbered(packet, &mut self.shared.context(now));
             }
-            return;
+            (Version::V1, Some(epochs)) => {
+                if self.admit(&from, epochs, now) {
+                    self.handle_enclosed(&from, Path::Relay, sequence, packet, now);
+                }
+            }
+            (Version::V1, None) => {}
         }
-        let Some(epochs) = epochs else { return };
-        let Some(link) = self.links.get_mut(&from) else { return };
+    }
+
+    /// Judges the epochs of an envelope of `from`. `false`: the envelope is stale.
+    pub(super) fn admit(&mut self, from: &PeerId, epochs: Epochs, now: Time) -> bool {
+        let Some(link) = self.links.get_mut(from) else { return false };
         match link.admit(epochs, &mut self.shared.context(now)) {
-            Admission::Stale => return,
-            Admission::Current => {}
+            Admission::Stale => false,
+            Admission::Current => true,
             Admission::Restarted => {
-                self.restart(&from, LeaveReason::Restarted, now);
-                let admitted = self.links.get_mut(&from).map(|link| {
+                self.restart(from, LeaveReason::Restarted, now);
+                let admitted = self.links.get_mut(from).map(|link| {
                     // Our new incarnation is not known to the peer yet.
                     let epochs = Epochs { peer_epoch: 0, ..epochs };
                     link.admit(epochs, &mut self.shared.context(now))
                 });
-                if admitted != Some(Admission::Current) {
-                    return;
-                }
+                admitted == Some(Admission::Current)
             }
         }
-        let Some(link) = self.links.get_mut(&from) else { return };
-        let verdict = link.handle_relayed(sequence, packet, &mut self.shared.context(now));
-        self.conclude(&from, verdict, now);
     }
+
+    /// Takes what was in an envelope that has been admitted.
+    pub(super) fn handle_enclosed(
+        &mut self,
+        from: &PeerId,
+        path: Path,
+        sequence: Option<Sequence>,
+        packet: Result<Packet, DecodeError>,
+        now: Time,
+    ) {
+        let Some(link) = self.links.get_mut(from) else { return };
+        let verdict = link.handle_relayed(path, sequence, packet, &mut self.shared.context(now));
+        self.conclude(from, verdict, now);
+    }
+}
+
+/// The packet of an envelope. `None`: it has no head, or one that is not UTF-8.
+pub(super) fn open(parts: &[Bytes], limits: &Limits) -> Option<Result<Packet, DecodeError>> {
+    let (head, attachments) = parts.split_first()?;
+    let head = ByteString::try_from(head.clone()).ok()?;
+    Some(Packet::from_head_and_attachments(head, attachments.to_vec(), limits))
 }

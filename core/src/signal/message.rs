@@ -179,12 +179,12 @@ struct DownloadHeader {
 }
 
 /// The arguments of a relay envelope: the header, then the parts as bytes.
-struct Envelope<'a, H> {
-    header: H,
-    parts: &'a [Bytes],
+pub(crate) struct Enclosed<'a, H> {
+    pub(crate) header: H,
+    pub(crate) parts: &'a [Bytes],
 }
 
-impl<H: Serialize> Serialize for Envelope<'_, H> {
+impl<H: Serialize> Serialize for Enclosed<'_, H> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut args = serializer.serialize_tuple(1 + self.parts.len())?;
         args.serialize_element(&self.header)?;
@@ -196,7 +196,7 @@ impl<H: Serialize> Serialize for Envelope<'_, H> {
 }
 
 /// The first argument of an event, whatever follows it.
-struct First<T>(T);
+pub(crate) struct First<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for First<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -296,7 +296,7 @@ impl ClientMessage {
             Self::Signal(signal) => Packet::event(name::PEER_SIGNAL, &(signal,)),
             Self::Relay(upload) => Packet::event(
                 name::RELAY,
-                &Envelope { header: UploadHeader { to: upload.to.clone() }, parts: &upload.parts },
+                &Enclosed { header: UploadHeader { to: upload.to.clone() }, parts: &upload.parts },
             ),
             Self::Broadcast(packet) => Ok(packet.clone()),
         }
@@ -369,7 +369,7 @@ impl ServerMessage {
             }
             Self::Relay(download) => Packet::event(
                 name::RELAY,
-                &Envelope {
+                &Enclosed {
                     header: DownloadHeader {
                         from: download.from.clone(),
                         epochs: download.epochs,

@@ -22,3 +22,5 @@ pub use self::message::{
     AddressedOffer, ClientMessage, MessageError, PeerSignal, ServerMessage, is_reserved_event,
 };
 pub use self::pair_key::PairKey;
+
+pub(crate) use self::message::{Enclosed, First};

@@ -19,6 +19,10 @@ impl PairKey {
     pub(crate) const fn new(bytes: [u8; LEN]) -> Self {
         Self(bytes)
     }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; LEN] {
+        &self.0
+    }
 }
 
 /// Never shows the key.

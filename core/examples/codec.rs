@@ -26,13 +26,22 @@ use socketio_p2p_core::codec::{DecodeError, Decoder, Encoder, Limits, Value};
 use socketio_p2p_core::{Frame, Namespace, Packet, PacketType};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let answer = match std::env::args().nth(1).as_deref() {
+    let mode = std::env::args().nth(1);
+    run(mode.as_deref(), io::stdin().lock(), io::stdout().lock())
+}
+
+/// Answers line by line, up to the end.
+pub(crate) fn run(
+    mode: Option<&str>,
+    input: impl BufRead,
+    mut out: impl Write,
+) -> Result<(), Box<dyn Error>> {
+    let answer = match mode {
         None => decode_line,
         Some("--encode") => encode_line,
         Some(_) => return Err("usage: codec [--encode]".into()),
     };
-    let mut out = io::stdout().lock();
-    for line in io::stdin().lock().split(b'\n') {
+    for line in input.split(b'\n') {
         let line = line?;
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
@@ -119,7 +128,7 @@ pub(crate) fn decode_line(line: &[u8]) -> Result<Answer, Box<dyn Error>> {
     Ok(Answer { packets: Some(packets), pending, error, ..Answer::default() })
 }
 
-pub(crate) fn encode_line(line: &[u8]) -> Result<Answer, Box<dyn Error>> {
+fn encode_line(line: &[u8]) -> Result<Answer, Box<dyn Error>> {
     #[derive(Deserialize)]
     struct Line {
         packet: ShownPacket,
@@ -201,6 +210,10 @@ impl TryFrom<ShownPacket> for Packet {
                 return Ok(Self::connect(None::<&()>)?.in_namespace(&namespace));
             }
             ("CONNECT", data, None) => encoder.connect(&namespace, &data)?,
+            ("CONNECT_ERROR", Value::Null, None) => {
+                let packet_type = PacketType::ConnectError;
+                return Ok(Self::from_parts(packet_type, &namespace, None, "", Vec::new())?);
+            }
             ("CONNECT_ERROR", data, None) => encoder.connect_error(&namespace, &data)?,
             ("DISCONNECT", Value::Null, None) => {
                 return Ok(Self::disconnect().in_namespace(&namespace));

@@ -27,29 +27,75 @@ fn table() -> impl Iterator<Item = Row> {
     TABLE.lines().map(|line| serde_json::from_str(line).expect("a row of the table"))
 }
 
-/// What the codec makes of a stream, without the text of the error message.
-fn judge(frames: &Value) -> String {
-    let line = serde_json::json!({ "frames": frames }).to_string();
-    let answer = filter::decode_line(line.as_bytes()).expect("a line that the filter reads");
-    let mut answer = serde_json::to_string(&answer).expect("an answer");
-    if let Some(message) = answer.find(r#","message":"expected "#) {
-        answer.truncate(message);
-        answer.push_str("}}");
+/// What the example `codec` answers to these lines, as it is started with or without `--encode`.
+fn answers(mode: Option<&str>, lines: &[String]) -> Vec<String> {
+    let mut out = Vec::new();
+    filter::run(mode, lines.join("\n").as_bytes(), &mut out)
+        .expect("the filter goes on to the end");
+    let out = String::from_utf8(out).expect("text");
+    out.split_terminator('\n').map(str::to_owned).collect()
+}
+
+/// An answer without the text of the error message, which has to say what was expected.
+fn without_message(answer: &str) -> String {
+    match answer.split_once(r#","message":"expected "#) {
+        Some((answer, _)) => format!("{answer}}}}}"),
+        None => answer.to_owned(),
     }
-    answer
 }
 
 #[test]
 fn every_row_of_the_malformed_table_is_judged_as_written() {
-    let mut rows = 0;
-    for Row { name, frames, ours, reference, difference } in table() {
-        assert_eq!(judge(&frames), ours.get(), "{name}");
+    let rows: Vec<Row> = table().collect();
+    assert!(rows.len() > 250, "the table has {} rows", rows.len());
+    let lines: Vec<_> =
+        rows.iter().map(|row| serde_json::json!({ "frames": row.frames }).to_string()).collect();
+    let answers = answers(None, &lines);
+    assert_eq!(answers.len(), rows.len());
+    for (Row { name, ours, reference, difference, .. }, answer) in rows.iter().zip(answers) {
+        assert_eq!(without_message(&answer), ours.get(), "{name}");
         assert_eq!(reference.is_some(), difference.is_some(), "{name}");
-        let same = reference.is_some_and(|reference| reference.get() == ours.get());
+        let same = reference.as_ref().is_some_and(|reference| reference.get() == ours.get());
         assert!(!same, "{name} is no difference");
-        rows += 1;
     }
-    assert!(rows > 250, "the table has {rows} rows");
+}
+
+#[test]
+fn what_the_filter_decodes_it_encodes_to_frames_that_decode_to_the_same() {
+    #[derive(Deserialize)]
+    struct Decoded {
+        packets: Vec<Box<RawValue>>,
+    }
+    let packets: Vec<String> = table()
+        .flat_map(|row| serde_json::from_str::<Decoded>(row.ours.get()).expect("an answer").packets)
+        .map(|packet| packet.get().to_owned())
+        // The lines of the filter are read by `serde_json`, which does not go as deep as the codec.
+        .filter(|packet| !packet.contains(&"[".repeat(100)))
+        .collect();
+    assert!(packets.len() > 80, "the table has {} packets", packets.len());
+    let lines: Vec<_> = packets.iter().map(|packet| format!(r#"{{"packet":{packet}}}"#)).collect();
+    let frames = answers(Some("--encode"), &lines);
+    let decoded = answers(None, &frames);
+    assert_eq!(decoded.len(), packets.len());
+    for ((packet, frames), decoded) in packets.iter().zip(frames).zip(decoded) {
+        let same = format!(r#"{{"packets":[{packet}],"pending":false}}"#);
+        assert_eq!(decoded, same, "{packet} went out as {frames}");
+    }
+}
+
+#[test]
+fn the_filter_answers_a_line_that_it_cannot_read_with_an_error_and_lives_on() {
+    let hello = r#"{"frames":["2[\"hello\"]"]}"#;
+    let lines =
+        ["{", hello, "", "  \t", r#"{"frames":[1]}"#, r#"{"frames":[{"$bytes":"!"}]}"#, hello];
+    let answers = answers(None, &lines.map(str::to_owned));
+    let shown: Vec<_> = answers
+        .iter()
+        .map(|answer| if answer.starts_with(r#"{"packets":[{"#) { "packet" } else { &answer[..24] })
+        .collect();
+    let bad = r#"{"error":{"kind":"line","#;
+    assert_eq!(shown, [bad, "packet", bad, bad, "packet"]);
+    assert!(filter::run(Some("--help"), &b""[..], Vec::new()).is_err());
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub enum PlaceholderError {
 #[non_exhaustive]
 pub enum DecodeErrorKind {
     /// A text frame without a byte.
-    #[error("expected a packet, got an empty frame")]
+    #[error("expected a packet")]
     EmptyFrame,
     /// The frame does not begin with a digit from 0 to 6.
     #[error("expected a packet type from 0 to 6")]

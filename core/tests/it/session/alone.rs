@@ -1,6 +1,8 @@
 //! A session with nobody but the test on its wires: what it says to the letter, and what hostile or old
 //! remotes can do to it.
 
+mod via;
+
 use std::time::Duration;
 
 use bytes::Bytes;

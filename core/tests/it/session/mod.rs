@@ -5,6 +5,7 @@ mod chaos;
 mod delivery;
 mod lanes;
 mod membership;
+mod neighbours;
 mod transfers;
 mod upgrade;
 

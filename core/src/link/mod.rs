@@ -333,7 +333,7 @@ impl Link {
         let path = self.best_path(cx.policy);
         if path != self.sending {
             let through = |path: &Option<Path>| matches!(path, Some(Path::Via(_)));
-            cx.out.ways_changed |= through(&path) || through(&self.sending);
+            cx.out.users_changed |= through(&path) || through(&self.sending);
             let before = std::mem::replace(&mut self.sending, path.clone());
             self.change_path(before.as_ref(), cx);
             if let Some(path) = path

@@ -20,8 +20,10 @@ pub(crate) struct Outbox {
     pub(crate) signals: VecDeque<ClientMessage>,
     /// What peers said as neighbours: about others than themselves.
     pub(crate) neighbourly: VecDeque<(PeerId, Neighbourly)>,
-    /// Something has changed that bears on who is reached through whom.
+    /// Something has changed that bears on who can be reached through whom.
     pub(crate) ways_changed: bool,
+    /// Another link is reached through a neighbour now, or is not any more.
+    pub(crate) users_changed: bool,
     /// Questions to all that are not answered by all.
     questions: BTreeMap<EmitId, Question>,
 }

@@ -485,7 +485,7 @@ impl Link {
         let answer = matches!(path, Path::Via(_));
         if self.way.answer != answer {
             self.way.answer = answer;
-            cx.out.ways_changed = true;
+            cx.out.users_changed = true;
         }
     }
 

@@ -114,11 +114,12 @@ impl Session {
                 }
             }
         }
-        if self.shared.out.ways_changed {
+        if std::mem::take(&mut self.shared.out.ways_changed) {
             self.review_neighbours(now);
             self.review_ways(now);
-            // Ways that have changed are the outcome, not another cause.
-            self.shared.out.ways_changed = false;
+            self.shared.out.users_changed = true;
+        }
+        if std::mem::take(&mut self.shared.out.users_changed) {
             self.review_users();
         }
     }

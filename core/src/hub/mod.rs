@@ -12,6 +12,7 @@ mod token;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -27,6 +28,9 @@ use crate::time::Time;
 
 /// The most other names of one v0 client.
 const MAX_ALIASES: usize = 4;
+
+/// A timer that runs later than this after its deadline tells of a clock that jumped, not of a slow driver.
+const CLOCK_JUMP: Duration = Duration::from_secs(2);
 
 /// What the hub asks for.
 #[derive(Clone, Debug)]
@@ -140,6 +144,8 @@ pub struct Hub {
     rooms: BTreeMap<RoomName, Room>,
     /// When the seats of those away are given up.
     timers: BTreeSet<(Time, RoomName, PeerId)>,
+    /// When the last input came.
+    heard_at: Time,
     output: VecDeque<Output>,
     next_client: u64,
     relayed: u64,
@@ -178,6 +184,7 @@ impl Hub {
             clients: BTreeMap::new(),
             rooms: BTreeMap::new(),
             timers: BTreeSet::new(),
+            heard_at: Time::ZERO,
             output: VecDeque::new(),
             next_client: 0,
             relayed: 0,
@@ -254,8 +261,9 @@ impl Hub {
         &mut self,
         join: Join,
         client_name: Option<&str>,
-        _now: Time,
+        now: Time,
     ) -> Result<ClientId, JoinError> {
+        self.advance(now);
         let room = join.room.unwrap_or_default();
         let known = match join.version {
             Version::V0 => match client_name {
@@ -324,6 +332,7 @@ impl Hub {
         message: ClientMessage,
         now: Time,
     ) -> Result<(), ClientError> {
+        self.advance(now);
         let outcome = match message {
             ClientMessage::Offers(offers) => self.route_offers(client, offers, now),
             ClientMessage::Signal(signal) => self.route_signal(client, signal, now),
@@ -337,6 +346,7 @@ impl Hub {
     /// A client sent a packet that is no message of the dialect. It counts as a signal, so that a client that
     /// keeps on is closed.
     pub fn handle_malformed(&mut self, client: ClientId, now: Time) -> ClientError {
+        self.advance(now);
         self.refused += 1;
         match self.charge(client, 1, now) {
             Ok(()) => ClientError::Malformed,
@@ -346,6 +356,7 @@ impl Hub {
 
     /// A client's connection ended.
     pub fn handle_disconnect(&mut self, client: ClientId, departure: Departure, now: Time) {
+        self.advance(now);
         let Some(gone) = self.clients.remove(&client) else { return };
         match (departure, gone.version) {
             (Departure::Lost, Version::V1) => {
@@ -365,6 +376,7 @@ impl Hub {
 
     /// Time has passed: to be called at [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Time) {
+        self.advance(now);
         while self.timers.first().is_some_and(|(until, ..)| *until <= now) {
             if let Some((_, room, id)) = self.timers.pop_first() {
                 self.vacate(&room, id);
@@ -405,6 +417,24 @@ impl Hub {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         self.timers.first().map(|(until, ..)| *until)
+    }
+
+    /// Notices a clock that jumped: those away have not been away in the time that did not pass, and keep what
+    /// was left of their window when the hub last heard anything.
+    fn advance(&mut self, now: Time) {
+        let heard_at = std::mem::replace(&mut self.heard_at, now);
+        let late = self.timers.first().map_or(Duration::ZERO, |(until, ..)| now - *until);
+        if late <= CLOCK_JUMP {
+            return;
+        }
+        let jump = now - heard_at;
+        for (until, room, id) in std::mem::take(&mut self.timers) {
+            let until = until + jump;
+            if let Some(seats) = self.rooms.get_mut(&room) {
+                seats.keep(&id, until);
+            }
+            self.timers.insert((until, room, id));
+        }
     }
 
     fn check_capacity(&self, room: &RoomName) -> Result<(), JoinError> {

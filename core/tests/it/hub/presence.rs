@@ -129,6 +129,31 @@ fn after_the_window_a_lost_peer_has_left() {
 }
 
 #[test]
+fn a_jump_of_the_clock_expires_nobody() {
+    let mut world = World::new(HubConfig::default());
+    let (stays, _) = world.v1("a");
+    let (lost, welcome) = world.v1("a");
+    world.part(lost, Departure::Lost);
+    world.forget_all();
+    world.now = world.now + Duration::from_secs(86_400);
+    world.hub.handle_timeout(world.now);
+    world.drain();
+    assert_eq!(world.received(stays), [""; 0], "nobody was away for a day");
+    assert_eq!(world.hub.poll_timeout(), Some(world.now + WINDOW));
+
+    world.now = world.now + Duration::from_secs(86_400);
+    world.say(stays, answer("x", None, &welcome.id)).unwrap_err();
+    world.pass(WINDOW - INSTANT);
+    assert_eq!(world.received(stays), [""; 0], "whatever the first input after the jump is");
+    world.pass(INSTANT);
+    assert_eq!(world.received(stays), [format!("disconnect {}", welcome.id)]);
+
+    let (_, back) = world.resume("a", &welcome.token);
+    assert_eq!(back.id, welcome.id);
+    assert_eq!(world.hub.poll_timeout(), None, "the moved timer is gone with its seat");
+}
+
+#[test]
 fn a_room_of_nobody_but_those_away_ends_with_the_last_window() {
     let mut world = World::new(HubConfig::default());
     let (lost, _) = world.v1("a");

@@ -112,6 +112,8 @@ pub struct Session {
     ready: bool,
     upgraded: bool,
     closing: Closing,
+    /// When the last input came.
+    advanced_at: Time,
     /// A DISCONNECT is to be written after everything else.
     leave_room: bool,
 }
@@ -183,6 +185,7 @@ impl Session {
             ready: false,
             upgraded: false,
             closing: Closing::No,
+            advanced_at: now,
             leave_room: false,
         };
         session.handle_timeout(now);
@@ -414,15 +417,18 @@ impl Session {
         self.settle(now);
     }
 
-    /// Notices a clock that jumped, so that nobody is blamed for time that did not pass.
+    /// Notices a clock that jumped, so that nobody is blamed for time that did not pass: everything that is due
+    /// keeps what was left of its time at the last input.
     fn advance(&mut self, now: Time) {
+        let advanced_at = std::mem::replace(&mut self.advanced_at, now);
         let late = self.poll_timeout().map_or(Duration::ZERO, |due| now - due);
         if late > CLOCK_JUMP {
-            self.signaling.handle_clock_jump(late);
-            self.neighbourhood.handle_clock_jump(late);
-            self.links.values_mut().for_each(|link| link.handle_clock_jump(late));
+            let jump = now - advanced_at;
+            self.signaling.handle_clock_jump(jump);
+            self.neighbourhood.handle_clock_jump(jump);
+            self.links.values_mut().for_each(|link| link.handle_clock_jump(jump));
             if let Closing::Flushing { until } | Closing::Lingering { until } = &mut self.closing {
-                *until = *until + late;
+                *until = *until + jump;
             }
         }
     }

@@ -206,6 +206,23 @@ fn only_one_end_forgetting_the_other_still_starts_a_new_epoch_for_both() {
 }
 
 #[test]
+fn a_clock_that_jumps_gives_up_nobody_who_is_away() {
+    let window = Duration::from_secs(60);
+    let config = Config::default().with_policy(Policy::RelayOnly).with_resume_window(window);
+    let (mut mesh, nodes) = mesh(2, &config);
+    mesh.set_reachable(nodes[1], false);
+    mesh.run_for(Duration::from_secs(1));
+    mesh.take_events(nodes[0]);
+    // The end of the window is all that either side waits for.
+    mesh.jump_clock(Duration::from_secs(86_400));
+    mesh.run_for(Duration::from_secs(1));
+    assert!(!has(&mesh.take_events(nodes[0]), |event| matches!(event, Event::PeerLeft { .. })));
+    mesh.set_reachable(nodes[1], true);
+    mesh.run_for(Duration::from_secs(30));
+    assert!(has(&mesh.take_events(nodes[0]), |event| matches!(event, Event::PeerBack { .. })));
+}
+
+#[test]
 fn a_clock_that_jumps_drops_nobody() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     mesh.take_events(a);

@@ -49,11 +49,23 @@ impl Broker {
 
     /// Forgets an end and tells the other one.
     pub(crate) fn close(&mut self, end: End) -> Option<End> {
-        self.names.retain(|_, named| *named != end);
-        self.offers.remove(&end);
+        self.forget(end);
         let other = self.pairs.remove(&end)?;
         self.pairs.remove(&other);
         Some(other)
+    }
+
+    /// Forgets the names of an end that is over.
+    pub(crate) fn forget(&mut self, end: End) {
+        self.names.retain(|_, named| *named != end);
+        self.offers.remove(&end);
+    }
+
+    /// Connections that both ends have made, and descriptions of such that only one has.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let paired = |end: &&End| self.pairs.contains_key(end);
+        let waiting = self.names.values().filter(|end| !paired(end)).count();
+        (self.pairs.len() / 2, waiting)
     }
 
     /// All ends of one owner.

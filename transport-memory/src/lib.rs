@@ -2,15 +2,22 @@
 //!
 //! - [`Mesh`]: a hub and any number of sessions on a virtual clock, with faults to order. `step()` jumps to the
 //!   next thing that happens; nothing sleeps, and the same seed gives the same run.
+//! - [`sim`]: random scenarios on a mesh, with faults of every kind, judged by a reference model.
 //! - [`MemoryNetwork`]: bounded in-memory channels for the async driver: a whole mesh within one process,
 //!   without a socket.
 
 mod broker;
 mod channel;
+mod dice;
 mod mesh;
 mod network;
 mod server;
+pub mod sim;
 
 pub use channel::{MemoryChannel, channel};
-pub use mesh::{Latency, Mesh, Node};
+pub use dice::Dice;
+pub use mesh::{
+    Conditions, Effects, Fault, Latency, Mesh, Node, Place, RawInput, RosterFaults, Sight,
+    SignalFaults, Step, What,
+};
 pub use network::{MemoryDirect, MemoryNetwork, MemorySignaling, MemorySocket};

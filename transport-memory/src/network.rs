@@ -117,9 +117,9 @@ impl State {
     fn send(&mut self, outputs: Vec<ServerOutput>) {
         for output in outputs {
             match output {
-                ServerOutput::Send(socket, frame) => {
+                ServerOutput::Send { socket, packet, .. } => {
                     let Some(client) = self.clients.get_mut(&socket) else { continue };
-                    if client.try_send(frame).is_err() {
+                    if packet.frames().any(|frame| client.try_send(frame).is_err()) {
                         // It does not read, or is gone: its end of the channel says so.
                         self.clients.remove(&socket);
                     }

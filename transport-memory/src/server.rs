@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use socketio_p2p_core::codec::{Decoder, Limits};
 use socketio_p2p_core::hub::{Departure, Hub, HubConfig, Output};
-use socketio_p2p_core::signal::{ClientMessage, Join};
-use socketio_p2p_core::{ClientId, Frame, Packet, PacketType, RoomName, Time};
+use socketio_p2p_core::signal::{ClientMessage, Join, ServerMessage};
+use socketio_p2p_core::{ClientId, Frame, Packet, PacketType, PeerId, RoomName, Time};
+
+use crate::dice::Dice;
+use crate::mesh::RosterFaults;
 
 /// The number of a connection to the server, given by whoever carries its frames.
 pub(crate) type SocketId = u64;
@@ -15,6 +18,22 @@ pub(crate) struct Server {
     pub(crate) hub: Hub,
     sockets: BTreeMap<SocketId, Socket>,
     by_client: BTreeMap<ClientId, SocketId>,
+    misnaming: Option<Misnaming>,
+    /// Members that were not named, and to whom.
+    pub(crate) omitted: Vec<(SocketId, PeerId)>,
+    /// How many members were named twice.
+    pub(crate) repeated: u32,
+    /// An offer was declined because another crossed it.
+    glare: bool,
+    /// The id that the last CONNECT got.
+    joined: Option<PeerId>,
+}
+
+/// A hub that is wrong about its members.
+#[derive(Debug)]
+struct Misnaming {
+    faults: RosterFaults,
+    dice: Dice,
 }
 
 #[derive(Debug)]
@@ -26,13 +45,85 @@ struct Socket {
 /// What the server wants done with a connection.
 #[derive(Debug)]
 pub(crate) enum ServerOutput {
-    Send(SocketId, Frame),
+    Send { socket: SocketId, kind: Kind, packet: Packet },
     Close(SocketId),
+}
+
+/// What is sent, as far as faults tell it apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Envelope,
+    Offer,
+    Signal,
+    Other,
+}
+
+impl Kind {
+    fn of(message: &ServerMessage) -> Self {
+        match message {
+            ServerMessage::Relay(_) => Self::Envelope,
+            ServerMessage::Offer { .. } => Self::Offer,
+            ServerMessage::Signal(_) => Self::Signal,
+            ServerMessage::NumClients { .. }
+            | ServerMessage::PeerJoin(_)
+            | ServerMessage::PeerAway(_)
+            | ServerMessage::PeerDisconnect(_)
+            | ServerMessage::Event(_)
+            | _ => Self::Other,
+        }
+    }
 }
 
 impl Server {
     pub(crate) fn new(config: HubConfig, seed: [u8; 32]) -> Self {
-        Self { hub: Hub::new(config, seed), sockets: BTreeMap::new(), by_client: BTreeMap::new() }
+        Self {
+            hub: Hub::new(config, seed),
+            sockets: BTreeMap::new(),
+            by_client: BTreeMap::new(),
+            misnaming: None,
+            omitted: Vec::new(),
+            repeated: 0,
+            glare: false,
+            joined: None,
+        }
+    }
+
+    /// Names members wrongly from now on.
+    pub(crate) fn misname(&mut self, faults: RosterFaults, dice: Dice) {
+        let wrong = faults != RosterFaults::default();
+        self.misnaming = wrong.then_some(Misnaming { faults, dice });
+    }
+
+    /// Tells a client of a member that was not named to it, if it is still there.
+    pub(crate) fn tell_member(&mut self, socket: SocketId, peer: &PeerId) -> Vec<ServerOutput> {
+        let client = self.sockets.get(&socket).and_then(|socket| socket.client);
+        let room = client.and_then(|client| self.hub.room_of(client));
+        let member = room.and_then(|room| self.hub.members(room).find(|member| member.id == *peer));
+        let Some(packet) =
+            member.and_then(|member| ServerMessage::PeerJoin(member).to_packet().ok())
+        else {
+            return Vec::new();
+        };
+        vec![ServerOutput::Send { socket, kind: Kind::Other, packet }]
+    }
+
+    /// Ends the connection of a client that does not take what it is sent.
+    pub(crate) fn evict(&mut self, socket: SocketId, now: Time) -> Vec<ServerOutput> {
+        if !self.sockets.contains_key(&socket) {
+            return Vec::new();
+        }
+        self.close(socket, Departure::Lost, now);
+        self.drain_after(vec![ServerOutput::Close(socket)])
+    }
+
+    /// The id of a client that has joined since the last call.
+    pub(crate) fn take_joined(&mut self) -> Option<PeerId> {
+        self.joined.take()
+    }
+
+    /// Whether offers have crossed since the last call.
+    pub(crate) fn take_glare(&mut self) -> bool {
+        std::mem::take(&mut self.glare)
     }
 
     pub(crate) fn open(&mut self, socket: SocketId) {
@@ -65,7 +156,12 @@ impl Server {
             (_, Some(client)) => {
                 match ClientMessage::from_packet(packet) {
                     // What a client does wrong is its own business.
-                    Ok(message) => drop(self.hub.handle_message(client, message, now)),
+                    Ok(message) => {
+                        if let ClientMessage::Signal(signal) = &message {
+                            self.glare |= signal.signal.as_json().contains("\"glare\"");
+                        }
+                        drop(self.hub.handle_message(client, message, now));
+                    }
                     Err(_) => drop(self.hub.handle_malformed(client, now)),
                 }
                 self.drain_after(Vec::new())
@@ -86,6 +182,7 @@ impl Server {
                     socket.client = Some(client);
                 }
                 self.by_client.insert(client, id);
+                self.joined = self.hub.peer_id(client).cloned();
                 let reply = serde_json::json!({ "sid": name });
                 send(id, Packet::connect(Some(&reply)), packet)
             }
@@ -118,12 +215,28 @@ impl Server {
         while let Some(output) = self.hub.poll_output() {
             match output {
                 Output::Send { to, message } => {
-                    let Ok(packet) = message.to_packet() else { continue };
                     let receivers = self.hub.receivers(&to);
                     let sockets = receivers.filter_map(|client| self.by_client.get(&client));
+                    let kind = Kind::of(&message);
+                    let Some(misnaming) = &mut self.misnaming else {
+                        let Ok(packet) = message.to_packet() else { continue };
+                        outputs.extend(sockets.map(|&socket| {
+                            let packet = packet.clone();
+                            ServerOutput::Send { socket, kind, packet }
+                        }));
+                        continue;
+                    };
                     for &socket in sockets {
-                        let frames = packet.frames();
-                        outputs.extend(frames.map(|frame| ServerOutput::Send(socket, frame)));
+                        let mut message = message.clone();
+                        let times = misnaming.apply(&mut message, |peer| {
+                            self.omitted.push((socket, peer));
+                        });
+                        self.repeated += times.repeated;
+                        let Ok(packet) = message.to_packet() else { continue };
+                        for _ in 0..times.sent {
+                            let packet = packet.clone();
+                            outputs.push(ServerOutput::Send { socket, kind, packet });
+                        }
                     }
                 }
                 Output::Close { client, .. } => {
@@ -149,5 +262,42 @@ fn refuse(id: SocketId, connect: &Packet, message: &str, code: &str) -> Vec<Serv
 fn send<E>(id: SocketId, packet: Result<Packet, E>, connect: &Packet) -> Vec<ServerOutput> {
     let Ok(packet) = packet else { return Vec::new() };
     let packet = packet.in_namespace(&connect.namespace());
-    packet.frames().map(|frame| ServerOutput::Send(id, frame)).collect()
+    vec![ServerOutput::Send { socket: id, kind: Kind::Other, packet }]
+}
+
+/// How often a message is sent, and how many members it names twice.
+struct Times {
+    sent: u32,
+    repeated: u32,
+}
+
+impl Misnaming {
+    fn apply(&mut self, message: &mut ServerMessage, mut omit: impl FnMut(PeerId)) -> Times {
+        let RosterFaults { repeat, omit: omission } = self.faults;
+        let mut times = Times { sent: 1, repeated: 0 };
+        if let ServerMessage::NumClients { welcome: Some(welcome), .. } = message {
+            let mut roster = Vec::new();
+            for member in welcome.roster.drain(..) {
+                if self.dice.happens(omission) {
+                    omit(member.id);
+                    continue;
+                }
+                if self.dice.happens(repeat) {
+                    times.repeated += 1;
+                    roster.push(member.clone());
+                }
+                roster.push(member);
+            }
+            welcome.roster = roster;
+        }
+        if let ServerMessage::PeerJoin(member) = message {
+            if self.dice.happens(omission) {
+                omit(member.id.clone());
+                times.sent = 0;
+            } else if self.dice.happens(repeat) {
+                times = Times { sent: 2, repeated: 1 };
+            }
+        }
+        times
+    }
 }

@@ -1,40 +1,57 @@
 //! What can be done to a mesh.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
 use std::time::Duration;
 
-use socketio_p2p_core::hub::Departure;
-
-use super::wire::{Delivery, Flow};
-use super::{Mesh, Node, spread};
+use super::wire::{Delivery, Scheduled};
+use super::{Conditions, Fault, Mesh, Node, Pace, Place, RosterFaults, SignalFaults, What, spread};
+use crate::broker::End;
+use crate::dice::Dice;
 use crate::server::Server;
 
 impl Mesh {
+    // ----- the hub -----
+
     /// Stops the server as a crash does: every socket closes, what the hub knew is lost.
     pub fn stop_server(&mut self) {
         self.server = None;
         for node in 0..self.nodes.len() {
             self.close_socket(node);
+            self.pump(node);
         }
-        self.pump();
     }
 
     /// Starts the server, with a hub that knows nobody.
     pub fn start_server(&mut self) {
         self.restarts += 1;
         let seed = spread(self.seed, u64::MAX - self.restarts);
-        self.server = Some(Server::new(self.hub_config.clone(), seed));
+        let mut server = Server::new(self.hub_config.clone(), seed);
+        let dice = Dice::for_purpose(self.seed, 2 + self.restarts);
+        server.misname(self.roster_faults, dice);
+        self.server = Some(server);
     }
+
+    /// Lets the hub name members twice, or not at first.
+    pub fn set_roster_faults(&mut self, faults: RosterFaults) {
+        self.roster_faults = faults;
+        let dice = Dice::new(self.dice.bits());
+        if let Some(server) = &mut self.server {
+            server.misname(faults, dice);
+        }
+    }
+
+    /// Lets signals on their way from the hub get lost, come twice or late.
+    pub fn set_signal_faults(&mut self, faults: SignalFaults) {
+        self.signal_faults = faults;
+    }
+
+    // ----- sockets -----
 
     /// Cuts a node's socket to the server. The node may reconnect at once.
     pub fn cut_signaling(&mut self, node: Node) {
-        if let Some(socket) = self.nodes[node.0].socket {
-            let departure = Departure::Lost;
-            let delivery = Delivery::ServerSeesClose { socket, departure };
-            self.schedule_in_order(Flow::Up(socket), self.latency.relay, delivery);
-        }
+        self.schedule_end_of_socket(node.0);
         self.close_socket(node.0);
-        self.pump();
+        self.pump(node.0);
     }
 
     /// Lets a node reach the server, or not; being cut off closes its socket.
@@ -45,59 +62,225 @@ impl Mesh {
         }
     }
 
-    /// Closes the direct connections between two nodes; both ends are told.
-    pub fn close_direct(&mut self, a: Node, b: Node) {
-        for end in self.ends_between(a, b) {
-            self.broker.close(end);
-            self.schedule(Duration::ZERO, Delivery::DirectClosed { end });
+    /// Makes a node's socket half-open: nothing gets through in either direction and nobody is told, until the
+    /// [ping timeout](Self::set_ping_timeout) ends it; or lets it through again.
+    pub fn set_mute(&mut self, node: Node, mute: bool) {
+        let slot = &mut self.nodes[node.0];
+        if slot.mute == mute {
+            return;
         }
-        self.pump();
+        slot.mute = mute;
+        let muted = std::mem::take(&mut slot.muted);
+        let socket = slot.socket_id();
+        self.release(muted);
+        if mute && let Some(socket) = socket {
+            self.schedule(self.ping_timeout, Delivery::PingTimeout { node: node.0, socket });
+        }
     }
 
-    /// Lets nothing through directly between two nodes, without telling anyone; or lets it through again.
+    /// How long half-open sockets last from now on. 5 s at first.
+    pub fn set_ping_timeout(&mut self, timeout: Duration) {
+        self.ping_timeout = timeout;
+    }
+
+    /// What the way between a node and the hub does to what travels on it from now on.
+    pub fn set_relay_conditions(&mut self, node: Node, conditions: Conditions) {
+        self.nodes[node.0].relay = conditions;
+    }
+
+    // ----- direct paths -----
+
+    /// What the direct path from one node to another does to what travels on it from now on.
+    pub fn set_direct_conditions(&mut self, from: Node, to: Node, conditions: Conditions) {
+        self.pairs[from.0][to.0].conditions = conditions;
+    }
+
+    /// How many bytes are under way in one direction of a direct connection, or from a node to the hub, until the
+    /// transport pushes back. 256 KiB at first.
+    pub fn set_outstanding(&mut self, bytes: usize) {
+        self.outstanding = bytes;
+    }
+
+    /// Closes the direct connections between two nodes; both ends are told.
+    pub fn close_direct(&mut self, a: Node, b: Node) {
+        for (end, other) in self.connections_between(a, b) {
+            self.break_connection(end, other);
+        }
+    }
+
+    /// Lets nothing through directly between two nodes, without telling anyone: their connections are
+    /// half-open; or lets it through again.
     pub fn set_silent(&mut self, a: Node, b: Node, silent: bool) {
-        change(&mut self.silent, a, b, silent);
-        for (from, to, frame) in std::mem::take(&mut self.held) {
-            // Before everything that is still under way behind them.
-            self.schedule(Duration::ZERO, Delivery::DirectFrame { from, to, frame });
+        for (from, to) in [(a, b), (b, a)] {
+            self.silence(from, to, silent.then_some(Fault::HalfOpen));
+        }
+    }
+
+    /// As [`set_silent`](Self::set_silent), in one direction.
+    pub fn set_cut(&mut self, from: Node, to: Node, cut: bool) {
+        self.silence(from, to, cut.then_some(Fault::OneWayCut));
+    }
+
+    /// Splits the nodes: between those in `island` and all others nothing gets through directly, and the hub,
+    /// which is not in it, is out of reach for them, with half-open sockets.
+    pub fn partition(&mut self, island: &[Node]) {
+        for from in 0..self.nodes.len() {
+            let within = island.contains(&Node(from));
+            self.set_mute(Node(from), within);
+            for to in 0..self.nodes.len() {
+                if within != island.contains(&Node(to)) {
+                    self.silence(Node(from), Node(to), Some(Fault::Partition));
+                }
+            }
+        }
+    }
+
+    /// Ends cuts, silences and partitions, all but those of nodes that have crashed.
+    pub fn heal(&mut self) {
+        for from in 0..self.nodes.len() {
+            self.set_mute(Node(from), false);
+            for to in 0..self.nodes.len() {
+                if self.pairs[from][to].silent != Some(Fault::Crash) {
+                    self.silence(Node(from), Node(to), None);
+                }
+            }
+        }
+    }
+
+    fn silence(&mut self, from: Node, to: Node, silent: Option<Fault>) {
+        let pair = &mut self.pairs[from.0][to.0];
+        pair.silent = silent;
+        if silent.is_none() {
+            let held = std::mem::take(&mut pair.held);
+            self.release(held);
         }
     }
 
     /// Lets no new direct connection between two nodes come about; or lets them.
     pub fn set_blocked(&mut self, a: Node, b: Node, blocked: bool) {
-        change(&mut self.blocked, a, b, blocked);
+        self.pairs[a.0][b.0].blocked = blocked;
+        self.pairs[b.0][a.0].blocked = blocked;
     }
+
+    /// Lets direct connections between two nodes last only so long; or as long as they will.
+    pub fn set_flapping(&mut self, a: Node, b: Node, lasts: Option<Duration>) {
+        self.pairs[a.0][b.0].flap = lasts;
+        self.pairs[b.0][a.0].flap = lasts;
+    }
+
+    pub(crate) fn connections_between(&self, a: Node, b: Node) -> Vec<(End, End)> {
+        let ends = self.nodes[a.0].connections.iter();
+        let pairs = ends.filter_map(|end| Some(((a.0, end.id), end.other?)));
+        pairs.filter(|(_, other)| other.0 == b.0).collect()
+    }
+
+    // ----- nodes -----
 
     /// Ends a node as `kill -9` does: its socket closes, its direct connections fall silent.
     pub fn crash(&mut self, node: Node) {
         self.cut_signaling(node);
         let slot = &mut self.nodes[node.0];
         slot.session = None;
-        slot.connections.clear();
+        slot.due = None;
+        slot.raw = None;
+        slot.pace = Pace::AtOnce;
+        slot.inbox.clear();
+        for connection in std::mem::take(&mut slot.connections) {
+            self.broker.close((node.0, connection.id));
+        }
         for other in 0..self.nodes.len() {
-            change(&mut self.silent, node, Node(other), true);
+            for (from, to) in [(node.0, other), (other, node.0)] {
+                self.pairs[from][to].silent = Some(Fault::Crash);
+                self.pairs[from][to].held.clear();
+            }
         }
     }
+
+    /// Lets a node take what comes for it one message at a time, with a pause before each; `None`: at once. Its
+    /// transports push back on the senders.
+    pub fn set_pace(&mut self, node: Node, pause: Option<Duration>) {
+        let before = self.nodes[node.0].pace;
+        self.nodes[node.0].pace = pause.map_or(Pace::AtOnce, Pace::Every);
+        self.change_pace(node, before);
+    }
+
+    /// Stops a node's process, as SIGSTOP does, or lets it go on: it takes nothing, sends nothing, and has no
+    /// timers.
+    pub fn set_frozen(&mut self, node: Node, frozen: bool) {
+        let before = self.nodes[node.0].pace;
+        self.nodes[node.0].pace = if frozen { Pace::Frozen } else { Pace::AtOnce };
+        self.change_pace(node, before);
+    }
+
+    /// Whether a node's process stands still.
+    #[must_use]
+    pub fn is_frozen(&self, node: Node) -> bool {
+        self.nodes[node.0].pace == Pace::Frozen
+    }
+
+    fn change_pace(&mut self, node: Node, before: Pace) {
+        match self.nodes[node.0].pace {
+            Pace::AtOnce => {
+                if before == Pace::Frozen {
+                    // Its clock has gone on.
+                    self.pump(node.0);
+                }
+                self.empty_inbox(node.0);
+            }
+            Pace::Every(pause) => {
+                if before == Pace::Frozen {
+                    self.pump(node.0);
+                }
+                let waiting = !self.nodes[node.0].inbox.is_empty();
+                if waiting && !matches!(before, Pace::Every(_)) {
+                    self.schedule(pause, Delivery::TakeInput { node: node.0 });
+                }
+            }
+            Pace::Frozen => self.nodes[node.0].due = None,
+        }
+    }
+
+    // ----- clocks -----
 
     /// Moves the clock without anyone having had the chance to act in between.
     pub fn jump_clock(&mut self, by: Duration) {
+        if self.nodes.iter().any(|slot| slot.due.is_some_and(|at| at <= self.now + by)) {
+            self.effects.change(Fault::ClockJump);
+        }
         self.now = self.now + by;
+        self.late_until = self.late_until + by;
         self.wire = std::mem::take(&mut self.wire)
             .into_iter()
-            .map(|((at, number), delivery)| ((at + by, number), delivery))
+            .map(|Reverse(Scheduled { at, number, delivery })| {
+                Reverse(Scheduled { at: at + by, number, delivery })
+            })
             .collect();
-        for last in self.flows.values_mut() {
-            *last = *last + by;
+        for slot in &mut self.nodes {
+            if let Some(socket) = &mut slot.socket {
+                socket.up.jump(by);
+                socket.down.jump(by);
+            }
+            for connection in &mut slot.connections {
+                connection.hop.jump(by);
+            }
         }
     }
-}
 
-fn change(pairs: &mut BTreeSet<(usize, usize)>, a: Node, b: Node, member: bool) {
-    for pair in [(a.0, b.0), (b.0, a.0)] {
-        if member {
-            pairs.insert(pair);
-        } else {
-            pairs.remove(&pair);
+    /// Moves one node's clock forward.
+    pub fn jump_node_clock(&mut self, node: Node, by: Duration) {
+        let slot = &mut self.nodes[node.0];
+        slot.skew += by;
+        if let Some(due) = &mut slot.due {
+            if *due <= self.now + by {
+                self.effects.change(Fault::ClockJump);
+            }
+            let moved = (*due - socketio_p2p_core::Time::ZERO).saturating_sub(by);
+            *due = self.now.max(socketio_p2p_core::Time::ZERO + moved);
         }
+    }
+
+    /// Puts a remark into the record.
+    pub fn remark(&mut self, place: Place, text: impl Into<String>) {
+        self.note(place, || What::Done(text.into()));
     }
 }

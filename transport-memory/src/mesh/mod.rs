@@ -1,49 +1,59 @@
 //! A hub and sessions on a virtual clock.
 //!
 //! - here: the mesh, its nodes, commands, running
+//! - `conditions`, `effects`: what paths do, and what came of it
 //! - `faults`: what can be done to it
-//! - `wire`: what is under way, and what becomes of it
+//! - `raw`: nodes without a session
+//! - `sight`: the record of a run
+//! - `wire`, `deliver`: what is under way, and what becomes of it
 
+mod conditions;
+mod deliver;
+mod effects;
 mod faults;
+mod raw;
+mod sight;
 mod wire;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use socketio_p2p_core::hub::{Hub, HubConfig};
 use socketio_p2p_core::{
-    Config, ConnectionId, EmitError, Emitted, Event, Frame, Packet, Peer, PeerId, Session, Target,
-    Time,
+    Config, ConnectionId, EmitError, Emitted, Event, Packet, Peer, PeerId, Session, Target, Time,
 };
 
-use self::wire::{Delivery, Flow};
-use crate::broker::{Broker, End};
+pub(crate) use self::conditions::millis;
+pub use self::conditions::{Conditions, Latency, RosterFaults, SignalFaults};
+pub use self::effects::{Effects, Fault};
+pub use self::raw::RawInput;
+pub use self::sight::{Place, Sight, What};
+use self::wire::{Connection, Delivery, Pair, Scheduled, Socket};
+use crate::broker::Broker;
+use crate::dice::Dice;
 use crate::server::{Server, SocketId};
 
-/// One-way delays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Latency {
-    /// Between a session and the hub.
-    pub relay: Duration,
-    /// Between two sessions.
-    pub direct: Duration,
-}
-
-impl Default for Latency {
-    /// 20 ms to the hub, 5 ms between peers.
-    fn default() -> Self {
-        Self { relay: Duration::from_millis(20), direct: Duration::from_millis(5) }
-    }
-}
+/// How long a half-open socket to the hub lasts until both ends notice.
+const DEFAULT_PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One session of a mesh, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Node(usize);
+pub struct Node(pub(crate) usize);
+
+impl Node {
+    /// Its number: nodes are numbered in the order in which they are added.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
 
 /// A hub and any number of sessions on a virtual clock.
 ///
-/// Nothing happens by itself: [`step`](Self::step) jumps to the next wake-up and handles all that is due then;
-/// the `run_*` methods step repeatedly. Commands ([`emit`](Self::emit) …) take effect at the current time.
+/// Nothing happens by itself: [`step`](Self::step) jumps to the next wake-up and handles all that is due then,
+/// [`step_one`](Self::step_one) handles one input; the `run_*` methods step repeatedly. Commands
+/// ([`emit`](Self::emit) …) take effect at the current time.
 ///
 /// ```
 /// use socketio_p2p_core::{Config, Event, Packet, Target};
@@ -64,37 +74,82 @@ pub struct Node(usize);
 pub struct Mesh {
     now: Time,
     seed: u64,
+    dice: Dice,
     latency: Latency,
     hub_config: HubConfig,
     /// `None`: the server is down.
     server: Option<Server>,
     nodes: Vec<Slot>,
+    /// What lies between any two nodes, by sender and receiver.
+    pairs: Vec<Vec<Pair>>,
     broker: Broker,
-    wire: BTreeMap<(Time, u64), Delivery>,
+    wire: BinaryHeap<Reverse<Scheduled>>,
     next_delivery: u64,
-    next_socket: SocketId,
-    outstanding: BTreeMap<End, usize>,
-    /// Pairs between which nothing gets through directly, without anyone being told.
-    silent: BTreeSet<(usize, usize)>,
-    /// Frames on silent paths.
-    held: VecDeque<(End, End, Frame)>,
-    /// Pairs between which no direct connection can be made.
-    blocked: BTreeSet<(usize, usize)>,
+    /// Whose each socket is or was.
+    owners: Vec<usize>,
+    signal_faults: SignalFaults,
+    roster_faults: RosterFaults,
+    ping_timeout: Duration,
+    /// Bytes under way in one direction of a connection, at most.
+    outstanding: usize,
+    /// When the last signal that is late arrives.
+    late_until: Time,
     restarts: u64,
     uploads: u64,
     uploaded_bytes: usize,
-    /// When the last delivery of each flow is due: flows keep their order whatever the latency does.
-    flows: BTreeMap<Flow, Time>,
+    effects: Effects,
+    sights: Option<Vec<Sight>>,
+    /// Nodes that may have events, each once.
+    noisy: VecDeque<Node>,
+    /// Ids that the hub has given to nodes.
+    named: Vec<(Node, PeerId)>,
 }
 
 #[derive(Debug)]
 struct Slot {
-    /// `None`: crashed.
+    /// `None`: crashed, or a raw node.
     session: Option<Session>,
-    socket: Option<SocketId>,
+    raw: Option<Vec<RawInput>>,
+    socket: Option<Socket>,
     reachable: bool,
-    connections: BTreeSet<ConnectionId>,
+    /// Its socket is half-open: nothing gets through, nobody is told.
+    mute: bool,
+    /// What the half-open socket holds back.
+    muted: Vec<Scheduled>,
+    connections: Vec<Connection>,
+    next_raw_connection: u64,
     events: Vec<Event>,
+    noisy: bool,
+    /// How far its clock is ahead.
+    skew: Duration,
+    /// When its session is due, on the mesh's clock.
+    due: Option<Time>,
+    relay: Conditions,
+    pace: Pace,
+    inbox: VecDeque<Delivery>,
+    attempts: u32,
+}
+
+/// How fast a node takes its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    AtOnce,
+    /// One at a time.
+    Every(Duration),
+    /// Not at all: its process stands still.
+    Frozen,
+}
+
+/// What a step of a mesh was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Something arrived at a node.
+    Arrival(Node),
+    /// A timer of a node.
+    Timer(Node),
+    /// Something arrived at the hub, or a timer of its.
+    Hub,
 }
 
 impl Mesh {
@@ -110,22 +165,28 @@ impl Mesh {
         let mut mesh = Self {
             now: Time::from_millis(1000),
             seed,
+            dice: Dice::for_purpose(seed, 1),
             latency: Latency::default(),
             hub_config: config.with_token_key(spread(seed, u64::MAX)),
             server: None,
             nodes: Vec::new(),
+            pairs: Vec::new(),
             broker: Broker::default(),
-            wire: BTreeMap::new(),
+            wire: BinaryHeap::new(),
             next_delivery: 0,
-            next_socket: 0,
-            outstanding: BTreeMap::new(),
-            silent: BTreeSet::new(),
-            held: VecDeque::new(),
-            blocked: BTreeSet::new(),
+            owners: Vec::new(),
+            signal_faults: SignalFaults::default(),
+            roster_faults: RosterFaults::default(),
+            ping_timeout: DEFAULT_PING_TIMEOUT,
+            outstanding: wire::OUTSTANDING,
+            late_until: Time::ZERO,
             restarts: 0,
             uploads: 0,
             uploaded_bytes: 0,
-            flows: BTreeMap::new(),
+            effects: Effects::default(),
+            sights: None,
+            noisy: VecDeque::new(),
+            named: Vec::new(),
         };
         mesh.start_server();
         mesh
@@ -144,16 +205,37 @@ impl Mesh {
 
     /// Adds a session, which connects at once.
     pub fn add(&mut self, config: Config) -> Node {
+        let node = self.add_slot();
+        let seed = spread(self.seed, node.0 as u64);
+        self.nodes[node.0].session = Some(Session::new(config, seed, self.now));
+        self.pump(node.0);
+        node
+    }
+
+    fn add_slot(&mut self) -> Node {
         let index = self.nodes.len();
-        let session = Session::new(config, spread(self.seed, index as u64), self.now);
         self.nodes.push(Slot {
-            session: Some(session),
+            session: None,
+            raw: None,
             socket: None,
             reachable: true,
-            connections: BTreeSet::new(),
+            mute: false,
+            muted: Vec::new(),
+            connections: Vec::new(),
+            next_raw_connection: 0,
             events: Vec::new(),
+            noisy: false,
+            skew: Duration::ZERO,
+            due: None,
+            relay: Conditions::default(),
+            pace: Pace::AtOnce,
+            inbox: VecDeque::new(),
+            attempts: 0,
         });
-        self.pump();
+        for row in &mut self.pairs {
+            row.push(Pair::default());
+        }
+        self.pairs.push(vec![Pair::default(); index + 1]);
         Node(index)
     }
 
@@ -202,9 +284,84 @@ impl Mesh {
         self.uploaded_bytes
     }
 
+    /// How many offers and answers for direct connections a node has made so far.
+    #[must_use]
+    pub fn attempts(&self, node: Node) -> u32 {
+        self.nodes[node.0].attempts
+    }
+
+    /// Which faults were hit so far, and which changed something.
+    #[must_use]
+    pub const fn effects(&self) -> &Effects {
+        &self.effects
+    }
+
+    pub(crate) const fn effects_mut(&mut self) -> &mut Effects {
+        &mut self.effects
+    }
+
+    pub(crate) const fn late_until(&self) -> Time {
+        self.late_until
+    }
+
+    /// How many nodes there are, those that have crashed counted.
+    #[must_use]
+    pub fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// How many messages are under way or held back.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        let held = self.pairs.iter().flatten().map(Pair::held).sum::<usize>();
+        let waiting = self.nodes.iter().map(|slot| slot.inbox.len() + slot.muted.len());
+        self.wire.len() + held + waiting.sum::<usize>()
+    }
+
+    /// The other end of a direct connection of a node's that is open.
+    #[must_use]
+    pub fn other_end(&self, node: Node, connection: ConnectionId) -> Option<(Node, ConnectionId)> {
+        let (other, connection) = self.nodes[node.0].connection(connection)?.other?;
+        Some((Node(other), connection))
+    }
+
+    /// How many direct connections the network holds open, and how many descriptions of such that came to
+    /// nothing yet.
+    #[must_use]
+    pub fn direct_connections(&self) -> (usize, usize) {
+        self.broker.counts()
+    }
+
+    /// Whether a node has events to take.
+    #[must_use]
+    pub fn has_events(&self, node: Node) -> bool {
+        !self.nodes[node.0].events.is_empty()
+    }
+
     /// Takes the events of a node so far.
     pub fn take_events(&mut self, node: Node) -> Vec<Event> {
         std::mem::take(&mut self.nodes[node.0].events)
+    }
+
+    /// Moves the events of a node so far to the end of `events`.
+    pub(crate) fn drain_events(&mut self, node: Node, events: &mut Vec<Event>) {
+        events.append(&mut self.nodes[node.0].events);
+    }
+
+    /// The next node that may have events.
+    pub(crate) fn take_noisy(&mut self) -> Option<Node> {
+        let node = self.noisy.pop_front()?;
+        self.nodes[node.0].noisy = false;
+        Some(node)
+    }
+
+    /// The ids that the hub has given to nodes since the last call, whether they have heard of them or not.
+    pub(crate) fn take_named(&mut self) -> Vec<(Node, PeerId)> {
+        std::mem::take(&mut self.named)
+    }
+
+    pub(crate) fn has_noisy(&self) -> bool {
+        !self.noisy.is_empty()
     }
 
     /// Takes the `Received` events of a node so far and leaves the others.
@@ -224,9 +381,10 @@ impl Mesh {
     /// When the node has crashed.
     #[expect(clippy::expect_used, reason = "a test that uses a crashed node is wrong")]
     pub fn with<T>(&mut self, node: Node, act: impl FnOnce(&mut Session, Time) -> T) -> T {
-        let session = self.nodes[node.0].session.as_mut();
-        let result = act(session.expect("the node has not crashed"), self.now);
-        self.pump();
+        let slot = &mut self.nodes[node.0];
+        let now = self.now + slot.skew;
+        let result = act(slot.session.as_mut().expect("the node has not crashed"), now);
+        self.pump(node.0);
         result
     }
 
@@ -247,35 +405,66 @@ impl Mesh {
 
     /// Jumps to the next wake-up and handles all that is due then. `false`: nothing will ever happen again.
     pub fn step(&mut self) -> bool {
-        let sessions = self.nodes.iter().filter_map(|slot| slot.session.as_ref());
-        let timers = sessions.filter_map(Session::poll_timeout);
-        let hub = self.hub().and_then(Hub::poll_timeout);
-        let wire = self.wire.first_key_value().map(|((at, _), _)| *at);
-        let Some(next) = timers.chain(hub).chain(wire).min() else { return false };
+        let Some(next) = self.next_wake_up() else { return false };
         self.now = self.now.max(next);
-        while let Some(entry) = self.wire.first_entry() {
-            if entry.key().0 > self.now {
-                break;
-            }
-            let delivery = entry.remove();
-            self.deliver(delivery);
-            self.pump();
+        while self.step_wire(self.now).is_some() {}
+        self.step_hub(self.now);
+        for node in 0..self.nodes.len() {
+            self.step_timer(node);
         }
-        if let Some(server) = &mut self.server
-            && server.hub.poll_timeout().is_some_and(|at| at <= self.now)
-        {
-            let outputs = server.handle_timeout(self.now);
-            self.send_from_server(outputs);
-        }
-        for slot in &mut self.nodes {
-            if let Some(session) = &mut slot.session
-                && session.poll_timeout().is_some_and(|at| at <= self.now)
-            {
-                session.handle_timeout(self.now);
-            }
-        }
-        self.pump();
         true
+    }
+
+    /// Handles the one input that comes next, if it comes until then; the clock moves to its time.
+    pub fn step_one(&mut self, until: Time) -> Option<Step> {
+        let due = self.nodes.iter().enumerate().filter_map(|(node, slot)| Some((slot.due?, node)));
+        let timer = due.min();
+        let hub = self.hub().and_then(Hub::poll_timeout);
+        let before = |at: Time, other: Option<Time>| other.is_none_or(|other| at <= other);
+        let timer_at = timer.map(|(at, _)| at);
+        if let Some(Reverse(next)) = self.wire.peek()
+            && before(next.at, hub)
+            && before(next.at, timer_at)
+        {
+            return self.step_wire(until);
+        }
+        if let Some(at) = hub
+            && before(at, timer_at)
+        {
+            return self.step_hub(until);
+        }
+        let (at, node) = timer.filter(|(at, _)| *at <= until)?;
+        self.now = self.now.max(at);
+        self.step_timer(node);
+        Some(Step::Timer(Node(node)))
+    }
+
+    fn step_wire(&mut self, until: Time) -> Option<Step> {
+        if self.wire.peek()?.0.at > until {
+            return None;
+        }
+        let Reverse(next) = self.wire.pop()?;
+        self.now = self.now.max(next.at);
+        Some(self.arrive(next))
+    }
+
+    fn step_hub(&mut self, until: Time) -> Option<Step> {
+        let server = self.server.as_mut()?;
+        let at = server.hub.poll_timeout().filter(|at| *at <= until)?;
+        self.now = self.now.max(at);
+        let outputs = server.handle_timeout(self.now);
+        self.send_from_server(outputs);
+        Some(Step::Hub)
+    }
+
+    fn step_timer(&mut self, node: usize) {
+        let slot = &mut self.nodes[node];
+        if slot.due.is_some_and(|at| at <= self.now)
+            && let Some(session) = &mut slot.session
+        {
+            session.handle_timeout(self.now + slot.skew);
+            self.pump(node);
+        }
     }
 
     /// Steps for a span of virtual time.
@@ -285,6 +474,11 @@ impl Mesh {
             self.step();
         }
         self.now = end;
+    }
+
+    /// Moves the clock to a later time at which nothing is due before.
+    pub(crate) fn wait_until(&mut self, time: Time) {
+        self.now = self.now.max(time);
     }
 
     /// Steps until `done`, at most for a span of virtual time. Tells whether it was done.
@@ -326,12 +520,27 @@ impl Mesh {
         assert!(self.run_until(Duration::from_secs(600), quiet), "the mesh does not come to rest");
     }
 
-    fn next_wake_up(&self) -> Option<Time> {
-        let sessions = self.nodes.iter().filter_map(|slot| slot.session.as_ref());
-        let timers = sessions.filter_map(Session::poll_timeout);
+    /// When the next thing happens. `None`: never.
+    #[must_use]
+    pub fn next_wake_up(&self) -> Option<Time> {
+        let timers = self.nodes.iter().filter_map(|slot| slot.due);
         let hub = self.hub().and_then(Hub::poll_timeout);
-        let wire = self.wire.first_key_value().map(|((at, _), _)| *at);
+        let wire = self.wire.peek().map(|Reverse(next)| next.at);
         timers.chain(hub).chain(wire).min()
+    }
+}
+
+impl Slot {
+    fn connection(&self, id: ConnectionId) -> Option<&Connection> {
+        self.connections.iter().find(|connection| connection.id == id)
+    }
+
+    fn connection_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.connections.iter_mut().find(|connection| connection.id == id)
+    }
+
+    fn socket_id(&self) -> Option<SocketId> {
+        self.socket.as_ref().map(|socket| socket.id)
     }
 }
 

@@ -1,144 +1,592 @@
-//! What is under way in a mesh, and what becomes of it.
+//! What is under way in a mesh: sending.
 
+use std::cmp::{Ordering, Reverse};
 use std::time::Duration;
 
 use socketio_p2p_core::hub::Departure;
-use socketio_p2p_core::signal::Signal;
-use socketio_p2p_core::{Command, DirectCommand, Frame, Session};
+use socketio_p2p_core::signal::{IceCandidate, Signal};
+use socketio_p2p_core::{Command, ConnectionId, DirectCommand, Frame, Packet, PeerId, Time};
 
-use super::{Mesh, Node};
+use super::effects::Fault;
+use super::sight::describe;
+use super::{Conditions, Mesh, Pace, Place, What};
 use crate::broker::End;
-use crate::server::{ServerOutput, SocketId};
+use crate::dice::Dice;
+use crate::mesh::Effects;
+use crate::server::{Kind, ServerOutput, SocketId};
 
 /// The most bytes that are under way in one direction of a direct connection.
-const DIRECT_OUTSTANDING: usize = 256 << 10;
+pub(super) const OUTSTANDING: usize = 256 << 10;
 
 /// The longest message of a direct connection, as with a browser.
-const DIRECT_MAX_MESSAGE: usize = 256 << 10;
+pub(super) const DIRECT_MAX_MESSAGE: usize = 256 << 10;
 
-/// What keeps its order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Flow {
-    Up(SocketId),
-    Down(SocketId),
-    Direct(End),
-}
+/// How long what was lost below a data channel takes to be sent again, beside the way there and back.
+const REPAIR: Duration = Duration::from_millis(20);
+
+/// By how much an envelope is overtaken or late, at most.
+const DISORDER: Duration = Duration::from_millis(300);
+
+/// By how much signals are late, at most.
+const SIGNAL_LATENESS: Duration = Duration::from_millis(1500);
+
+/// How long a hub takes at most to tell of a member that it has not named.
+const ROSTER_LAG: Duration = Duration::from_millis(800);
 
 #[derive(Debug)]
 pub(super) enum Delivery {
-    ToServer { socket: SocketId, frame: Frame },
-    ToNode { node: usize, socket: SocketId, frame: Frame },
-    SignalingOpen { node: usize },
-    SignalingFailed { node: usize },
-    SignalingClosed { node: usize, socket: SocketId },
-    ServerSeesClose { socket: SocketId, departure: Departure },
-    DirectSignal { end: End, signal: Signal },
-    DirectOpen { end: End },
-    DirectFrame { from: End, to: End, frame: Frame },
-    DirectClosed { end: End },
+    ToServer {
+        socket: SocketId,
+        frames: Vec<Frame>,
+    },
+    ToNode {
+        node: usize,
+        socket: SocketId,
+        packet: Packet,
+    },
+    SignalingOpen {
+        node: usize,
+    },
+    SignalingFailed {
+        node: usize,
+    },
+    SignalingClosed {
+        node: usize,
+        socket: SocketId,
+    },
+    ServerSeesClose {
+        socket: SocketId,
+        departure: Departure,
+    },
+    DirectSignal {
+        end: End,
+        signal: Signal,
+    },
+    DirectOpen {
+        end: End,
+    },
+    DirectFrame {
+        from: End,
+        to: End,
+        frame: Frame,
+    },
+    DirectClosed {
+        end: End,
+    },
+    /// A half-open socket is found out.
+    PingTimeout {
+        node: usize,
+        socket: SocketId,
+    },
+    /// A direct path that flaps breaks.
+    Flap {
+        end: End,
+    },
+    /// A slow node takes what waits for it.
+    TakeInput {
+        node: usize,
+    },
+    /// The hub tells of a member that it did not name.
+    TellMember {
+        socket: SocketId,
+        peer: PeerId,
+    },
+}
+
+impl Delivery {
+    /// The node that takes it as its input.
+    pub(super) fn receiver(&self) -> Option<usize> {
+        match self {
+            Self::ToNode { node, .. }
+            | Self::SignalingOpen { node }
+            | Self::SignalingFailed { node }
+            | Self::SignalingClosed { node, .. } => Some(*node),
+            Self::DirectSignal { end, .. }
+            | Self::DirectOpen { end }
+            | Self::DirectClosed { end }
+            | Self::DirectFrame { to: end, .. } => Some(end.0),
+            Self::ToServer { .. }
+            | Self::ServerSeesClose { .. }
+            | Self::PingTimeout { .. }
+            | Self::Flap { .. }
+            | Self::TakeInput { .. }
+            | Self::TellMember { .. } => None,
+        }
+    }
+}
+
+/// What arrives, and when; of what arrives at one time the first sent comes first.
+#[derive(Debug)]
+pub(super) struct Scheduled {
+    pub(super) at: Time,
+    pub(super) number: u64,
+    pub(super) delivery: Delivery,
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Scheduled {}
+
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.number).cmp(&(other.at, other.number))
+    }
+}
+
+/// One direction of something that keeps its order.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hop {
+    /// When the last message arrives.
+    last: Time,
+    /// When a narrow path is free again.
+    free: Time,
+}
+
+impl Hop {
+    /// When a message of this length arrives that is sent now.
+    fn send(
+        &mut self,
+        now: Time,
+        delay: Duration,
+        conditions: &Conditions,
+        len: usize,
+        dice: &mut Dice,
+        effects: &mut Effects,
+    ) -> Time {
+        let mut at = now;
+        if conditions.rate > 0 {
+            let start = self.free.max(now);
+            if start > now {
+                effects.change(Fault::Bandwidth);
+            }
+            let nanos = (len as u64).saturating_mul(1_000_000_000) / u64::from(conditions.rate);
+            self.free = start + Duration::from_nanos(nanos);
+            at = self.free;
+        }
+        at = at + delay;
+        if !conditions.delay.is_zero() {
+            effects.change(Fault::Delay);
+            at = at + conditions.delay;
+        }
+        if !conditions.jitter.is_zero() {
+            effects.change(Fault::Jitter);
+            at = at + dice.span(conditions.jitter);
+        }
+        self.last = self.last.max(at);
+        self.last
+    }
+
+    pub(super) fn jump(&mut self, by: Duration) {
+        self.last = self.last + by;
+        self.free = self.free + by;
+    }
+}
+
+/// A node's end of its socket to the hub.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) id: SocketId,
+    pub(super) up: Hop,
+    pub(super) down: Hop,
+    /// Bytes under way to the hub.
+    pub(super) outstanding: usize,
+    /// More would have been sent, had there been room.
+    pub(super) limited: bool,
+}
+
+impl Socket {
+    pub(super) fn new(id: SocketId) -> Self {
+        Self { id, up: Hop::default(), down: Hop::default(), outstanding: 0, limited: false }
+    }
+}
+
+/// A node's end of a direct connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
+    /// The other end, once both have met.
+    pub(super) other: Option<End>,
+    pub(super) open: bool,
+    /// Bytes under way.
+    pub(super) outstanding: usize,
+    /// More would have been sent, had there been room.
+    pub(super) limited: bool,
+    pub(super) hop: Hop,
+}
+
+impl Connection {
+    pub(super) fn new(id: ConnectionId) -> Self {
+        Self { id, other: None, open: false, outstanding: 0, limited: false, hop: Hop::default() }
+    }
+}
+
+/// What lies between two nodes, in one direction.
+#[derive(Debug, Default)]
+pub(super) struct Pair {
+    pub(super) conditions: Conditions,
+    /// Nothing gets through, without anyone being told; and what is to blame.
+    pub(super) silent: Option<Fault>,
+    /// What waits for the path to heal.
+    pub(super) held: Vec<Scheduled>,
+    /// No direct connection can be made.
+    pub(super) blocked: bool,
+    /// How long direct connections last.
+    pub(super) flap: Option<Duration>,
+}
+
+impl Pair {
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+}
+
+impl Clone for Pair {
+    /// A path of the same kind; what waits on this one does not wait on the other.
+    fn clone(&self) -> Self {
+        Self { held: Vec::new(), ..*self }
+    }
 }
 
 impl Mesh {
     pub(super) fn schedule(&mut self, after: Duration, delivery: Delivery) {
-        self.wire.insert((self.now + after, self.next_delivery), delivery);
+        self.schedule_at(self.now + after, delivery);
+    }
+
+    pub(super) fn schedule_at(&mut self, at: Time, delivery: Delivery) {
+        let number = self.next_delivery;
         self.next_delivery += 1;
+        self.wire.push(Reverse(Scheduled { at, number, delivery }));
     }
 
-    pub(super) fn schedule_in_order(&mut self, flow: Flow, after: Duration, delivery: Delivery) {
-        let last = self.flows.get(&flow).copied().unwrap_or_default();
-        let at = last.max(self.now + after);
-        self.flows.insert(flow, at);
-        self.schedule(at - self.now, delivery);
-    }
-
-    /// Takes all output of all sessions.
-    pub(super) fn pump(&mut self) {
-        for node in 0..self.nodes.len() {
-            self.pump_node(node);
-        }
-    }
-
-    fn pump_node(&mut self, node: usize) {
-        let now = self.now;
+    /// Takes all output of a node.
+    pub(super) fn pump(&mut self, node: usize) {
+        let told = self.nodes[node].events.len();
         loop {
             let slot = &mut self.nodes[node];
-            let Some(session) = &mut slot.session else { return };
-            slot.events.extend(std::iter::from_fn(|| session.poll_event()));
-            if let Some(command) = session.poll_command() {
+            if slot.pace == Pace::Frozen {
+                slot.due = None;
+                break;
+            }
+            let now = self.now + slot.skew;
+            let Some(session) = &mut slot.session else {
+                slot.due = None;
+                break;
+            };
+            while let Some(event) = session.poll_event() {
+                slot.events.push(event);
+            }
+            let mut moved = false;
+            let mut commands = Vec::new();
+            while let Some(command) = session.poll_command() {
+                commands.push(command);
+            }
+            for command in commands {
                 self.execute(node, command);
-                continue;
+                moved = true;
             }
-            if let Some(socket) = slot.socket
-                && let Some(frame) = session.poll_signaling_transmit(now)
+            let slot = &mut self.nodes[node];
+            if let Some(socket) = &mut slot.socket
+                && let Some(session) = &mut slot.session
             {
-                self.uploaded_bytes += frame.len();
-                self.uploads += u64::from(matches!(frame, Frame::Text(_)));
-                let delivery = Delivery::ToServer { socket, frame };
-                self.schedule_in_order(Flow::Up(socket), self.latency.relay, delivery);
-                continue;
-            }
-            if !self.pump_direct(node) {
-                let session = self.nodes[node].session.as_mut();
-                let more = session.and_then(|session| session.poll_event());
-                match more {
-                    Some(event) => self.nodes[node].events.push(event),
-                    None => return,
+                let mut frames = Vec::new();
+                let mut room = self.outstanding.saturating_sub(socket.outstanding);
+                loop {
+                    if room == 0 {
+                        socket.limited = true;
+                        break;
+                    }
+                    let Some(frame) = session.poll_signaling_transmit(now) else { break };
+                    room = room.saturating_sub(frame.len());
+                    frames.push(frame);
+                }
+                if !frames.is_empty() {
+                    self.upload(node, frames);
+                    moved = true;
                 }
             }
+            moved |= self.pump_direct(node);
+            if moved {
+                continue;
+            }
+            // Transmits can make events: an end of an emit to a v0 peer, for one.
+            let slot = &mut self.nodes[node];
+            let Some(session) = &mut slot.session else { break };
+            match session.poll_event() {
+                Some(event) => slot.events.push(event),
+                None => {
+                    let due = session.poll_timeout();
+                    slot.due =
+                        due.map(|at| Time::ZERO + (at - Time::ZERO).saturating_sub(slot.skew));
+                    break;
+                }
+            }
+        }
+        let slot = &mut self.nodes[node];
+        if slot.events.len() > told {
+            if !std::mem::replace(&mut slot.noisy, true) {
+                self.noisy.push_back(super::Node(node));
+            }
+            self.note_events(node, told);
         }
     }
 
     fn pump_direct(&mut self, node: usize) -> bool {
         let mut moved = false;
-        for connection in self.nodes[node].connections.clone() {
-            let from = (node, connection);
-            let Some(to) = self.broker.other_end(from) else { continue };
-            while self.outstanding.get(&from).is_none_or(|bytes| *bytes < DIRECT_OUTSTANDING) {
-                let Some(session) = &mut self.nodes[node].session else { break };
-                let Some(frame) = session.poll_direct_transmit(connection, self.now) else { break };
+        let mut index = 0;
+        while let Some(connection) = self.nodes[node].connections.get_mut(index) {
+            index += 1;
+            if connection.other.is_none() {
+                continue;
+            }
+            let end = (node, connection.id);
+            loop {
+                let slot = &mut self.nodes[node];
+                let now = self.now + slot.skew;
+                let (Some(session), Some(connection)) =
+                    (&mut slot.session, slot.connections.get_mut(index - 1))
+                else {
+                    break;
+                };
+                if connection.outstanding >= self.outstanding {
+                    connection.limited = true;
+                    break;
+                }
+                let Some(frame) = session.poll_direct_transmit(end.1, now) else { break };
                 moved = true;
-                *self.outstanding.entry(from).or_default() += frame.len();
-                let delivery = Delivery::DirectFrame { from, to, frame };
-                self.schedule_in_order(Flow::Direct(from), self.latency.direct, delivery);
+                self.send_direct(end, frame);
             }
         }
         moved
     }
 
-    pub(super) fn execute(&mut self, node: usize, command: Command) {
-        match command {
-            Command::ConnectSignaling => {
-                let up = self.server.is_some() && self.nodes[node].reachable;
-                let delivery = if up {
-                    Delivery::SignalingOpen { node }
-                } else {
-                    Delivery::SignalingFailed { node }
-                };
-                self.schedule(self.latency.relay * 2, delivery);
+    pub(super) fn has_room(&self, (node, connection): End) -> bool {
+        let connection = self.nodes[node].connection(connection);
+        connection.is_some_and(|connection| {
+            connection.other.is_some() && connection.outstanding < self.outstanding
+        })
+    }
+
+    pub(super) fn send_direct(&mut self, from: End, frame: Frame) {
+        let Some(connection) =
+            self.nodes[from.0].connections.iter_mut().find(|connection| connection.id == from.1)
+        else {
+            return;
+        };
+        let Some(to) = connection.other else { return };
+        connection.outstanding += frame.len();
+        let conditions = &self.pairs[from.0][to.0].conditions;
+        let mut delay = self.latency.direct;
+        if self.dice.happens(conditions.loss) {
+            self.effects.change(Fault::Loss);
+            delay += (self.latency.direct + conditions.delay) * 2 + REPAIR;
+        }
+        let at = connection.hop.send(
+            self.now,
+            delay,
+            conditions,
+            frame.len(),
+            &mut self.dice,
+            &mut self.effects,
+        );
+        if self.is_recording() {
+            let text = describe(&frame);
+            let what = What::Sent { to: Place::Node(to.0), arrives: Some(at), direct: true, text };
+            self.note(Place::Node(from.0), || what);
+        }
+        self.schedule_at(at, Delivery::DirectFrame { from, to, frame });
+    }
+
+    /// Sends frames from a node to the hub.
+    pub(super) fn upload(&mut self, node: usize, frames: Vec<Frame>) {
+        let slot = &mut self.nodes[node];
+        let Some(socket) = &mut slot.socket else { return };
+        let texts = frames.iter().filter(|frame| matches!(frame, Frame::Text(_)));
+        self.uploads += texts.count() as u64;
+        let len = frames.iter().map(Frame::len).sum();
+        self.uploaded_bytes += len;
+        socket.outstanding += len;
+        let delay = self.latency.relay;
+        let id = socket.id;
+        let at =
+            socket.up.send(self.now, delay, &slot.relay, len, &mut self.dice, &mut self.effects);
+        if self.is_recording() {
+            for frame in &frames {
+                let text = describe(frame);
+                let what = What::Sent { to: Place::Hub, arrives: Some(at), direct: false, text };
+                self.note(Place::Node(node), || what);
             }
-            Command::CloseSignaling => {
-                if let Some(socket) = self.nodes[node].socket.take() {
-                    let departure = Departure::Lost;
-                    let seen = Delivery::ServerSeesClose { socket, departure };
-                    self.schedule_in_order(Flow::Up(socket), self.latency.relay, seen);
+        }
+        self.schedule_at(at, Delivery::ToServer { socket: id, frames });
+    }
+
+    pub(super) fn send_from_server(&mut self, outputs: Vec<ServerOutput>) {
+        for output in outputs {
+            let (ServerOutput::Send { socket, .. } | ServerOutput::Close(socket)) = &output;
+            let socket = *socket;
+            let owner = self.owner(socket);
+            let live = owner.filter(|node| self.nodes[*node].socket_id() == Some(socket));
+            let Some(node) = live else { continue };
+            match output {
+                ServerOutput::Send { kind, packet, .. } => {
+                    self.download(node, socket, kind, packet);
+                }
+                ServerOutput::Close(_) => {
+                    let slot = &mut self.nodes[node];
+                    let Some(end) = &mut slot.socket else { continue };
+                    let at = end.down.send(
+                        self.now,
+                        self.latency.relay,
+                        &slot.relay,
+                        0,
+                        &mut self.dice,
+                        &mut self.effects,
+                    );
+                    self.schedule_at(at, Delivery::SignalingClosed { node, socket });
                 }
             }
+        }
+        let omitted = self.server.as_mut().map(|server| std::mem::take(&mut server.omitted));
+        for (socket, peer) in omitted.unwrap_or_default() {
+            let lag = self.dice.span(ROSTER_LAG);
+            self.effects.change(Fault::RosterOmission);
+            self.schedule(lag, Delivery::TellMember { socket, peer });
+        }
+        let repeated = self.server.as_mut().map(|server| std::mem::take(&mut server.repeated));
+        for _ in 0..repeated.unwrap_or_default() {
+            self.effects.change(Fault::RosterRepeat);
+        }
+    }
+
+    /// Sends a packet from the hub to a node, or loses, doubles or delays it, as its kind allows.
+    fn download(&mut self, node: usize, socket: SocketId, kind: Kind, packet: Packet) {
+        let slot = &mut self.nodes[node];
+        let Some(end) = &mut slot.socket else { return };
+        let (conditions, signals) = (slot.relay, self.signal_faults);
+        let dice = &mut self.dice;
+        let mut extra = None;
+        let mut again = None;
+        let mut lost = false;
+        match kind {
+            Kind::Envelope => {
+                if dice.happens(conditions.loss) {
+                    self.effects.change(Fault::Loss);
+                    lost = true;
+                } else if dice.happens(conditions.duplicate) {
+                    self.effects.change(Fault::Duplication);
+                    again = Some(dice.span(DISORDER));
+                } else if dice.happens(conditions.reorder) {
+                    self.effects.change(Fault::Reordering);
+                    extra = Some(dice.span(DISORDER));
+                }
+            }
+            Kind::Offer | Kind::Signal => {
+                let (chance, fault) = if kind == Kind::Offer {
+                    (signals.lose_offer, Fault::OfferLost)
+                } else {
+                    (signals.lose_answer, Fault::AnswerLost)
+                };
+                if dice.happens(chance) {
+                    self.effects.change(fault);
+                    lost = true;
+                } else if dice.happens(signals.duplicate) {
+                    self.effects.change(Fault::SignalTwice);
+                    again = Some(dice.span(SIGNAL_LATENESS));
+                } else if dice.happens(signals.late) {
+                    self.effects.change(Fault::SignalLate);
+                    extra = Some(dice.span(SIGNAL_LATENESS));
+                }
+            }
+            Kind::Other => {}
+        }
+        let arrives = (!lost).then(|| {
+            let len = packet.wire_len();
+            let delay = self.latency.relay;
+            match extra {
+                // Beside the queue: what comes later overtakes it.
+                Some(extra) => {
+                    let mut aside = end.down;
+                    aside.send(self.now, delay, &conditions, len, dice, &mut self.effects) + extra
+                }
+                None => end.down.send(self.now, delay, &conditions, len, dice, &mut self.effects),
+            }
+        });
+        if self.is_recording() {
+            for frame in packet.frames() {
+                let text = describe(&frame);
+                let what = What::Sent { to: Place::Node(node), arrives, direct: false, text };
+                self.note(Place::Hub, || what);
+            }
+        }
+        let Some(at) = arrives else { return };
+        if kind != Kind::Envelope && (extra.is_some() || again.is_some()) {
+            let repeated = at + again.unwrap_or_default();
+            self.late_until = self.late_until.max(repeated + self.latency.relay * 2);
+        }
+        if let Some(after) = again {
+            let packet = packet.clone();
+            self.schedule_at(at + after, Delivery::ToNode { node, socket, packet });
+        }
+        self.schedule_at(at, Delivery::ToNode { node, socket, packet });
+    }
+
+    fn execute(&mut self, node: usize, command: Command) {
+        match command {
+            Command::ConnectSignaling => self.connect_signaling(node),
+            Command::CloseSignaling => self.close_signaling(node),
             Command::Direct(command) => self.execute_direct(node, command),
             _ => {}
         }
+    }
+
+    pub(super) fn connect_signaling(&mut self, node: usize) {
+        let slot = &self.nodes[node];
+        let up = self.server.is_some() && slot.reachable && !slot.mute;
+        let delivery =
+            if up { Delivery::SignalingOpen { node } } else { Delivery::SignalingFailed { node } };
+        self.schedule(self.latency.relay * 2, delivery);
+    }
+
+    pub(super) fn close_signaling(&mut self, node: usize) {
+        self.schedule_end_of_socket(node);
+        self.nodes[node].socket = None;
+    }
+
+    /// The server sees the end of a node's socket after all that was sent on it.
+    pub(super) fn schedule_end_of_socket(&mut self, node: usize) {
+        let Some(socket) = &mut self.nodes[node].socket else { return };
+        let at = socket.up.send(
+            self.now,
+            self.latency.relay,
+            &Conditions::default(),
+            0,
+            &mut self.dice,
+            &mut self.effects,
+        );
+        let (socket, departure) = (socket.id, Departure::Lost);
+        self.schedule_at(at, Delivery::ServerSeesClose { socket, departure });
     }
 
     fn execute_direct(&mut self, node: usize, command: DirectCommand) {
         match command {
             DirectCommand::Offer { connection, .. } => {
                 let end = (node, connection);
-                self.nodes[node].connections.insert(connection);
+                self.begin(end);
                 let signal = Signal::Offer(self.broker.describe(end));
                 self.schedule(Duration::ZERO, Delivery::DirectSignal { end, signal });
             }
             DirectCommand::Answer { connection, sdp, .. } => {
                 let end = (node, connection);
-                self.nodes[node].connections.insert(connection);
+                self.begin(end);
                 if self.broker.answer(end, &sdp) {
                     let signal = Signal::Answer(self.broker.describe(end));
                     self.schedule(Duration::ZERO, Delivery::DirectSignal { end, signal });
@@ -147,142 +595,81 @@ impl Mesh {
                 }
             }
             DirectCommand::Signal { connection, signal: Signal::Answer(sdp) } => {
-                let end = (node, connection);
-                let Some(other) = self.broker.complete(end, &sdp) else { return };
-                if !self.blocked.contains(&(end.0, other.0)) {
-                    let round_trip = self.latency.direct * 2;
-                    self.schedule(round_trip, Delivery::DirectOpen { end });
-                    self.schedule(round_trip, Delivery::DirectOpen { end: other });
-                }
+                self.complete((node, connection), &sdp);
             }
-            DirectCommand::Close { connection } => {
-                let end = (node, connection);
-                self.nodes[node].connections.remove(&connection);
-                self.outstanding.remove(&end);
-                if let Some(other) = self.broker.close(end)
-                    && !self.is_silent(end, other)
-                {
-                    let delivery = Delivery::DirectClosed { end: other };
-                    self.schedule_in_order(Flow::Direct(end), self.latency.direct, delivery);
-                }
-            }
+            DirectCommand::Close { connection } => self.close_direct_end((node, connection)),
             DirectCommand::Signal { .. } | _ => {}
         }
     }
 
-    pub(super) fn deliver(&mut self, delivery: Delivery) {
-        let now = self.now;
-        match delivery {
-            Delivery::ToServer { socket, frame } => {
-                if let Some(server) = &mut self.server {
-                    let outputs = server.receive(socket, frame, now);
-                    self.send_from_server(outputs);
-                }
-            }
-            Delivery::ToNode { node, socket, frame } => {
-                if self.nodes[node].socket == Some(socket) {
-                    self.tell(node, |session| session.handle_signaling_frame(frame, now));
-                }
-            }
-            Delivery::SignalingOpen { node } => self.open_socket(node),
-            Delivery::SignalingFailed { node } => {
-                let error = "the server is not there".to_owned();
-                self.tell(node, |session| session.handle_signaling_closed(error, now));
-            }
-            Delivery::SignalingClosed { node, socket } => {
-                if self.nodes[node].socket == Some(socket) {
-                    self.nodes[node].socket = None;
-                    let error = "the server closed the socket".to_owned();
-                    self.tell(node, |session| session.handle_signaling_closed(error, now));
-                }
-            }
-            Delivery::ServerSeesClose { socket, departure } => {
-                if let Some(server) = &mut self.server {
-                    let outputs = server.disconnect(socket, departure, now);
-                    self.send_from_server(outputs);
-                }
-            }
-            Delivery::DirectSignal { end: (node, connection), signal } => {
-                self.tell(node, |session| session.handle_direct_signal(connection, &signal, now));
-            }
-            Delivery::DirectOpen { end: (node, connection) } => {
-                if self.broker.other_end((node, connection)).is_some() {
-                    self.tell(node, |session| {
-                        session.handle_direct_open(connection, DIRECT_MAX_MESSAGE, now);
-                    });
-                }
-            }
-            Delivery::DirectFrame { from, to, frame } => {
-                if self.is_silent(from, to) {
-                    // It stays in the sender's buffer, and is sent again should the path heal.
-                    self.held.push_back((from, to, frame));
-                    return;
-                }
-                if let Some(bytes) = self.outstanding.get_mut(&from) {
-                    *bytes = bytes.saturating_sub(frame.len());
-                }
-                if self.broker.other_end(from) == Some(to) {
-                    let (node, connection) = to;
-                    self.tell(node, |session| session.handle_direct_frame(connection, frame, now));
-                }
-            }
-            Delivery::DirectClosed { end: (node, connection) } => {
-                self.nodes[node].connections.remove(&connection);
-                self.outstanding.remove(&(node, connection));
-                let error = "the connection was closed".to_owned();
-                self.tell(node, |session| session.handle_direct_closed(connection, error, now));
-            }
+    fn begin(&mut self, end: End) {
+        let slot = &mut self.nodes[end.0];
+        slot.connections.push(Connection::new(end.1));
+        slot.attempts += 1;
+        if self.dice.happens(self.signal_faults.stray_candidate) {
+            self.effects.strike(Fault::CandidateEarly);
+            self.schedule(Duration::ZERO, Delivery::DirectSignal { end, signal: candidate() });
         }
     }
 
-    fn tell(&mut self, node: usize, act: impl FnOnce(&mut Session)) {
-        if let Some(session) = &mut self.nodes[node].session {
-            act(session);
+    pub(super) fn complete(&mut self, end: End, answer: &str) {
+        let Some(other) = self.broker.complete(end, answer) else { return };
+        for (end, other) in [(end, other), (other, end)] {
+            if let Some(connection) = self.nodes[end.0].connection_mut(end.1) {
+                connection.other = Some(other);
+            }
+        }
+        if self.pairs[end.0][other.0].blocked {
+            self.effects.change(Fault::UpgradeFails);
+            return;
+        }
+        let round_trip = self.latency.direct * 2;
+        self.schedule(round_trip, Delivery::DirectOpen { end });
+        self.schedule(round_trip, Delivery::DirectOpen { end: other });
+        if let Some(after) = self.pairs[end.0][other.0].flap {
+            self.schedule(round_trip + after, Delivery::Flap { end });
         }
     }
 
-    fn open_socket(&mut self, node: usize) {
-        let now = self.now;
-        let Some(server) = self.server.as_mut().filter(|_| self.nodes[node].reachable) else {
-            return self.deliver(Delivery::SignalingFailed { node });
+    /// A node is done with a direct connection.
+    fn close_direct_end(&mut self, end: End) {
+        let slot = &mut self.nodes[end.0];
+        let Some(index) = slot.connections.iter().position(|connection| connection.id == end.1)
+        else {
+            return;
         };
-        let socket = self.next_socket;
-        self.next_socket += 1;
-        server.open(socket);
-        self.nodes[node].socket = Some(socket);
-        self.tell(node, |session| session.handle_signaling_open(now));
-    }
-
-    /// The node's end of a socket breaks.
-    pub(super) fn close_socket(&mut self, node: usize) {
-        let now = self.now;
-        if self.nodes[node].socket.take().is_some() {
-            let error = "the socket broke".to_owned();
-            self.tell(node, |session| session.handle_signaling_closed(error, now));
+        let mut connection = slot.connections.remove(index);
+        if connection.outstanding > 0 {
+            self.effects.change(Fault::CloseQueued);
+        }
+        if self.dice.happens(self.signal_faults.stray_candidate) {
+            self.effects.strike(Fault::CandidateLate);
+            self.schedule(Duration::ZERO, Delivery::DirectSignal { end, signal: candidate() });
+        }
+        let Some(other) = self.broker.close(end) else { return };
+        if let Some(far) = self.nodes[other.0].connection_mut(other.1) {
+            far.other = None;
+        }
+        if self.pairs[end.0][other.0].silent.is_none() {
+            let at = connection.hop.send(
+                self.now,
+                self.latency.direct,
+                &Conditions::default(),
+                0,
+                &mut self.dice,
+                &mut self.effects,
+            );
+            self.schedule_at(at, Delivery::DirectClosed { end: other });
         }
     }
+}
 
-    pub(super) fn send_from_server(&mut self, outputs: Vec<ServerOutput>) {
-        for output in outputs {
-            let (ServerOutput::Send(socket, _) | ServerOutput::Close(socket)) = &output;
-            let socket = *socket;
-            let owner = self.nodes.iter().position(|slot| slot.socket == Some(socket));
-            let Some(node) = owner else { continue };
-            let delivery = match output {
-                ServerOutput::Send(_, frame) => Delivery::ToNode { node, socket, frame },
-                ServerOutput::Close(_) => Delivery::SignalingClosed { node, socket },
-            };
-            self.schedule_in_order(Flow::Down(socket), self.latency.relay, delivery);
-        }
-    }
-
-    pub(super) fn ends_between(&self, a: Node, b: Node) -> Vec<End> {
-        let ends = self.broker.ends_of(a.0).into_iter();
-        let pairs = ends.filter_map(|end| Some((end, self.broker.other_end(end)?)));
-        pairs.filter(|(_, other)| other.0 == b.0).flat_map(|(end, other)| [end, other]).collect()
-    }
-
-    fn is_silent(&self, from: End, to: End) -> bool {
-        self.silent.contains(&(from.0, to.0))
-    }
+/// A candidate that belongs to nothing.
+fn candidate() -> Signal {
+    Signal::Candidate(IceCandidate {
+        candidate: "candidate:1 1 udp 1 192.0.2.1 9 typ host".to_owned(),
+        sdp_mid: None,
+        sdp_mline_index: None,
+        username_fragment: None,
+    })
 }

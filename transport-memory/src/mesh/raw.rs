@@ -1,0 +1,114 @@
+//! Nodes without a session: whoever says what it likes, to the hub and over direct connections.
+
+use socketio_p2p_core::{ConnectionId, Frame};
+
+use super::wire::{Connection, Delivery};
+use super::{Mesh, Node};
+
+/// What a raw node has got.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RawInput {
+    /// Its socket to the hub is open.
+    Open,
+    /// A frame of the hub.
+    Frame(Frame),
+    /// Its socket to the hub is over, or could not be opened.
+    Closed,
+    /// A direct connection of its is open.
+    DirectOpen(ConnectionId),
+    /// A frame on a direct connection.
+    DirectFrame(ConnectionId, Frame),
+    /// A direct connection is over.
+    DirectClosed(ConnectionId),
+}
+
+impl Mesh {
+    /// Adds a node without a session: it does nothing but what the `raw_*` methods say.
+    pub fn add_raw(&mut self) -> Node {
+        let node = self.add_slot();
+        self.nodes[node.0].raw = Some(Vec::new());
+        node
+    }
+
+    /// Opens a socket from a raw node to the hub. [`RawInput::Open`] or [`RawInput::Closed`] follows.
+    pub fn raw_connect(&mut self, node: Node) {
+        self.connect_signaling(node.0);
+    }
+
+    /// Closes a raw node's socket.
+    pub fn raw_disconnect(&mut self, node: Node) {
+        self.close_signaling(node.0);
+    }
+
+    /// Sends frames to the hub, whatever is in them.
+    pub fn raw_send(&mut self, node: Node, frames: Vec<Frame>) {
+        self.upload(node.0, frames);
+    }
+
+    /// Describes a new direct connection, as for an offer.
+    pub fn raw_offer(&mut self, node: Node) -> (ConnectionId, String) {
+        let connection = self.raw_connection(node);
+        (connection, self.broker.describe((node.0, connection)))
+    }
+
+    /// Describes a new direct connection as the answer to an offer; `None` when nobody made that offer.
+    pub fn raw_answer(&mut self, node: Node, offer: &str) -> Option<(ConnectionId, String)> {
+        let connection = self.raw_connection(node);
+        let end = (node.0, connection);
+        self.broker.answer(end, offer).then(|| (connection, self.broker.describe(end)))
+    }
+
+    /// Takes an answer to an offer of the node's.
+    pub fn raw_complete(&mut self, node: Node, connection: ConnectionId, answer: &str) {
+        self.complete((node.0, connection), answer);
+    }
+
+    /// Sends a frame on a direct connection. `false`: there is no room, or no such connection.
+    pub fn raw_send_direct(&mut self, node: Node, connection: ConnectionId, frame: Frame) -> bool {
+        self.has_room((node.0, connection)) && {
+            self.send_direct((node.0, connection), frame);
+            true
+        }
+    }
+
+    /// Takes what a raw node has got so far.
+    pub fn take_raw(&mut self, node: Node) -> Vec<RawInput> {
+        self.nodes[node.0].raw.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    pub(super) fn tell_raw(&mut self, node: usize, input: RawInput) {
+        if let Some(inputs) = &mut self.nodes[node].raw {
+            inputs.push(input);
+        }
+    }
+
+    fn raw_connection(&mut self, node: Node) -> ConnectionId {
+        let slot = &mut self.nodes[node.0];
+        let id = ConnectionId::from_u64(slot.next_raw_connection);
+        slot.next_raw_connection += 1;
+        slot.connections.push(Connection::new(id));
+        id
+    }
+}
+
+impl Delivery {
+    /// What it is to a raw node.
+    pub(super) fn into_raw(self) -> Vec<RawInput> {
+        match self {
+            Self::ToNode { packet, .. } => packet.frames().map(RawInput::Frame).collect(),
+            Self::SignalingOpen { .. } => vec![RawInput::Open],
+            Self::SignalingFailed { .. } | Self::SignalingClosed { .. } => vec![RawInput::Closed],
+            Self::DirectOpen { end } => vec![RawInput::DirectOpen(end.1)],
+            Self::DirectFrame { to, frame, .. } => vec![RawInput::DirectFrame(to.1, frame)],
+            Self::DirectClosed { end } => vec![RawInput::DirectClosed(end.1)],
+            Self::DirectSignal { .. }
+            | Self::ToServer { .. }
+            | Self::ServerSeesClose { .. }
+            | Self::PingTimeout { .. }
+            | Self::Flap { .. }
+            | Self::TakeInput { .. }
+            | Self::TellMember { .. } => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,534 @@
+//! Scenarios from seeds.
+
+use std::time::Duration;
+
+use super::Profile;
+use super::scenario::{Action, Attack, MAX_PEERS, Manner, PolicyName, Scenario, Settings, Timed};
+use crate::dice::Dice;
+use crate::mesh::{Conditions, RosterFaults, SignalFaults};
+
+/// A window in which nobody is given up.
+const FOREVER: Duration = Duration::from_secs(3600);
+
+/// One fault, as a generator adds it.
+type Recipe = fn(&mut Plan);
+
+impl Scenario {
+    /// The scenario of a seed: the same seed, profile and number of peers (2 to 16; others count as the
+    /// nearest) give the same.
+    #[must_use]
+    pub fn generate(seed: u64, profile: Profile, peers: usize) -> Self {
+        let mut dice = Dice::for_purpose(seed, 11);
+        let settings = settings(&mut dice, profile, peers.clamp(2, MAX_PEERS));
+        let mut plan = Plan { dice, settings, actions: Vec::new(), end: 0 };
+        plan.end = plan.in_silences(4.0);
+        plan.traffic(profile);
+        plan.faults(profile);
+        let Plan { settings, mut actions, .. } = plan;
+        actions.sort_by_key(|timed| timed.at);
+        Self { seed, profile, settings, actions }
+    }
+}
+
+fn settings(dice: &mut Dice, profile: Profile, peers: usize) -> Settings {
+    let ms = Duration::from_millis;
+    let defaults = Settings::default();
+    let harsh = match profile {
+        Profile::Crashes | Profile::Malice => true,
+        Profile::Calm => false,
+        Profile::Lossy
+        | Profile::Partitions
+        | Profile::Hub
+        | Profile::Slow
+        | Profile::Glare
+        | Profile::Clock
+        | Profile::Mixed => dice.happens(500),
+    };
+    // Most runs are at a quarter of the default timing or faster; the proportions stay.
+    let silence = if dice.happens(125) { ms(5000) } else { ms(dice.between(600, 1400)) };
+    let window = ms(silence.as_millis() as u64 * 8 / 5);
+    let small = dice.happens(800);
+    Settings {
+        peers,
+        patient: !harsh,
+        max_peers: if dice.happens(100) { peers / 2 } else { peers.max(5) },
+        queue_bytes: if small { 1 << dice.between(11, 14) } else { defaults.queue_bytes },
+        fragment_bytes: if small { 1 << dice.between(8, 11) } else { defaults.fragment_bytes },
+        whole_bytes: if small { 1 << dice.between(9, 12) } else { defaults.whole_bytes },
+        relay_window: if small { 1 << dice.between(11, 14) } else { defaults.relay_window },
+        outstanding: if small { 1 << dice.between(11, 14) } else { 256 << 10 },
+        relay_latency: ms(dice.between(1, 40)),
+        direct_latency: ms(dice.between(1, 20)),
+        resume_window: if harsh {
+            ms(window.as_millis() as u64 * dice.between(50, 150) / 100)
+        } else {
+            FOREVER
+        },
+        hub_resume_window: if harsh { window } else { FOREVER },
+        silence,
+        ping_timeout: silence,
+    }
+}
+
+struct Plan {
+    dice: Dice,
+    settings: Settings,
+    actions: Vec<Timed>,
+    /// In milliseconds.
+    end: u64,
+}
+
+impl Plan {
+    fn in_silences(&self, factor: f64) -> u64 {
+        (self.settings.silence.as_secs_f64() * factor * 1000.0) as u64
+    }
+
+    fn push(&mut self, at: u64, action: Action) {
+        self.actions.push(Timed { at, action });
+    }
+
+    /// A time at which something happens: after everybody has met, mostly.
+    fn time(&mut self) -> u64 {
+        self.dice.between(self.end / 10, self.end)
+    }
+
+    /// When something that began then ends.
+    fn later(&mut self, at: u64, silences: f64) -> u64 {
+        let most = self.in_silences(silences).max(2);
+        at + self.dice.between(1, most)
+    }
+
+    fn node(&mut self) -> usize {
+        self.dice.roll(self.settings.peers as u64) as usize
+    }
+
+    fn two(&mut self) -> (usize, usize) {
+        let a = self.node();
+        let offset = self.dice.between(1, self.settings.peers as u64 - 1) as usize;
+        (a, (a + offset) % self.settings.peers)
+    }
+
+    fn traffic(&mut self, profile: Profile) {
+        for _ in 0..self.dice.between(26, 40) {
+            let at = self.time();
+            self.burst(at);
+        }
+        // A stream under whatever happens.
+        let (node, to) = self.two();
+        let every = (self.end / 12).max(1);
+        for turn in 0..12 {
+            self.push(
+                turn * every,
+                Action::Emit { node, to: Some(to), count: 1, size: 0, how: Manner::Event },
+            );
+        }
+        let changes = if profile == Profile::Calm { 4 } else { self.dice.roll(3) };
+        for _ in 0..changes {
+            let (at, node) = (self.time(), self.node());
+            let policy = self
+                .dice
+                .pick(&[
+                    PolicyName::Automatic,
+                    PolicyName::Manual,
+                    PolicyName::RelayOnly,
+                    PolicyName::DirectOnly,
+                ])
+                .unwrap_or(PolicyName::Automatic);
+            self.push(at, Action::Policy { node, policy });
+            if policy != PolicyName::Automatic {
+                let until = self.later(at, 1.0);
+                let policy = PolicyName::Automatic;
+                let back = if self.dice.happens(500) {
+                    Action::Policy { node, policy }
+                } else {
+                    Action::Upgrade { node, to: None }
+                };
+                self.push(until, back);
+            }
+        }
+    }
+
+    fn burst(&mut self, at: u64) {
+        let (node, other) = self.two();
+        let to = self.dice.happens(600).then_some(other);
+        let how = match self.dice.roll(20) {
+            0 | 1 => Manner::Question,
+            2 => Manner::Volatile,
+            3 => Manner::Bulk,
+            _ => Manner::Event,
+        };
+        let size = if self.dice.happens(80) { self.blob() } else { 0 };
+        let count = if size > 0 { 1 } else { self.dice.between(1, 3) as u32 };
+        self.push(at, Action::Emit { node, to, count, size, how });
+    }
+
+    /// A blob that travels in a few pieces, mostly.
+    fn blob(&mut self) -> u32 {
+        let piece = self.settings.fragment_bytes as u64;
+        let most = if self.dice.happens(200) { piece * 8 } else { piece * 3 };
+        self.dice.between(1, most.min(100_000)) as u32
+    }
+
+    fn faults(&mut self, profile: Profile) {
+        let recipes: &[Recipe] = match profile {
+            Profile::Calm => &[],
+            Profile::Lossy => &[
+                Self::bad_relay,
+                Self::bad_relay,
+                Self::bad_direct,
+                Self::bad_direct,
+                Self::narrow,
+            ],
+            Profile::Partitions => &[Self::partition, Self::cut, Self::silence, Self::mute],
+            Profile::Crashes => &[Self::crash, Self::crash, Self::leave, Self::drop_signaling],
+            Profile::Hub => &[
+                Self::hub_crash,
+                Self::drop_signaling,
+                Self::unreachable,
+                Self::rosters,
+                Self::mute,
+            ],
+            Profile::Slow => &[
+                Self::slow,
+                Self::slow,
+                Self::freeze,
+                Self::narrow,
+                Self::blobs,
+                Self::close_in_blob,
+            ],
+            Profile::Glare => &[
+                Self::glare,
+                Self::glare,
+                Self::signals,
+                Self::block,
+                Self::flap,
+                Self::close_in_blob,
+                Self::close_direct,
+            ],
+            Profile::Malice => {
+                &[Self::attack, Self::attack, Self::attack, Self::attack, Self::close_direct]
+            }
+            Profile::Clock => &[Self::jump, Self::jump_node, Self::close_direct, Self::bad_relay],
+            Profile::Mixed => &[
+                Self::bad_relay,
+                Self::bad_direct,
+                Self::narrow,
+                Self::partition,
+                Self::cut,
+                Self::silence,
+                Self::mute,
+                Self::hub_crash,
+                Self::drop_signaling,
+                Self::unreachable,
+                Self::rosters,
+                Self::slow,
+                Self::freeze,
+                Self::blobs,
+                Self::glare,
+                Self::signals,
+                Self::block,
+                Self::flap,
+                Self::close_in_blob,
+                Self::close_direct,
+                Self::jump,
+                Self::jump_node,
+            ],
+        };
+        let most = if profile == Profile::Mixed { 8 } else { recipes.len() as u64 + 2 };
+        let times = if recipes.is_empty() { 0 } else { self.dice.between(3, most) };
+        for _ in 0..times {
+            if let Some(recipe) = self.dice.pick(recipes) {
+                recipe(self);
+            }
+        }
+        if profile == Profile::Mixed && !self.settings.patient {
+            for recipe in [Self::crash, Self::leave, Self::attack] {
+                if self.dice.happens(400) {
+                    recipe(self);
+                }
+            }
+        }
+    }
+
+    fn chance(&mut self) -> u16 {
+        self.dice.between(20, 300) as u16
+    }
+
+    fn millis(&mut self, most: u64) -> Duration {
+        Duration::from_millis(self.dice.between(1, most))
+    }
+
+    fn bad_relay(&mut self) {
+        let (at, node) = (self.time(), self.node());
+        let mut conditions = Conditions::default();
+        match self.dice.roll(5) {
+            0 => conditions.loss = self.chance(),
+            1 => conditions.duplicate = self.chance(),
+            2 => conditions.reorder = self.chance(),
+            3 => conditions.delay = self.millis(300),
+            _ => {
+                conditions.jitter = self.millis(100);
+                conditions.loss = self.chance();
+                conditions.reorder = self.chance();
+                conditions.duplicate = self.chance();
+            }
+        }
+        self.push(at, Action::RelayPath { node, conditions });
+        // The relay matters when events take it.
+        if self.dice.happens(700) {
+            let policy = PolicyName::RelayOnly;
+            self.push(at, Action::Policy { node, policy });
+            for _ in 0..3 {
+                let time = self.later(at, 1.0);
+                self.burst(time);
+            }
+            let until = self.later(at, 2.0);
+            let policy = PolicyName::Automatic;
+            self.push(until, Action::Policy { node, policy });
+        }
+        let until = self.later(at, 3.0);
+        self.push(until, Action::RelayPath { node, conditions: Conditions::default() });
+    }
+
+    fn bad_direct(&mut self) {
+        let at = self.time();
+        let (from, to) = self.two();
+        let mut conditions = Conditions::default();
+        match self.dice.roll(3) {
+            0 => conditions.loss = self.chance(),
+            1 => conditions.delay = self.millis(200),
+            _ => {
+                conditions.jitter = self.millis(100);
+                conditions.loss = self.chance();
+            }
+        }
+        self.push(at, Action::DirectPath { from, to, conditions });
+        let until = self.later(at, 3.0);
+        self.push(until, Action::DirectPath { from, to, conditions: Conditions::default() });
+    }
+
+    fn narrow(&mut self) {
+        let at = self.time();
+        let (from, to) = self.two();
+        // What is under way takes a while, not for ever.
+        let bytes = self.settings.outstanding as u64;
+        let rate = self.dice.between(bytes / 3, bytes * 4) as u32;
+        let conditions = Conditions { rate, ..Conditions::default() };
+        let until = self.later(at, 1.5);
+        if self.dice.happens(300) {
+            self.push(at, Action::RelayPath { node: from, conditions });
+            self.push(until, Action::RelayPath { node: from, conditions: Conditions::default() });
+        } else {
+            self.push(at, Action::DirectPath { from, to, conditions });
+            self.push(until, Action::DirectPath { from, to, conditions: Conditions::default() });
+        }
+        for _ in 0..2 {
+            let time = self.dice.between(at, until);
+            let size = self.blob();
+            self.push(
+                time,
+                Action::Emit { node: from, to: Some(to), count: 1, size, how: Manner::Event },
+            );
+        }
+    }
+
+    fn partition(&mut self) {
+        let at = self.time();
+        let size = self.dice.between(1, self.settings.peers as u64 - 1) as usize;
+        let first = self.node();
+        let peers = self.settings.peers;
+        let island = (0..size).map(|offset| (first + offset) % peers).collect();
+        self.push(at, Action::Partition { island });
+        let time = self.dice.between(at, at + self.settings.silence.as_millis() as u64);
+        self.burst(time);
+        let until = self.later(at, 2.5);
+        self.push(until, Action::Heal);
+    }
+
+    fn cut(&mut self) {
+        let at = self.time();
+        let (from, to) = self.two();
+        self.push(at, Action::Cut { from, to, on: true });
+        self.burst(at + 1);
+        let until = self.later(at, 2.5);
+        self.push(until, Action::Cut { from, to, on: false });
+    }
+
+    fn silence(&mut self) {
+        let at = self.time();
+        let (a, b) = self.two();
+        self.push(at, Action::Silence { a, b, on: true });
+        self.push(at, Action::Emit { node: a, to: Some(b), count: 2, size: 0, how: Manner::Event });
+        let until = self.later(at, 2.5);
+        self.push(until, Action::Silence { a, b, on: false });
+    }
+
+    fn mute(&mut self) {
+        let (at, node) = (self.time(), self.node());
+        self.push(at, Action::Mute { node, on: true });
+        self.burst(at + 1);
+        let until = self.later(at, 2.0);
+        self.push(until, Action::Mute { node, on: false });
+    }
+
+    fn crash(&mut self) {
+        let (at, node) = (self.time(), self.node());
+        if self.dice.happens(700) {
+            self.push(at, Action::Emit { node, to: None, count: 1, size: 0, how: Manner::Event });
+            let to = Some(node);
+            let from = (node + 1) % self.settings.peers;
+            self.push(at, Action::Emit { node: from, to, count: 2, size: 0, how: Manner::Event });
+        }
+        self.push(at, Action::Crash { node });
+        let until = self.later(at, 1.5);
+        self.push(until, Action::Restart { node });
+    }
+
+    fn leave(&mut self) {
+        let (at, node) = (self.time(), self.node());
+        self.push(at, Action::Emit { node, to: None, count: 2, size: 0, how: Manner::Event });
+        self.push(at, Action::Close { node });
+        let until = self.later(at, 2.0);
+        self.push(until, Action::Restart { node });
+    }
+
+    fn hub_crash(&mut self) {
+        let at = self.time();
+        self.push(at, Action::HubStop);
+        self.burst(at + 1);
+        let until = self.later(at, 1.5);
+        self.push(until, Action::HubStart);
+    }
+
+    fn drop_signaling(&mut self) {
+        let (at, node) = (self.time(), self.node());
+        self.push(at, Action::Drop { node });
+    }
+
+    fn unreachable(&mut self) {
+        let (at, node) = (self.time(), self.node());
+        self.push(at, Action::Reach { node, on: false });
+        let until = self.later(at, 2.0);
+        self.push(until, Action::Reach { node, on: true });
+    }
+
+    fn rosters(&mut self) {
+        let (repeat, omit) = (self.chance() * 2, self.chance() * 2);
+        self.push(0, Action::Rosters { faults: RosterFaults { repeat, omit } });
+        self.drop_signaling();
+    }
+
+    fn slow(&mut self) {
+        let at = self.time();
+        let (node, from) = self.two();
+        let pause = self.dice.between(5, 60);
+        self.push(at, Action::Pace { node, pause });
+        let count = self.dice.between(3, 12) as u32;
+        let size = self.blob();
+        let how = if self.dice.happens(300) { Manner::Bulk } else { Manner::Event };
+        self.push(at, Action::Emit { node: from, to: Some(node), count, size, how });
+        let until = self.later(at, 1.5);
+        self.push(until, Action::Pace { node, pause: 0 });
+    }
+
+    fn freeze(&mut self) {
+        let at = self.time();
+        let (node, from) = self.two();
+        self.push(at, Action::Freeze { node, on: true });
+        let (count, size) = (self.dice.between(2, 6) as u32, self.blob());
+        self.push(at, Action::Emit { node: from, to: Some(node), count, size, how: Manner::Event });
+        let until = self.later(at, 2.0);
+        self.push(until, Action::Freeze { node, on: false });
+    }
+
+    fn blobs(&mut self) {
+        let at = self.time();
+        let (node, to) = self.two();
+        let (count, size) = (self.dice.between(2, 8) as u32, self.blob());
+        let how = if self.dice.happens(500) { Manner::Bulk } else { Manner::Event };
+        self.push(at, Action::Emit { node, to: Some(to), count, size, how });
+        self.push(at, Action::Emit { node, to: Some(to), count: 2, size: 0, how: Manner::Event });
+    }
+
+    fn glare(&mut self) {
+        let at = self.time();
+        let (a, b) = self.two();
+        self.push(at, Action::Glare { a, b });
+    }
+
+    fn signals(&mut self) {
+        let mut faults = SignalFaults::default();
+        match self.dice.roll(5) {
+            0 => faults.lose_offer = 500,
+            1 => faults.lose_answer = 500,
+            2 => faults.duplicate = 700,
+            3 => faults.late = 700,
+            _ => faults.stray_candidate = 700,
+        }
+        let at = if self.dice.happens(500) { 0 } else { self.time() };
+        self.push(at, Action::Signals { faults });
+        let (time, (a, b)) = (self.later(at, 0.3), self.two());
+        self.push(time, Action::Glare { a, b });
+        let until = self.later(at, 3.0);
+        self.push(until, Action::Signals { faults: SignalFaults::default() });
+    }
+
+    fn block(&mut self) {
+        let at = if self.dice.happens(500) { 0 } else { self.time() };
+        let (a, b) = self.two();
+        self.push(at, Action::Block { a, b, on: true });
+        self.push(at, Action::CloseDirect { a, b });
+        let until = self.later(at, 3.0);
+        self.push(until, Action::Block { a, b, on: false });
+    }
+
+    fn flap(&mut self) {
+        let at = if self.dice.happens(500) { 0 } else { self.time() };
+        let (a, b) = self.two();
+        let lasts = self.dice.between(1, 150);
+        self.push(at, Action::Flap { a, b, lasts });
+        self.push(at, Action::CloseDirect { a, b });
+        self.burst(at + 1);
+        let until = self.later(at, 2.0);
+        self.push(until, Action::Flap { a, b, lasts: 0 });
+    }
+
+    fn close_in_blob(&mut self) {
+        let at = self.time();
+        let (a, b) = self.two();
+        let size = self.blob() * 2;
+        let how = if self.dice.happens(500) { Manner::Bulk } else { Manner::Event };
+        self.push(at, Action::Emit { node: a, to: Some(b), count: 2, size, how });
+        let delay = self.settings.direct_latency.as_millis() as u64;
+        let time = at + self.dice.between(0, delay);
+        self.push(time, Action::CloseDirect { a, b });
+    }
+
+    fn close_direct(&mut self) {
+        let at = self.time();
+        let (a, b) = self.two();
+        self.push(at, Action::Emit { node: a, to: None, count: 2, size: 0, how: Manner::Event });
+        self.push(at, Action::CloseDirect { a, b });
+    }
+
+    fn jump(&mut self) {
+        let at = self.time();
+        let by = if self.dice.happens(200) { 86_400_000 } else { self.dice.between(1, 20_000) };
+        self.push(at, Action::Jump { by });
+    }
+
+    fn jump_node(&mut self) {
+        let (at, node) = (self.time(), self.node());
+        let by = self.dice.between(1, 20_000);
+        self.push(at, Action::JumpNode { node, by });
+    }
+
+    fn attack(&mut self) {
+        for _ in 0..3 {
+            let (at, victim) = (self.time(), self.node());
+            let attack = self.dice.pick(&Attack::ALL).unwrap_or(Attack::Garbage);
+            let direct = self.dice.happens(500);
+            self.push(at, Action::Attack { victim, attack, direct });
+        }
+    }
+}

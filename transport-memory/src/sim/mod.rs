@@ -1,0 +1,42 @@
+//! A deterministic simulator: random scenarios with faults, judged by a reference model.
+//!
+//! A [`Scenario`] is a list of timed actions, generated from a seed, a [`Profile`] and a number of peers, or read
+//! from text. [`run`] runs it on a [`Mesh`](crate::Mesh): a hub and real sessions on a virtual clock. After each
+//! step the reference model compares what the sessions have told their applications with what the applications
+//! have done; at the end all faults stop, everything must settle, and everybody closes. The first thing that does
+//! not hold is the [`Violation`].
+//!
+//! ```
+//! use socketio_p2p_transport_memory::sim::{Profile, Scenario, run};
+//!
+//! let scenario = Scenario::generate(7, Profile::Mixed, 4);
+//! let report = run(&scenario)?;
+//! assert!(report.delivered > 0);
+//! # Ok::<(), socketio_p2p_transport_memory::sim::Violation>(())
+//! ```
+//!
+//! # What is simulated, and what is not
+//!
+//! Each path keeps the guarantees of the real one (see [`Conditions`](crate::Conditions)). Beyond that a session
+//! promises nothing, and nothing is simulated: membership messages of one hub keep their order on one socket, as
+//! TCP sees to; a hub that does not name a member tells of it later; a member that has left is not named again;
+//! what arrives is what was sent, bit for bit, except from a malicious peer, which says what it likes, to the hub
+//! and over its own connections.
+
+mod generate;
+mod mallory;
+mod model;
+mod profile;
+mod run;
+mod scenario;
+mod summary;
+mod violation;
+
+pub use profile::{Profile, UnknownProfile};
+pub use run::{Report, run, run_recorded};
+pub use scenario::{
+    Action, Attack, MAX_ACTIONS, MAX_PEERS, Manner, PolicyName, Scenario, ScenarioError, Settings,
+    Timed,
+};
+pub use summary::Summary;
+pub use violation::{Breach, Invariant, Violation};

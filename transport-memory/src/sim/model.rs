@@ -1,0 +1,780 @@
+//! The reference model: what sessions may tell their applications, given what the applications have done.
+//!
+//! It keeps the books on every emit and every peer, and is far simpler than what it judges: it knows no packets,
+//! numbers or paths' protocols, only who emitted what to whom and what came of it. Each event costs it a few
+//! comparisons, so that it can look at every one.
+
+use socketio_p2p_core::codec::Blob;
+use socketio_p2p_core::signal::Lane;
+use socketio_p2p_core::{
+    EmitError, Event, LeaveReason, Outcome, Packet, Path, PeerId, ReplyToken, Version,
+};
+
+use super::violation::{Breach, Invariant};
+
+/// What may come of emits in a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weather {
+    /// Everybody is waited for: all that was accepted arrives.
+    Patient,
+    /// Peers end and are given up: what was under way ends one way or the other.
+    Harsh,
+}
+
+/// The state of one emit for one receiver.
+#[derive(Clone, Copy, Debug)]
+struct Receipt {
+    receiver: usize,
+    /// Which life of the sender's link, and which number within it.
+    life: u32,
+    index: u32,
+    arrived: bool,
+    ended: Option<Outcome>,
+}
+
+#[derive(Debug)]
+struct Emission {
+    sender: usize,
+    lane: Lane,
+    size: usize,
+    receipts: Vec<Receipt>,
+}
+
+/// What one node believes about another, by its events.
+#[derive(Clone, Debug)]
+struct Known {
+    away: bool,
+    path: Path,
+    /// An emit was turned away in a lane and `Writable` has not come.
+    blocked: [bool; Lane::ALL.len()],
+}
+
+/// From one node to another.
+#[derive(Clone, Debug, Default)]
+struct Flow {
+    known: Option<Known>,
+    /// Which life of the link it is, from 1.
+    life: u32,
+    /// How many emits this life has taken, per lane.
+    accepted: [u32; Lane::ALL.len()],
+    /// Emits without an end, and questions without one.
+    open: u32,
+    asked: u32,
+    /// Where the receiver stands, per lane: in which life, and what comes next.
+    receiving: [(u32, u32); Lane::ALL.len()],
+}
+
+/// A question.
+#[derive(Clone, Debug)]
+struct Question {
+    number: u64,
+    /// Whether it was for all, so that a summary follows.
+    all: bool,
+    pending: Vec<usize>,
+    answered: Vec<usize>,
+    missing: Vec<usize>,
+}
+
+#[derive(Debug, Default)]
+struct View {
+    id: Option<PeerId>,
+    /// It has heard that this is its id.
+    heard: bool,
+    /// It is no session: it says what it likes.
+    raw: bool,
+    gone: bool,
+    closing: bool,
+    closed: bool,
+    /// The number of each emit, by its id.
+    emits: Vec<Option<u64>>,
+    /// The question that each emit is, by its id.
+    asked: Vec<Option<Box<Question>>>,
+    /// Questions to all without their summary.
+    summaries: u32,
+}
+
+/// What an event is to the run, beside a matter of the books.
+#[derive(Debug)]
+pub(super) enum Note {
+    Nothing,
+    /// The node has joined.
+    Joined {
+        resumed: bool,
+    },
+    /// A peer waits for the answer to its event of this number.
+    Question(ReplyToken, u64),
+    /// The path changed; and whether events were under way.
+    PathChanged {
+        mid_stream: bool,
+    },
+    /// Something of a raw node was noticed.
+    Malice,
+}
+
+#[derive(Debug)]
+pub(super) struct Model {
+    weather: Weather,
+    views: Vec<View>,
+    flows: Vec<Vec<Flow>>,
+    emissions: Vec<Emission>,
+    /// Emits without an end, to anyone but raw nodes.
+    open: u64,
+    packets: u64,
+    delivered: u64,
+    path_changes: u64,
+    answers: u64,
+    /// The largest blob so far.
+    largest: usize,
+}
+
+fn breach<T>(
+    invariant: Invariant,
+    expected: impl Into<String>,
+    came: impl Into<String>,
+) -> Result<T, Breach> {
+    Err(Breach::new(invariant, expected, came))
+}
+
+/// The event of a number and a size.
+pub(super) fn event(number: u64, size: usize) -> Option<Packet> {
+    let blob = (size > 0).then(|| Blob::from(vec![filling(number); size]));
+    Packet::event("n", &(number, blob)).ok()
+}
+
+/// How an emit was made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    pub(super) lane: Lane,
+    /// The bytes of its blob.
+    pub(super) size: usize,
+    /// Whether it asks for answers.
+    pub(super) asks: bool,
+    /// Whether it was for everybody.
+    pub(super) all: bool,
+}
+
+/// The place of a lane in arrays.
+const fn place(lane: Lane) -> usize {
+    lane.number() as usize
+}
+
+const fn filling(number: u64) -> u8 {
+    (number % 251) as u8
+}
+
+impl Model {
+    pub(super) fn new(weather: Weather) -> Self {
+        Self {
+            weather,
+            views: Vec::new(),
+            flows: Vec::new(),
+            emissions: Vec::new(),
+            open: 0,
+            packets: 0,
+            delivered: 0,
+            path_changes: 0,
+            answers: 0,
+            largest: 0,
+        }
+    }
+
+    pub(super) const fn largest(&self) -> usize {
+        self.largest
+    }
+
+    pub(super) const fn nodes(&self) -> usize {
+        self.views.len()
+    }
+
+    pub(super) fn add(&mut self, raw: bool) {
+        self.views.push(View { raw, ..View::default() });
+        for row in &mut self.flows {
+            row.push(Flow::default());
+        }
+        self.flows.push(vec![Flow::default(); self.views.len()]);
+    }
+
+    /// A node has crashed.
+    pub(super) fn forget(&mut self, node: usize) {
+        self.views[node].gone = true;
+        for flow in &mut self.flows[node] {
+            self.open -= u64::from(flow.open);
+            flow.open = 0;
+        }
+    }
+
+    /// A node closes.
+    pub(super) fn close(&mut self, node: usize) {
+        self.views[node].closing = true;
+    }
+
+    /// The hub has given a node this id. If the node never hears of it (its socket breaks as it joins), it gets
+    /// another one, and the others see somebody of the first one who says nothing.
+    pub(super) fn set_id(&mut self, node: usize, id: PeerId) {
+        let view = &mut self.views[node];
+        let lost = view.id.replace(id.clone()).filter(|lost| !view.heard && *lost != id);
+        if let Some(lost) = lost {
+            self.add(true);
+            let ghost = self.views.len() - 1;
+            self.views[ghost].id = Some(lost);
+            for sender in 0..ghost {
+                let flow = std::mem::take(&mut self.flows[sender][node]);
+                self.open -= u64::from(flow.open);
+                self.flows[sender][ghost] = Flow { open: 0, ..flow };
+            }
+            let receipts = self.emissions.iter_mut().flat_map(|emission| &mut emission.receipts);
+            for receipt in receipts.filter(|receipt| receipt.receiver == node) {
+                receipt.receiver = ghost;
+            }
+            let questions = self.views.iter_mut().flat_map(|view| view.asked.iter_mut().flatten());
+            for question in questions {
+                let Question { pending, answered, missing, .. } = &mut **question;
+                for peer in pending.iter_mut().chain(answered).chain(missing) {
+                    if *peer == node {
+                        *peer = ghost;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn find(&self, id: &PeerId) -> Option<usize> {
+        self.views.iter().position(|view| view.id.as_ref() == Some(id))
+    }
+
+    /// The number of a node that an event names.
+    fn named(&self, id: &PeerId) -> Result<usize, Breach> {
+        match self.find(id) {
+            Some(node) => Ok(node),
+            None => breach(Invariant::Presence, "a peer that has joined the hub", id.as_str()),
+        }
+    }
+
+    pub(super) fn knows(&self, node: usize, peer: usize) -> bool {
+        self.flows[node][peer].known.is_some()
+    }
+
+    pub(super) fn id(&self, node: usize) -> Option<&PeerId> {
+        self.views[node].id.as_ref()
+    }
+
+    pub(super) fn is_closed(&self, node: usize) -> bool {
+        self.views[node].closed
+    }
+
+    /// Whether nothing waits for anything: emits, questions, pushed-back senders, peers away.
+    pub(super) fn is_settled(&self) -> bool {
+        self.open == 0
+            && self.flows.iter().enumerate().all(|(node, row)| {
+                let view = &self.views[node];
+                view.raw
+                    || view.gone
+                    || view.summaries == 0
+                        && row.iter().enumerate().all(|(peer, flow)| {
+                            let quiet = |known: &Known| {
+                                self.views[peer].raw || (!known.away && known.blocked == [false; 3])
+                            };
+                            flow.asked == 0 && flow.known.as_ref().is_none_or(quiet)
+                        })
+            })
+    }
+
+    /// Emits, counted once for each receiver that took them.
+    pub(super) const fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    pub(super) const fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    pub(super) const fn path_changes(&self) -> u64 {
+        self.path_changes
+    }
+
+    pub(super) const fn answers(&self) -> u64 {
+        self.answers
+    }
+
+    /// The number that the next emit carries.
+    pub(super) const fn next_number(&self) -> u64 {
+        self.emissions.len() as u64
+    }
+
+    /// An emit of the next number was made, and for these peers taken.
+    pub(super) fn emitted(
+        &mut self,
+        node: usize,
+        emit: u64,
+        made: Made,
+        accepted: &[PeerId],
+    ) -> Result<(), Breach> {
+        let Made { lane, size, asks, all } = made;
+        let number = self.next_number();
+        if lane != Lane::Volatile {
+            self.largest = self.largest.max(size);
+        }
+        let mut receipts = Vec::with_capacity(accepted.len());
+        for id in accepted {
+            let receiver = self.named(id)?;
+            let flow = &mut self.flows[node][receiver];
+            if flow.known.is_none() {
+                return breach(
+                    Invariant::Presence,
+                    "emits taken for known peers only",
+                    id.as_str(),
+                );
+            }
+            let accepted = &mut flow.accepted[place(lane)];
+            let (life, index) = (flow.life, *accepted);
+            receipts.push(Receipt { receiver, life, index, arrived: false, ended: None });
+            *accepted += 1;
+            if !self.views[receiver].raw && lane != Lane::Volatile {
+                flow.open += 1;
+                self.open += 1;
+                self.packets += 1;
+            }
+            if asks {
+                flow.asked += 1;
+            }
+        }
+        let view = &mut self.views[node];
+        let index = usize::try_from(emit).unwrap_or(usize::MAX);
+        if index < view.emits.len() {
+            return breach(Invariant::Outcome, "a name for each emit", format!("{emit} again"));
+        }
+        view.emits.resize(index, None);
+        view.asked.resize(index, None);
+        view.emits.push(Some(number));
+        view.summaries += u32::from(asks && all);
+        view.asked.push(asks.then(|| {
+            let pending = receipts.iter().map(|receipt| receipt.receiver).collect();
+            let (answered, missing) = (Vec::new(), Vec::new());
+            Box::new(Question { number, all, pending, answered, missing })
+        }));
+        self.emissions.push(Emission { sender: node, lane, size, receipts });
+        Ok(())
+    }
+
+    /// An emit or an answer was turned away. `true`: the queue was full.
+    pub(super) fn turned_away(&mut self, node: usize, error: &EmitError) -> Result<bool, Breach> {
+        let EmitError::Blocked { peer, lane, .. } = error else { return Ok(false) };
+        let peer = self.named(peer)?;
+        if let Some(known) = &mut self.flows[node][peer].known {
+            known.blocked[place(*lane)] = true;
+        }
+        Ok(true)
+    }
+
+    /// A session told its application something.
+    pub(super) fn note(&mut self, node: usize, event: Event) -> Result<Note, Breach> {
+        if self.views[node].closed {
+            return breach(Invariant::Presence, "nothing after `Closed`", format!("{event:?}"));
+        }
+        match event {
+            Event::Connected { id, resumed, .. } => {
+                let view = &mut self.views[node];
+                if view.id.as_ref() != Some(&id) {
+                    let given = view.id.as_ref().map_or("none", PeerId::as_str);
+                    return breach(Invariant::Identity, given, id.as_str());
+                }
+                if std::mem::replace(&mut view.heard, true) != resumed {
+                    return breach(
+                        Invariant::Identity,
+                        "`resumed` with an identity of before, and only then",
+                        format!("{resumed}"),
+                    );
+                }
+                Ok(Note::Joined { resumed })
+            }
+            Event::PeerJoined { peer, version } => self.joined(node, &peer, version),
+            Event::PeerLeft { peer, reason } => self.left(node, &peer, reason),
+            Event::PeerAway { peer } => self.change_presence(node, &peer, true),
+            Event::PeerBack { peer } => self.change_presence(node, &peer, false),
+            Event::PathChanged { peer, path } => self.path_changed(node, &peer, path),
+            Event::Writable { peer, lane } => {
+                let known = self.known(node, &peer)?;
+                if !std::mem::take(&mut known.blocked[place(lane)]) {
+                    return breach(
+                        Invariant::Pushback,
+                        "`Writable` after `Blocked`",
+                        format!("`Writable` for {peer} in {lane:?}, which was not blocked"),
+                    );
+                }
+                Ok(Note::Nothing)
+            }
+            Event::Received { from, packet, reply, .. } => {
+                self.received(node, &from, &packet, reply)
+            }
+            Event::Outcome { emit, peer, outcome } => {
+                self.ended(node, emit.as_u64(), &peer, outcome)
+            }
+            Event::Ack { emit, from, packet } => {
+                let peer = self.named(&from)?;
+                let question = self.answered(node, emit.as_u64(), peer)?;
+                question.answered.push(peer);
+                let number = question.number;
+                let answer = packet.args::<(u64,)>().map(|(number,)| number);
+                if answer.as_ref().ok() != Some(&number) && !self.views[peer].raw {
+                    return breach(
+                        Invariant::Answer,
+                        format!("the answer {number}"),
+                        format!("{answer:?}"),
+                    );
+                }
+                self.answers += 1;
+                Ok(Note::Nothing)
+            }
+            Event::NoAck { emit, peer, .. } => {
+                let peer = self.named(&peer)?;
+                self.answered(node, emit.as_u64(), peer)?.missing.push(peer);
+                Ok(Note::Nothing)
+            }
+            Event::AcksComplete { emit, answered, missing } => {
+                self.summed_up(node, emit.as_u64(), &answered, &missing)
+            }
+            Event::Closed => {
+                let left = self.flows[node].iter().all(|flow| flow.known.is_none());
+                if !left {
+                    return breach(Invariant::Presence, "everybody gone before `Closed`", "not so");
+                }
+                self.views[node].closed = true;
+                Ok(Note::Nothing)
+            }
+            Event::Refused(refusal) => {
+                breach(Invariant::Identity, "to be let in", refusal.to_string())
+            }
+            Event::PeerError { peer, .. } => {
+                let raw = self.find(&peer).is_some_and(|peer| self.views[peer].raw);
+                Ok(if raw { Note::Malice } else { Note::Nothing })
+            }
+            Event::Disconnected { .. }
+            | Event::Ready
+            | Event::Upgrade
+            | Event::ServerEvent { .. }
+            | Event::TransferOpened { .. }
+            | Event::TransferReadable { .. }
+            | Event::TransferWritable { .. }
+            | Event::TransferEnded { .. }
+            | _ => Ok(Note::Nothing),
+        }
+    }
+
+    fn known(&mut self, node: usize, peer: &PeerId) -> Result<&mut Known, Breach> {
+        let index = self.named(peer)?;
+        match &mut self.flows[node][index].known {
+            Some(known) => Ok(known),
+            None => breach(
+                Invariant::Presence,
+                "events about peers that have joined",
+                format!("one about {peer}"),
+            ),
+        }
+    }
+
+    fn joined(&mut self, node: usize, peer: &PeerId, version: Version) -> Result<Note, Breach> {
+        let index = self.named(peer)?;
+        if version != Version::V1 && !self.views[index].raw {
+            return breach(Invariant::Presence, "a v1 peer", format!("{version:?}"));
+        }
+        let flow = &mut self.flows[node][index];
+        let known = Known { away: false, path: Path::Relay, blocked: [false; Lane::ALL.len()] };
+        if flow.known.replace(known).is_some() {
+            return breach(Invariant::Presence, "a peer to join once", format!("{peer} again"));
+        }
+        flow.life += 1;
+        flow.accepted = [0; Lane::ALL.len()];
+        Ok(Note::Nothing)
+    }
+
+    fn left(&mut self, node: usize, peer: &PeerId, reason: LeaveReason) -> Result<Note, Breach> {
+        let index = self.named(peer)?;
+        let raw = self.views[index].raw;
+        let flow = &mut self.flows[node][index];
+        if flow.known.take().is_none() {
+            return breach(Invariant::Presence, "a peer that leaves to have joined", peer.as_str());
+        }
+        if flow.open > 0 {
+            let open = flow.open;
+            return breach(
+                Invariant::Outcome,
+                format!("all emits to {peer} to end before it has left"),
+                format!("{open} without an end"),
+            );
+        }
+        if flow.asked > 0 {
+            let asked = flow.asked;
+            return breach(
+                Invariant::Answer,
+                format!("all questions to {peer} to end before it has left"),
+                format!("{asked} without an end"),
+            );
+        }
+        let ended = matches!(reason, LeaveReason::Left | LeaveReason::Closed);
+        if self.weather == Weather::Patient && !ended && !raw {
+            return breach(
+                Invariant::Presence,
+                "everybody to be waited for",
+                format!("{peer} is given up: {reason}"),
+            );
+        }
+        Ok(Note::Nothing)
+    }
+
+    fn change_presence(&mut self, node: usize, peer: &PeerId, away: bool) -> Result<Note, Breach> {
+        let known = self.known(node, peer)?;
+        if std::mem::replace(&mut known.away, away) == away {
+            let (expected, came) = if away {
+                ("a peer that goes away to have been there", "away twice")
+            } else {
+                ("a peer that comes back to have been away", "back twice")
+            };
+            return breach(Invariant::Presence, expected, came);
+        }
+        Ok(Note::Nothing)
+    }
+
+    fn path_changed(&mut self, node: usize, peer: &PeerId, path: Path) -> Result<Note, Breach> {
+        let known = self.known(node, peer)?;
+        if known.path == path {
+            return breach(Invariant::Path, "another path", format!("{path:?} again"));
+        }
+        known.path = path;
+        self.path_changes += 1;
+        let index = self.named(peer)?;
+        Ok(Note::PathChanged { mid_stream: self.flows[node][index].open > 0 })
+    }
+
+    fn received(
+        &mut self,
+        node: usize,
+        from: &PeerId,
+        packet: &Packet,
+        reply: Option<ReplyToken>,
+    ) -> Result<Note, Breach> {
+        let sender = self.named(from)?;
+        if self.flows[node][sender].known.is_none() {
+            return breach(
+                Invariant::Presence,
+                "events of peers that are there",
+                format!("one of {from}"),
+            );
+        }
+        if self.views[sender].raw {
+            return Ok(Note::Malice);
+        }
+        let (number, blob) = match packet.args::<(u64, Option<Blob>)>() {
+            Ok(args) => args,
+            Err(error) => {
+                return breach(
+                    Invariant::Origin,
+                    format!("an event of {from}'s"),
+                    format!("one with other arguments: {error}"),
+                );
+            }
+        };
+        let index = usize::try_from(number).unwrap_or(usize::MAX);
+        let emission = self.emissions.get_mut(index).filter(|emission| emission.sender == sender);
+        let receipt = emission.and_then(|emission| {
+            let receipts = &mut emission.receipts;
+            let receipt = receipts.iter_mut().find(|receipt| receipt.receiver == node)?;
+            Some((emission.lane, emission.size, receipt))
+        });
+        let Some((lane, size, receipt)) = receipt else {
+            return breach(
+                Invariant::Origin,
+                format!("an event that {from} has emitted to node {node}"),
+                format!("event {number}"),
+            );
+        };
+        let whole = blob.as_ref().map_or(size == 0, |blob| {
+            let filling = filling(number);
+            blob.len() == size && blob.iter().step_by(509).all(|byte| *byte == filling)
+        });
+        if !whole {
+            let came = blob.map_or(0, |blob| blob.len());
+            return breach(
+                Invariant::Wholeness,
+                format!("event {number} with a blob of {size} bytes"),
+                format!("{came} bytes"),
+            );
+        }
+        if std::mem::replace(&mut receipt.arrived, true) {
+            return breach(Invariant::Singleness, "each event once", format!("{number} again"));
+        }
+        if let Some(outcome) = receipt.ended
+            && outcome != Outcome::Unknown
+        {
+            return breach(
+                Invariant::Outcome,
+                format!("event {number} not to come after it has ended as {outcome:?}"),
+                "it came",
+            );
+        }
+        let came = (receipt.life, receipt.index);
+        let (life, next) = self.flows[sender][node].receiving[place(lane)];
+        let in_order = match lane {
+            Lane::Volatile => came >= (life, next),
+            Lane::Events | Lane::Bulk if came.0 == life => came.1 == next,
+            Lane::Events | Lane::Bulk => came.0 > life && came.1 == 0,
+        };
+        if !in_order {
+            return breach(
+                Invariant::Order,
+                format!("number {next} of life {life} of {lane:?} from {from}, or a new life"),
+                format!("number {} of life {} (event {number})", came.1, came.0),
+            );
+        }
+        self.flows[sender][node].receiving[place(lane)] = (came.0, came.1 + 1);
+        self.delivered += 1;
+        Ok(reply.map_or(Note::Nothing, |token| Note::Question(token, number)))
+    }
+
+    fn ended(
+        &mut self,
+        node: usize,
+        emit: u64,
+        peer: &PeerId,
+        outcome: Outcome,
+    ) -> Result<Note, Breach> {
+        let receiver = self.named(peer)?;
+        let index = usize::try_from(emit).unwrap_or(usize::MAX);
+        let number = self.views[node].emits.get(index).copied().flatten();
+        let emission = number.and_then(|number| {
+            let emission = self.emissions.get_mut(usize::try_from(number).ok()?)?;
+            Some(emission).filter(|emission| emission.lane != Lane::Volatile)
+        });
+        let receipt = emission.and_then(|emission| {
+            emission.receipts.iter_mut().find(|receipt| receipt.receiver == receiver)
+        });
+        let Some(receipt) = receipt else {
+            return breach(
+                Invariant::Outcome,
+                "outcomes of reliable emits that were taken",
+                format!("one of emit {emit} for {peer}"),
+            );
+        };
+        if let Some(before) = receipt.ended.replace(outcome) {
+            return breach(
+                Invariant::Outcome,
+                "one end of each emit",
+                format!("{outcome:?} for {peer} after {before:?}"),
+            );
+        }
+        if self.views[receiver].raw {
+            return Ok(Note::Nothing);
+        }
+        self.flows[node][receiver].open -= 1;
+        self.open -= 1;
+        let truthful = match outcome {
+            Outcome::Delivered => receipt.arrived,
+            Outcome::NotSent => !receipt.arrived,
+            Outcome::Unknown => self.weather == Weather::Harsh || self.views[receiver].closing,
+            Outcome::Refused | _ => false,
+        };
+        if !truthful {
+            let came = if receipt.arrived { "has arrived" } else { "has not arrived" };
+            return breach(
+                Invariant::Outcome,
+                "outcomes that are true",
+                format!("{outcome:?} of event {} for {peer}, where it {came}", number.unwrap_or(0)),
+            );
+        }
+        Ok(Note::Nothing)
+    }
+
+    fn answered(&mut self, node: usize, emit: u64, peer: usize) -> Result<&mut Question, Breach> {
+        let index = usize::try_from(emit).unwrap_or(usize::MAX);
+        let question = self.views[node].asked.get_mut(index).and_then(Option::as_deref_mut);
+        let waits = |question: &Question| question.pending.iter().position(|one| *one == peer);
+        match question.and_then(|question| Some((waits(question)?, question))) {
+            Some((at, question)) => {
+                question.pending.remove(at);
+                self.flows[node][peer].asked -= 1;
+                Ok(question)
+            }
+            None => breach(
+                Invariant::Answer,
+                "one end of each question for each of those it was for",
+                format!("another one of emit {emit}, from node {peer}"),
+            ),
+        }
+    }
+
+    fn summed_up(
+        &mut self,
+        node: usize,
+        emit: u64,
+        answered: &[PeerId],
+        missing: &[PeerId],
+    ) -> Result<Note, Breach> {
+        let named = |ids: &[PeerId]| ids.iter().filter_map(|id| self.find(id)).collect::<Vec<_>>();
+        let (answered, missing) = (named(answered), named(missing));
+        let index = usize::try_from(emit).unwrap_or(usize::MAX);
+        let view = &mut self.views[node];
+        let question = view.asked.get_mut(index).and_then(Option::take);
+        let right = question.as_ref().is_some_and(|question| {
+            question.all
+                && question.pending.is_empty()
+                && question.answered == answered
+                && question.missing.len() == missing.len()
+                && question.missing.iter().all(|peer| missing.contains(peer))
+        });
+        if !right {
+            return breach(
+                Invariant::Answer,
+                "one summary of each question to all, after its ends, that says what they said",
+                format!("{answered:?} answered and {missing:?} not, where it was {question:?}"),
+            );
+        }
+        view.summaries -= 1;
+        Ok(Note::Nothing)
+    }
+
+    /// What holds when nothing is under way any more: all that was accepted in the present lives has arrived.
+    pub(super) fn check_delivery(&self) -> Result<(), Breach> {
+        for emission in &self.emissions {
+            let sender = &self.views[emission.sender];
+            if sender.gone || sender.closing || emission.lane == Lane::Volatile {
+                continue;
+            }
+            for receipt in &emission.receipts {
+                let receiver = &self.views[receipt.receiver];
+                if receiver.raw {
+                    continue;
+                }
+                let flow = &self.flows[emission.sender][receipt.receiver];
+                let current = flow.known.is_some() && flow.life == receipt.life;
+                let must = current || (self.weather == Weather::Patient && !receiver.closing);
+                if must && receipt.ended != Some(Outcome::Delivered) {
+                    return breach(
+                        Invariant::Delivery,
+                        "all that was accepted to arrive once faults are over",
+                        format!(
+                            "an emit of node {} for node {} that ended as {:?}",
+                            emission.sender, receipt.receiver, receipt.ended
+                        ),
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What holds when a node has closed: nothing of its is without an end.
+    pub(super) fn check_closed(&self, node: usize) -> Result<(), Breach> {
+        if !self.views[node].closed {
+            return breach(Invariant::Leak, "a session that closes in time", "it is still open");
+        }
+        let open: u32 = self.flows[node].iter().map(|flow| flow.open + flow.asked).sum();
+        let open = open + self.views[node].summaries;
+        if open > 0 {
+            return breach(
+                Invariant::Outcome,
+                "nothing without an end after `Closed`",
+                format!("{open} emits or questions of node {node}"),
+            );
+        }
+        Ok(())
+    }
+}

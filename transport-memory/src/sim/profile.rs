@@ -1,0 +1,86 @@
+//! Kinds of trouble.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+macro_rules! profiles {
+    ($($(#[doc = $doc:literal])* $name:ident $label:literal,)*) => {
+        /// What kind of trouble a generated scenario is about.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        #[non_exhaustive]
+        pub enum Profile {
+            $($(#[doc = $doc])* $name,)*
+        }
+
+        impl Profile {
+            /// All of them. Without a profile of one's choice, seeds take them in turn.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Its name.
+            #[must_use]
+            pub const fn label(self) -> &'static str {
+                match self {
+                    $(Self::$name => $label,)*
+                }
+            }
+        }
+    };
+}
+
+profiles! {
+    /// Traffic and changes of policy, no fault.
+    Calm "calm",
+    /// Loss, duplication, reordering, delay, jitter and narrow paths.
+    Lossy "lossy",
+    /// Partitions, one-way cuts, half-open paths and sockets.
+    Partitions "partitions",
+    /// Peers crash, close and come back.
+    Crashes "crashes",
+    /// The hub crashes, sockets break, rosters are wrong.
+    Hub "hub",
+    /// Slow and frozen consumers, big blobs, narrow paths.
+    Slow "slow",
+    /// Offers cross, signals are lost, late and doubled, attempts fail and flap, channels close in mid-blob.
+    Glare "glare",
+    /// A malicious peer.
+    Malice "malice",
+    /// Clocks jump.
+    Clock "clock",
+    /// Everything.
+    Mixed "mixed",
+}
+
+impl Profile {
+    /// The profile of a seed, where none is chosen.
+    #[must_use]
+    pub fn of_seed(seed: u64) -> Self {
+        let index = usize::try_from(seed % Self::ALL.len() as u64).unwrap_or(0);
+        Self::ALL.get(index).copied().unwrap_or(Self::Mixed)
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+/// A profile that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "no profile {0:?}; there are calm, lossy, partitions, crashes, hub, slow, glare, malice, clock and mixed"
+)]
+pub struct UnknownProfile(String);
+
+impl FromStr for Profile {
+    type Err = UnknownProfile;
+
+    fn from_str(name: &str) -> Result<Self, UnknownProfile> {
+        let found = Self::ALL.iter().find(|profile| profile.label() == name);
+        found.copied().ok_or_else(|| UnknownProfile(name.to_owned()))
+    }
+}

@@ -1,0 +1,145 @@
+//! What many runs were like.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Report, Violation};
+use crate::mesh::Fault;
+
+/// What many runs were like, added up.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    seeds: u64,
+    violations: Vec<Violation>,
+    steps: Vec<u32>,
+    packets: Vec<u32>,
+    path_changes: Vec<u32>,
+    delivered: u64,
+    span: Duration,
+    faults: Vec<Tally>,
+}
+
+/// One fault over many runs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    hits: u64,
+    seeds_hit: u64,
+    changes: u64,
+    seeds_changed: u64,
+}
+
+impl Summary {
+    /// Adds a run.
+    pub fn add(&mut self, result: Result<Report, Violation>) {
+        self.seeds += 1;
+        let report = match result {
+            Ok(report) => report,
+            Err(violation) => return self.violations.push(violation),
+        };
+        let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        self.steps.push(count(report.steps));
+        self.packets.push(count(report.packets));
+        self.path_changes.push(count(report.path_changes));
+        self.delivered += report.delivered;
+        self.span += report.span;
+        self.faults.resize(Fault::ALL.len(), Tally::default());
+        for (tally, fault) in self.faults.iter_mut().zip(Fault::ALL) {
+            let (hits, changes) = (report.effects.hits(*fault), report.effects.changes(*fault));
+            tally.hits += u64::from(hits);
+            tally.changes += u64::from(changes);
+            tally.seeds_hit += u64::from(hits > 0 || changes > 0);
+            tally.seeds_changed += u64::from(changes > 0);
+        }
+    }
+
+    /// Adds the runs of another summary.
+    pub fn merge(&mut self, mut other: Self) {
+        self.seeds += other.seeds;
+        self.violations.append(&mut other.violations);
+        self.steps.append(&mut other.steps);
+        self.packets.append(&mut other.packets);
+        self.path_changes.append(&mut other.path_changes);
+        self.delivered += other.delivered;
+        self.span += other.span;
+        self.faults.resize(Fault::ALL.len(), Tally::default());
+        for (mine, theirs) in self.faults.iter_mut().zip(other.faults) {
+            mine.hits += theirs.hits;
+            mine.seeds_hit += theirs.seeds_hit;
+            mine.changes += theirs.changes;
+            mine.seeds_changed += theirs.seeds_changed;
+        }
+    }
+
+    /// How many runs there were.
+    #[must_use]
+    pub const fn seeds(&self) -> u64 {
+        self.seeds
+    }
+
+    /// What was found, in the order in which it was added.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// The share of runs, in percent, in which a fault changed what was delivered, when, or on which path.
+    #[must_use]
+    pub fn share_changed(&self, fault: Fault) -> f64 {
+        let changed = self.faults.get(fault as usize).map_or(0, |tally| tally.seeds_changed);
+        percent(changed, self.seeds)
+    }
+
+    /// The medians over all runs of steps, of packets sent reliably, and of changes of paths.
+    #[must_use]
+    pub fn medians(&self) -> (u32, u32, u32) {
+        (median(&self.steps), median(&self.packets), median(&self.path_changes))
+    }
+}
+
+fn percent(part: u64, whole: u64) -> f64 {
+    part as f64 * 100.0 / whole.max(1) as f64
+}
+
+fn median(numbers: &[u32]) -> u32 {
+    let mut numbers = numbers.to_vec();
+    let middle = numbers.len() / 2;
+    if numbers.is_empty() {
+        return 0;
+    }
+    *numbers.select_nth_unstable(middle).1
+}
+
+impl fmt::Display for Summary {
+    /// A table of the faults, then what the runs were like.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<34} {:>12} {:>9} {:>12} {:>12}",
+            "fault", "ordered", "in seeds", "took effect", "in seeds"
+        )?;
+        for (tally, fault) in self.faults.iter().zip(Fault::ALL) {
+            writeln!(
+                f,
+                "{:<34} {:>12} {:>8.2}% {:>12} {:>11.2}%",
+                fault.label(),
+                tally.hits,
+                percent(tally.seeds_hit, self.seeds),
+                tally.changes,
+                percent(tally.seeds_changed, self.seeds),
+            )?;
+        }
+        let (steps, packets, path_changes) = self.medians();
+        writeln!(
+            f,
+            "medians per seed: {steps} steps, {packets} reliable packets, {path_changes} path changes"
+        )?;
+        writeln!(
+            f,
+            "{} seeds, {} events delivered, {:.0} s of virtual time",
+            self.seeds,
+            self.delivered,
+            self.span.as_secs_f64()
+        )?;
+        write!(f, "violations {}", self.violations.len())
+    }
+}

@@ -248,6 +248,24 @@ fn what_comes_again_has_no_effect_and_the_neighbour_is_blamed() {
 }
 
 #[test]
+fn what_came_before_the_peer_gave_us_up_is_not_taken_again() {
+    let (mut alone, channel) = through_n(Config::default());
+    alone.deliver(channel, &Sealed::event(1, 0));
+    let hello = br#"2/socketio-p2p,["hello",{"epoch":7,"for":1}]"#.to_vec();
+    let given_up = Sealed { sequence: None, parts: vec![hello], ..Sealed::event(2, 0) };
+    alone.deliver(channel, &given_up);
+    let events = alone.events();
+    let left = |event: &Event| matches!(event, Event::PeerLeft { peer, .. } if *peer == id("a"));
+    assert!(received(&events) == [0] && has(&events, left), "{events:?}");
+    alone.deliver(channel, &given_up);
+    let events = alone.events();
+    assert_eq!((events.len(), blamed(&events)), (1, 1), "{events:?}");
+    // Its own numbers go on.
+    alone.deliver(channel, &Sealed::event(3, 1));
+    assert_eq!(received(&alone.events()), [1]);
+}
+
+#[test]
 fn a_flood_of_forgeries_is_reported_once_a_second() {
     let (mut alone, channel) = through_n(Config::default());
     for _ in 0..100 {

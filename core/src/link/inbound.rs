@@ -190,12 +190,7 @@ impl Link {
                     channel.push_control(Control::Pong(number));
                 }
             }
-            Control::Pong(number) if direct => {
-                if let Some(channel) = self.open_channel_mut() {
-                    channel.proved |= number <= channel.probe;
-                }
-                self.try_verify(cx);
-            }
+            Control::Pong(number) if direct => self.handle_pong(number, cx),
             Control::Begin { next } if direct => {
                 if let Some(channel) = self.open_channel_mut() {
                     channel.count = Some(next);

@@ -37,6 +37,7 @@ use self::state::State;
 use self::stream::{ReceiveStream, SendStream};
 use self::timer::{Timer, Timers};
 use self::transfer::Transfers;
+use self::upgrade::DoubtedOffer;
 use self::via::Way;
 use crate::command::{Command, DirectCommand};
 use crate::config::{Config, Policy};
@@ -95,6 +96,7 @@ pub(crate) struct Link {
     /// Whether this end made the offer of the latest attempt.
     offered: bool,
     connection: Option<Connection>,
+    doubted: Option<DoubtedOffer>,
     timers: Timers,
     lanes: PerLane<LaneState>,
     /// Packets below these numbers went by the relay before the switch to the direct path.
@@ -174,6 +176,7 @@ impl Link {
             attempts: 0,
             offered: false,
             connection: None,
+            doubted: None,
             timers: Timers::default(),
             lanes: PerLane::default(),
             tail: PerLane::default(),
@@ -405,6 +408,9 @@ impl Link {
                     let silent = cx.now - self.last_heard;
                     let millis = u64::try_from(silent.as_millis()).unwrap_or(u64::MAX);
                     self.lose_direct(PeerError::DirectSilent(millis), cx);
+                }
+                Timer::Doubt => {
+                    self.answer_doubted(cx);
                 }
                 Timer::Ack => self.ack_due = true,
                 Timer::Retransmit => {

@@ -12,6 +12,8 @@ pub(crate) enum Timer {
     Probe,
     /// The channel has been silent for too long.
     Silence,
+    /// The channel has not proved that an offer was late.
+    Doubt,
     /// An acknowledgement is due.
     Ack,
     /// Packets on the relay have been unacknowledged for too long.
@@ -31,11 +33,12 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Attempt,
         Self::Offer,
         Self::Probe,
         Self::Silence,
+        Self::Doubt,
         Self::Ack,
         Self::Retransmit,
         Self::Resume,

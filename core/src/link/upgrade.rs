@@ -1,5 +1,7 @@
 //! The way to a direct path and back: offers, answers, verification, loss.
 
+use std::time::Duration;
+
 use rand_chacha::rand_core::Rng as _;
 
 use super::channel::{Channel, Connection};
@@ -15,6 +17,22 @@ use crate::signal::{AddressedOffer, ClientMessage, Decline, PeerSignal, RawSigna
 
 /// Bytes of an offer's name, written in hex as the original does.
 const OFFER_ID_BYTES: usize = 20;
+
+/// How long a channel that works has to prove that an offer is late.
+const DOUBT: Duration = Duration::from_secs(1);
+
+/// The most candidates that are kept for an offer in doubt.
+const MAX_DOUBTED_SIGNALS: usize = 64;
+
+/// An offer that came while the channel works: it is late, or the peer has lost its end of the channel.
+#[derive(Debug)]
+pub(super) struct DoubtedOffer {
+    offer_id: String,
+    sdp: String,
+    signals: Vec<Signal>,
+    /// The probe whose answer proves that the channel lives at both ends.
+    probe: u64,
+}
 
 impl Link {
     /// Attempts are wanted from now on, the first one at once.
@@ -48,6 +66,8 @@ impl Link {
                 self.wants_offer = false;
                 self.wanted = false;
                 self.timers.clear(Timer::Offer);
+                self.doubted = None;
+                self.timers.clear(Timer::Doubt);
                 if self.step(Input::Release) {
                     self.close_connection(cx);
                 }
@@ -107,10 +127,51 @@ impl Link {
             self.timers.set(Timer::Offer, cx.now + pause);
             return self.send_decline(offer_id, Decline::Full, cx);
         }
+        if self.state.is_verified() && self.version == Version::V1 {
+            return self.doubt(offer_id, sdp, cx);
+        }
+        self.answer(offer_id, sdp, cx);
+    }
+
+    /// Asks the channel whether the peer can mean an offer.
+    fn doubt(&mut self, offer_id: String, sdp: String, cx: &Context<'_>) {
+        self.probe(cx);
+        let probe = self.open_channel().map_or(0, |channel| channel.probe);
+        self.doubted = Some(DoubtedOffer { offer_id, sdp, signals: Vec::new(), probe });
+        self.timers.set(Timer::Doubt, cx.now + DOUBT);
+    }
+
+    /// The answer to a probe has come.
+    pub(super) fn handle_pong(&mut self, number: u64, cx: &mut Context<'_>) {
+        if let Some(channel) = self.open_channel_mut() {
+            channel.proved |= number <= channel.probe;
+        }
+        if self.doubted.as_ref().is_some_and(|doubted| doubted.probe <= number) {
+            self.doubted = None;
+            self.timers.clear(Timer::Doubt);
+        }
+        self.try_verify(cx);
+    }
+
+    /// The channel has not proved itself, or is gone: the peer meant its offer. `false`: there is none.
+    pub(super) fn answer_doubted(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(DoubtedOffer { offer_id, sdp, signals, .. }) = self.doubted.take() else {
+            return false;
+        };
+        self.answer(offer_id.clone(), sdp, cx);
+        for signal in signals {
+            self.handle_signal(&offer_id, signal, cx);
+        }
+        true
+    }
+
+    fn answer(&mut self, offer_id: String, sdp: String, cx: &mut Context<'_>) {
         self.close_connection(cx);
         if !self.step(Input::Begin(Role::Answerer)) {
             return;
         }
+        self.doubted = None;
+        self.timers.clear(Timer::Doubt);
         self.eligible = true;
         self.offered = false;
         let connection = self.begin(offer_id, cx);
@@ -158,6 +219,13 @@ impl Link {
 
     /// A signal of the peer other than an offer. One of an attempt that is over is ignored.
     pub(crate) fn handle_signal(&mut self, offer_id: &str, signal: Signal, cx: &mut Context<'_>) {
+        if let Some(doubted) = self.doubted.as_mut().filter(|doubted| doubted.offer_id == offer_id)
+        {
+            if doubted.signals.len() < MAX_DOUBTED_SIGNALS {
+                doubted.signals.push(signal);
+            }
+            return;
+        }
         let Some(connection) = &self.connection else { return };
         if connection.offer_id != offer_id {
             return;
@@ -294,6 +362,9 @@ impl Link {
             return;
         }
         self.report(error, cx);
+        if self.answer_doubted(cx) {
+            return;
+        }
         if self.version == Version::V1 && self.attempts < cx.config.max_attempts {
             let mut pause =
                 cx.config.retry.pause(self.attempts.saturating_sub(1), cx.rng.next_u32());

@@ -977,3 +977,69 @@ fn an_event_waits_for_the_rest_of_one_fragment_and_no_more() {
     }
     assert_eq!(text(&event), r#"2["n",7]"#);
 }
+
+/// A session with a verified channel to "a", which hears another offer of "a" and a candidate for it.
+fn offered_again() -> (Alone, ConnectionId) {
+    let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
+    let connection = alone.verified_channel("a");
+    alone.sent_directly(connection);
+    alone.commands();
+    let offer = json!(["offer", {
+        "fromPeerId": "a", "offerId": "o2", "offer": {"type": "offer", "sdp": "again"},
+    }]);
+    alone.hear(&format!("2{offer}"));
+    let candidate = json!(["peer-signal", {
+        "fromPeerId": "a", "toPeerId": "me", "offerId": "o2",
+        "signal": {"candidate": {"candidate": "candidate:1", "sdpMid": "0", "sdpMLineIndex": 0}},
+    }]);
+    alone.hear(&format!("2{candidate}"));
+    assert!(alone.commands().is_empty(), "the channel is asked first");
+    (alone, connection)
+}
+
+/// Whether the offer "again" is answered, and its candidate passed on.
+fn answers_again(commands: &[Command]) -> bool {
+    let answers = |command: &Command| matches!(command, Command::Direct(DirectCommand::Answer { sdp, .. }) if sdp == "again");
+    let passes = |command: &Command| {
+        matches!(
+            command,
+            Command::Direct(DirectCommand::Signal { signal: Signal::Candidate(_), .. })
+        )
+    };
+    commands.iter().any(answers) && commands.iter().any(passes)
+}
+
+fn closes(commands: &[Command]) -> bool {
+    let closes =
+        |command: &Command| matches!(command, Command::Direct(DirectCommand::Close { .. }));
+    commands.iter().any(closes)
+}
+
+#[test]
+fn a_late_offer_does_not_cost_a_channel_that_works() {
+    let (mut alone, connection) = offered_again();
+    let probes = alone.sent_directly(connection);
+    let probe = probes.iter().find(|frame| text(frame).contains("ping")).expect("a probe");
+    alone.direct(connection, text(probe).replace("ping", "pong"));
+    let end = alone.now + Duration::from_secs(2);
+    alone.now = end;
+    alone.session.handle_timeout(end);
+    assert!(alone.commands().is_empty());
+    assert!(!has(&alone.events(), |event| matches!(event, Event::PeerError { .. })));
+}
+
+#[test]
+fn an_offer_of_a_peer_that_has_lost_its_end_is_answered_when_the_channel_does_not() {
+    let (mut alone, _) = offered_again();
+    alone.now = alone.now + Duration::from_secs(1);
+    alone.session.handle_timeout(alone.now);
+    let commands = alone.commands();
+    assert!(closes(&commands) && answers_again(&commands), "{commands:?}");
+}
+
+#[test]
+fn an_offer_in_doubt_is_answered_at_once_when_the_channel_closes() {
+    let (mut alone, connection) = offered_again();
+    alone.session.handle_direct_closed(connection, "closed".into(), alone.now);
+    assert!(answers_again(&alone.commands()));
+}

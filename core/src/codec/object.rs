@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{self, MapAccess, Visitor};
+use serde::de::{self, DeserializeSeed, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::value::Value;
@@ -291,11 +291,13 @@ impl Object {
         // One bit for each key, the same for equal ones.
         let mut seen: u64 = 0;
         let mut equal_keys = false;
-        while let Some((key, value)) = entries.next_entry::<Key, Value>()? {
-            let bit = key.filter_bit();
+        while let Some(bit) = entries.next_key_seed(NewEntry(&mut object.entries))? {
             equal_keys |= seen & bit != 0;
             seen |= bit;
-            object.entries.push((key, value));
+            let value = entries.next_value()?;
+            if let Some((_, place)) = object.entries.last_mut() {
+                *place = value;
+            }
         }
         if equal_keys {
             object.merge_equal_keys();
@@ -342,35 +344,40 @@ impl Key {
             Self::Long(key) => key,
         }
     }
+}
 
-    /// One bit of 64, which depends on the length, the first and the last byte.
+/// One bit of 64, which depends on the length, the first and the last byte of a key.
+#[inline]
+fn filter_bit(key: &[u8]) -> u64 {
+    let ends = [key.first(), key.last()].map(|end| u32::from(end.copied().unwrap_or(0)));
+    let mixed = ends[0].wrapping_mul(7) ^ ends[1].wrapping_mul(31) ^ key.len() as u32;
+    1 << (mixed % 64)
+}
+
+/// Reads a key into an entry of its own, whose value is still to come, and returns the key's filter bit. A key that
+/// went through the hands of the deserializer would have to be moved, and right after it was put together that is
+/// slow.
+struct NewEntry<'o>(&'o mut Vec<(Key, Value)>);
+
+impl<'de> DeserializeSeed<'de> for NewEntry<'_> {
+    type Value = u64;
+
     #[inline]
-    fn filter_bit(&self) -> u64 {
-        let bytes = self.as_bytes();
-        let ends = [bytes.first(), bytes.last()].map(|end| u32::from(end.copied().unwrap_or(0)));
-        let mixed = ends[0].wrapping_mul(7) ^ ends[1].wrapping_mul(31) ^ bytes.len() as u32;
-        1 << (mixed % 64)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<u64, D::Error> {
+        deserializer.deserialize_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Key {
-    #[inline]
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(KeyVisitor)
-    }
-}
-
-struct KeyVisitor;
-
-impl Visitor<'_> for KeyVisitor {
-    type Value = Key;
+impl Visitor<'_> for NewEntry<'_> {
+    type Value = u64;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
     #[inline]
-    fn visit_str<E: de::Error>(self, key: &str) -> Result<Key, E> {
-        Ok(Key::new(key))
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<u64, E> {
+        self.0.push((Key::new(key), Value::Null));
+        Ok(filter_bit(key.as_bytes()))
     }
 }

@@ -33,7 +33,11 @@
 //! | payload to `Vec<u8>` and other types of bytes | | one copy, which serde imposes |
 //! | [`Blob`], [`Value::Bytes`] to payload | | shared |
 //! | other types that call `serialize_bytes` | | one copy |
-//! | [`Packet::in_namespace`](crate::Packet::in_namespace), [`with_ack_id`](crate::Packet::with_ack_id) | copied | shared |
+//! | [`Packet::in_namespace`](crate::Packet::in_namespace), [`with_ack_id`](crate::Packet::with_ack_id), [`from_parts`](crate::Packet::from_parts) | copied | shared |
+//!
+//! A text frame is one piece of memory. So receivers of the same header share the frame, as those of an event without
+//! ack do, and cost a reference count each; a receiver with a header of its own, as of an event that each is to
+//! acknowledge under another id, costs a copy of the payload, which is never written anew.
 //!
 //! All of it holds anywhere inside a value, in untagged enums and flattened structs too. Two limits come from
 //! serde: raw JSON (`serde_json::value::RawValue`) cannot be read inside those two, and raw JSON with placeholders

@@ -47,6 +47,23 @@ fn a_packet_with_one_attachment_allocates_nothing_and_more_take_two_lists() {
 }
 
 #[test]
+fn a_packet_that_comes_as_a_whole_takes_a_list_only_for_several_attachments() {
+    for (count, expected) in [(0, 0), (1, 0), (2, 1), (3, 1)] {
+        let head = match count {
+            0 => ByteString::from_static("2[\"event\"]"),
+            count => format!("5{count}-[\"event\"]").into(),
+        };
+        let attachments = vec![Bytes::from_static(b"blob"); count];
+        let limits = Limits::default();
+        let allocated = allocations(|| {
+            let packet = Packet::from_head_and_attachments(head, attachments, &limits).unwrap();
+            assert_eq!(packet.attachments().len(), count);
+        });
+        assert_eq!(allocated, expected, "{count} attachments");
+    }
+}
+
+#[test]
 fn checking_and_reading_borrowed_values_allocates_nothing() {
     let packet =
         Packet::from_head_and_attachments(large_event(), Vec::new(), &Limits::default()).unwrap();
@@ -82,4 +99,24 @@ fn one_more_receiver_allocates_nothing() {
     });
     assert_eq!(count, 0);
     drop(first);
+}
+
+#[test]
+fn an_encoder_gives_back_the_buffer_of_a_huge_packet() {
+    let mut encoder = Encoder::new();
+    let namespace = Namespace::default();
+    let capacity = |encoder: &Encoder| {
+        let shown = format!("{encoder:?}");
+        let digits: String = shown.chars().filter(char::is_ascii_digit).collect();
+        digits.parse::<usize>().unwrap()
+    };
+    encoder.event(&namespace, None, "event", &("x".repeat(100_000),)).unwrap();
+    let kept = capacity(&encoder);
+    assert!(kept >= 100_000);
+    encoder.event(&namespace, None, "event", &(1,)).unwrap();
+    assert_eq!(capacity(&encoder), kept, "that much is kept");
+    encoder.event(&namespace, None, "event", &("x".repeat(300_000),)).unwrap();
+    assert!(capacity(&encoder) >= 300_000);
+    encoder.event(&namespace, None, "event", &(1,)).unwrap();
+    assert!(capacity(&encoder) < 1000, "more is given back");
 }

@@ -252,3 +252,83 @@ fn a_failing_value_tells_why() {
         EncodeError::Custom("out of paper".into())
     );
 }
+
+/// Writes bytes backwards: an adapter between a value and the codec's serializer.
+struct Backwards<S>(S);
+
+macro_rules! not_needed {
+    ($($method:ident($($type:ty),*) -> $ok:ident),* $(,)?) => {$(
+        fn $method(self, $(_: $type),*) -> Result<Self::$ok, S::Error> {
+            Err(serde::ser::Error::custom("only bytes"))
+        }
+    )*};
+}
+
+impl<S: serde::Serializer> serde::Serializer for Backwards<S> {
+    type Ok = S::Ok;
+    type Error = S::Error;
+    type SerializeSeq = serde::ser::Impossible<S::Ok, S::Error>;
+    type SerializeTuple = serde::ser::Impossible<S::Ok, S::Error>;
+    type SerializeTupleStruct = serde::ser::Impossible<S::Ok, S::Error>;
+    type SerializeTupleVariant = serde::ser::Impossible<S::Ok, S::Error>;
+    type SerializeMap = serde::ser::Impossible<S::Ok, S::Error>;
+    type SerializeStruct = serde::ser::Impossible<S::Ok, S::Error>;
+    type SerializeStructVariant = serde::ser::Impossible<S::Ok, S::Error>;
+
+    fn serialize_bytes(self, bytes: &[u8]) -> Result<S::Ok, S::Error> {
+        let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
+        self.0.serialize_bytes(&reversed)
+    }
+
+    not_needed! {
+        serialize_bool(bool) -> Ok, serialize_i8(i8) -> Ok, serialize_i16(i16) -> Ok,
+        serialize_i32(i32) -> Ok, serialize_i64(i64) -> Ok, serialize_u8(u8) -> Ok,
+        serialize_u16(u16) -> Ok, serialize_u32(u32) -> Ok, serialize_u64(u64) -> Ok,
+        serialize_f32(f32) -> Ok, serialize_f64(f64) -> Ok, serialize_char(char) -> Ok,
+        serialize_str(&str) -> Ok, serialize_none() -> Ok, serialize_unit() -> Ok,
+        serialize_unit_struct(&'static str) -> Ok,
+        serialize_unit_variant(&'static str, u32, &'static str) -> Ok,
+        serialize_seq(Option<usize>) -> SerializeSeq, serialize_tuple(usize) -> SerializeTuple,
+        serialize_tuple_struct(&'static str, usize) -> SerializeTupleStruct,
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> SerializeTupleVariant,
+        serialize_map(Option<usize>) -> SerializeMap,
+        serialize_struct(&'static str, usize) -> SerializeStruct,
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> SerializeStructVariant,
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<S::Ok, S::Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        value: &T,
+    ) -> Result<S::Ok, S::Error> {
+        value.serialize(self)
+    }
+}
+
+#[test]
+fn a_blob_that_an_adapter_writes_otherwise_goes_out_as_the_adapter_wrote_it() {
+    struct Reversed<'b>(&'b Blob);
+    impl Serialize for Reversed<'_> {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            self.0.serialize(Backwards(serializer))
+        }
+    }
+    let blob = Blob::from(b"abc".to_vec());
+    let packet = Packet::event("e", &(Reversed(&blob), &blob)).unwrap();
+    assert_eq!(packet.attachments(), [&b"cba"[..], &b"abc"[..]]);
+    assert_eq!(packet.attachments()[1].as_ptr(), blob.as_ptr());
+}

@@ -10,6 +10,7 @@ mod reference;
 mod refusals;
 mod round_trip;
 mod typed;
+mod values;
 
 use bytes::Bytes;
 use socketio_p2p_core::codec::{DecodeError, Decoder, Limits};

@@ -433,3 +433,72 @@ fn placeholders_that_nobody_asks_for_are_passed_however_they_are_written() {
         assert_eq!(keep.into_bytes(), "second", "{head}");
     }
 }
+
+#[test]
+fn what_is_left_of_an_array_or_an_object_is_named() {
+    /// Reads one entry of a map and leaves the others.
+    struct FirstEntry;
+    impl<'de> Deserialize<'de> for FirstEntry {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct First;
+            impl<'de> serde::de::Visitor<'de> for First {
+                type Value = FirstEntry;
+
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("a map")
+                }
+
+                fn visit_map<A: serde::de::MapAccess<'de>>(
+                    self,
+                    mut map: A,
+                ) -> Result<FirstEntry, A::Error> {
+                    map.next_entry::<IgnoredAny, IgnoredAny>()?;
+                    Ok(FirstEntry)
+                }
+            }
+            deserializer.deserialize_map(First)
+        }
+    }
+    /// As a decoder leaves it: neither the payload's inner nor its end has been looked at.
+    fn error<T: for<'de> Deserialize<'de>>(args: &str) -> String {
+        match packet(&format!("2[\"e\",{args} "), &[]).args::<T>() {
+            Ok(_) => panic!("{args} is read"),
+            Err(error) => error.to_string(),
+        }
+    }
+    type One = ((u8,),);
+    assert_eq!(error::<One>("[1,2]]"), "expected fewer elements at byte 8 of the head");
+    assert_eq!(error::<One>("[1}]"), "expected `]` at byte 8 of the head");
+    assert_eq!(error::<One>("[1]}"), "expected `]` at byte 9 of the head");
+    assert_eq!(error::<One>("[1"), "expected `]`, got the end at byte 9 of the head");
+    assert_eq!(error::<One>("[1]"), "expected `]`, got the end at byte 10 of the head");
+    type Map = (FirstEntry,);
+    assert_eq!(error::<Map>(r#"{"a":1,"b":2}]"#), "expected `}` at byte 12 of the head");
+    assert_eq!(error::<Map>(r#"{"a":1]]"#), "expected `}` at byte 12 of the head");
+    assert_eq!(error::<Map>(r#"{"a":1"#), "expected `}`, got the end at byte 13 of the head");
+    assert_eq!(error::<(u8,)>("1,2]"), "expected fewer elements at byte 7 of the head");
+    assert_eq!(error::<(u8,)>("1] x"), "expected the end of the payload at byte 9 of the head");
+}
+
+#[test]
+fn less_common_forms_of_types_are_read_as_serde_means_them() {
+    #[derive(Deserialize, PartialEq, Debug)]
+    struct Nothing;
+    #[derive(Deserialize, PartialEq, Debug)]
+    struct Pair(u8, u8);
+    #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord, Debug)]
+    struct Name(String);
+    let packet = event(r#"null,[1,2],{"a":1},{"b":2},[1,"x"]"#);
+    type Args =
+        (Nothing, Pair, BTreeMap<Name, u8>, BTreeMap<Option<String>, u8>, (u8, Option<char>));
+    let (nothing, pair, named, optional, tuple) = packet.args::<Args>().unwrap();
+    assert_eq!((nothing, pair, tuple), (Nothing, Pair(1, 2), (1, Some('x'))));
+    assert_eq!(named, [(Name("a".into()), 1)].into());
+    assert_eq!(optional, [(Some("b".into()), 2)].into());
+    event("1").args::<(Nothing,)>().unwrap_err();
+    let error = event("[1]").args::<(Pair,)>().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "invalid length 1, expected tuple struct Pair with 2 elements at byte 6 of the head"
+    );
+}

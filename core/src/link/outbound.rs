@@ -255,6 +255,12 @@ impl Link {
         self.report_writable(cx);
     }
 
+    /// Whether there can be something for the relay; [`poll_relay`](Self::poll_relay) tells whether there is.
+    pub(crate) fn may_use_relay(&self) -> bool {
+        let waits = self.ack_due || !self.relay_control.is_empty();
+        self.relay_up && (waits || self.sending == Some(Path::Relay))
+    }
+
     /// The next packet for the relay, within what the hub allows.
     pub(crate) fn poll_relay(
         &mut self,

@@ -48,28 +48,39 @@ impl Timer {
         Self::Stall,
         Self::Pace,
     ];
+
+    const fn bit(self) -> u16 {
+        1 << self as u16
+    }
 }
 
 /// When each timer of a link is due.
 #[derive(Debug, Default)]
-pub(crate) struct Timers([Option<Time>; Timer::ALL.len()]);
+pub(crate) struct Timers {
+    at: [Time; Timer::ALL.len()],
+    /// A bit for each timer that is set, by its number: few are at a time.
+    set: u16,
+}
 
 impl Timers {
     pub(crate) fn set(&mut self, timer: Timer, at: Time) {
-        self.0[timer as usize] = Some(at);
+        self.at[timer as usize] = at;
+        self.set |= timer.bit();
     }
 
     pub(crate) fn set_if_idle(&mut self, timer: Timer, at: Time) {
-        self.0[timer as usize].get_or_insert(at);
+        if self.set & timer.bit() == 0 {
+            self.set(timer, at);
+        }
     }
 
     pub(crate) fn clear(&mut self, timer: Timer) {
-        self.0[timer as usize] = None;
+        self.set &= !timer.bit();
     }
 
     /// Takes a timer if it is due.
     pub(crate) fn take_due(&mut self, timer: Timer, now: Time) -> bool {
-        let due = self.0[timer as usize].is_some_and(|at| at <= now);
+        let due = self.set & timer.bit() != 0 && self.at[timer as usize] <= now;
         if due {
             self.clear(timer);
         }
@@ -78,12 +89,19 @@ impl Timers {
 
     /// When the next timer is due.
     pub(crate) fn next(&self) -> Option<Time> {
-        self.0.iter().flatten().min().copied()
+        let mut left = self.set;
+        let mut next = None;
+        while left != 0 {
+            let at = self.at[left.trailing_zeros() as usize];
+            next = Some(next.map_or(at, |next: Time| next.min(at)));
+            left &= left - 1;
+        }
+        next
     }
 
     /// Moves every timer: the clock jumped.
     pub(crate) fn shift(&mut self, by: std::time::Duration) {
-        for at in self.0.iter_mut().flatten() {
+        for at in &mut self.at {
             *at = *at + by;
         }
     }

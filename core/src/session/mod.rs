@@ -439,6 +439,16 @@ impl Session {
         self.start_attempts(now);
         self.announce_milestones();
         self.continue_closing(now);
+        self.settle_connections();
+    }
+
+    /// Keeps the books on whose each connection is. Mostly they are right.
+    fn settle_connections(&mut self) {
+        let live = || self.links.values().filter_map(Link::connection_id);
+        let known = |connection| self.connections.contains_key(&connection);
+        if live().count() == self.connections.len() && live().all(known) {
+            return;
+        }
         self.connections.retain(|connection, peer| {
             self.links.get(peer).is_some_and(|link| link.connection_id() == Some(*connection))
         });

@@ -174,7 +174,7 @@ impl Session {
     /// Starts the attempts that are due, as far as `max_peers` allows.
     pub(super) fn start_attempts(&mut self, now: Time) {
         let allowed = self.shared.policy != Policy::RelayOnly && self.closing == Closing::No;
-        if !allowed || !self.is_joined() {
+        if !allowed || !self.is_joined() || !self.links.values().any(Link::can_offer) {
             return;
         }
         let mut room = self.shared.config.max_peers.saturating_sub(self.active());
@@ -189,11 +189,13 @@ impl Session {
 
     /// `Ready` and `Upgrade`, each time they become true.
     pub(super) fn announce_milestones(&mut self) {
-        let counted = self.links.values().filter(|link| link.counts_for_ready());
-        let expected = counted.count().min(self.shared.config.max_peers);
-        let verified = self.links.values().filter(|link| link.is_verified()).count();
-        let direct = |link: &&Link| link.sending() == Some(&Path::Direct);
-        let direct = self.links.values().filter(direct).count();
+        let (mut counted, mut verified, mut direct) = (0, 0, 0);
+        for link in self.links.values() {
+            counted += usize::from(link.counts_for_ready());
+            verified += usize::from(link.is_verified());
+            direct += usize::from(link.sending() == Some(&Path::Direct));
+        }
+        let expected = counted.min(self.shared.config.max_peers);
         let ready = expected > 0 && verified >= expected;
         if ready && !self.ready {
             self.shared.out.events.push_back(Event::Ready);

@@ -49,6 +49,9 @@ impl Session {
 
     /// One packet of the link whose turn it is, together with every other link to which the same goes next.
     fn next_envelope(&mut self, now: Time) -> Option<Upload> {
+        if !self.links.values().any(Link::may_use_relay) {
+            return None;
+        }
         let limits = self.signaling.limits();
         let last = self.relay_turn.clone();
         let after = last.clone().map_or(Bound::Unbounded, Bound::Excluded);

@@ -2,9 +2,13 @@
 //!
 //! ```text
 //! simulate --seeds 0..10000 [--peers N] [--profile NAME] [--jobs N]
-//! simulate --seed S [--peers N] [--profile NAME] [--trace] [--script-out FILE]
-//! simulate --script FILE [--trace]
+//! simulate --seed S [--peers N] [--profile NAME] [--trace] [--chart FILE] [--script-out FILE]
+//! simulate --script FILE [--trace] [--chart FILE]
 //! ```
+//!
+//! The exit code is 0 when no invariant was violated, 1 when one was, 2 when the arguments make no sense. Of a
+//! violation the seed is shown, what was expected and what came, and a short script that still fails, for
+//! `--script`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::fmt::Display;
@@ -13,20 +17,24 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lexopt::prelude::*;
 use socketio_p2p_transport_memory::sim::{
-    MAX_PEERS, Profile, Scenario, Summary, run, run_recorded,
+    MAX_PEERS, Profile, Scenario, Summary, Violation, chart, run, run_recorded, shrink,
 };
 
 const USAGE: &str = "\
 usage: simulate --seeds FROM..TO [--peers N] [--profile NAME] [--jobs N]
-       simulate --seed SEED [--peers N] [--profile NAME] [--trace] [--script-out FILE]
-       simulate --script FILE [--trace]";
+       simulate --seed SEED [--peers N] [--profile NAME] [--trace] [--chart FILE] [--script-out FILE]
+       simulate --script FILE [--trace] [--chart FILE]";
 
 /// So many threads at most.
 const MAX_JOBS: usize = 256;
+
+/// Runs that are made at most to find a short script.
+const MOST_SHRINKING: usize = 2_000;
 
 /// Seeds that a thread takes at a time.
 const BATCH: u64 = 16;
@@ -41,6 +49,7 @@ struct Options {
     profile: Option<Profile>,
     jobs: Option<usize>,
     trace: bool,
+    chart: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -78,6 +87,7 @@ fn read_options() -> Result<Options, String> {
                 options.jobs = Some(number(&mut parser, "--jobs", 1, MAX_JOBS as u64)? as usize);
             }
             Long("trace") => options.trace = true,
+            Long("chart") => options.chart = Some(parser.value().map_err(text)?.into()),
             Short('h') | Long("help") => {
                 println!("{USAGE}");
                 std::process::exit(0);
@@ -109,8 +119,8 @@ fn work(options: &Options) -> Result<ExitCode, String> {
         return Err("expected one of --seeds, --seed and --script".to_owned());
     }
     if let Some(seeds) = &options.seeds {
-        if options.trace || options.script_out.is_some() {
-            return Err("--trace and --script-out go with --seed or --script".to_owned());
+        if options.trace || options.chart.is_some() || options.script_out.is_some() {
+            return Err("--trace, --chart and --script-out go with --seed or --script".to_owned());
         }
         return Ok(run_many(options, seeds.clone()));
     }
@@ -141,16 +151,29 @@ fn run_one(options: &Options, scenario: &Scenario) -> Result<ExitCode, String> {
         let named = |error| format!("--script-out {}: {error}", path.display());
         std::fs::write(path, scenario.to_string()).map_err(named)?;
     }
+    std::panic::set_hook(Box::new(|_| {}));
+    let recorded = options.trace || options.chart.is_some();
     let (result, sights) =
-        if options.trace { run_recorded(scenario) } else { (run(scenario), Vec::new()) };
-    let mut out = std::io::stdout().lock();
-    for sight in sights {
-        // Whoever closes the pipe has seen enough.
-        if writeln!(out, "{sight}").is_err() {
-            return Ok(ExitCode::SUCCESS);
+        if recorded { run_recorded(scenario) } else { (run(scenario), Vec::new()) };
+    if let Some(path) = &options.chart {
+        let named = |error| format!("--chart {}: {error}", path.display());
+        let outcome = match &result {
+            Ok(_) => "no violation".to_owned(),
+            Err(violation) => violation.breach.to_string(),
+        };
+        let Scenario { seed, profile, .. } = scenario;
+        let title = format!("seed {seed}, profile {profile}: {outcome}");
+        std::fs::write(path, chart(&title, &sights)).map_err(named)?;
+    }
+    if options.trace {
+        let mut out = std::io::stdout().lock();
+        for sight in sights {
+            // Whoever closes the pipe has seen enough.
+            if writeln!(out, "{sight}").is_err() {
+                return Ok(ExitCode::SUCCESS);
+            }
         }
     }
-    drop(out);
     let violation = result.as_ref().err().cloned();
     let mut summary = Summary::default();
     summary.add(result);
@@ -158,10 +181,21 @@ fn run_one(options: &Options, scenario: &Scenario) -> Result<ExitCode, String> {
     Ok(match violation {
         None => ExitCode::SUCCESS,
         Some(violation) => {
-            eprintln!("VIOLATION {violation}");
+            tell_violation(scenario, &violation);
             ExitCode::FAILURE
         }
     })
+}
+
+/// Says what does not hold, and the shortest script found that shows it.
+fn tell_violation(scenario: &Scenario, violation: &Violation) {
+    println!("VIOLATION {violation}");
+    let (short, shown) = shrink(scenario, MOST_SHRINKING);
+    if let Some(shown) = shown {
+        let (all, left) = (scenario.actions.len(), short.actions.len());
+        println!("# {left} of its {all} actions are enough, for --script: {shown}");
+        print!("{short}");
+    }
 }
 
 fn run_many(options: &Options, seeds: Range<u64>) -> ExitCode {
@@ -173,6 +207,7 @@ fn run_many(options: &Options, seeds: Range<u64>) -> ExitCode {
     let (next, done, stop) =
         (AtomicU64::new(seeds.start), AtomicU64::new(0), AtomicBool::new(false));
     let started = Instant::now();
+    let found: Mutex<Option<(u64, Violation)>> = Mutex::new(None);
     let mut summary = Summary::default();
     std::thread::scope(|scope| {
         let worker = || {
@@ -185,8 +220,11 @@ fn run_many(options: &Options, seeds: Range<u64>) -> ExitCode {
                 for seed in first..seeds.end.min(first.saturating_add(BATCH)) {
                     let result = run(&scenario(options, seed));
                     if let Err(violation) = &result {
-                        println!("VIOLATION {violation}");
                         stop.store(true, Ordering::Relaxed);
+                        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                        if found.as_ref().is_none_or(|(first, _)| seed < *first) {
+                            *found = Some((seed, violation.clone()));
+                        }
                     }
                     summary.add(result);
                     done.fetch_add(1, Ordering::Relaxed);
@@ -217,5 +255,11 @@ fn run_many(options: &Options, seeds: Range<u64>) -> ExitCode {
     let rate = summary.seeds() as f64 / elapsed;
     println!("{summary}");
     println!("{elapsed:.1} s, {rate:.0} seeds per second with {jobs} jobs");
-    if summary.violations().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    match found.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        None => ExitCode::SUCCESS,
+        Some((seed, violation)) => {
+            tell_violation(&scenario(options, seed), &violation);
+            ExitCode::FAILURE
+        }
+    }
 }

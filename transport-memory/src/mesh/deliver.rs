@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use socketio_p2p_core::{Frame, Session, Time};
+use socketio_p2p_core::{Frame, PeerId, Session, Time};
 
 use super::effects::Fault;
 use super::raw::RawInput;
@@ -116,7 +116,7 @@ impl Mesh {
                             self.effects.change(Fault::Glare);
                         }
                         if let (Some(node), Some(id)) = (owner, server.take_joined()) {
-                            self.named.push((Node(node), id));
+                            self.note_name(Node(node), id);
                         }
                         self.send_from_server(outputs);
                     }
@@ -262,6 +262,13 @@ impl Mesh {
         }
         for input in delivery.into_raw() {
             self.tell_raw(node, input);
+        }
+    }
+
+    fn note_name(&mut self, node: Node, id: PeerId) {
+        if !self.names.iter().any(|(known, _)| *known == id) {
+            self.names.push((id.clone(), node));
+            self.named.push((node, id));
         }
     }
 

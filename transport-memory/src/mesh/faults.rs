@@ -279,7 +279,7 @@ impl Mesh {
         }
     }
 
-    /// Puts a remark into the record.
+    /// Puts a remark into the record: a fault of one's own making, for one.
     pub fn remark(&mut self, place: Place, text: impl Into<String>) {
         self.note(place, || What::Done(text.into()));
     }

@@ -103,6 +103,8 @@ pub struct Mesh {
     noisy: VecDeque<Node>,
     /// Ids that the hub has given to nodes.
     named: Vec<(Node, PeerId)>,
+    /// All ids that the hub has given, for the record.
+    names: Vec<(PeerId, Node)>,
 }
 
 #[derive(Debug)]
@@ -120,6 +122,8 @@ struct Slot {
     next_raw_connection: u64,
     events: Vec<Event>,
     noisy: bool,
+    /// Its output is being taken, and has been taken once.
+    stale: bool,
     /// How far its clock is ahead.
     skew: Duration,
     /// When its session is due, on the mesh's clock.
@@ -187,6 +191,7 @@ impl Mesh {
             sights: None,
             noisy: VecDeque::new(),
             named: Vec::new(),
+            names: Vec::new(),
         };
         mesh.start_server();
         mesh
@@ -225,6 +230,7 @@ impl Mesh {
             next_raw_connection: 0,
             events: Vec::new(),
             noisy: false,
+            stale: false,
             skew: Duration::ZERO,
             due: None,
             relay: Conditions::default(),

@@ -1,6 +1,6 @@
 //! The record of a run.
 
-use socketio_p2p_core::{Event, Frame, Path, PeerId, Time};
+use socketio_p2p_core::{Event, Frame, Path, Time};
 
 use super::Mesh;
 
@@ -42,13 +42,15 @@ pub enum What {
     Told(String),
     /// Events of a node to a peer go this way from now on.
     PathChanged {
-        /// The peer.
-        peer: PeerId,
+        /// The peer: a node, where it is one.
+        peer: String,
         /// The way.
         path: Path,
     },
-    /// A fault, or something that the scenario did.
+    /// A fault, or the end of one.
     Done(String),
+    /// Something that an application asked of its session.
+    Asked(String),
 }
 
 /// One entry of the record.
@@ -78,12 +80,15 @@ impl std::fmt::Display for Sight {
             What::Told(event) => write!(f, "   {event}"),
             What::PathChanged { peer, path } => write!(f, "   path to {peer}: {path:?}"),
             What::Done(what) => write!(f, "!  {what}"),
+            What::Asked(what) => write!(f, ".  {what}"),
         }
     }
 }
 
-/// So much of a text is shown.
-const SHOWN: usize = 72;
+/// So much of a text is shown, and so much of it is looked at for ids.
+const SHOWN: usize = 90;
+const SHOWN_EVENT: usize = 160;
+const SCANNED: usize = 400;
 
 /// The beginning of a frame. CONNECT packets carry tokens, of which nothing is shown.
 pub(super) fn describe(frame: &Frame) -> String {
@@ -92,11 +97,7 @@ pub(super) fn describe(frame: &Frame) -> String {
         Frame::Text(text) => {
             // The welcome too.
             let shown = text.split(",\"token\"").next().unwrap_or_default();
-            let mut shown: String = shown.chars().take(SHOWN).collect();
-            if shown.len() < text.len() {
-                shown.push('…');
-            }
-            shown
+            shorten(shown, SCANNED)
         }
         Frame::Binary(bytes) => format!("{} bytes", bytes.len()),
     }
@@ -119,34 +120,79 @@ impl Mesh {
     }
 
     pub(crate) fn note(&mut self, place: Place, what: impl FnOnce() -> What) {
+        if self.sights.is_none() {
+            return;
+        }
+        let what = match what() {
+            What::Sent { to, arrives, direct, text } => {
+                let text = shorten(&self.with_names(text), SHOWN);
+                What::Sent { to, arrives, direct, text }
+            }
+            What::Told(text) => What::Told(shorten(&self.with_names(text), SHOWN_EVENT)),
+            What::PathChanged { peer, path } => {
+                What::PathChanged { peer: self.with_names(peer), path }
+            }
+            other @ (What::Done(_) | What::Asked(_)) => other,
+        };
         let at = self.now;
-        if let Some(sights) = &mut self.sights {
-            sights.push(Sight { at, place, what: what() });
+        self.sights.get_or_insert_default().push(Sight { at, place, what });
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are shown as they are")]
+    pub(super) fn note_events(&mut self, node: usize, from: usize) {
+        if self.sights.is_none() {
+            return;
+        }
+        let events = self.nodes[node].events[from..].iter();
+        let told: Vec<What> = events
+            .map(|event| match event {
+                Event::PathChanged { peer, path } => {
+                    What::PathChanged { peer: peer.to_string(), path: path.clone() }
+                }
+                event => What::Told(describe_event(event)),
+            })
+            .collect();
+        for what in told {
+            self.note(Place::Node(node), || what);
         }
     }
 
-    pub(super) fn note_events(&mut self, node: usize, from: usize) {
-        let at = self.now;
-        let Some(sights) = &mut self.sights else { return };
-        for event in &self.nodes[node].events[from..] {
-            let what = if let Event::PathChanged { peer, path } = event {
-                What::PathChanged { peer: peer.clone(), path: path.clone() }
-            } else {
-                What::Told(describe_event(event))
-            };
-            sights.push(Sight { at, place: Place::Node(node), what });
+    /// The text with nodes in the place of their ids.
+    fn with_names(&self, mut text: String) -> String {
+        for (id, node) in &self.names {
+            if text.contains(id.as_str()) {
+                text = text.replace(id.as_str(), &Place::Node(node.index()).to_string());
+            }
         }
+        text
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are shown as they are")]
 fn describe_event(event: &Event) -> String {
-    if let Event::Received { from, path, packet, .. } = event {
-        return format!(
-            "received {} of {from} ({path:?})",
-            describe(&packet.head().clone().into())
-        );
+    let text = match event {
+        Event::Received { from, path, packet, reply } => {
+            let asks = if reply.is_some() { ", asks" } else { "" };
+            let head = describe(&packet.head().clone().into());
+            return format!("{head} of {from} ({path:?}{asks})");
+        }
+        Event::Outcome { emit, peer, outcome } => {
+            return format!("emit {} for {peer}: {outcome:?}", emit.as_u64());
+        }
+        Event::Ack { emit, from, .. } => {
+            return format!("emit {}: answer of {from}", emit.as_u64());
+        }
+        Event::PeerError { peer, error } => return format!("{peer}: {error}"),
+        Event::Disconnected { error, .. } => return format!("disconnected: {error}"),
+        event => format!("{event:?}"),
+    };
+    text.replace('\n', " ")
+}
+
+fn shorten(text: &str, most: usize) -> String {
+    let mut short: String = text.chars().take(most).collect();
+    if short.len() < text.len() {
+        short.push('…');
     }
-    let mut text: String = format!("{event:?}").chars().take(160).collect();
-    text.retain(|character| character != '\n');
-    text
+    short
 }

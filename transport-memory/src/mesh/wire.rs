@@ -9,7 +9,7 @@ use socketio_p2p_core::{Command, ConnectionId, DirectCommand, Frame, Packet, Pee
 
 use super::effects::Fault;
 use super::sight::describe;
-use super::{Conditions, Mesh, Pace, Place, What};
+use super::{Conditions, Mesh, Node, Pace, Place, What};
 use crate::broker::End;
 use crate::dice::Dice;
 use crate::mesh::Effects;
@@ -271,102 +271,92 @@ impl Mesh {
     /// Takes all output of a node.
     pub(super) fn pump(&mut self, node: usize) {
         let told = self.nodes[node].events.len();
-        loop {
-            let slot = &mut self.nodes[node];
-            if slot.pace == Pace::Frozen {
-                slot.due = None;
-                break;
-            }
-            let now = self.now + slot.skew;
-            let Some(session) = &mut slot.session else {
-                slot.due = None;
-                break;
-            };
-            while let Some(event) = session.poll_event() {
-                slot.events.push(event);
-            }
-            let mut moved = false;
-            let mut commands = Vec::new();
-            while let Some(command) = session.poll_command() {
-                commands.push(command);
-            }
-            for command in commands {
-                self.execute(node, command);
-                moved = true;
-            }
-            let slot = &mut self.nodes[node];
-            if let Some(socket) = &mut slot.socket
-                && let Some(session) = &mut slot.session
-            {
-                let mut frames = Vec::new();
-                let mut room = self.outstanding.saturating_sub(socket.outstanding);
-                loop {
-                    if room == 0 {
-                        socket.limited = true;
-                        break;
-                    }
-                    let Some(frame) = session.poll_signaling_transmit(now) else { break };
-                    room = room.saturating_sub(frame.len());
-                    frames.push(frame);
-                }
-                if !frames.is_empty() {
-                    self.upload(node, frames);
-                    moved = true;
-                }
-            }
-            moved |= self.pump_direct(node);
-            if moved {
-                continue;
-            }
-            // Transmits can make events: an end of an emit to a v0 peer, for one.
-            let slot = &mut self.nodes[node];
-            let Some(session) = &mut slot.session else { break };
-            match session.poll_event() {
-                Some(event) => slot.events.push(event),
-                None => {
-                    let due = session.poll_timeout();
-                    slot.due =
-                        due.map(|at| Time::ZERO + (at - Time::ZERO).saturating_sub(slot.skew));
-                    break;
-                }
-            }
+        while self.take_news(node) {
+            self.pump_signaling(node);
+            self.pump_direct(node);
         }
         let slot = &mut self.nodes[node];
+        let due = match (&slot.session, slot.pace) {
+            (Some(session), Pace::AtOnce | Pace::Every(_)) => session.poll_timeout(),
+            (None, _) | (Some(_), Pace::Frozen) => None,
+        };
+        slot.due = due.map(|at| Time::ZERO + (at - Time::ZERO).saturating_sub(slot.skew));
         if slot.events.len() > told {
             if !std::mem::replace(&mut slot.noisy, true) {
-                self.noisy.push_back(super::Node(node));
+                self.noisy.push_back(Node(node));
             }
             self.note_events(node, told);
         }
+        self.nodes[node].stale = false;
     }
 
-    fn pump_direct(&mut self, node: usize) -> bool {
-        let mut moved = false;
-        let mut index = 0;
-        while let Some(connection) = self.nodes[node].connections.get_mut(index) {
-            index += 1;
-            if connection.other.is_none() {
-                continue;
+    /// Takes events and commands. `true`: there may be something to transmit.
+    fn take_news(&mut self, node: usize) -> bool {
+        let slot = &mut self.nodes[node];
+        if slot.pace == Pace::Frozen {
+            return false;
+        }
+        // After an input there can be transmits; after transmits there can be news, and then transmits again.
+        let mut news = !std::mem::replace(&mut slot.stale, true);
+        loop {
+            let slot = &mut self.nodes[node];
+            let Some(session) = &mut slot.session else { return false };
+            while let Some(event) = session.poll_event() {
+                slot.events.push(event);
             }
+            let Some(command) = session.poll_command() else { return news };
+            self.execute(node, command);
+            news = true;
+        }
+    }
+
+    fn pump_signaling(&mut self, node: usize) {
+        let slot = &mut self.nodes[node];
+        let now = self.now + slot.skew;
+        let (Some(socket), Some(session)) = (&mut slot.socket, &mut slot.session) else { return };
+        let mut frames = Vec::new();
+        let mut room = self.outstanding.saturating_sub(socket.outstanding);
+        loop {
+            if room == 0 {
+                socket.limited = true;
+                break;
+            }
+            let Some(frame) = session.poll_signaling_transmit(now) else { break };
+            room = room.saturating_sub(frame.len());
+            frames.push(frame);
+        }
+        if !frames.is_empty() {
+            self.upload(node, frames);
+        }
+    }
+
+    fn pump_direct(&mut self, node: usize) {
+        let mut index = 0;
+        while let Some(connection) = self.nodes[node].connections.get(index) {
             let end = (node, connection.id);
-            loop {
-                let slot = &mut self.nodes[node];
-                let now = self.now + slot.skew;
-                let (Some(session), Some(connection)) =
-                    (&mut slot.session, slot.connections.get_mut(index - 1))
-                else {
-                    break;
-                };
-                if connection.outstanding >= self.outstanding {
-                    connection.limited = true;
-                    break;
-                }
-                let Some(frame) = session.poll_direct_transmit(end.1, now) else { break };
-                moved = true;
-                self.send_direct(end, frame);
+            index += 1;
+            if connection.other.is_some() {
+                self.pump_connection(end, index - 1);
             }
         }
-        moved
+    }
+
+    fn pump_connection(&mut self, end: End, index: usize) {
+        loop {
+            let slot = &mut self.nodes[end.0];
+            let now = self.now + slot.skew;
+            let (Some(session), Some(connection)) =
+                (&mut slot.session, slot.connections.get_mut(index))
+            else {
+                return;
+            };
+            if connection.outstanding >= self.outstanding {
+                connection.limited = true;
+                return;
+            }
+            let Some(frame) = session.poll_direct_transmit(end.1, now) else { return };
+            self.send_direct(end, frame);
+        }
     }
 
     pub(super) fn has_room(&self, (node, connection): End) -> bool {

@@ -21,7 +21,7 @@ impl Scenario {
         let mut dice = Dice::for_purpose(seed, 11);
         let settings = settings(&mut dice, profile, peers.clamp(2, MAX_PEERS));
         let mut plan = Plan { dice, settings, actions: Vec::new(), end: 0 };
-        plan.end = plan.in_silences(4.0);
+        plan.end = plan.in_silences(2.4);
         plan.traffic(profile);
         plan.faults(profile);
         let Plan { settings, mut actions, .. } = plan;
@@ -109,7 +109,7 @@ impl Plan {
     }
 
     fn traffic(&mut self, profile: Profile) {
-        for _ in 0..self.dice.between(26, 40) {
+        for _ in 0..self.dice.between(22, 33) {
             let at = self.time();
             self.burst(at);
         }

@@ -23,20 +23,24 @@
 //! what arrives is what was sent, bit for bit, except from a malicious peer, which says what it likes, to the hub
 //! and over its own connections.
 
+mod chart;
 mod generate;
 mod mallory;
 mod model;
 mod profile;
 mod run;
 mod scenario;
+mod shrink;
 mod summary;
 mod violation;
 
+pub use chart::chart;
 pub use profile::{Profile, UnknownProfile};
 pub use run::{Report, run, run_recorded};
 pub use scenario::{
     Action, Attack, MAX_ACTIONS, MAX_PEERS, Manner, PolicyName, Scenario, ScenarioError, Settings,
     Timed,
 };
+pub use shrink::{shrink, shrink_with};
 pub use summary::Summary;
 pub use violation::{Breach, Invariant, Violation};

@@ -11,7 +11,7 @@ use super::model::{self, Made, Model, Note, Weather};
 use super::scenario::{Action, Manner, Scenario, Timed};
 use super::violation::{Breach, Invariant, Violation};
 use crate::dice::Dice;
-use crate::mesh::{Effects, Fault, Mesh, Node, Place, RosterFaults, Sight, SignalFaults};
+use crate::mesh::{Effects, Fault, Mesh, Node, Place, RosterFaults, Sight, SignalFaults, What};
 
 /// More inputs than this at one moment: something is due for ever.
 const MOST_AT_ONCE: u32 = 5_000;
@@ -23,7 +23,7 @@ const MOST_STEPS: u64 = 1_000_000;
 const SETTLING: u32 = 60;
 
 /// How often it is looked whether everything has settled, in steps.
-const LOOK_EVERY: u32 = 24;
+const LOOK_EVERY: u32 = 12;
 
 /// Of so many questions one is not answered.
 const UNANSWERED: u64 = 4;
@@ -160,7 +160,9 @@ impl<'a> Run<'a> {
             self.run_until(at)?;
             self.steps += 1;
             if self.mesh.is_recording() {
-                self.mesh.remark(Place::Hub, serde_json::to_string(action).unwrap_or_default());
+                let text = action.to_string();
+                let what = if action.is_fault() { What::Done(text) } else { What::Asked(text) };
+                self.mesh.note(Place::Hub, || what);
             }
             self.act(action)?;
             self.collect()?;
@@ -222,7 +224,9 @@ impl<'a> Run<'a> {
     }
 
     fn note(&mut self, node: Node, event: Event) -> Result<(), Breach> {
-        if let Some(told) = &mut self.quiet {
+        // A volatile event can be the last thing that was under way.
+        if let Some(told) = self.quiet.as_mut().filter(|_| !matches!(event, Event::Received { .. }))
+        {
             told.push(format!("node {}: {event:?}", node.index()));
         }
         match self.model.note(node.index(), event)? {
@@ -670,6 +674,7 @@ impl<'a> Run<'a> {
 
     /// Every fault ends.
     fn heal(&mut self) -> Result<(), Breach> {
+        self.mesh.remark(Place::Hub, "all faults end, everybody who is gone comes back");
         self.mesh.set_signal_faults(SignalFaults::default());
         self.mesh.set_roster_faults(RosterFaults::default());
         self.start_hub();
@@ -858,7 +863,7 @@ impl<'a> Run<'a> {
     fn check_quiet(&mut self) -> Result<(), Breach> {
         let before = self.steps;
         let config = self.scenario.settings.config();
-        let span = config.probe_interval * 2;
+        let span = config.probe_interval;
         let end = self.mesh.now() + span;
         // Where not everybody may talk directly, some try now and then.
         let crowded = self.scenario.settings.max_peers + 1 < self.places.len();
@@ -866,7 +871,7 @@ impl<'a> Run<'a> {
         self.run_until(end)?;
         let told = self.quiet.take().unwrap_or_default();
         let peers = self.places.len() as u64;
-        // Two probes of each end, their answers, and timers on the way.
+        // A probe or two of each end, their answers, and timers on the way.
         let most = peers * (peers - 1) * 16 + 64;
         if self.steps - before > most || !told.is_empty() {
             return Err(Breach::new(
@@ -880,6 +885,7 @@ impl<'a> Run<'a> {
 
     /// All close, one after the other, with events under way; nothing is left.
     fn close_all(&mut self) -> Result<(), Breach> {
+        self.mesh.note(Place::Hub, || What::Asked("all close, one after the other".to_owned()));
         let timeout = self.scenario.settings.config().close_timeout * 2;
         for place in 0..self.places.len() {
             let Some(node) = self.places[place] else { continue };

@@ -95,6 +95,13 @@ impl Reassembly {
         self.flat.len()
     }
 
+    /// Gives up the packet if its number is below `expected`.
+    pub(crate) fn drop_below(&mut self, expected: u64) {
+        if self.seq < expected && !self.flat.is_empty() {
+            self.reset();
+        }
+    }
+
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }

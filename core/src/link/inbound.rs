@@ -372,6 +372,7 @@ impl Link {
                     self.report(error, cx);
                 }
             }
+            self.lanes[lane.index()].drop_old_pieces();
         }
         if self.lanes.iter().any(|lane| lane.receive.has_gap()) {
             let patience = GAP_PATIENCE * (1 << self.gaps.min(4));

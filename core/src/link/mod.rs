@@ -148,6 +148,20 @@ struct LaneState {
     direct_reassembly: Reassembly,
 }
 
+impl LaneState {
+    fn reassemblies(&self) -> [&Reassembly; 3] {
+        [&self.relay_reassembly, &self.direct_reassembly, &self.via_reassembly]
+    }
+
+    /// Frees the pieces of packets that have come whole on another path.
+    fn drop_old_pieces(&mut self) {
+        let expected = self.receive.expected();
+        let pieces =
+            [&mut self.relay_reassembly, &mut self.direct_reassembly, &mut self.via_reassembly];
+        pieces.into_iter().for_each(|pieces| pieces.drop_below(expected));
+    }
+}
+
 impl Link {
     /// A link to a peer that the hub has just named. Epochs of the peer up to `stale_epoch` are over.
     pub(crate) fn new(
@@ -268,10 +282,15 @@ impl Link {
     /// What has come and cannot be handed out yet.
     pub(crate) fn held_bytes(&self) -> usize {
         let held = |lane: &LaneState| {
-            let pieces = lane.relay_reassembly.held_bytes() + lane.direct_reassembly.held_bytes();
-            pieces + lane.receive.held_bytes()
+            let pieces = lane.reassemblies().map(Reassembly::held_bytes);
+            pieces.iter().sum::<usize>() + lane.receive.held_bytes()
         };
         self.lanes.iter().map(held).sum()
+    }
+
+    /// Of what has come, the pieces that came directly.
+    pub(crate) fn held_direct(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.direct_reassembly.held_bytes()).sum()
     }
 
     /// How many volatile events were dropped before they left.

@@ -60,6 +60,8 @@ pub struct Peer {
     pub queued: usize,
     /// Bytes that came from it and wait for what has to come before they can be handed out.
     pub held: usize,
+    /// Those of them that are pieces which came directly: none once the direct path is gone.
+    pub held_direct: usize,
     /// Volatile events for it that were dropped before they left.
     pub dropped: u64,
 }
@@ -222,6 +224,7 @@ impl Session {
             away: link.is_away(),
             queued: link.queued_bytes(),
             held: link.held_bytes(),
+            held_direct: link.held_direct(),
             dropped: link.dropped(),
         })
     }

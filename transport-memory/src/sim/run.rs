@@ -596,11 +596,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Nothing that waits for one peer is above the bound. One packet above it is taken where nothing waits.
+    /// Nothing that waits for one peer is above the bound, one packet above it where nothing else waits; and pieces
+    /// of packets go with their path.
     fn check_queues(&self, node: Node) -> Result<(), Breach> {
         const OVERSIZED: usize = 1 << 10;
         let cap = self.scenario.settings.queue_bytes;
-        for peer in self.mesh.session(node).peers() {
+        let session = self.mesh.session(node);
+        for peer in session.peers() {
             let largest = self.model.largest();
             // A lane each for events and for big things.
             if peer.queued > 2 * cap.max(largest + OVERSIZED) {
@@ -608,6 +610,13 @@ impl<'a> Run<'a> {
                     Invariant::QueueCap,
                     format!("at most {cap} bytes queued, or one packet"),
                     format!("{} for {}", peer.queued, peer.id),
+                ));
+            }
+            if peer.held_direct > 0 && session.connection_of(&peer.id).is_none() {
+                return Err(Breach::new(
+                    Invariant::Leak,
+                    format!("nothing left of what came directly from {}", peer.id),
+                    format!("{} bytes", peer.held_direct),
                 ));
             }
         }
@@ -754,7 +763,7 @@ impl<'a> Run<'a> {
                 let Some(other) = other.filter(|other| nodes.contains(other)) else {
                     return Some(format!("{node:?} knows {}, which is gone", peer.id));
                 };
-                if peer.away || peer.queued > 0 {
+                if peer.away || peer.queued + peer.held > 0 {
                     return Some(format!("{node:?} has {peer:?}"));
                 }
                 let room = |node| direct(node) < max_peers;

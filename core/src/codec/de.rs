@@ -415,6 +415,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
                 }
             }
             Some(_) | None => {
+                self.pos = start;
                 Err(self.expected("the name of a variant or an object with it as the key"))
             }
         };

@@ -82,11 +82,8 @@ pub(crate) enum Placeholders {
 }
 
 impl Placeholders {
-    /// Looks for placeholders in the payload that begins at `start`.
+    /// Looks for placeholders in the payload of a binary packet, which begins at `start`.
     pub(crate) fn find(text: &str, start: usize, attachments: usize) -> Result<Self, FindError> {
-        if attachments == 0 {
-            return Ok(Self::None);
-        }
         if all_canonical(text.as_bytes(), start, attachments) {
             return Ok(Self::Canonical);
         }

@@ -284,3 +284,23 @@ fn numbers_of_any_length_are_judged_by_what_a_double_holds() {
     assert_eq!(verdict("1e999999999999"), Err(JsonError::NumberOutOfRange.into()));
     assert_eq!(verdict("-01.5"), Err(JsonError::LeadingZero.into()));
 }
+
+#[test]
+fn a_payload_that_breaks_off_is_told_from_one_that_goes_on_otherwise() {
+    let check = |head: &str| {
+        let error = packet(head, &[]).validate(&Limits::default()).unwrap_err();
+        (error.kind().clone(), error.offset())
+    };
+    for (head, error, offset) in [
+        (r#"2["e",[1 "#, JsonError::UnexpectedEnd("`,` or `]`"), 9),
+        (r#"2["e",[1} "#, JsonError::Expected("`,` or `]`"), 8),
+        (r#"2["e",{"a": "#, JsonError::UnexpectedEnd("a value"), 12),
+        (r#"2["e",{"a" "#, JsonError::UnexpectedEnd("`:`"), 11),
+        (r#"2["e",{ "#, JsonError::UnexpectedEnd("a key"), 8),
+        (r#"2["e",- "#, JsonError::Expected("a digit"), 7),
+        (r#"2["e","a "#, JsonError::UnexpectedEnd("the closing quote"), 9),
+        (r#"2["e"] ] "#, JsonError::Expected("the end of the payload"), 7),
+    ] {
+        assert_eq!(check(head), (error.into(), offset), "{head}");
+    }
+}

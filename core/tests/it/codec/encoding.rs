@@ -253,6 +253,29 @@ fn a_failing_value_tells_why() {
     );
 }
 
+#[test]
+fn escapes_are_found_wherever_they_stand_in_a_text_of_any_length() {
+    // Characters of one to four bytes, then each that is escaped.
+    let plain: String = "ab\u{7f}é방😀".chars().cycle().take(200).collect();
+    let specials = ["\"", "\\", "\n", "\r\n", "\r", "\u{1}", "\u{1f}", "\t\t", "\u{8}\u{c}"];
+    let check = |text: &str| {
+        assert_eq!(arg(text), serde_json::to_string(&(text,)).unwrap());
+        let packet = Packet::ack(0, &(text,)).unwrap();
+        assert_eq!(packet.args::<(String,)>().unwrap().0, text);
+    };
+    let places: Vec<usize> = plain.char_indices().map(|(at, _)| at).collect();
+    for (index, at) in places.iter().enumerate() {
+        let (before, after) = plain.split_at(*at);
+        let special = specials[index % specials.len()];
+        check(before);
+        check(&format!("{before}{special}"));
+        check(&format!("{special}{before}"));
+        check(&format!("{before}{special}{after}{special}"));
+        check(&format!("{before}\r{special}\n{after}"));
+    }
+    check(&specials.concat().repeat(40));
+}
+
 /// Writes bytes backwards: an adapter between a value and the codec's serializer.
 struct Backwards<S>(S);
 

@@ -201,7 +201,11 @@ fn an_attachment_is_nothing_but_bytes() {
     packet.args::<(String,)>().unwrap_err();
     packet.args::<(&str,)>().unwrap_err();
     packet.args::<(bool,)>().unwrap_err();
-    packet.args::<(Enum,)>().unwrap_err();
+    let error = packet.args::<(Enum,)>().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "expected the name of a variant or an object with it as the key at byte 8 of the head"
+    );
     packet.args::<(serde_json::Value,)>().unwrap_err();
     packet.args::<(Option<()>,)>().unwrap_err();
     assert_eq!(packet.args::<(IgnoredAny,)>().unwrap(), (IgnoredAny,));
@@ -501,4 +505,21 @@ fn less_common_forms_of_types_are_read_as_serde_means_them() {
         error.to_string(),
         "invalid length 1, expected tuple struct Pair with 2 elements at byte 6 of the head"
     );
+}
+
+#[test]
+fn commas_stand_between_elements_only() {
+    for bad in ["[,]", "[,1]", "[1,]", "[1,,2]", "[1 2]"] {
+        event(bad).args::<(Vec<u8>,)>().unwrap_err();
+        event(bad).args::<(Value,)>().unwrap_err();
+    }
+    for bad in [r#"{,}"#, r#"{,"a":1}"#, r#"{"a":1,}"#, r#"{"a":1,,"b":2}"#, r#"{"a":1 "b":2}"#] {
+        event(bad).args::<(BTreeMap<String, u8>,)>().unwrap_err();
+        event(bad).args::<(Value,)>().unwrap_err();
+    }
+    for bad in ["2[\"e\",]", "2[\"e\",,1]", "31[,1]", "31[1,]", "31[,]"] {
+        packet(bad, &[]).args::<Vec<Value>>().unwrap_err();
+        packet(bad, &[]).args::<IgnoredAny>().unwrap_err();
+        packet(bad, &[]).data::<Value>().unwrap_err();
+    }
 }

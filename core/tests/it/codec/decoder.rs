@@ -256,6 +256,7 @@ fn debug_output_shows_sizes_and_no_content() {
     );
     assert!(!shown.contains("s3cret"), "{shown}");
     assert!(shown.contains("login") && shown.contains("/ns"), "{shown}");
+    assert!(shown.contains("Pending(0 of 1 attachments)"), "{shown}");
     let errors = [
         packet.args::<(String, String)>().unwrap_err().to_string(),
         packet.args::<(std::collections::BTreeMap<String, u8>, String)>().unwrap_err().to_string(),
@@ -302,5 +303,37 @@ fn a_payload_that_breaks_off_is_told_from_one_that_goes_on_otherwise() {
         (r#"2["e"] ] "#, JsonError::Expected("the end of the payload"), 7),
     ] {
         assert_eq!(check(head), (error.into(), offset), "{head}");
+    }
+}
+
+#[test]
+fn a_payload_of_an_opening_alone_is_refused_at_once() {
+    for (head, missing) in [
+        ("2[", "`]` as the last character"),
+        ("31[", "`]` as the last character"),
+        ("0{", "`}` as the last character"),
+        ("4{", "`}` as the last character"),
+        ("4\"", "`\"` as the last character"),
+    ] {
+        let error = Decoder::new(Limits::default()).push(head.into()).unwrap_err();
+        assert_eq!(error.kind(), &JsonError::UnexpectedEnd(missing).into(), "{head}");
+        assert_eq!(error.offset(), head.len(), "{head}");
+    }
+}
+
+#[test]
+fn more_than_ten_attachments_are_told_apart_however_their_placeholders_are_written() {
+    let limits = Limits::default().with_max_attachments(12);
+    let attachments: Vec<Bytes> = (0..12_u8).map(|byte| Bytes::from(vec![byte])).collect();
+    for (open, close) in
+        [(r#"{"_placeholder":true,"num":"#, "}"), (r#"{"num":"#, r#","_placeholder":true}"#)]
+    {
+        let placeholders: Vec<_> = (0..12).map(|number| format!("{open}{number}{close}")).collect();
+        let head = format!("512-[\"e\",{}]", placeholders.join(","));
+        let packet =
+            Packet::from_head_and_attachments(head.into(), attachments.clone(), &limits).unwrap();
+        packet.validate(&limits).unwrap();
+        let read: Vec<socketio_p2p_core::codec::Blob> = packet.args().unwrap();
+        assert!(read.iter().map(|blob| blob[0]).eq(0..12), "{open}");
     }
 }

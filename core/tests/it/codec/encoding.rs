@@ -255,8 +255,8 @@ fn a_failing_value_tells_why() {
 
 #[test]
 fn escapes_are_found_wherever_they_stand_in_a_text_of_any_length() {
-    // Characters of one to four bytes, then each that is escaped.
-    let plain: String = "ab\u{7f}é방😀".chars().cycle().take(200).collect();
+    // Neighbours of those that are escaped, and characters of one to four bytes.
+    let plain: String = "a !#[]\u{7f}é방😀".chars().cycle().take(200).collect();
     let specials = ["\"", "\\", "\n", "\r\n", "\r", "\u{1}", "\u{1f}", "\t\t", "\u{8}\u{c}"];
     let check = |text: &str| {
         assert_eq!(arg(text), serde_json::to_string(&(text,)).unwrap());

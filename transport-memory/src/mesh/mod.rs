@@ -255,6 +255,12 @@ impl Mesh {
         self.nodes[node.0].session.as_ref().expect("the node has not crashed")
     }
 
+    /// Whether a node has a session: it has not crashed and is not a raw one.
+    #[must_use]
+    pub fn is_running(&self, node: Node) -> bool {
+        self.nodes[node.0].session.is_some()
+    }
+
     /// The hub, while its server is up.
     #[must_use]
     pub fn hub(&self) -> Option<&Hub> {

@@ -23,6 +23,7 @@
 //! what arrives is what was sent, bit for bit, except from a malicious peer, which says what it likes, to the hub
 //! and over its own connections.
 
+mod application;
 mod chart;
 mod generate;
 mod mallory;
@@ -34,6 +35,7 @@ mod shrink;
 mod summary;
 mod violation;
 
+pub use application::{Application, run_application};
 pub use chart::chart;
 pub use profile::{Profile, UnknownProfile};
 pub use run::{Report, run, run_recorded};

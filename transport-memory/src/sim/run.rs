@@ -64,6 +64,31 @@ pub fn run_recorded(scenario: &Scenario) -> (Result<Report, Violation>, Vec<Sigh
     (result, run.mesh.sights().to_vec())
 }
 
+/// Who uses the sessions of a run in place of the scenario, where somebody does.
+pub(super) trait Host {
+    /// A node has been added.
+    fn start(&mut self, place: usize, node: Node);
+
+    /// The node is to emit something.
+    fn turn(&mut self, node: Node, dice: &mut Dice, mesh: &mut Mesh) -> Result<(), Breach>;
+
+    /// A session tells something.
+    fn event(&mut self, node: Node, event: &Event, mesh: &mut Mesh) -> Result<(), Breach>;
+
+    /// Everything has settled.
+    fn settled(&mut self) -> Result<(), Breach>;
+}
+
+/// Runs a scenario with somebody else on its sessions.
+pub(super) fn run_hosted<'a>(
+    scenario: &'a Scenario,
+    host: impl Host + 'a,
+) -> Result<Report, Violation> {
+    let mut run = Run::new(scenario);
+    run.host = Some(Box::new(host));
+    run_in(scenario, &mut run)
+}
+
 fn run_in(scenario: &Scenario, run: &mut Run<'_>) -> Result<Report, Violation> {
     let result = catch_unwind(AssertUnwindSafe(|| run.run_all()));
     let result = result.unwrap_or_else(|panic| {
@@ -85,6 +110,7 @@ fn run_in(scenario: &Scenario, run: &mut Run<'_>) -> Result<Report, Violation> {
 
 struct Run<'a> {
     scenario: &'a Scenario,
+    host: Option<Box<dyn Host + 'a>>,
     mesh: Mesh,
     model: Model,
     dice: Dice,
@@ -119,6 +145,7 @@ impl<'a> Run<'a> {
         let start = mesh.now();
         Self {
             scenario,
+            host: None,
             mesh,
             model: Model::new(weather),
             dice: Dice::for_purpose(*seed, 12),
@@ -170,6 +197,9 @@ impl<'a> Run<'a> {
         self.heal()?;
         self.settle()?;
         self.check_settled()?;
+        if let Some(host) = &mut self.host {
+            host.settled()?;
+        }
         self.check_quiet()?;
         self.close_all()
     }
@@ -228,6 +258,15 @@ impl<'a> Run<'a> {
         if let Some(told) = self.quiet.as_mut().filter(|_| !matches!(event, Event::Received { .. }))
         {
             told.push(format!("node {}: {event:?}", node.index()));
+        }
+        if let Some(host) = &mut self.host {
+            if self.mesh.is_running(node) {
+                host.event(node, &event, &mut self.mesh)?;
+            }
+            // What applications say to each other is their own business.
+            if is_content(&event) {
+                return Ok(());
+            }
         }
         match self.model.note(node.index(), event)? {
             Note::Nothing => {}
@@ -294,6 +333,9 @@ impl<'a> Run<'a> {
         let node = self.mesh.add(self.scenario.settings.config());
         self.places[place] = Some(node);
         self.model.add(false);
+        if let Some(host) = &mut self.host {
+            host.start(place, node);
+        }
         self.collect()?;
         Ok(node)
     }
@@ -560,6 +602,9 @@ impl<'a> Run<'a> {
         size: usize,
         how: Manner,
     ) -> Result<(), Breach> {
+        if let Some(host) = &mut self.host {
+            return host.turn(node, &mut self.dice, &mut self.mesh);
+        }
         let index = node.index();
         let Some(event) = model::event(self.model.next_number(), size) else { return Ok(()) };
         let target = match to {
@@ -599,6 +644,9 @@ impl<'a> Run<'a> {
     /// Nothing that waits for one peer is above the bound, one packet above it where nothing else waits; and pieces
     /// of packets go with their path.
     fn check_queues(&self, node: Node) -> Result<(), Breach> {
+        if self.host.is_some() {
+            return Ok(());
+        }
         const OVERSIZED: usize = 1 << 10;
         let cap = self.scenario.settings.queue_bytes;
         let session = self.mesh.session(node);
@@ -946,4 +994,21 @@ impl<'a> Run<'a> {
             left => Err(Breach::new(Invariant::Leak, "no message left", format!("{left}"))),
         }
     }
+}
+
+/// Whether an event is about what applications say to each other, not about who is there and how.
+const fn is_content(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Received { .. }
+            | Event::Outcome { .. }
+            | Event::Ack { .. }
+            | Event::NoAck { .. }
+            | Event::AcksComplete { .. }
+            | Event::Writable { .. }
+            | Event::TransferOpened { .. }
+            | Event::TransferReadable { .. }
+            | Event::TransferWritable { .. }
+            | Event::TransferEnded { .. }
+    )
 }

@@ -1,4 +1,13 @@
-//! The in-memory transports and the simulator.
-#![expect(clippy::expect_used, reason = "helpers of tests say what they expect")]
+//! The simulator, one binary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking and says what it skips"
+)]
+
+mod application;
+mod program;
 mod simulator;

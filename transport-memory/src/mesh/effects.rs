@@ -65,6 +65,8 @@ faults! {
     QueueFull "queue full",
     /// The path changed with events under way.
     UpgradeMidStream "upgrade in mid-stream",
+    /// Events took the way through a neighbour.
+    Detour "no way but a neighbour",
     /// An attempt at a direct path failed.
     UpgradeFails "upgrade fails",
     /// A direct path broke soon after it had come about.

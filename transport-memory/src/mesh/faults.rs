@@ -212,6 +212,12 @@ impl Mesh {
         self.change_pace(node, before);
     }
 
+    /// Whether a node takes its input as it comes.
+    pub(crate) fn is_prompt(&self, node: Node) -> bool {
+        let slot = &self.nodes[node.0];
+        slot.pace == Pace::AtOnce && slot.inbox.is_empty()
+    }
+
     /// Whether a node's process stands still.
     #[must_use]
     pub fn is_frozen(&self, node: Node) -> bool {

@@ -179,7 +179,9 @@ impl Plan {
                 Self::bad_direct,
                 Self::narrow,
             ],
-            Profile::Partitions => &[Self::partition, Self::cut, Self::silence, Self::mute],
+            Profile::Partitions => {
+                &[Self::partition, Self::cut, Self::silence, Self::mute, Self::detour]
+            }
             Profile::Crashes => &[Self::crash, Self::crash, Self::leave, Self::drop_signaling],
             Profile::Hub => &[
                 Self::hub_crash,
@@ -227,6 +229,7 @@ impl Plan {
                 Self::glare,
                 Self::signals,
                 Self::block,
+                Self::detour,
                 Self::flap,
                 Self::close_in_blob,
                 Self::close_direct,
@@ -479,6 +482,32 @@ impl Plan {
         self.push(at, Action::Block { a, b, on: true });
         self.push(at, Action::CloseDirect { a, b });
         let until = self.later(at, 3.0);
+        self.push(until, Action::Block { a, b, on: false });
+    }
+
+    /// Two nodes that find no way to each other but through a neighbour.
+    fn detour(&mut self) {
+        let at = self.time();
+        let (a, b) = self.two();
+        self.push(at, Action::Block { a, b, on: true });
+        self.push(at, Action::CloseDirect { a, b });
+        let until = self.later(at, 2.0) + self.in_silences(0.3);
+        if self.dice.happens(500) {
+            let policy = PolicyName::DirectOnly;
+            self.push(at, Action::Policy { node: a, policy });
+            let policy = PolicyName::Automatic;
+            self.push(until, Action::Policy { node: a, policy });
+        } else {
+            self.push(at, Action::Reach { node: a, on: false });
+            self.push(until, Action::Reach { node: a, on: true });
+        }
+        for _ in 0..4 {
+            let time = self.dice.between(at, until);
+            let (node, to) = if self.dice.happens(500) { (a, b) } else { (b, a) };
+            let size = if self.dice.happens(300) { self.blob() } else { 0 };
+            let how = Manner::Event;
+            self.push(time, Action::Emit { node, to: Some(to), count: 2, size, how });
+        }
         self.push(until, Action::Block { a, b, on: false });
     }
 

@@ -106,6 +106,7 @@ pub(super) enum Note {
     /// The path changed; and whether events were under way.
     PathChanged {
         mid_stream: bool,
+        detour: bool,
     },
     /// Something of a raw node was noticed.
     Malice,
@@ -539,10 +540,11 @@ impl Model {
         if known.path == path {
             return breach(Invariant::Path, "another path", format!("{path:?} again"));
         }
+        let detour = matches!(path, Path::Via(_));
         known.path = path;
         self.path_changes += 1;
         let index = self.named(peer)?;
-        Ok(Note::PathChanged { mid_stream: self.flows[node][index].open > 0 })
+        Ok(Note::PathChanged { mid_stream: self.flows[node][index].open > 0, detour })
     }
 
     fn received(

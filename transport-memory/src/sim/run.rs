@@ -132,6 +132,16 @@ struct Run<'a> {
     events: Vec<Event>,
     /// What is told while nothing should be.
     quiet: Option<Vec<String>>,
+    /// Direct paths on which a node hears nothing any more, and when it must have found out.
+    deaf: Vec<Deaf>,
+}
+
+/// A node that hears nothing of another on their direct path.
+#[derive(Clone, Copy, Debug)]
+struct Deaf {
+    node: Node,
+    other: Node,
+    until: Time,
 }
 
 impl<'a> Run<'a> {
@@ -163,6 +173,7 @@ impl<'a> Run<'a> {
             reasons: 1,
             events: Vec::new(),
             quiet: None,
+            deaf: Vec::new(),
         }
     }
 
@@ -213,8 +224,14 @@ impl<'a> Run<'a> {
     }
 
     fn step(&mut self, until: Time) -> Result<bool, Breach> {
-        if self.mesh.step_one(until).is_none() {
-            return Ok(false);
+        let limit = self.deaf.iter().map(|deaf| deaf.until).min().map_or(until, |at| at.min(until));
+        if self.mesh.step_one(limit).is_none() {
+            if limit == until {
+                return Ok(false);
+            }
+            self.mesh.wait_until(limit);
+            self.check_deaf(limit)?;
+            return Ok(true);
         }
         self.steps += 1;
         let now = self.mesh.now();
@@ -229,6 +246,38 @@ impl<'a> Run<'a> {
         }
         self.collect()?;
         Ok(true)
+    }
+
+    /// `node` hears nothing of `other` from now on, or something again. It has to find out: what it heard last was
+    /// before now.
+    fn set_deaf(&mut self, node: Node, other: Node, deaf: bool) {
+        self.deaf.retain(|deaf| (deaf.node, deaf.other) != (node, other));
+        if deaf {
+            let until = self.mesh.now() + self.scenario.settings.silence + Duration::from_millis(1);
+            self.deaf.push(Deaf { node, other, until });
+        }
+    }
+
+    /// A direct path on which nothing was heard for the silence timeout is not used any more.
+    fn check_deaf(&mut self, now: Time) -> Result<(), Breach> {
+        let (due, later) = self.deaf.iter().partition(|deaf| deaf.until <= now);
+        self.deaf = later;
+        for Deaf { node, other, .. } in due {
+            let alive = |node: Node| self.mesh.is_running(node) && self.mesh.is_prompt(node);
+            if alive(node)
+                && let Some(id) = self.model.id(other.index())
+                && let Some(peer) = self.mesh.session(node).peers().find(|peer| peer.id == *id)
+                && (peer.path == Some(Path::Direct) || peer.verified)
+            {
+                let silence = self.scenario.settings.silence;
+                return Err(Breach::new(
+                    Invariant::Distress,
+                    format!("{node:?} to give up a direct path that is dead for {silence:?}"),
+                    format!("{peer:?}"),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Takes all events, and answers those that ask for it, mostly.
@@ -291,8 +340,11 @@ impl<'a> Run<'a> {
                     }
                 }
             }
-            Note::PathChanged { mid_stream } => {
+            Note::PathChanged { mid_stream, detour } => {
                 self.reasons += 1;
+                if detour {
+                    self.mesh.effects_mut().strike(Fault::Detour);
+                }
                 if mid_stream {
                     self.mesh.effects_mut().strike(Fault::UpgradeMidStream);
                 }
@@ -426,6 +478,8 @@ impl<'a> Run<'a> {
                         self.hit(Fault::HalfOpen);
                     }
                     self.mesh.set_silent(a, b, *on);
+                    self.set_deaf(a, b, *on);
+                    self.set_deaf(b, a, *on);
                 }
             }
             Action::Cut { from, to, on } => {
@@ -434,6 +488,7 @@ impl<'a> Run<'a> {
                         self.hit(Fault::OneWayCut);
                     }
                     self.mesh.set_cut(from, to, *on);
+                    self.set_deaf(to, from, *on);
                 }
             }
             Action::Partition { island } => {
@@ -444,6 +499,7 @@ impl<'a> Run<'a> {
             }
             Action::Heal => {
                 self.hit(Fault::Heal);
+                self.deaf.clear();
                 self.mesh.heal();
             }
             Action::Block { a, b, on } => {
@@ -511,6 +567,8 @@ impl<'a> Run<'a> {
                         self.hit(Fault::SlowConsumer);
                     }
                     let pause = (*pause > 0).then(|| Duration::from_millis(*pause));
+                    // What it takes later than it comes is heard later.
+                    self.deaf.retain(|deaf| deaf.node != node);
                     self.mesh.set_pace(node, pause);
                 }
             }
@@ -519,11 +577,14 @@ impl<'a> Run<'a> {
                     if *on {
                         self.hit(Fault::SlowConsumer);
                     }
+                    self.deaf.retain(|deaf| deaf.node != node);
                     self.mesh.set_frozen(node, *on);
                 }
             }
             Action::Jump { by } => {
                 self.hit(Fault::ClockJump);
+                // Nobody is blamed for time that did not pass.
+                self.deaf.clear();
                 self.mesh.jump_clock(Duration::from_millis(*by));
                 self.moment = self.mesh.now();
                 // The scenario goes on from there.
@@ -532,6 +593,7 @@ impl<'a> Run<'a> {
             Action::JumpNode { node, by } => {
                 if let Some(node) = self.places[*node] {
                     self.hit(Fault::ClockJump);
+                    self.deaf.clear();
                     self.mesh.jump_node_clock(node, Duration::from_millis(*by));
                 }
             }
@@ -735,6 +797,7 @@ impl<'a> Run<'a> {
         self.mesh.set_signal_faults(SignalFaults::default());
         self.mesh.set_roster_faults(RosterFaults::default());
         self.start_hub();
+        self.deaf.clear();
         self.mesh.heal();
         if let Some(mut mallory) = self.mallory.take() {
             mallory.leave(&mut self.mesh);

@@ -27,6 +27,8 @@ pub enum Invariant {
     Presence,
     /// A path changes to another one.
     Path,
+    /// A direct path that is dead is found out in time.
+    Distress,
     /// `Writable` follows `Blocked`, once.
     Pushback,
     /// No queue grows above its bound.
@@ -66,6 +68,7 @@ impl Invariant {
             Self::Answer => "answer",
             Self::Presence => "presence",
             Self::Path => "path",
+            Self::Distress => "distress",
             Self::Pushback => "pushback",
             Self::QueueCap => "queue cap",
             Self::Roster => "roster",

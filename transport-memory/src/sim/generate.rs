@@ -51,7 +51,11 @@ fn settings(dice: &mut Dice, profile: Profile, peers: usize) -> Settings {
     Settings {
         peers,
         patient: !harsh,
-        max_peers: if dice.happens(100) { peers / 2 } else { peers.max(5) },
+        max_peers: if dice.happens(100) {
+            dice.between(1, peers as u64 / 2) as usize
+        } else {
+            peers.max(5)
+        },
         queue_bytes: if small { 1 << dice.between(11, 14) } else { defaults.queue_bytes },
         fragment_bytes: if small { 1 << dice.between(8, 11) } else { defaults.fragment_bytes },
         whole_bytes: if small { 1 << dice.between(9, 12) } else { defaults.whole_bytes },
@@ -121,6 +125,15 @@ impl Plan {
                 turn * every,
                 Action::Emit { node, to: Some(to), count: 1, size: 0, how: Manner::Event },
             );
+        }
+        // Some begin with another policy than the default.
+        if self.dice.happens(200) {
+            let node = self.node();
+            let policies = [PolicyName::Manual, PolicyName::RelayOnly, PolicyName::DirectOnly];
+            let policy = self.dice.pick(&policies).unwrap_or(PolicyName::Manual);
+            self.push(0, Action::Policy { node, policy });
+            let until = self.later(0, 1.5);
+            self.push(until, Action::Policy { node, policy: PolicyName::Automatic });
         }
         let changes = if profile == Profile::Calm { 4 } else { self.dice.roll(3) };
         for _ in 0..changes {

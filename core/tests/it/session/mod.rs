@@ -1,7 +1,6 @@
 //! Sessions and a hub on a virtual clock.
 
 mod alone;
-mod chaos;
 mod delivery;
 mod lanes;
 mod membership;

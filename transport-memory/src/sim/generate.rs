@@ -126,6 +126,9 @@ impl Plan {
                 Action::Emit { node, to: Some(to), count: 1, size: 0, how: Manner::Event },
             );
         }
+        if self.dice.happens(300) {
+            self.transfer();
+        }
         // Some begin with another policy than the default.
         if self.dice.happens(200) {
             let node = self.node();
@@ -210,6 +213,7 @@ impl Plan {
                 Self::narrow,
                 Self::blobs,
                 Self::close_in_blob,
+                Self::transfer,
             ],
             Profile::Glare => &[
                 Self::glare,
@@ -496,6 +500,18 @@ impl Plan {
         self.push(at, Action::CloseDirect { a, b });
         let until = self.later(at, 3.0);
         self.push(until, Action::Block { a, b, on: false });
+    }
+
+    fn transfer(&mut self) {
+        let at = self.time();
+        let (node, to) = self.two();
+        let size = self.blob() * 4;
+        let enough = self.dice.happens(150).then_some(size / 2);
+        self.push(at, Action::Transfer { node, to, size, enough });
+        if self.dice.happens(150) {
+            let time = self.later(at, 0.3);
+            self.push(time, Action::CancelTransfer { node });
+        }
     }
 
     /// Two nodes that find no way to each other but through a neighbour.

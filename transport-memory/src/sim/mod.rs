@@ -33,6 +33,7 @@ mod run;
 mod scenario;
 mod shrink;
 mod summary;
+mod transfers;
 mod violation;
 
 pub use application::{Application, run_application};

@@ -259,6 +259,14 @@ impl Model {
         self.views[node].id.as_ref()
     }
 
+    pub(super) fn is_raw(&self, node: usize) -> bool {
+        self.views[node].raw
+    }
+
+    pub(super) fn is_closing(&self, node: usize) -> bool {
+        self.views[node].closing || self.views[node].gone
+    }
+
     pub(super) fn is_closed(&self, node: usize) -> bool {
         self.views[node].closed
     }

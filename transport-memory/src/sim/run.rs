@@ -9,6 +9,7 @@ use socketio_p2p_core::{Event, Path, PeerId, Policy, RoomName, Session, Target, 
 use super::mallory::{self, Mallory};
 use super::model::{self, Made, Model, Note, Weather};
 use super::scenario::{Action, Manner, Scenario, Timed};
+use super::transfers::Transfers;
 use super::violation::{Breach, Invariant, Violation};
 use crate::dice::Dice;
 use crate::mesh::{Effects, Fault, Mesh, Node, Place, RosterFaults, Sight, SignalFaults, What};
@@ -40,6 +41,8 @@ pub struct Report {
     pub delivered: u64,
     /// Questions that were answered.
     pub answers: u64,
+    /// Transfers that were read to their end.
+    pub transfers: u64,
     /// Changes of the path on which events are sent to a peer.
     pub path_changes: u64,
     /// The virtual time that it took.
@@ -134,6 +137,7 @@ struct Run<'a> {
     quiet: Option<Vec<String>>,
     /// Direct paths on which a node hears nothing any more, and when it must have found out.
     deaf: Vec<Deaf>,
+    transfers: Transfers,
 }
 
 /// A node that hears nothing of another on their direct path.
@@ -174,6 +178,7 @@ impl<'a> Run<'a> {
             events: Vec::new(),
             quiet: None,
             deaf: Vec::new(),
+            transfers: Transfers::default(),
         }
     }
 
@@ -183,6 +188,7 @@ impl<'a> Run<'a> {
             packets: self.model.packets(),
             delivered: self.model.delivered(),
             answers: self.model.answers(),
+            transfers: self.transfers.complete(),
             path_changes: self.model.path_changes(),
             span: self.mesh.now() - self.start,
             effects: self.mesh.effects().clone(),
@@ -317,6 +323,7 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
         }
+        self.note_transfer(node, &event)?;
         match self.model.note(node.index(), event)? {
             Note::Nothing => {}
             Note::Joined { resumed } => {
@@ -352,6 +359,26 @@ impl<'a> Run<'a> {
             Note::Malice => self.note_malice(),
         }
         Ok(())
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are not about transfers")]
+    fn note_transfer(&mut self, node: Node, event: &Event) -> Result<(), Breach> {
+        let id = match event {
+            Event::PeerLeft { peer, .. } => return self.transfers.check_left(node, peer),
+            Event::TransferOpened { transfer, .. }
+            | Event::TransferReadable { transfer }
+            | Event::TransferWritable { transfer }
+            | Event::TransferEnded { transfer, .. } => transfer,
+            _ => return Ok(()),
+        };
+        let peer = self.model.find(id.peer());
+        if peer.is_none_or(|peer| self.model.is_raw(peer)) || !self.mesh.is_running(node) {
+            return Ok(());
+        }
+        let closing = |node: usize| self.model.is_closing(node);
+        let ends = closing(node.index()) || peer.is_some_and(closing);
+        let lost_is_possible = ends || !self.scenario.settings.patient;
+        self.transfers.note(&mut self.mesh, node, event, lost_is_possible)
     }
 
     fn note_malice(&mut self) {
@@ -414,6 +441,24 @@ impl<'a> Run<'a> {
                         self.emit(node, *to, *size as usize, *how)?;
                     }
                     self.check_queues(node)?;
+                }
+            }
+            Action::Transfer { node, to, size, enough } => {
+                let both = self.active(*node).zip(self.places[*to]).filter(|(a, b)| a != b);
+                if let Some((node, to)) = both.filter(|_| self.host.is_none())
+                    && self.model.knows(node.index(), to.index())
+                    && let Some(id) = self.model.id(to.index()).cloned()
+                {
+                    let (size, enough) = (u64::from(*size), enough.map(u64::from));
+                    let opened = self.transfers.open(&mut self.mesh, (node, to), &id, size, enough);
+                    if let Err(error) = opened {
+                        self.turned_away(node, &error)?;
+                    }
+                }
+            }
+            Action::CancelTransfer { node } => {
+                if let Some(node) = self.active(*node) {
+                    self.transfers.cancel(&mut self.mesh, node);
                 }
             }
             Action::Policy { node, policy } => {
@@ -711,11 +756,13 @@ impl<'a> Run<'a> {
         }
         const OVERSIZED: usize = 1 << 10;
         let cap = self.scenario.settings.queue_bytes;
+        let window = self.scenario.settings.config().transfer_window;
         let session = self.mesh.session(node);
         for peer in session.peers() {
             let largest = self.model.largest();
             // A lane each for events and for big things.
-            if peer.queued > 2 * cap.max(largest + OVERSIZED) {
+            let windows = self.transfers.open_of(node) * window;
+            if peer.queued > 2 * cap.max(largest + OVERSIZED) + windows {
                 return Err(Breach::new(
                     Invariant::QueueCap,
                     format!("at most {cap} bytes queued, or one packet"),
@@ -774,6 +821,7 @@ impl<'a> Run<'a> {
         }
         self.mesh.crash(node);
         self.model.forget(node.index());
+        self.transfers.forget(node);
     }
 
     fn start_hub(&mut self) {
@@ -845,6 +893,7 @@ impl<'a> Run<'a> {
             let closed = self.closing.iter().all(|node| self.model.is_closed(node.index()));
             if !late
                 && closed
+                && self.transfers.are_over()
                 && self.model.is_settled()
                 && self.first_unsettled().is_none()
                 && self.check_agreement().is_ok()
@@ -895,6 +944,13 @@ impl<'a> Run<'a> {
             return Err(Breach::new(Invariant::Convergence, expected, what));
         }
         self.model.check_delivery()?;
+        if !self.transfers.are_over() {
+            return Err(Breach::new(
+                Invariant::Transfer,
+                "all transfers to end once faults are over",
+                format!("{:?}", self.transfers),
+            ));
+        }
         if !self.model.is_settled() {
             return Err(Breach::new(
                 Invariant::Delivery,

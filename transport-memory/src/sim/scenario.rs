@@ -291,6 +291,23 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Manner::is_event")]
         how: Manner,
     },
+    /// A node opens a transfer.
+    Transfer {
+        /// Who.
+        node: usize,
+        /// To whom.
+        to: usize,
+        /// How many bytes.
+        size: u32,
+        /// After how many bytes the receiver has had enough; absent: never.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        enough: Option<u32>,
+    },
+    /// A node breaks its oldest transfer off.
+    CancelTransfer {
+        /// Who.
+        node: usize,
+    },
     /// A node changes its policy.
     Policy {
         /// Who.
@@ -586,6 +603,9 @@ impl Timed {
                 within("count", u64::from(*count), 1, u64::from(MAX_COUNT))?;
                 within("size", u64::from(*size), 0, u64::from(MAX_SIZE))
             }
+            Action::Transfer { size, .. } => {
+                within("size", u64::from(*size), 0, u64::from(MAX_SIZE))
+            }
             Action::Flap { lasts: millis, .. }
             | Action::Pace { pause: millis, .. }
             | Action::Jump { by: millis }
@@ -604,7 +624,8 @@ impl Timed {
                 all_per_mille(&[lose_offer, lose_answer, duplicate, late, stray_candidate])
             }
             Action::Rosters { faults } => all_per_mille(&[faults.repeat, faults.omit]),
-            Action::Policy { .. }
+            Action::CancelTransfer { .. }
+            | Action::Policy { .. }
             | Action::Upgrade { .. }
             | Action::Close { .. }
             | Action::Crash { .. }
@@ -638,7 +659,9 @@ impl Action {
             Self::Emit { node, to, .. } | Self::Upgrade { node, to } => {
                 std::iter::once(*node).chain(*to).collect()
             }
-            Self::Policy { node, .. }
+            Self::Transfer { node, to, .. } => vec![*node, *to],
+            Self::CancelTransfer { node }
+            | Self::Policy { node, .. }
             | Self::Close { node }
             | Self::Crash { node }
             | Self::Restart { node }
@@ -672,7 +695,12 @@ impl Action {
     pub(super) const fn is_fault(&self) -> bool {
         !matches!(
             self,
-            Self::Emit { .. } | Self::Policy { .. } | Self::Upgrade { .. } | Self::Close { .. }
+            Self::Emit { .. }
+                | Self::Transfer { .. }
+                | Self::CancelTransfer { .. }
+                | Self::Policy { .. }
+                | Self::Upgrade { .. }
+                | Self::Close { .. }
         )
     }
 }
@@ -698,6 +726,14 @@ impl fmt::Display for Action {
                     None => f.write_str(" to all"),
                 }
             }
+            Self::Transfer { node, to, size, enough } => {
+                write!(f, "node {node} opens a transfer of {size} bytes to node {to}")?;
+                match enough {
+                    Some(enough) => write!(f, ", which has enough after {enough}"),
+                    None => Ok(()),
+                }
+            }
+            Self::CancelTransfer { node } => write!(f, "node {node} breaks a transfer off"),
             Self::Policy { node, policy } => write!(f, "node {node}: policy {policy:?}"),
             Self::Upgrade { node, to: Some(to) } => write!(f, "node {node} upgrades to node {to}"),
             Self::Upgrade { node, to: None } => write!(f, "node {node} upgrades to all"),

@@ -15,6 +15,8 @@ pub struct Summary {
     packets: Vec<u32>,
     path_changes: Vec<u32>,
     delivered: u64,
+    answers: u64,
+    transfers: u64,
     span: Duration,
     faults: Vec<Tally>,
 }
@@ -41,6 +43,8 @@ impl Summary {
         self.packets.push(count(report.packets));
         self.path_changes.push(count(report.path_changes));
         self.delivered += report.delivered;
+        self.answers += report.answers;
+        self.transfers += report.transfers;
         self.span += report.span;
         self.faults.resize(Fault::ALL.len(), Tally::default());
         for (tally, fault) in self.faults.iter_mut().zip(Fault::ALL) {
@@ -60,6 +64,8 @@ impl Summary {
         self.packets.append(&mut other.packets);
         self.path_changes.append(&mut other.path_changes);
         self.delivered += other.delivered;
+        self.answers += other.answers;
+        self.transfers += other.transfers;
         self.span += other.span;
         self.faults.resize(Fault::ALL.len(), Tally::default());
         for (mine, theirs) in self.faults.iter_mut().zip(other.faults) {
@@ -87,6 +93,12 @@ impl Summary {
     pub fn share_changed(&self, fault: Fault) -> f64 {
         let changed = self.faults.get(fault as usize).map_or(0, |tally| tally.seeds_changed);
         percent(changed, self.seeds)
+    }
+
+    /// How many events were delivered, questions answered, and transfers read to their end.
+    #[must_use]
+    pub const fn delivered(&self) -> (u64, u64, u64) {
+        (self.delivered, self.answers, self.transfers)
     }
 
     /// The medians over all runs of steps, of packets sent reliably, and of changes of paths.
@@ -135,9 +147,11 @@ impl fmt::Display for Summary {
         )?;
         writeln!(
             f,
-            "{} seeds, {} events delivered, {:.0} s of virtual time",
+            "{} seeds, {} events delivered, {} questions answered, {} transfers read, {:.0} s of virtual time",
             self.seeds,
             self.delivered,
+            self.answers,
+            self.transfers,
             self.span.as_secs_f64()
         )?;
         write!(f, "violations {}", self.violations.len())

@@ -37,6 +37,8 @@ pub enum Invariant {
     Roster,
     /// A peer keeps its id.
     Identity,
+    /// A transfer brings all bytes in order, and ends once at each side, as it is said.
+    Transfer,
     /// Two peers have one channel with each other, and both agree on it.
     Agreement,
     /// When faults end, everybody finds everybody, by the best path allowed.
@@ -73,6 +75,7 @@ impl Invariant {
             Self::QueueCap => "queue cap",
             Self::Roster => "roster",
             Self::Identity => "identity",
+            Self::Transfer => "transfer",
             Self::Agreement => "agreement",
             Self::Convergence => "convergence",
             Self::Delivery => "delivery",

@@ -39,6 +39,8 @@ fn every_invariant_holds_over_all_profiles_and_every_fault_takes_effect() {
     let idle: Vec<_> =
         Fault::ALL.iter().filter(|fault| summary.share_changed(**fault) < 1.0).collect();
     assert!(idle.is_empty(), "in less than one seed of a hundred: {idle:?}\n{summary}");
+    let (events, answers, transfers) = summary.delivered();
+    assert!(events > 100 * SEEDS && answers > SEEDS && transfers > SEEDS / 10, "{summary}");
     let (steps, packets, path_changes) = summary.medians();
     assert!(steps >= 500 && packets >= 100 && path_changes >= 2, "{summary}");
 }

@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use socketio_p2p_core::Time;
+
 use super::wire::{Delivery, Scheduled};
 use super::{Conditions, Fault, Mesh, Node, Pace, Place, RosterFaults, SignalFaults, What, spread};
 use crate::broker::End;
@@ -85,14 +87,65 @@ impl Mesh {
 
     /// What the way between a node and the hub does to what travels on it from now on.
     pub fn set_relay_conditions(&mut self, node: Node, conditions: Conditions) {
-        self.nodes[node.0].relay = conditions;
+        let before = std::mem::replace(&mut self.nodes[node.0].relay, conditions);
+        if before.rate > 0 && conditions.rate == 0 {
+            let soon = self.now + self.latency.relay;
+            if let Some(socket) = &mut self.nodes[node.0].socket {
+                socket.up.hasten(soon);
+                socket.down.hasten(soon);
+            }
+            let owners = std::mem::take(&mut self.owners);
+            self.hasten(soon, |delivery| match delivery {
+                Delivery::ToNode { node: to, .. } => *to == node.0,
+                Delivery::ToServer { socket, .. } => {
+                    let owner = usize::try_from(*socket).ok().and_then(|socket| owners.get(socket));
+                    owner == Some(&node.0)
+                }
+                Delivery::SignalingOpen { .. }
+                | Delivery::SignalingFailed { .. }
+                | Delivery::SignalingClosed { .. }
+                | Delivery::ServerSeesClose { .. }
+                | Delivery::DirectSignal { .. }
+                | Delivery::DirectOpen { .. }
+                | Delivery::DirectFrame { .. }
+                | Delivery::DirectClosed { .. }
+                | Delivery::PingTimeout { .. }
+                | Delivery::Flap { .. }
+                | Delivery::TakeInput { .. }
+                | Delivery::TellMember { .. } => false,
+            });
+            self.owners = owners;
+        }
+    }
+
+    /// Lets what was queued before a narrow path arrive soon: the path is wide again.
+    fn hasten(&mut self, soon: Time, is_queued: impl Fn(&Delivery) -> bool) {
+        self.wire = std::mem::take(&mut self.wire)
+            .into_iter()
+            .map(|Reverse(mut next)| {
+                if next.at > soon && is_queued(&next.delivery) {
+                    next.at = soon;
+                }
+                Reverse(next)
+            })
+            .collect();
     }
 
     // ----- direct paths -----
 
     /// What the direct path from one node to another does to what travels on it from now on.
     pub fn set_direct_conditions(&mut self, from: Node, to: Node, conditions: Conditions) {
-        self.pairs[from.0][to.0].conditions = conditions;
+        let before = std::mem::replace(&mut self.pairs[from.0][to.0].conditions, conditions);
+        if before.rate > 0 && conditions.rate == 0 {
+            let soon = self.now + self.latency.direct;
+            for connection in &mut self.nodes[from.0].connections {
+                if connection.other.is_some_and(|(node, _)| node == to.0) {
+                    connection.hop.hasten(soon);
+                }
+            }
+            let between = |delivery: &Delivery| matches!(delivery, Delivery::DirectFrame { from: (a, _), to: (b, _), .. } if (*a, *b) == (from.0, to.0));
+            self.hasten(soon, between);
+        }
     }
 
     /// How many bytes are under way in one direction of a direct connection, or from a node to the hub, until the
@@ -280,8 +333,8 @@ impl Mesh {
             if *due <= self.now + by {
                 self.effects.change(Fault::ClockJump);
             }
-            let moved = (*due - socketio_p2p_core::Time::ZERO).saturating_sub(by);
-            *due = self.now.max(socketio_p2p_core::Time::ZERO + moved);
+            let moved = (*due - Time::ZERO).saturating_sub(by);
+            *due = self.now.max(Time::ZERO + moved);
         }
     }
 

@@ -186,6 +186,12 @@ impl Hop {
         self.last
     }
 
+    /// What is queued arrives then at the latest.
+    pub(super) fn hasten(&mut self, soon: Time) {
+        self.last = self.last.min(soon);
+        self.free = self.free.min(soon);
+    }
+
     pub(super) fn jump(&mut self, by: Duration) {
         self.last = self.last + by;
         self.free = self.free + by;

@@ -1,0 +1,448 @@
+//! What a scenario does.
+
+use std::time::Duration;
+
+use socketio_p2p_core::signal::Lane;
+use socketio_p2p_core::{PeerId, Policy, Target};
+
+use super::Run;
+use crate::mesh::{Conditions, Fault, Node};
+use crate::sim::mallory::{self, Mallory};
+use crate::sim::model::{self, Made};
+use crate::sim::scenario::{Action, Manner};
+use crate::sim::violation::{Breach, Invariant};
+
+impl Run<'_> {
+    /// Sees to it that nodes have the same numbers in mesh and model, which can know of more.
+    pub(super) fn align(&mut self) {
+        while self.mesh.nodes() < self.model.nodes() {
+            self.mesh.add_raw();
+        }
+    }
+
+    pub(super) fn add(&mut self, place: usize) -> Result<Node, Breach> {
+        self.align();
+        let node = self.mesh.add(self.scenario.settings.config());
+        self.places[place] = Some(node);
+        self.model.add(false);
+        if let Some(host) = &mut self.host {
+            host.start(place, node);
+        }
+        self.collect()?;
+        Ok(node)
+    }
+
+    /// The node in a place, if it is there and does something.
+    pub(super) fn active(&self, place: usize) -> Option<Node> {
+        self.places.get(place).copied().flatten().filter(|node| !self.mesh.is_frozen(*node))
+    }
+
+    pub(super) fn two(&self, a: usize, b: usize) -> Option<(Node, Node)> {
+        let (a, b) = (*self.places.get(a)?, *self.places.get(b)?);
+        Some((a?, b?)).filter(|(a, b)| a != b)
+    }
+
+    pub(super) fn hit(&mut self, fault: Fault) {
+        self.mesh.effects_mut().hit(fault);
+    }
+
+    pub(super) fn act(&mut self, action: &Action) -> Result<(), Breach> {
+        match action {
+            Action::Emit { node, to, count, size, how } => {
+                if let Some(node) = self.active(*node) {
+                    for _ in 0..*count {
+                        self.emit(node, *to, *size as usize, *how)?;
+                    }
+                    self.check_queues(node)?;
+                }
+            }
+            Action::Transfer { node, to, size, enough } => {
+                let both = self.active(*node).zip(self.places[*to]).filter(|(a, b)| a != b);
+                if let Some((node, to)) = both.filter(|_| self.host.is_none())
+                    && self.model.knows(node.index(), to.index())
+                    && let Some(id) = self.model.id(to.index()).cloned()
+                {
+                    let (size, enough) = (u64::from(*size), enough.map(u64::from));
+                    let opened = self.transfers.open(&mut self.mesh, (node, to), &id, size, enough);
+                    if let Err(error) = opened {
+                        self.turned_away(node, &error)?;
+                    }
+                }
+            }
+            Action::CancelTransfer { node } => {
+                if let Some(node) = self.active(*node) {
+                    self.transfers.cancel(&mut self.mesh, node);
+                }
+            }
+            Action::Policy { node, policy } => {
+                if let Some(node) = self.active(*node) {
+                    self.reasons += 1;
+                    let policy = Policy::from(*policy);
+                    self.mesh.with(node, |session, now| session.set_policy(policy, now));
+                }
+            }
+            Action::Upgrade { node, to } => {
+                if let Some(node) = self.active(*node) {
+                    self.upgrade(node, *to);
+                }
+            }
+            Action::Close { node } => {
+                if let Some(node) = self.active(*node) {
+                    self.close(node);
+                }
+            }
+            Action::Crash { node } => self.crash(*node),
+            Action::Restart { node } => {
+                if self.places.get(*node).is_some_and(Option::is_none) {
+                    self.hit(Fault::Restart);
+                    let node = self.add(*node)?;
+                    self.restarted.push(node);
+                }
+            }
+            Action::HubStop => {
+                self.hit(Fault::HubCrash);
+                if self.server_up {
+                    self.server_up = false;
+                    self.mesh.effects_mut().change(Fault::HubCrash);
+                    self.mesh.stop_server();
+                }
+            }
+            Action::HubStart => self.start_hub(),
+            Action::Drop { node } => {
+                if let Some(node) = self.places[*node] {
+                    self.note_signaling_drop(node);
+                    self.mesh.cut_signaling(node);
+                }
+            }
+            Action::Reach { node, on } => {
+                if let Some(node) = self.places[*node] {
+                    if !on {
+                        self.note_signaling_drop(node);
+                    }
+                    self.mesh.set_reachable(node, *on);
+                }
+            }
+            Action::Mute { node, on } => {
+                if let Some(node) = self.places[*node] {
+                    if *on {
+                        self.hit(Fault::HalfOpen);
+                    }
+                    self.mesh.set_mute(node, *on);
+                }
+            }
+            Action::Silence { a, b, on } => {
+                if let Some((a, b)) = self.two(*a, *b) {
+                    if *on {
+                        self.hit(Fault::HalfOpen);
+                    }
+                    self.mesh.set_silent(a, b, *on);
+                    self.set_deaf(a, b, *on);
+                    self.set_deaf(b, a, *on);
+                }
+            }
+            Action::Cut { from, to, on } => {
+                if let Some((from, to)) = self.two(*from, *to) {
+                    if *on {
+                        self.hit(Fault::OneWayCut);
+                    }
+                    self.mesh.set_cut(from, to, *on);
+                    self.set_deaf(to, from, *on);
+                }
+            }
+            Action::Partition { island } => {
+                self.hit(Fault::Partition);
+                let there = island.iter().filter_map(|place| *self.places.get(*place)?);
+                let island: Vec<Node> = there.collect();
+                self.mesh.partition(&island);
+            }
+            Action::Heal => {
+                self.hit(Fault::Heal);
+                self.deaf.clear();
+                self.mesh.heal();
+            }
+            Action::Block { a, b, on } => {
+                if let Some((a, b)) = self.two(*a, *b) {
+                    if *on {
+                        self.hit(Fault::UpgradeFails);
+                    }
+                    self.mesh.set_blocked(a, b, *on);
+                }
+            }
+            Action::Flap { a, b, lasts } => {
+                if let Some((a, b)) = self.two(*a, *b) {
+                    if *lasts > 0 {
+                        self.hit(Fault::UpgradeFlaps);
+                    }
+                    let lasts = (*lasts > 0).then(|| Duration::from_millis(*lasts));
+                    self.mesh.set_flapping(a, b, lasts);
+                }
+            }
+            Action::CloseDirect { a, b } => {
+                if let Some((a, b)) = self.two(*a, *b) {
+                    self.hit(Fault::CloseMidBlob);
+                    self.reasons += 1;
+                    self.mesh.close_direct(a, b);
+                }
+            }
+            Action::RelayPath { node, conditions } => {
+                if let Some(node) = self.places[*node] {
+                    self.hit_conditions(*conditions);
+                    self.mesh.set_relay_conditions(node, *conditions);
+                }
+            }
+            Action::DirectPath { from, to, conditions } => {
+                if let Some((from, to)) = self.two(*from, *to) {
+                    self.hit_conditions(*conditions);
+                    self.mesh.set_direct_conditions(from, to, *conditions);
+                }
+            }
+            Action::Signals { faults } => {
+                for (chance, fault) in [
+                    (faults.lose_offer, Fault::OfferLost),
+                    (faults.lose_answer, Fault::AnswerLost),
+                    (faults.duplicate, Fault::SignalTwice),
+                    (faults.late, Fault::SignalLate),
+                ] {
+                    if chance > 0 {
+                        self.hit(fault);
+                    }
+                }
+                self.mesh.set_signal_faults(*faults);
+            }
+            Action::Rosters { faults } => {
+                for (chance, fault) in
+                    [(faults.repeat, Fault::RosterRepeat), (faults.omit, Fault::RosterOmission)]
+                {
+                    if chance > 0 {
+                        self.hit(fault);
+                    }
+                }
+                self.mesh.set_roster_faults(*faults);
+            }
+            Action::Pace { node, pause } => {
+                if let Some(node) = self.places[*node] {
+                    if *pause > 0 {
+                        self.hit(Fault::SlowConsumer);
+                    }
+                    let pause = (*pause > 0).then(|| Duration::from_millis(*pause));
+                    // What it takes later than it comes is heard later.
+                    self.deaf.retain(|deaf| deaf.node != node);
+                    self.mesh.set_pace(node, pause);
+                }
+            }
+            Action::Freeze { node, on } => {
+                if let Some(node) = self.places[*node] {
+                    if *on {
+                        self.hit(Fault::SlowConsumer);
+                    }
+                    self.deaf.retain(|deaf| deaf.node != node);
+                    self.mesh.set_frozen(node, *on);
+                }
+            }
+            Action::Jump { by } => {
+                self.hit(Fault::ClockJump);
+                // Nobody is blamed for time that did not pass.
+                self.deaf.clear();
+                self.mesh.jump_clock(Duration::from_millis(*by));
+                self.moment = self.mesh.now();
+                // The scenario goes on from there.
+                self.start = self.start + Duration::from_millis(*by);
+            }
+            Action::JumpNode { node, by } => {
+                if let Some(node) = self.places[*node] {
+                    self.hit(Fault::ClockJump);
+                    self.deaf.clear();
+                    self.mesh.jump_node_clock(node, Duration::from_millis(*by));
+                }
+            }
+            Action::Glare { a, b } => {
+                if let Some((a, b)) = self.two(*a, *b) {
+                    self.hit(Fault::Glare);
+                    self.mesh.close_direct(a, b);
+                    self.run_until(self.mesh.now())?;
+                    for (node, other) in [(a, b), (b, a)] {
+                        if !self.mesh.is_frozen(node)
+                            && self.model.knows(node.index(), other.index())
+                        {
+                            let id = self.model.id(other.index()).cloned();
+                            self.upgrade_with(node, id);
+                        }
+                    }
+                }
+            }
+            Action::Attack { victim, attack, direct } => {
+                let fault = mallory::fault(*attack);
+                self.hit(fault);
+                if let Some(old) = self.mallory.take_if(|mallory| mallory.thrown_out) {
+                    // It comes back as somebody else.
+                    self.mesh.crash(old.node);
+                }
+                if self.mallory.is_none() {
+                    self.align();
+                    self.mallory = Some(Mallory::new(&mut self.mesh, self.scenario.seed));
+                    self.model.add(true);
+                }
+                let victim = self.places[*victim].and_then(|node| self.model.id(node.index()));
+                if let (Some(mallory), Some(victim)) = (&mut self.mallory, victim.cloned()) {
+                    mallory.attack(&mut self.mesh, &victim, *attack, *direct);
+                    self.last_attack = Some(fault);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn hit_conditions(&mut self, conditions: Conditions) {
+        let Conditions { delay, jitter, loss, duplicate, reorder, rate } = conditions;
+        for (set, fault) in [
+            (!delay.is_zero(), Fault::Delay),
+            (!jitter.is_zero(), Fault::Jitter),
+            (loss > 0, Fault::Loss),
+            (duplicate > 0, Fault::Duplication),
+            (reorder > 0, Fault::Reordering),
+            (rate > 0, Fault::Bandwidth),
+        ] {
+            if set {
+                self.hit(fault);
+            }
+        }
+    }
+
+    pub(super) fn note_signaling_drop(&mut self, node: Node) {
+        self.hit(Fault::SignalingDrop);
+        if self.mesh.session(node).is_joined() {
+            self.mesh.effects_mut().change(Fault::SignalingDrop);
+        }
+    }
+
+    pub(super) fn emit(
+        &mut self,
+        node: Node,
+        to: Option<usize>,
+        size: usize,
+        how: Manner,
+    ) -> Result<(), Breach> {
+        if let Some(host) = &mut self.host {
+            return host.turn(node, &mut self.dice, &mut self.mesh);
+        }
+        let index = node.index();
+        let Some(event) = model::event(self.model.next_number(), size) else { return Ok(()) };
+        let target = match to {
+            Some(place) => {
+                let receiver = self.places[place].filter(|other| *other != node);
+                let known = receiver.filter(|other| self.model.knows(index, other.index()));
+                let id = known.and_then(|receiver| self.model.id(receiver.index()));
+                let Some(id) = id else { return Ok(()) };
+                Target::Peer(id.clone())
+            }
+            None => Target::All,
+        };
+        let all = target == Target::All;
+        let result = self.mesh.with(node, |session, now| match how {
+            Manner::Event => session.emit(target, &event, now),
+            Manner::Bulk => session.emit_bulk(target, &event, now),
+            Manner::Volatile => session.emit_volatile(target, &event, now),
+            Manner::Question => session.emit_with_ack(target, &event, None, now),
+        });
+        let emitted = match result {
+            Ok(emitted) => emitted,
+            Err(error) => return self.turned_away(node, &error),
+        };
+        let lane = match how {
+            Manner::Event | Manner::Question => Lane::Events,
+            Manner::Bulk => Lane::Bulk,
+            Manner::Volatile => Lane::Volatile,
+        };
+        let made = Made { lane, size, asks: how == Manner::Question, all };
+        self.model.emitted(index, emitted.id.as_u64(), made, &emitted.accepted)?;
+        for (_, error) in &emitted.rejected {
+            self.turned_away(node, error)?;
+        }
+        Ok(())
+    }
+
+    /// Nothing that waits for one peer is above the bound, one packet above it where nothing else waits; and pieces
+    /// of packets go with their path.
+    pub(super) fn check_queues(&self, node: Node) -> Result<(), Breach> {
+        if self.host.is_some() {
+            return Ok(());
+        }
+        const OVERSIZED: usize = 1 << 10;
+        let cap = self.scenario.settings.queue_bytes;
+        let window = self.scenario.settings.config().transfer_window;
+        let session = self.mesh.session(node);
+        for peer in session.peers() {
+            let largest = self.model.largest();
+            // A lane each for events and for big things.
+            let windows = self.transfers.open_of(node) * window;
+            if peer.queued > 2 * cap.max(largest + OVERSIZED) + windows {
+                return Err(Breach::new(
+                    Invariant::QueueCap,
+                    format!("at most {cap} bytes queued, or one packet"),
+                    format!("{} for {}", peer.queued, peer.id),
+                ));
+            }
+            if peer.held_direct > 0 && session.connection_of(&peer.id).is_none() {
+                return Err(Breach::new(
+                    Invariant::Leak,
+                    format!("nothing left of what came directly from {}", peer.id),
+                    format!("{} bytes", peer.held_direct),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn upgrade(&mut self, node: Node, to: Option<usize>) {
+        let id = match to {
+            Some(place) => {
+                let other = self.places[place].filter(|other| *other != node);
+                let other = other.filter(|other| self.model.knows(node.index(), other.index()));
+                let Some(id) = other.and_then(|other| self.model.id(other.index())) else { return };
+                Some(id.clone())
+            }
+            None => None,
+        };
+        self.upgrade_with(node, id);
+    }
+
+    pub(super) fn upgrade_with(&mut self, node: Node, id: Option<PeerId>) {
+        self.reasons += 1;
+        let target = id.map_or(Target::All, Target::Peer);
+        // The peer is known: the model says so, and is checked against the session all the time.
+        let _unknown = self.mesh.with(node, |session, now| session.upgrade(target, now));
+    }
+
+    pub(super) fn close(&mut self, node: Node) {
+        for place in &mut self.places {
+            if *place == Some(node) {
+                *place = None;
+            }
+        }
+        self.hit(Fault::CloseQueued);
+        self.model.close(node.index());
+        self.mesh.with(node, |session, now| session.close(now));
+        self.closing.push(node);
+    }
+
+    pub(super) fn crash(&mut self, place: usize) {
+        let Some(node) = self.places[place].take() else { return };
+        self.hit(Fault::Crash);
+        let known = (0..self.model.nodes()).any(|other| self.model.knows(other, node.index()));
+        if known {
+            self.mesh.effects_mut().change(Fault::Crash);
+        }
+        self.mesh.crash(node);
+        self.model.forget(node.index());
+        self.transfers.forget(node);
+    }
+
+    pub(super) fn start_hub(&mut self) {
+        if !self.server_up {
+            self.server_up = true;
+            self.hub_restarted = true;
+            self.hit(Fault::HubRestart);
+            self.mesh.start_server();
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! Running a scenario: the mesh below, the model beside it.
+//!
+//! - here: stepping, and what sessions tell
+//! - `act`: what the scenario does
+//! - `end`: when all faults are over
+
+mod act;
+mod end;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use socketio_p2p_core::{EmitError, Event, Path, Session, Time};
+
+use super::mallory::Mallory;
+use super::model::{Model, Note, Weather};
+use super::scenario::{Scenario, Timed};
+use super::transfers::Transfers;
+use super::violation::{Breach, Invariant, Violation};
+use crate::dice::Dice;
+use crate::mesh::{Effects, Fault, Mesh, Node, Place, Sight, What};
+
+/// More inputs than this at one moment: something is due for ever.
+const MOST_AT_ONCE: u32 = 5_000;
+
+/// More steps than this: nothing comes to an end.
+const MOST_STEPS: u64 = 1_000_000;
+
+/// Of so many questions one is not answered.
+const UNANSWERED: u64 = 4;
+
+/// What a run without violation was like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Inputs to sessions and hub, and actions.
+    pub steps: u64,
+    /// Events taken for reliable delivery, counted for each receiver.
+    pub packets: u64,
+    /// Events that arrived.
+    pub delivered: u64,
+    /// Questions that were answered.
+    pub answers: u64,
+    /// Transfers that were read to their end.
+    pub transfers: u64,
+    /// Changes of the path on which events are sent to a peer.
+    pub path_changes: u64,
+    /// The virtual time that it took.
+    pub span: Duration,
+    /// The faults.
+    pub effects: Effects,
+}
+
+/// Runs a scenario to its end.
+///
+/// # Errors
+/// The first [`Violation`] of an invariant.
+pub fn run(scenario: &Scenario) -> Result<Report, Violation> {
+    run_in(scenario, &mut Run::new(scenario))
+}
+
+/// Runs a scenario and keeps a record of what happened, up to its end or the first violation.
+pub fn run_recorded(scenario: &Scenario) -> (Result<Report, Violation>, Vec<Sight>) {
+    let mut run = Run::new(scenario);
+    run.mesh.record();
+    let result = run_in(scenario, &mut run);
+    (result, run.mesh.sights().to_vec())
+}
+
+/// Who uses the sessions of a run in place of the scenario, where somebody does.
+pub(super) trait Host {
+    /// A node has been added.
+    fn start(&mut self, place: usize, node: Node);
+
+    /// The node is to emit something.
+    fn turn(&mut self, node: Node, dice: &mut Dice, mesh: &mut Mesh) -> Result<(), Breach>;
+
+    /// A session tells something.
+    fn event(&mut self, node: Node, event: &Event, mesh: &mut Mesh) -> Result<(), Breach>;
+
+    /// Everything has settled.
+    fn settled(&mut self) -> Result<(), Breach>;
+}
+
+/// Runs a scenario with somebody else on its sessions.
+pub(super) fn run_hosted<'a>(
+    scenario: &'a Scenario,
+    host: impl Host + 'a,
+) -> Result<Report, Violation> {
+    let mut run = Run::new(scenario);
+    run.host = Some(Box::new(host));
+    run_in(scenario, &mut run)
+}
+
+fn run_in(scenario: &Scenario, run: &mut Run<'_>) -> Result<Report, Violation> {
+    let result = catch_unwind(AssertUnwindSafe(|| run.run_all()));
+    let result = result.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Breach::new(Invariant::Panic, "none", text.unwrap_or_else(|| "one".to_owned())))
+    });
+    match result {
+        Ok(()) => Ok(run.report()),
+        Err(breach) => Err(Violation {
+            seed: scenario.seed,
+            profile: scenario.profile,
+            step: run.steps,
+            at: run.mesh.now() - run.start,
+            breach,
+        }),
+    }
+}
+
+struct Run<'a> {
+    scenario: &'a Scenario,
+    host: Option<Box<dyn Host + 'a>>,
+    mesh: Mesh,
+    model: Model,
+    dice: Dice,
+    /// The node in each place of the scenario; none while it is crashed or closed.
+    places: Vec<Option<Node>>,
+    closing: Vec<Node>,
+    mallory: Option<Mallory>,
+    last_attack: Option<Fault>,
+    start: Time,
+    steps: u64,
+    moment: Time,
+    at_once: u32,
+    server_up: bool,
+    hub_restarted: bool,
+    /// Nodes that came back as somebody new and have not joined yet.
+    restarted: Vec<Node>,
+    /// What bounds the attempts at direct paths: how often there was a reason to begin anew.
+    reasons: u32,
+    events: Vec<Event>,
+    /// What is told while nothing should be.
+    quiet: Option<Vec<String>>,
+    /// Direct paths on which a node hears nothing any more, and when it must have found out.
+    deaf: Vec<Deaf>,
+    transfers: Transfers,
+}
+
+/// A node that hears nothing of another on their direct path.
+#[derive(Clone, Copy, Debug)]
+struct Deaf {
+    node: Node,
+    other: Node,
+    until: Time,
+}
+
+impl<'a> Run<'a> {
+    fn new(scenario: &'a Scenario) -> Self {
+        let Scenario { seed, settings, .. } = scenario;
+        let mut mesh = Mesh::with_hub(*seed, settings.hub_config());
+        mesh.set_latency(settings.latency());
+        mesh.set_ping_timeout(settings.ping_timeout);
+        mesh.set_outstanding(settings.outstanding);
+        let weather = if settings.patient { Weather::Patient } else { Weather::Harsh };
+        let start = mesh.now();
+        Self {
+            scenario,
+            host: None,
+            mesh,
+            model: Model::new(weather),
+            dice: Dice::for_purpose(*seed, 12),
+            places: vec![None; settings.peers],
+            closing: Vec::new(),
+            mallory: None,
+            last_attack: None,
+            start,
+            steps: 0,
+            moment: start,
+            at_once: 0,
+            server_up: true,
+            hub_restarted: false,
+            restarted: Vec::new(),
+            reasons: 1,
+            events: Vec::new(),
+            quiet: None,
+            deaf: Vec::new(),
+            transfers: Transfers::default(),
+        }
+    }
+
+    fn report(&self) -> Report {
+        Report {
+            steps: self.steps,
+            packets: self.model.packets(),
+            delivered: self.model.delivered(),
+            answers: self.model.answers(),
+            transfers: self.transfers.complete(),
+            path_changes: self.model.path_changes(),
+            span: self.mesh.now() - self.start,
+            effects: self.mesh.effects().clone(),
+        }
+    }
+
+    fn run_all(&mut self) -> Result<(), Breach> {
+        for place in 0..self.places.len() {
+            self.add(place)?;
+        }
+        for Timed { at, action } in &self.scenario.actions {
+            let at = self.start + Duration::from_millis(*at);
+            self.run_until(at)?;
+            self.steps += 1;
+            if self.mesh.is_recording() {
+                let text = action.to_string();
+                let what = if action.is_fault() { What::Done(text) } else { What::Asked(text) };
+                self.mesh.note(Place::Hub, || what);
+            }
+            self.act(action)?;
+            self.collect()?;
+        }
+        self.heal()?;
+        self.settle()?;
+        self.check_settled()?;
+        if let Some(host) = &mut self.host {
+            host.settled()?;
+        }
+        self.check_quiet()?;
+        self.close_all()
+    }
+
+    fn run_until(&mut self, time: Time) -> Result<(), Breach> {
+        while self.step(time)? {}
+        self.mesh.wait_until(time);
+        Ok(())
+    }
+
+    fn step(&mut self, until: Time) -> Result<bool, Breach> {
+        let limit = self.deaf.iter().map(|deaf| deaf.until).min().map_or(until, |at| at.min(until));
+        if self.mesh.step_one(limit).is_none() {
+            if limit == until {
+                return Ok(false);
+            }
+            self.mesh.wait_until(limit);
+            self.check_deaf(limit)?;
+            return Ok(true);
+        }
+        self.steps += 1;
+        let now = self.mesh.now();
+        self.at_once = if now == self.moment { self.at_once + 1 } else { 0 };
+        self.moment = now;
+        if self.at_once > MOST_AT_ONCE || self.steps > MOST_STEPS {
+            return Err(Breach::new(
+                Invariant::Progress,
+                "time to go on",
+                format!("{} inputs at one moment, {} in all", self.at_once, self.steps),
+            ));
+        }
+        self.collect()?;
+        Ok(true)
+    }
+
+    /// `node` hears nothing of `other` from now on, or something again. It has to find out: what it heard last was
+    /// before now.
+    fn set_deaf(&mut self, node: Node, other: Node, deaf: bool) {
+        self.deaf.retain(|deaf| (deaf.node, deaf.other) != (node, other));
+        if deaf {
+            let until = self.mesh.now() + self.scenario.settings.silence + Duration::from_millis(1);
+            self.deaf.push(Deaf { node, other, until });
+        }
+    }
+
+    /// A direct path on which nothing was heard for the silence timeout is not used any more.
+    fn check_deaf(&mut self, now: Time) -> Result<(), Breach> {
+        let (due, later) = self.deaf.iter().partition(|deaf| deaf.until <= now);
+        self.deaf = later;
+        for Deaf { node, other, .. } in due {
+            let alive = |node: Node| self.mesh.is_running(node) && self.mesh.is_prompt(node);
+            if alive(node)
+                && let Some(id) = self.model.id(other.index())
+                && let Some(peer) = self.mesh.session(node).peers().find(|peer| peer.id == *id)
+                && (peer.path == Some(Path::Direct) || peer.verified)
+            {
+                let silence = self.scenario.settings.silence;
+                return Err(Breach::new(
+                    Invariant::Distress,
+                    format!("{node:?} to give up a direct path that is dead for {silence:?}"),
+                    format!("{peer:?}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes all events, and answers those that ask for it, mostly.
+    fn collect(&mut self) -> Result<(), Breach> {
+        for (node, id) in self.mesh.take_named() {
+            self.model.set_id(node.index(), id);
+        }
+        while let Some(node) = self.mesh.take_noisy() {
+            let mut events = std::mem::take(&mut self.events);
+            self.mesh.drain_events(node, &mut events);
+            for event in events.drain(..) {
+                self.note(node, event)?;
+            }
+            self.events = events;
+        }
+        if let Some(mallory) = &mut self.mallory {
+            mallory.act(&mut self.mesh);
+            if self.mesh.has_noisy() {
+                return self.collect();
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, node: Node, event: Event) -> Result<(), Breach> {
+        // A volatile event can be the last thing that was under way.
+        if let Some(told) = self.quiet.as_mut().filter(|_| !matches!(event, Event::Received { .. }))
+        {
+            told.push(format!("node {}: {event:?}", node.index()));
+        }
+        if let Some(host) = &mut self.host {
+            if self.mesh.is_running(node) {
+                host.event(node, &event, &mut self.mesh)?;
+            }
+            // What applications say to each other is their own business.
+            if is_content(&event) {
+                return Ok(());
+            }
+        }
+        self.note_transfer(node, &event)?;
+        match self.model.note(node.index(), event)? {
+            Note::Nothing => {}
+            Note::Joined { resumed } => {
+                if resumed && self.hub_restarted {
+                    self.mesh.effects_mut().strike(Fault::HubRestart);
+                } else if resumed {
+                    self.mesh.effects_mut().strike(Fault::Resume);
+                }
+                if let Some(index) = self.restarted.iter().position(|new| *new == node) {
+                    self.restarted.swap_remove(index);
+                    self.mesh.effects_mut().change(Fault::Restart);
+                }
+                self.reasons += 1;
+            }
+            Note::Question(token, number) => {
+                if self.dice.roll(UNANSWERED) > 0 && !self.mesh.is_frozen(node) {
+                    let answer =
+                        |session: &mut Session, now| session.reply(&token, &(number,), now);
+                    if let Err(error) = self.mesh.with(node, answer) {
+                        self.turned_away(node, &error)?;
+                    }
+                }
+            }
+            Note::PathChanged { mid_stream, detour } => {
+                self.reasons += 1;
+                if detour {
+                    self.mesh.effects_mut().strike(Fault::Detour);
+                }
+                if mid_stream {
+                    self.mesh.effects_mut().strike(Fault::UpgradeMidStream);
+                }
+            }
+            Note::Malice => self.note_malice(),
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are not about transfers")]
+    fn note_transfer(&mut self, node: Node, event: &Event) -> Result<(), Breach> {
+        let id = match event {
+            Event::PeerLeft { peer, .. } => return self.transfers.check_left(node, peer),
+            Event::TransferOpened { transfer, .. }
+            | Event::TransferReadable { transfer }
+            | Event::TransferWritable { transfer }
+            | Event::TransferEnded { transfer, .. } => transfer,
+            _ => return Ok(()),
+        };
+        let peer = self.model.find(id.peer());
+        if peer.is_none_or(|peer| self.model.is_raw(peer)) || !self.mesh.is_running(node) {
+            return Ok(());
+        }
+        let closing = |node: usize| self.model.is_closing(node);
+        let ends = closing(node.index()) || peer.is_some_and(closing);
+        let lost_is_possible = ends || !self.scenario.settings.patient;
+        self.transfers.note(&mut self.mesh, node, event, lost_is_possible)
+    }
+
+    fn note_malice(&mut self) {
+        if let Some(fault) = self.last_attack.take() {
+            self.mesh.effects_mut().change(fault);
+        }
+    }
+
+    fn turned_away(&mut self, node: Node, error: &EmitError) -> Result<(), Breach> {
+        if self.model.turned_away(node.index(), error)? {
+            self.mesh.effects_mut().strike(Fault::QueueFull);
+        }
+        Ok(())
+    }
+}
+
+/// Whether an event is about what applications say to each other, not about who is there and how.
+const fn is_content(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Received { .. }
+            | Event::Outcome { .. }
+            | Event::Ack { .. }
+            | Event::NoAck { .. }
+            | Event::AcksComplete { .. }
+            | Event::Writable { .. }
+            | Event::TransferOpened { .. }
+            | Event::TransferReadable { .. }
+            | Event::TransferWritable { .. }
+            | Event::TransferEnded { .. }
+    )
+}

@@ -230,6 +230,8 @@ impl Link {
                     Some(channel) if direct => channel.push_control(answer),
                     Some(_) | None => self.push_relay_control(answer),
                 }
+                // That way may be gone or lossy, and what came on the channel is not sent again.
+                self.ack_due = !direct && self.controls_on_channel();
                 self.end_resume(cx);
                 return verdict;
             }

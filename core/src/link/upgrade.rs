@@ -296,6 +296,8 @@ impl Link {
         self.timers.clear(Timer::Attempt);
         if self.version == Version::V1 {
             self.heard(cx);
+            // What came on the channel until now was acknowledged on the relay, where it may have been lost.
+            self.ack_due |= self.received().iter().any(|received| *received > 0);
         }
         self.promote(cx);
         self.update_paths(cx);

@@ -1043,3 +1043,35 @@ fn an_offer_in_doubt_is_answered_at_once_when_the_channel_closes() {
     alone.session.handle_direct_closed(connection, "closed".into(), alone.now);
     assert!(answers_again(&alone.commands()));
 }
+
+#[test]
+fn what_came_on_the_channel_is_acknowledged_there_whatever_was_answered_on_the_relay() {
+    let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
+    let connection = alone.verified_channel("a");
+    alone.sent_directly(connection);
+    // Our hub has lost "a", and what it said before comes late.
+    alone.hear(r#"2["peer-away",{"peerId":"a"}]"#);
+    alone.direct(connection, r#"2/socketio-p2p,["begin",{"next":0}]"#);
+    alone.direct(connection, r#"2["n",0]"#);
+    let resume = r#"2/socketio-p2p,["resume",{"received":[0,0,0]}]"#;
+    alone.hear_envelope("a", &json!({"epoch": 1}), resume, &[]);
+    let sent = alone.sent_directly(connection);
+    let ack = r#"2/socketio-p2p,["ack",{"received":[1,0,0],"partial":[0,0,0]}]"#;
+    assert!(sent.iter().any(|frame| text(frame) == ack), "{sent:?}");
+}
+
+#[test]
+fn what_came_on_a_channel_before_it_proved_itself_is_acknowledged_when_it_does() {
+    let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
+    let connection = alone.open_channel("a");
+    alone.direct(connection, r#"2/socketio-p2p,["hello",{"epoch":1}]"#);
+    alone.direct(connection, r#"2/socketio-p2p,["begin",{"next":0}]"#);
+    alone.direct(connection, r#"2["n",0]"#);
+    alone.wait(Duration::from_millis(100));
+    alone.sent_directly(connection);
+    // The acknowledgement on the relay may be lost.
+    alone.direct(connection, r#"2/socketio-p2p,["pong",0]"#);
+    let sent = alone.sent_directly(connection);
+    let ack = r#"2/socketio-p2p,["ack",{"received":[1,0,0],"partial":[0,0,0]}]"#;
+    assert!(sent.iter().any(|frame| text(frame) == ack), "{sent:?}");
+}

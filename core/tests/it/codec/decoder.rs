@@ -229,14 +229,16 @@ fn errors_say_what_was_expected_what_came_and_where() {
 
 #[test]
 fn a_placeholder_out_of_range_is_found_by_the_check_and_when_read() {
-    let text = r#"51-["e",{"_placeholder":true,"num":1}]"#;
-    let packet = packet(text, &[b"x"]);
-    let expected = PlaceholderError::OutOfRange { attachments: 1 };
-    let error = packet.validate(&Limits::default()).unwrap_err();
-    assert_eq!(error.kind(), &DecodeErrorKind::Placeholder(expected));
-    assert_eq!(error.offset(), text.find("{\"").unwrap());
-    let error = packet.args::<(serde::de::IgnoredAny,)>().unwrap_err();
-    assert_eq!(error.offset(), text.find("{\""));
+    for number in [1, 2, 7] {
+        let text = format!(r#"51-["e",{{"_placeholder":true,"num":{number}}}]"#);
+        let packet = packet(&text, &[b"x"]);
+        let expected = PlaceholderError::OutOfRange { attachments: 1 };
+        let error = packet.validate(&Limits::default()).unwrap_err();
+        assert_eq!(error.kind(), &DecodeErrorKind::Placeholder(expected), "{number}");
+        assert_eq!(error.offset(), text.find("{\"").unwrap());
+        let error = packet.args::<(serde::de::IgnoredAny,)>().unwrap_err();
+        assert_eq!(error.offset(), text.find("{\""), "{number}");
+    }
 }
 
 #[test]

@@ -254,6 +254,13 @@ fn a_failing_value_tells_why() {
 }
 
 #[test]
+fn arrays_and_objects_beside_one_another_do_not_count_as_nested() {
+    let many = vec![([1], BTreeMap::from([("k", 2)])); 2 * MAX_DEPTH];
+    let written = arg(&many);
+    assert_eq!(written, serde_json::to_string(&(&many,)).unwrap());
+}
+
+#[test]
 fn escapes_are_found_wherever_they_stand_in_a_text_of_any_length() {
     // Neighbours of those that are escaped, and characters of one to four bytes.
     let plain: String = "a !#[]\u{7f}é방😀".chars().cycle().take(200).collect();

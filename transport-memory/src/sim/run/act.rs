@@ -37,6 +37,14 @@ impl Run<'_> {
         self.places.get(place).copied().flatten().filter(|node| !self.mesh.is_frozen(*node))
     }
 
+    /// Whose way to the hub may break. Somebody whose welcome is lost comes back as somebody else, and the seat
+    /// that it never knew of stays until the hub's window is over: where everybody is waited for, for ever.
+    fn breakable(&self, place: usize) -> Option<Node> {
+        let node = self.places.get(place).copied().flatten()?;
+        let known = self.mesh.session(node).id().is_some();
+        (known || !self.scenario.settings.patient).then_some(node)
+    }
+
     pub(super) fn two(&self, a: usize, b: usize) -> Option<(Node, Node)> {
         let (a, b) = (*self.places.get(a)?, *self.places.get(b)?);
         Some((a?, b?)).filter(|(a, b)| a != b)
@@ -101,7 +109,9 @@ impl Run<'_> {
             }
             Action::HubStop => {
                 self.hit(Fault::HubCrash);
-                if self.server_up {
+                let mut there =
+                    (0..self.places.len()).filter(|place| self.places[*place].is_some());
+                if self.server_up && there.all(|place| self.breakable(place).is_some()) {
                     self.server_up = false;
                     self.mesh.effects_mut().change(Fault::HubCrash);
                     self.mesh.stop_server();
@@ -109,13 +119,13 @@ impl Run<'_> {
             }
             Action::HubStart => self.start_hub(),
             Action::Drop { node } => {
-                if let Some(node) = self.places[*node] {
+                if let Some(node) = self.breakable(*node) {
                     self.note_signaling_drop(node);
                     self.mesh.cut_signaling(node);
                 }
             }
             Action::Reach { node, on } => {
-                if let Some(node) = self.places[*node] {
+                if let Some(node) = self.breakable(*node) {
                     if !on {
                         self.note_signaling_drop(node);
                     }
@@ -123,7 +133,7 @@ impl Run<'_> {
                 }
             }
             Action::Mute { node, on } => {
-                if let Some(node) = self.places[*node] {
+                if let Some(node) = self.breakable(*node) {
                     if *on {
                         self.hit(Fault::HalfOpen);
                     }
@@ -151,8 +161,8 @@ impl Run<'_> {
             }
             Action::Partition { island } => {
                 self.hit(Fault::Partition);
-                let there = island.iter().filter_map(|place| *self.places.get(*place)?);
-                let island: Vec<Node> = there.collect();
+                let island: Vec<Node> =
+                    island.iter().filter_map(|place| self.breakable(*place)).collect();
                 self.mesh.partition(&island);
             }
             Action::Heal => {

@@ -20,7 +20,7 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 pub use self::config::HubConfig;
 pub use self::error::{ClientError, JoinError};
 use self::rate::{Allowance, Verdict};
-use self::room::{Presence, Room};
+use self::room::{Presence, Room, Seat};
 use self::token::TokenKey;
 use crate::id::{ClientId, PeerId, RoomName, Version};
 use crate::signal::{ClientMessage, IceServer, Join, Member, PairKey, ServerMessage, Welcome};
@@ -269,18 +269,20 @@ impl Hub {
             Version::V0 => match client_name {
                 Some(name) => {
                     let name = PeerId::new(name.to_owned())?;
-                    if self.rooms.get(&room).is_some_and(|seats| seats.seat(&name).is_some()) {
+                    if self.seat(&room, &name).is_some() {
                         return Err(JoinError::NameTaken { room, name });
                     }
                     Some(name)
                 }
                 None => None,
             },
-            Version::V1 => join.token.and_then(|token| self.key.verify(&room, &token)),
+            // A v0 client may have taken the name of somebody who was gone: that seat is no way back.
+            Version::V1 => join
+                .token
+                .and_then(|token| self.key.verify(&room, &token))
+                .filter(|id| self.seat(&room, id).is_none_or(|seat| seat.version == Version::V1)),
         };
-        let seated = known
-            .as_ref()
-            .is_some_and(|id| self.rooms.get(&room).is_some_and(|seats| seats.seat(id).is_some()));
+        let seated = known.as_ref().is_some_and(|id| self.seat(&room, id).is_some());
         if !seated {
             self.check_capacity(&room)?;
         }
@@ -447,6 +449,10 @@ impl Hub {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    fn seat(&self, room: &RoomName, id: &PeerId) -> Option<&Seat> {
+        self.rooms.get(room)?.seat(id)
     }
 
     fn draw_peer_id(&mut self) -> PeerId {

@@ -218,6 +218,18 @@ fn a_bad_token_makes_somebody_new() {
 }
 
 #[test]
+fn a_v0_client_that_took_a_v1_peers_id_keeps_it() {
+    let mut world = World::new(HubConfig::default());
+    let (first, welcome) = world.v1("a");
+    world.part(first, Departure::Left);
+    let v0 = world.v0("a", welcome.id.as_str());
+    let (back, again) = world.resume("a", &welcome.token);
+    assert_ne!(again.id, welcome.id);
+    assert!(world.closed.is_empty());
+    assert_eq!((world.id(v0), world.id(back)), (welcome.id, again.id));
+}
+
+#[test]
 fn a_full_room_refuses_by_name_and_those_away_count() {
     let mut world = World::new(HubConfig::default().with_room_capacity(2));
     let (first, welcome) = world.v1("a");

@@ -142,7 +142,8 @@ impl Link {
         if let Some(frame) = self.open_channel_mut()?.pop_frame() {
             return Some(frame);
         }
-        if self.sending == Some(Path::Direct) {
+        // Behind the good-bye nothing is listened to.
+        if self.sending == Some(Path::Direct) && !self.leaving {
             self.write_next(cx);
         }
         self.open_channel_mut()?.pop_frame()
@@ -343,7 +344,7 @@ impl Link {
     /// The lanes of which something may go to the relay now, with `window` bytes under way at most. `None`: the
     /// relay carries no data.
     fn open_relay_lanes(&self, window: usize) -> Option<PerLane<bool>> {
-        if self.sending != Some(Path::Relay) || self.resuming {
+        if self.sending != Some(Path::Relay) || self.resuming || self.leaving {
             return None;
         }
         Some(self.lanes_within(window))

@@ -399,7 +399,7 @@ impl Link {
             let packet = control.to_packet().ok()?;
             return self.pass(own_id, None, &packet, cx);
         }
-        if !matches!(self.sending, Some(Path::Via(_))) || self.resuming {
+        if !matches!(self.sending, Some(Path::Via(_))) || self.resuming || self.leaving {
             return None;
         }
         let open = self.lanes_within(cx.config.relay_window);

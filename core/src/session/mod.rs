@@ -392,7 +392,8 @@ impl Session {
     pub fn poll_timeout(&self) -> Option<Time> {
         let closing = match self.closing {
             Closing::Flushing { until } | Closing::Lingering { until } => Some(until),
-            Closing::No | Closing::Done => None,
+            Closing::No => None,
+            Closing::Done => return None,
         };
         let links = self.links.values().filter_map(Link::next_timeout);
         let others =
@@ -486,6 +487,8 @@ impl Session {
                 for peer in self.links.keys().cloned().collect::<Vec<_>>() {
                     self.remove(&peer, LeaveReason::Closed, now);
                 }
+                self.frames.clear();
+                self.leave_room = false;
                 self.signaling.close(&mut self.shared.out);
                 self.shared.out.events.push_back(Event::Closed);
             }

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use socketio_p2p_core::codec::{
-    Blob, DecodeError, Decoder, Encoder, Limits, Number, Value, is_reserved_event_name,
+    Blob, DecodeError, Decoder, Encoder, Limits, Value, is_reserved_event_name,
 };
 use socketio_p2p_core::{Frame, Namespace, Packet};
+
+use crate::input::Input;
 
 /// Ends a frame. Frames that begin with `b` are binary, all others text.
 const END_OF_FRAME: u8 = 0x1e;
@@ -214,71 +216,6 @@ fn has_flag(value: &Value) -> bool {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Bytes(_) => {
             false
-        }
-    }
-}
-
-/// Makes values of the fuzzer's bytes; zeros once they are used up.
-struct Input<'a>(&'a [u8]);
-
-impl<'a> Input<'a> {
-    fn take(&mut self, len: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(len.min(self.0.len()));
-        self.0 = rest;
-        taken
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.take(1).first().copied().unwrap_or(0)
-    }
-
-    fn flag(&mut self) -> bool {
-        self.byte() % 2 == 1
-    }
-
-    fn number(&mut self) -> u64 {
-        let len = usize::from(self.byte() % 9);
-        self.take(len).iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
-    }
-
-    fn float(&mut self) -> f64 {
-        let float = f64::from_bits(self.number());
-        if float.is_finite() { float } else { 0.5 }
-    }
-
-    fn bytes(&mut self) -> &'a [u8] {
-        let len = usize::from(self.byte() % 32);
-        self.take(len)
-    }
-
-    fn text(&mut self) -> String {
-        match self.byte() % 8 {
-            0 => "_placeholder".to_owned(),
-            1 => "num".to_owned(),
-            _ => String::from_utf8_lossy(self.bytes()).into_owned(),
-        }
-    }
-
-    fn blob(&mut self) -> Blob {
-        Blob::from(self.bytes().to_vec())
-    }
-
-    fn value(&mut self, depth: u8) -> Value {
-        match self.byte() % if depth == 0 { 6 } else { 8 } {
-            0 => Value::Null,
-            1 => Value::Bool(self.flag()),
-            2 => Value::Number(Number::from(self.number())),
-            3 => Value::Number(Number::from(self.number().cast_signed())),
-            4 => Value::String(self.text()),
-            5 => match self.flag() {
-                true => Value::Bytes(self.blob().into()),
-                false => Value::Number(Number::from(self.float())),
-            },
-            6 => Value::Array((0..self.byte() % 5).map(|_| self.value(depth - 1)).collect()),
-            _ => {
-                let entry = |input: &mut Self| (input.text(), input.value(depth - 1));
-                Value::Object((0..self.byte() % 5).map(|_| entry(self)).collect())
-            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use socketio_p2p_fuzz::codec;
+use socketio_p2p_fuzz::{codec, hub, mesh, session};
 
 /// Runs a target's body over every file of a folder of seeds.
 fn replay(seeds: &str, at_least: usize, target: fn(&[u8])) {
@@ -39,4 +39,19 @@ fn any_value_goes_out_and_comes_back() {
 fn typed_values_with_bytes_go_out_and_come_back() {
     replay("codec_typed", 10, codec::typed);
     replay("codec_frames", 250, codec::typed);
+}
+
+#[test]
+fn a_hub_does_what_its_model_says_whatever_is_done_to_it() {
+    replay("hub_operations", 20, hub::operations);
+}
+
+#[test]
+fn a_session_does_what_its_model_says_whatever_is_done_to_it() {
+    replay("session_inputs", 20, session::inputs);
+}
+
+#[test]
+fn a_mesh_does_what_the_simulators_model_says_whatever_befalls_it() {
+    replay("session_mesh", 20, mesh::scenarios);
 }

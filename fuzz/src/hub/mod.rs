@@ -1,0 +1,515 @@
+//! Operations on a hub beside a model of it: who gets what, what is refused, and what is kept.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a fuzz target, and a test that uses its world, fail by panicking"
+)]
+
+mod model;
+pub mod world;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use socketio_p2p_core::codec::{Decoder, Limits};
+use socketio_p2p_core::hub::{CloseReason, Departure, HubConfig, JoinError};
+use socketio_p2p_core::signal::{
+    AddressedOffer, ClientMessage, Epochs, HubLimits, Join, Lane, Member, PairKey, PeerSignal,
+    RawSignal, Recipient, Sequence, ServerMessage, Upload,
+};
+use socketio_p2p_core::{ClientId, Frame, Namespace, Packet, PeerId, RoomName, Version};
+
+use self::model::Model;
+use self::world::{World, resume, room_name};
+use crate::input::Input;
+use crate::trail::Trail;
+
+/// Longer inputs repeat themselves.
+const MAX_OPERATIONS: usize = 400;
+
+const ROOMS: [&str; 3] = ["a", "b", "c"];
+const CAPACITY: usize = 5;
+const MAX_ROOMS: usize = 2;
+const MAX_SIGNAL: usize = 120;
+const MAX_OFFERS: usize = 4;
+const LIMITS: HubLimits = HubLimits { max_envelope: 200, max_attachments: 3 };
+
+/// The length of the ids that a hub draws.
+const DRAWN_ID: usize = 22;
+
+/// What one operation may make the hub put out: an offer, envelope or word of presence to each member, and a
+/// few words about a connection that ends.
+const MAX_OUTPUTS: usize = 16;
+
+/// Any operations: everyone gets what the model says, refusals are the model's, what the hub keeps is bounded
+/// and gone when everyone is, and the same operations give the same outputs.
+pub fn operations(data: &[u8]) {
+    let first = run(data);
+    assert!(first == run(data), "the same operations give other outputs");
+}
+
+fn run(data: &[u8]) -> Vec<String> {
+    let mut input = Input(data);
+    let mut run = Run::new(&mut input);
+    for _ in 0..MAX_OPERATIONS {
+        if !input.goes_on() {
+            break;
+        }
+        run.step(&mut input);
+        run.check();
+    }
+    run.clear_out();
+    run.transcript
+}
+
+struct Run {
+    world: World,
+    model: Model,
+    /// Every identity that has a token: room, id, token.
+    tokens: Vec<(RoomName, PeerId, String)>,
+    /// Every connection there ever was.
+    clients: Vec<ClientId>,
+    sockets: usize,
+    keyed: bool,
+    /// The secrets of pairs: whose they are, in order.
+    keys: Vec<([PeerId; 2], RoomName, PairKey)>,
+    /// Everything that clients got, to the letter.
+    transcript: Vec<String>,
+    trail: Trail,
+}
+
+impl Run {
+    fn new(input: &mut Input<'_>) -> Self {
+        // A tight rate sends abusers away; under the other one rooms fill.
+        let (burst, per_second) = input.pick([(1_000_000, 1_000_000), (12, 10), (2, 1)]);
+        let config = HubConfig::default()
+            .with_room_capacity(CAPACITY)
+            .with_max_rooms(MAX_ROOMS)
+            .with_limits(LIMITS)
+            .with_max_signal(MAX_SIGNAL)
+            .with_max_offers(MAX_OFFERS)
+            .with_signal_rate(burst, per_second)
+            .with_pair_keys(input.below(4) != 3);
+        Self {
+            keyed: config.pair_keys,
+            world: World::new(config.clone()),
+            model: Model::new(config),
+            tokens: Vec::new(),
+            clients: Vec::new(),
+            sockets: 0,
+            keys: Vec::new(),
+            transcript: Vec::new(),
+            trail: Trail::new(),
+        }
+    }
+
+    fn step(&mut self, input: &mut Input<'_>) {
+        match input.below(16) {
+            0 | 1 => self.join_v1(input),
+            2 => self.join_v0(input),
+            3 => self.resume(input),
+            4 => self.part(input),
+            5 => self.pass(input),
+            6 | 7 => {
+                let client = self.who(input);
+                let offers = self.offers(input);
+                self.say(client, ClientMessage::Offers(offers));
+            }
+            8 | 9 => {
+                let client = self.who(input);
+                let signal = self.signal(input);
+                self.say(client, ClientMessage::Signal(signal));
+            }
+            10 | 11 => {
+                let client = self.who(input);
+                let upload = self.upload(input);
+                self.say(client, ClientMessage::Relay(upload));
+            }
+            12 => {
+                let client = self.who(input);
+                if let Some(packet) = packet(input) {
+                    self.say(client, ClientMessage::Broadcast(packet));
+                }
+            }
+            13 => {
+                let client = self.who(input);
+                let bytes = input.bytes();
+                self.say_raw(client, bytes);
+            }
+            14 => {
+                let client = self.who(input);
+                for _ in 0..=input.below(8) {
+                    self.garble(client);
+                }
+            }
+            _ => self.add_alias(input),
+        }
+    }
+
+    // ----- coming and going -----
+
+    fn join_v1(&mut self, input: &mut Input<'_>) {
+        let room = room_name(input.pick(ROOMS));
+        let token = input.flag().then(|| input.text());
+        self.trail.note(format_args!("v1 joins {room}"));
+        let join = Join { version: Version::V1, room: Some(room.clone()), token };
+        let joined = self.world.try_join(join, None);
+        self.model.advance(self.world.now);
+        let capacity = self.model.check_capacity(&room);
+        self.settle_v1(joined, capacity, room, None);
+    }
+
+    fn resume(&mut self, input: &mut Input<'_>) {
+        let Some(index) = input.below(256).checked_rem(self.tokens.len()) else { return };
+        let (room, id, token) = self.tokens[index].clone();
+        let (home, room) = if input.below(8) == 7 {
+            (room, room_name(input.pick(ROOMS)))
+        } else {
+            (room.clone(), room)
+        };
+        // In another room the token is nobody's.
+        let identity = (room == home).then_some(id);
+        self.trail.note(format_args!("{identity:?} resumes in {room}"));
+        let joined = self.world.try_join(resume(room.as_str(), &token), None);
+        self.model.advance(self.world.now);
+        // A name that a v0 client has is taken.
+        let seat = identity.as_ref().and_then(|id| self.model.by_id(&room, id));
+        let usurped = seat.is_some_and(|seat| self.model.people[seat].version == Version::V0);
+        let seated = seat.is_some() && !usurped;
+        let capacity = if seated { Ok(()) } else { self.model.check_capacity(&room) };
+        self.settle_v1(joined, capacity, room, identity.filter(|_| !usurped));
+    }
+
+    /// Compares what became of a v1 client; `identity`: who it has proved to be.
+    fn settle_v1(
+        &mut self,
+        joined: Result<ClientId, JoinError>,
+        expected: Result<(), JoinError>,
+        room: RoomName,
+        identity: Option<PeerId>,
+    ) {
+        assert_eq!(joined.as_ref().err(), expected.as_ref().err());
+        let Ok(client) = joined else { return };
+        self.clients.push(client);
+        let welcome = self.world.welcome(client);
+        self.transcript.push(format!("{:?} {}", welcome, welcome.token));
+        assert_eq!((&welcome.room, welcome.limits), (&room, LIMITS));
+        for member in &welcome.roster {
+            self.check_key(&room, &welcome.id, member);
+        }
+        let roster = welcome.roster.into_iter().map(|m| (m.id, m.version, m.away));
+        let mut others = self.model.roster(&room);
+        others.retain(|(id, ..)| *id != welcome.id);
+        assert_eq!(roster.collect::<Vec<_>>(), others);
+        if let Some(identity) = &identity {
+            assert_eq!(welcome.id, *identity);
+        }
+        match identity.and_then(|id| self.model.by_id(&room, &id)) {
+            Some(seat) => self.model.come_back(seat, client),
+            None => {
+                assert!(self.model.by_id(&room, &welcome.id).is_none(), "an id is given twice");
+                self.tokens.push((room.clone(), welcome.id.clone(), welcome.token));
+                self.model.enter(room, Version::V1, welcome.id, client, self.world.now);
+            }
+        }
+    }
+
+    fn join_v0(&mut self, input: &mut Input<'_>) {
+        let room = room_name(input.pick(ROOMS));
+        let name = match input.below(8) {
+            0 => None,
+            // An id that the hub is yet to draw from its seed is nobody's to know, but the fuzzer finds it out.
+            1 => Some(input.text()).filter(|name| name.len() != DRAWN_ID),
+            2 => Some(self.name(input).as_str().to_owned()),
+            _ => {
+                self.sockets += 1;
+                Some(format!("socket-{}", self.sockets))
+            }
+        };
+        self.trail.note(format_args!("v0 {name:?} joins {room}"));
+        let joined = self.world.try_join(Join::v0(room.clone()), name.as_deref());
+        self.model.advance(self.world.now);
+        let expected = self.check_v0(&room, name.as_deref());
+        assert_eq!(joined.as_ref().err(), expected.as_ref().err());
+        let Ok(client) = joined else { return };
+        self.clients.push(client);
+        let id = expected.unwrap().unwrap_or_else(|| self.world.id(client));
+        assert_eq!(self.world.id(client), id);
+        let others = self.model.roster(&room).iter().filter(|(_, _, away)| !away).count();
+        let others = u32::try_from(others).unwrap();
+        self.model.expect(client, ServerMessage::NumClients { others, welcome: None });
+        self.model.enter(room, Version::V0, id, client, self.world.now);
+    }
+
+    fn check_v0(&self, room: &RoomName, name: Option<&str>) -> Result<Option<PeerId>, JoinError> {
+        let name = name.map(|name| PeerId::new(name.to_owned())).transpose()?;
+        if let Some(name) = name.clone().filter(|name| self.model.by_id(room, name).is_some()) {
+            return Err(JoinError::NameTaken { room: room.clone(), name });
+        }
+        self.model.check_capacity(room)?;
+        Ok(name)
+    }
+
+    fn part(&mut self, input: &mut Input<'_>) {
+        let client = self.who(input);
+        let departure = input.pick([Departure::Left, Departure::Lost]);
+        self.trail.note(format_args!("{client:?} parts: {departure:?}"));
+        self.world.part(client, departure);
+        self.model.advance(self.world.now);
+        self.model.part(client, departure, self.world.now);
+    }
+
+    fn pass(&mut self, input: &mut Input<'_>) {
+        let unit = input.pick([1, 10, 100, 1000, 3_600_000]);
+        let span = Duration::from_millis(unit * u64::from(input.byte()));
+        let jump = input.below(4) == 3;
+        self.trail.note(format_args!("{span:?} pass{}", if jump { " at once" } else { "" }));
+        if jump {
+            self.world.now = self.world.now + span;
+            // Whatever comes first notices it.
+            if input.flag() {
+                self.world.hub.handle_timeout(self.world.now);
+                self.world.drain();
+                self.model.advance(self.world.now);
+                self.model.pass(self.world.now);
+            }
+        } else {
+            let end = self.world.now + span;
+            while let Some(due) = self.model.next_timeout().filter(|due| *due <= end) {
+                let due = due.max(self.world.now);
+                self.world.pass(due - self.world.now);
+                self.model.advance(due);
+                self.model.pass(due);
+            }
+            self.world.pass(end - self.world.now);
+        }
+    }
+
+    fn add_alias(&mut self, input: &mut Input<'_>) {
+        let client = self.who(input);
+        let alias = match input.below(4) {
+            0 => input.text(),
+            1 => self.name(input).as_str().to_owned(),
+            _ => format!("alias-{}", input.below(8)),
+        };
+        self.trail.note(format_args!("{client:?} is {alias:?} too"));
+        let added = self.world.hub.add_alias(client, &alias);
+        let name = PeerId::new(alias);
+        assert_eq!(added.is_ok(), name.is_ok());
+        if let Ok(name) = name {
+            self.model.add_alias(client, name);
+        }
+    }
+
+    // ----- talk -----
+
+    fn say(&mut self, client: ClientId, message: ClientMessage) {
+        self.trail.note(format_args!("{client:?} says {message:?}"));
+        self.model.advance(self.world.now);
+        let expected = self.model.say(client, message.clone(), self.world.now);
+        let said = self.world.hub.handle_message(client, message, self.world.now);
+        self.world.drain();
+        assert_eq!(said, expected);
+    }
+
+    fn garble(&mut self, client: ClientId) {
+        self.trail.note(format_args!("{client:?} says nonsense"));
+        let error = self.world.hub.handle_malformed(client, self.world.now);
+        self.world.drain();
+        self.model.advance(self.world.now);
+        assert_eq!(error, self.model.garble(client, self.world.now));
+    }
+
+    /// What a server makes of a text frame and an attachment after it.
+    fn say_raw(&mut self, client: ClientId, bytes: &[u8]) {
+        let mut decoder = Decoder::new(Limits::default());
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let frames = [Frame::from(text), Frame::from(bytes.to_vec())];
+        for packet in frames.into_iter().filter_map(|frame| decoder.push(frame).ok().flatten()) {
+            match ClientMessage::from_packet(packet) {
+                Ok(message) => self.say(client, message),
+                Err(_) => self.garble(client),
+            }
+        }
+    }
+
+    fn offers(&self, input: &mut Input<'_>) -> Vec<AddressedOffer> {
+        let count = input.below(8);
+        let offer = |number: usize| AddressedOffer {
+            offer_id: number.to_string(),
+            offer: signal(input),
+            to_peer_id: (input.below(8) != 7).then(|| self.name(input)),
+        };
+        (0..count).map(offer).collect()
+    }
+
+    fn signal(&self, input: &mut Input<'_>) -> PeerSignal {
+        PeerSignal {
+            signal: signal(input),
+            offer_id: input.below(4).to_string(),
+            from_peer_id: input.flag().then(|| self.name(input)),
+            to_peer_id: self.name(input),
+        }
+    }
+
+    fn upload(&self, input: &mut Input<'_>) -> Upload {
+        let parts = match input.below(4) {
+            0 => (0..input.below(5)).map(|_| Bytes::copy_from_slice(input.bytes())).collect(),
+            _ => packet(input).map_or_else(Vec::new, |packet| {
+                let head = packet.head().as_bytes().clone();
+                std::iter::once(head).chain(packet.attachments().iter().cloned()).collect()
+            }),
+        };
+        let count = input.below(8);
+        let recipient = |_| Recipient {
+            id: self.name(input),
+            epochs: Epochs { epoch: u32::from(input.byte()), peer_epoch: 0 },
+            sequence: input
+                .flag()
+                .then(|| Sequence { lane: input.pick(Lane::ALL), seq: u64::from(input.byte()) }),
+        };
+        Upload { to: (0..count).map(recipient).collect(), parts }
+    }
+
+    /// Mostly somebody who is here.
+    fn who(&self, input: &mut Input<'_>) -> ClientId {
+        let here = self.model.here();
+        let of = if input.below(16) == 15 { &self.clients } else { &here };
+        let of = if of.is_empty() { &self.clients } else { of };
+        let index = input.below(256).checked_rem(of.len());
+        // Without any client, one of another hub is nobody here.
+        index.map_or_else(|| self.stranger(), |index| of[index])
+    }
+
+    fn stranger(&self) -> ClientId {
+        assert!(self.clients.is_empty());
+        World::new(HubConfig::default()).v1("a").0
+    }
+
+    /// Mostly the id of a member, whatever its room.
+    fn name(&self, input: &mut Input<'_>) -> PeerId {
+        let people = &self.model.people;
+        let of_token = input.below(256).checked_rem(self.tokens.len());
+        match (input.below(16), input.below(256).checked_rem(people.len()), of_token) {
+            (0, ..) | (_, None, None) => "nobody".parse().unwrap(),
+            (1, ..) => format!("alias-{}", input.below(8)).parse().unwrap(),
+            (2, _, Some(index)) | (_, None, Some(index)) => self.tokens[index].1.clone(),
+            (_, Some(index), _) => people[index].id.clone(),
+        }
+    }
+
+    // ----- comparing -----
+
+    /// Compares what came of an operation, and what is there now.
+    fn check(&mut self) {
+        let mut inboxes = std::mem::take(&mut self.world.inboxes);
+        for (client, inbox) in &mut inboxes {
+            for message in inbox {
+                if let ServerMessage::PeerJoin(member) = message {
+                    let (room, id) = (self.room_of(*client), self.world.id(*client));
+                    self.check_key(&room, &id, member);
+                    member.key = None;
+                }
+            }
+        }
+        let got = inboxes.into_iter();
+        let got: Vec<_> = got.filter(|(_, inbox)| !inbox.is_empty()).map(to_the_letter).collect();
+        let expected = std::mem::take(&mut self.model.expected).into_iter();
+        assert_eq!(got, expected.map(to_the_letter).collect::<Vec<_>>());
+        self.transcript.extend(got.into_iter().map(|got| format!("{got:?}")));
+        assert_eq!(self.world.closed, self.model.closed);
+        assert!(self.world.log.len() <= MAX_OUTPUTS, "{:?}", self.world.log);
+        self.world.log.clear();
+
+        let hub = &self.world.hub;
+        for name in ROOMS {
+            let room = room_name(name);
+            let members = hub.members(&room).map(|m| (m.id, m.version, m.away));
+            assert_eq!(members.collect::<Vec<_>>(), self.model.roster(&room));
+        }
+        assert_eq!(hub.poll_timeout(), self.model.next_timeout());
+        let stats = hub.stats();
+        assert_eq!(stats, self.model.stats());
+        assert!(stats.rooms <= MAX_ROOMS && stats.clients + stats.away <= CAPACITY * MAX_ROOMS);
+        let connected = self.model.here();
+        for client in &self.clients {
+            let here = connected.contains(client);
+            assert_eq!(
+                (hub.peer_id(*client).is_some(), hub.room_of(*client).is_some()),
+                (here, here)
+            );
+        }
+    }
+
+    fn room_of(&self, client: ClientId) -> RoomName {
+        self.world.hub.room_of(client).cloned().unwrap()
+    }
+
+    /// Every two v1 members have a secret, always the same, and no two pairs have the same.
+    fn check_key(&mut self, room: &RoomName, one: &PeerId, other: &Member) {
+        assert_eq!(other.key.is_some(), self.keyed && other.version == Version::V1);
+        let Some(key) = other.key.clone() else { return };
+        let mut pair = [one.clone(), other.id.clone()];
+        pair.sort();
+        let known = self.keys.iter().any(|(of, at, known)| {
+            let same = (of, at) == (&pair, room);
+            assert_eq!(same, *known == key, "the secret of {pair:?}");
+            same
+        });
+        if !known {
+            self.keys.push((pair, room.clone(), key));
+        }
+    }
+
+    /// Everyone goes, and with the last one the last thing that the hub keeps.
+    fn clear_out(&mut self) {
+        for client in self.model.here() {
+            self.world.part(client, Departure::Lost);
+        }
+        self.world.pass(self.world.hub.config().resume_window);
+        let stats = self.world.hub.stats();
+        assert_eq!((stats.rooms, stats.clients, stats.away), (0, 0, 0));
+        assert_eq!((self.world.hub.poll_timeout(), self.world.hub.rooms().count()), (None, 0));
+        let abusive = self.world.closed.iter().filter(|(_, why)| *why == CloseReason::Abusive);
+        assert!(abusive.count() <= self.clients.len());
+    }
+}
+
+/// Any JSON is a signal to the hub.
+fn signal(input: &mut Input<'_>) -> RawSignal {
+    let len = if input.below(8) == 7 { MAX_SIGNAL } else { input.below(8) };
+    RawSignal::from_json(format!("\"{}\"", "x".repeat(len))).unwrap()
+}
+
+/// A packet as clients exchange them, or as they should not.
+fn packet(input: &mut Input<'_>) -> Option<Packet> {
+    let name = input.pick(["chat", "chat", "chat", "p2p:x", "offers", "\u{e9}\"\n"]);
+    let blobs: Vec<_> = (0..input.below(4).saturating_sub(1)).map(|_| input.blob()).collect();
+    let filler = if input.below(8) == 7 { 300 } else { input.below(16) };
+    let packet = match input.below(8) {
+        7 => Packet::ack(3, &(1,)),
+        6 => return Some(Packet::disconnect()),
+        _ => Packet::event(name, &("x".repeat(filler), blobs)),
+    };
+    let mut packet = packet.ok()?;
+    if input.below(4) == 3 {
+        packet = packet.in_namespace(&Namespace::from_static(input.pick(["/a", "/socketio-p2p"])));
+    }
+    if input.below(4) == 3 {
+        packet = packet.with_ack_id(u64::from(input.byte()));
+    }
+    Some(packet)
+}
+
+fn to_the_letter((client, inbox): (ClientId, Vec<ServerMessage>)) -> (ClientId, Vec<String>) {
+    let letters = inbox.iter().map(|message| {
+        let packet = message.to_packet().unwrap();
+        let attachments = packet.attachments().iter().map(|part| part.escape_ascii().to_string());
+        std::iter::once(packet.head().to_string())
+            .chain(attachments)
+            .collect::<Vec<_>>()
+            .join(" + ")
+    });
+    (client, letters.collect())
+}

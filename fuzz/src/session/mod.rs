@@ -1,0 +1,346 @@
+//! A session with nobody but the fuzzer on its wires: server, peers, channels, clock and application at once.
+//!
+//! - here: the run, time, what comes out
+//! - `server`, `peers`, `channels`, `application`: what the fuzzer does in their places
+//! - `wires`: what the session sends, read and compared
+//! - `model`: what the session may tell, and what it must
+//! - `remote`, `book`: what the peers have sent, so that what is repeated is the same
+//! - `seal`: packets that one peer passes on for another
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "a fuzz target fails by panicking, on what it does not know too"
+)]
+
+mod application;
+mod book;
+mod channels;
+mod model;
+mod peers;
+mod remote;
+mod seal;
+mod server;
+mod wires;
+
+use std::time::Duration;
+
+use socketio_p2p_core::codec::Limits;
+use socketio_p2p_core::signal::ServerMessage;
+use socketio_p2p_core::{Config, EmitError, Packet, PeerId, Policy, Session, Target, Time};
+
+use self::model::{Channel, Model};
+use self::remote::{Channels, Remote, RemoteChannel};
+use self::wires::Wires;
+use crate::input::Input;
+use crate::trail::Trail;
+
+/// Longer inputs repeat themselves.
+const MAX_STEPS: usize = 300;
+
+/// What one input may make a session tell or ask for: some words about each emit, question and transfer that
+/// ends.
+const MAX_TOLD: usize = 2_000;
+
+/// How many frames may wait at a time, all queues together.
+const MAX_FRAMES: usize = 30_000;
+
+/// How many timers may be due at one instant, one after the other.
+const MAX_WAKE_UPS: usize = 32;
+
+/// The last two are the session's own, and may be a peer's all the same.
+const NAMES: [&str; 8] = ["a", "b", "c", "x", "y", "z", "m", "n"];
+
+/// In the middle of the names, so that glare is won and lost.
+const OWN_NAMES: [&str; 2] = ["m", "n"];
+
+const QUEUE_BYTES: usize = 2_000;
+const QUEUE_PACKETS: usize = 16;
+const MAX_PEERS: usize = 2;
+const TRANSFER_WINDOW: usize = 200;
+/// Both lanes, one packet above each cap, and messages about transfers.
+const MAX_QUEUED: usize = 2 * (QUEUE_BYTES + 3_000) + 6_000;
+
+/// Any inputs and commands: what comes out fits the model, whatever the order; numbers and time come to no end;
+/// the same inputs give the same outputs; and `close` ends everything.
+pub fn inputs(data: &[u8]) {
+    let first = run(data);
+    // Twice the work finds half as much: not every time.
+    if data.len().is_multiple_of(4) {
+        assert!(first == run(data), "the same inputs give other outputs");
+    }
+}
+
+fn run(data: &[u8]) -> Vec<String> {
+    let mut input = Input(data);
+    let mut run = Run::new(&mut input);
+    for _ in 0..MAX_STEPS {
+        if !input.goes_on() || run.model.closed {
+            break;
+        }
+        run.step(&mut input);
+        if run.eager & 1 == 0 {
+            run.pump_signaling(MAX_FRAMES);
+        }
+        if run.eager & 2 == 0 {
+            run.pump_channels();
+        }
+    }
+    run.close();
+    run.transcript
+}
+
+struct Run {
+    session: Session,
+    now: Time,
+    model: Model,
+    remotes: Vec<Remote>,
+    channels: Channels,
+    wires: Wires,
+    /// The offers of the session: to whom, and their names.
+    offers: Vec<(PeerId, String)>,
+    /// Which transports have room only now and then.
+    eager: usize,
+    closing: bool,
+    emits: u64,
+    /// Everything that came out.
+    transcript: Vec<String>,
+    trail: Trail,
+}
+
+fn config(input: &mut Input<'_>) -> Config {
+    let policies = [
+        Policy::Automatic,
+        Policy::Automatic,
+        Policy::Manual,
+        Policy::RelayOnly,
+        Policy::DirectOnly,
+    ];
+    let limits = Limits::default().with_max_packet_bytes(4_096).with_max_attachments(8);
+    let mut config = Config::default()
+        .with_limits(limits)
+        .with_policy(input.pick(policies))
+        .with_max_peers(MAX_PEERS)
+        .with_queue_bytes(QUEUE_BYTES)
+        .with_fragment_bytes(input.pick([64, 300]))
+        .with_max_transfers(2)
+        .with_transfer_window(TRANSFER_WINDOW);
+    config.queue_packets = QUEUE_PACKETS;
+    config.volatile_bytes = 400;
+    config.whole_bytes = 256;
+    config.relay_window = 1_000;
+    config.max_pending_acks = 4;
+    config.max_members = 5;
+    config
+}
+
+impl Run {
+    fn new(input: &mut Input<'_>) -> Self {
+        let eager = input.pick([0, 0, 0, 1, 2, 3]);
+        let now = Time::from_millis(1);
+        let mut run = Self {
+            session: Session::new(config(input), [7; 32], now),
+            now,
+            model: Model::new(),
+            remotes: NAMES.iter().map(|name| Remote::new(name.parse().unwrap())).collect(),
+            channels: Channels::new(),
+            wires: Wires::new(),
+            offers: Vec::new(),
+            eager,
+            closing: false,
+            emits: 0,
+            transcript: Vec::new(),
+            trail: Trail::new(),
+        };
+        run.settle();
+        run
+    }
+
+    fn step(&mut self, input: &mut Input<'_>) {
+        match input.below(36) {
+            0 | 1 => self.join(input),
+            2 => self.half_join(input),
+            3 | 4 => {
+                let member = self.member(input);
+                self.hear(&ServerMessage::PeerJoin(member));
+            }
+            5 => {
+                let peer = self.remote(input).id.clone();
+                let message = input.pick([ServerMessage::PeerAway, ServerMessage::PeerDisconnect]);
+                self.hear(&message(peer));
+            }
+            6 => self.offer(input),
+            7 => self.signal(input),
+            8..=10 => self.relay_data(input),
+            11 => self.pass_on(input),
+            12 => self.relay_piece(input),
+            13..=15 => self.relay_control(input),
+            16 | 17 => self.make_channel(input),
+            18..=20 => self.channel_data(input),
+            21 => self.channel_piece(input),
+            22 | 23 => self.channel_control(input),
+            24 => self.end_or_signal_channel(input),
+            25 => self.raw(input),
+            26 => self.pass(input),
+            27 => self.wake_up(),
+            28 | 29 => self.emit(input),
+            30 => self.ask(input),
+            31 => self.reply(input),
+            32 => self.write_transfer(input),
+            33 => self.read_transfer(input),
+            34 => match input.below(4) {
+                0 => self.pump_channels(),
+                _ => self.pump_signaling(usize::from(input.byte())),
+            },
+            _ => self.change(input),
+        }
+    }
+
+    // ----- time -----
+
+    fn pass(&mut self, input: &mut Input<'_>) {
+        let unit = input.pick([1, 1, 10, 100, 1_000, 60_000, 86_400_000, u64::MAX]);
+        self.now = self.now + Duration::from_millis(unit.saturating_mul(u64::from(input.byte())));
+        self.trail.note(format_args!("it is {:?}", self.now));
+        if input.flag() {
+            self.session.handle_timeout(self.now);
+            self.settle();
+        }
+    }
+
+    /// Goes to the next deadline and runs whatever is due then.
+    fn wake_up(&mut self) {
+        let Some(due) = self.session.poll_timeout() else { return };
+        self.now = self.now.max(due);
+        self.trail.note(format_args!("wakes up at {:?}", self.now));
+        for _ in 0..MAX_WAKE_UPS {
+            self.session.handle_timeout(self.now);
+            self.settle();
+            let at_the_end_of_time = self.now > Time::from_nanos(u64::MAX - (1 << 50));
+            if at_the_end_of_time || self.session.poll_timeout().is_none_or(|due| due > self.now) {
+                return;
+            }
+        }
+        panic!("there is always another timer due at {:?}", self.now);
+    }
+
+    // ----- what comes out -----
+
+    /// Takes what the session tells and asks for.
+    fn settle(&mut self) {
+        let was_closed = self.model.closed;
+        let mut told = 0;
+        while let Some(event) = self.session.poll_event() {
+            self.trail.note(format_args!("  {event:?}"));
+            self.transcript.push(format!("{event:?}"));
+            self.model.note_event(&event, &mut self.remotes);
+            told += 1;
+            assert!(told <= MAX_TOLD, "the session tells without end");
+        }
+        while let Some(command) = self.session.poll_command() {
+            self.trail.note(format_args!("  {command:?}"));
+            self.transcript.push(format!("{command:?}"));
+            self.model.note_command(&command);
+            told += 1;
+            assert!(told <= MAX_TOLD, "the session asks without end");
+        }
+        assert!(!was_closed || told == 0, "a session that is closed is silent");
+        self.channels.retain(|connection, _| self.model.connections.contains(connection));
+        for (peer, link) in &self.model.links {
+            if let Some(connection) = self.session.connection_of(peer)
+                && !self.channels.contains_key(&connection)
+            {
+                let channel = RemoteChannel {
+                    peer: peer.clone(),
+                    version: link.version,
+                    open: false,
+                    epoch: 0,
+                    count: None,
+                    volatile: None,
+                    raw: false,
+                };
+                self.channels.insert(connection, channel);
+                self.wires.note_connection(connection, peer.clone(), link.version, link.epoch);
+            }
+        }
+        self.model.check(&self.session, MAX_QUEUED);
+        let policy = self.session.policy();
+        assert!(self.channels.len() <= MAX_PEERS);
+        assert!(policy != Policy::RelayOnly || self.channels.is_empty());
+    }
+
+    fn pump_signaling(&mut self, most: usize) {
+        let mut sent = 0;
+        while sent < most && self.model.channel == Channel::Open {
+            let policy = self.session.policy();
+            let Some(frame) = self.session.poll_signaling_transmit(self.now) else { break };
+            self.transcript.push(format!("{:?}", frame.as_bytes()));
+            self.wires.hear_signaling(frame, policy, &mut self.model, &mut self.remotes);
+            sent += 1;
+            assert!(sent < MAX_FRAMES, "the session sends without end");
+        }
+        self.offers.append(&mut self.wires.offers);
+        self.settle();
+    }
+
+    fn pump_channels(&mut self) {
+        for connection in self.channels.keys().copied().collect::<Vec<_>>() {
+            let mut sent = 0;
+            while let Some(frame) = self.session.poll_direct_transmit(connection, self.now) {
+                let channel = &self.channels[&connection];
+                self.transcript.push(format!("{:?}", frame.as_bytes()));
+                self.wires.hear_channel(
+                    frame,
+                    connection,
+                    channel,
+                    &mut self.model,
+                    &mut self.remotes,
+                );
+                sent += 1;
+                assert!(sent < MAX_FRAMES, "the session sends without end");
+            }
+            self.settle();
+        }
+    }
+
+    // ----- the end -----
+
+    /// Closes the session, which brings everything to an end within its time.
+    fn close(&mut self) {
+        self.session.close(self.now);
+        self.closing = true;
+        self.settle();
+        for _ in 0..1_000 {
+            if self.model.closed {
+                break;
+            }
+            self.pump_signaling(MAX_FRAMES);
+            self.pump_channels();
+            if let Some(due) = self.session.poll_timeout() {
+                self.now = self.now.max(due);
+            }
+            self.session.handle_timeout(self.now);
+            self.settle();
+        }
+        assert!(self.model.closed, "the session does not come to its end");
+        let event = Packet::event("late", &()).unwrap();
+        let emitted = self.session.emit(Target::All, &event, self.now);
+        assert!(matches!(emitted, Err(EmitError::Closed)));
+        self.open_signaling();
+        self.answer_connect();
+        self.hear(&ServerMessage::NumClients { others: 0, welcome: None });
+        self.session.set_policy(Policy::Automatic, self.now);
+        self.session.reconnect(self.now);
+        self.session.handle_timeout(Time::from_nanos(u64::MAX));
+        self.settle();
+        assert!(self.session.poll_signaling_transmit(self.now).is_none());
+    }
+}
+
+impl Run {
+    fn remote(&self, input: &mut Input<'_>) -> &Remote {
+        &self.remotes[input.below(NAMES.len())]
+    }
+}

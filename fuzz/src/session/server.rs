@@ -1,0 +1,165 @@
+//! The server: channels that open and close, joining, membership, signals.
+
+use std::collections::BTreeMap;
+
+use socketio_p2p_core::signal::{
+    Decline, HubLimits, IceCandidate, Member, PeerSignal, RawSignal, ServerMessage, Signal, Welcome,
+};
+use socketio_p2p_core::{Frame, Packet, RoomName, Version};
+
+use super::model::Channel;
+use super::{MAX_FRAMES, OWN_NAMES, Run, seal};
+use crate::input::Input;
+
+impl Run {
+    /// A server that does what it should; and once that is done, peers that do.
+    pub(super) fn join(&mut self, input: &mut Input<'_>) {
+        if self.session.is_joined() && input.below(8) != 7 {
+            return self.exchange(input);
+        }
+        if self.model.channel == Channel::None {
+            self.reconnect();
+        }
+        self.open_signaling();
+        self.pump_signaling(MAX_FRAMES);
+        self.answer_connect();
+        self.welcome(input);
+    }
+
+    pub(super) fn half_join(&mut self, input: &mut Input<'_>) {
+        match input.below(6) {
+            0 => self.open_signaling(),
+            1 => self.answer_connect(),
+            2 => self.welcome(input),
+            3 => self.hear(&ServerMessage::NumClients { others: 3, welcome: None }),
+            4 => self.hear_packet(
+                &Packet::connect_error(&BTreeMap::from([("message", "full")])).unwrap(),
+            ),
+            _ => self.lose_signaling(),
+        }
+    }
+
+    pub(super) fn open_signaling(&mut self) {
+        self.trail.note(format_args!("the signalling channel opens"));
+        if self.model.channel == Channel::Connecting {
+            self.model.channel = Channel::Open;
+            self.model.answered = false;
+            self.wires.reset_signaling();
+        }
+        self.session.handle_signaling_open(self.now);
+        self.settle();
+    }
+
+    pub(super) fn answer_connect(&mut self) {
+        self.model.answered |= self.model.channel == Channel::Open;
+        self.hear_packet(&Packet::connect(Some(&BTreeMap::from([("sid", "s")]))).unwrap());
+    }
+
+    pub(super) fn welcome(&mut self, input: &mut Input<'_>) {
+        let count = input.below(5);
+        let limits = match input.below(32) {
+            31 => (0, 0),
+            number => [(65_536, 16), (65_536, 16), (2_048, 4), (900, 2)][number % 4],
+        };
+        let limits = HubLimits { max_envelope: limits.0, max_attachments: limits.1 };
+        let welcome = Welcome {
+            version: Version::V1,
+            id: OWN_NAMES[input.below(16) / 15].parse().unwrap(),
+            token: "token".to_owned(),
+            room: RoomName::default(),
+            roster: (0..count).map(|_| self.member(input)).collect(),
+            limits,
+            ice_servers: Vec::new(),
+        };
+        self.wires.limits = limits;
+        let others = u32::try_from(count).unwrap();
+        self.hear(&ServerMessage::NumClients { others, welcome: Some(Box::new(welcome)) });
+    }
+
+    pub(super) fn member(&self, input: &mut Input<'_>) -> Member {
+        let id = match input.below(32) {
+            30 => "m".parse().unwrap(),
+            31 => "n".parse().unwrap(),
+            number => self.remotes[number % 6].id.clone(),
+        };
+        // Some names are mostly original clients'.
+        let v0 = (id.as_str() == "c") != (input.below(16) == 15);
+        let version = if v0 { Version::V0 } else { Version::V1 };
+        let key = (!v0 && input.below(8) != 7).then(|| seal::key(&id));
+        Member { id, version, away: input.below(8) == 7, key }
+    }
+
+    pub(super) fn lose_signaling(&mut self) {
+        self.trail.note(format_args!("the signalling channel is lost"));
+        self.model.channel = Channel::None;
+        self.session.handle_signaling_closed("cut".to_owned(), self.now);
+        self.settle();
+    }
+
+    pub(super) fn hear(&mut self, message: &ServerMessage) {
+        self.hear_packet(&message.to_packet().unwrap());
+    }
+
+    pub(super) fn hear_packet(&mut self, packet: &Packet) {
+        self.trail.note(format_args!("the server says {}", packet.head()));
+        self.hear_frames(packet.frames().collect());
+    }
+
+    pub(super) fn hear_frames(&mut self, frames: Vec<Frame>) {
+        for frame in frames {
+            self.session.handle_signaling_frame(frame, self.now);
+            self.settle();
+        }
+    }
+
+    pub(super) fn offer(&mut self, input: &mut Input<'_>) {
+        let from = self.remote(input).id.clone();
+        let offer_id = format!("theirs-{}", input.below(4));
+        let offer = match input.below(8) {
+            7 => RawSignal::from_json("7".to_owned()).unwrap(),
+            _ => RawSignal::try_from(&Signal::Offer("sdp".to_owned())).unwrap(),
+        };
+        self.hear(&ServerMessage::Offer { from, offer_id, offer });
+    }
+
+    pub(super) fn signal(&mut self, input: &mut Input<'_>) {
+        let from = self.remote(input).id.clone();
+        let ours = self.offers.iter().rev().find(|(to, _)| *to == from);
+        let offer_id = match (input.below(4), ours) {
+            (0, _) | (_, None) => format!("theirs-{}", input.below(4)),
+            (_, Some((_, ours))) => ours.clone(),
+        };
+        let signal = any_signal(input);
+        let signal = match input.below(8) {
+            7 => RawSignal::from_json("{}".to_owned()).unwrap(),
+            _ => RawSignal::try_from(&signal).unwrap(),
+        };
+        let to_peer_id = OWN_NAMES[0].parse().unwrap();
+        let from_peer_id = Some(from);
+        self.hear(&ServerMessage::Signal(PeerSignal {
+            signal,
+            offer_id,
+            from_peer_id,
+            to_peer_id,
+        }));
+    }
+}
+
+pub(super) fn any_signal(input: &mut Input<'_>) -> Signal {
+    match input.below(8) {
+        0 => Signal::Offer("sdp".to_owned()),
+        1..=3 => Signal::Answer("sdp".to_owned()),
+        4 => Signal::Candidate(IceCandidate {
+            candidate: "candidate".to_owned(),
+            sdp_mid: None,
+            sdp_mline_index: None,
+            username_fragment: None,
+        }),
+        _ => Signal::Decline(input.pick([
+            Decline::Full,
+            Decline::RelayOnly,
+            Decline::Glare,
+            Decline::Failed,
+        ])),
+    }
+}

@@ -136,6 +136,7 @@ pub(crate) struct Heard {
     streams: PerLane<ReceiveStream>,
     refused: VecDeque<Sequence>,
     numbers: via::Numbers,
+    transfers: u64,
 }
 
 /// The two streams of one lane.
@@ -309,6 +310,7 @@ impl Link {
             streams: self.lanes.each_mut().map(|lane| std::mem::take(&mut lane.receive)),
             refused: std::mem::take(&mut self.refused),
             numbers: self.way.take_heard(),
+            transfers: self.opened_by_peer(),
         }
     }
 
@@ -321,6 +323,7 @@ impl Link {
         }
         self.refused = heard.refused;
         self.way.keep_heard(heard.numbers);
+        self.disown_transfers(heard.transfers);
         self.ack_due = true;
     }
 

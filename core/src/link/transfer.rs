@@ -88,6 +88,8 @@ enum Message {
     },
     Refuse(u64),
     Done(u64),
+    /// Nothing is known of the transfers below this any more: the receiver has begun anew.
+    Lost(u64),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -117,6 +119,7 @@ impl Message {
             }
             Self::Refuse(transfer) => Packet::event("refuse", &(transfer,)),
             Self::Done(transfer) => Packet::event("done", &(transfer,)),
+            Self::Lost(transfer) => Packet::event("lost", &(transfer,)),
         }?;
         Ok(packet.in_namespace(&Namespace::from_static(NAMESPACE)))
     }
@@ -150,6 +153,7 @@ impl Message {
             }
             Some("refuse") => Self::Refuse(number()?),
             Some("done") => Self::Done(number()?),
+            Some("lost") => Self::Lost(number()?),
             Some(_) | None => return Ok(None),
         }))
     }
@@ -319,6 +323,19 @@ impl Link {
         !self.transfers.outgoing.is_empty()
     }
 
+    /// How many transfers the peer has opened, by their numbers.
+    pub(super) fn opened_by_peer(&self) -> u64 {
+        self.transfers.expected
+    }
+
+    /// Another incarnation had heard of the peer's transfers below this one, and took what it knew along.
+    pub(super) fn disown_transfers(&mut self, below: u64) {
+        self.transfers.expected = below;
+        if below > 0 {
+            self.push_message(&Message::Lost(below));
+        }
+    }
+
     /// The link ends.
     pub(super) fn lose_transfers(&mut self, cx: &mut Context<'_>) {
         let Transfers { outgoing, incoming, .. } = std::mem::take(&mut self.transfers);
@@ -365,6 +382,13 @@ impl Link {
                 if self.transfers.outgoing.remove(&transfer).is_some() {
                     let outcome = TransferOutcome::Refused;
                     self.end_transfer(Direction::Outgoing, transfer, outcome, cx);
+                }
+                Ok(())
+            }
+            Message::Lost(below) => {
+                let kept = self.transfers.outgoing.split_off(&below);
+                for number in std::mem::replace(&mut self.transfers.outgoing, kept).into_keys() {
+                    self.end_transfer(Direction::Outgoing, number, TransferOutcome::Lost, cx);
                 }
                 Ok(())
             }

@@ -124,3 +124,18 @@ fn a_scenario_that_makes_no_sense_says_what_is_wrong_and_what_would_be_right() {
         assert!(error.contains(complaint), "{error:?} does not say {complaint:?}");
     }
 }
+
+#[test]
+fn scripts_that_once_broke_an_invariant_do_not_any_more() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts");
+    let mut replayed = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let scenario: Scenario = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+        if let Err(violation) = run(&scenario) {
+            panic!("{}: {violation}", path.display());
+        }
+        replayed += 1;
+    }
+    assert!(replayed >= 2, "only {replayed} scripts in {folder}");
+}

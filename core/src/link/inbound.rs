@@ -204,8 +204,8 @@ impl Link {
             Control::Hello(Epochs { peer_epoch: over, .. }) if over == self.epoch => {
                 return Verdict::GivenUp;
             }
-            // The envelope's epochs said it all.
-            Control::Hello(_) => {}
+            // The envelope's epochs said it all. The sender waits to hear ours.
+            Control::Hello(_) => self.ack_due = true,
             Control::Ping(_)
             | Control::Pong(_)
             | Control::Begin { .. }

@@ -51,6 +51,9 @@ pub(crate) use self::inbound::{Admission, Verdict};
 pub(crate) use self::outbound::Envelope;
 pub(crate) use self::outbox::Outbox;
 
+/// How often a new incarnation announces itself, with pauses that double.
+const MAX_ANNOUNCEMENTS: u32 = 5;
+
 /// Link control that waits for the relay; more is never needed at a time.
 const MAX_RELAY_CONTROL: usize = 16;
 
@@ -107,6 +110,8 @@ pub(crate) struct Link {
     retransmits: u32,
     gaps: u32,
     greeted_stale_at: Option<Time>,
+    /// How often this incarnation has announced itself.
+    announcements: u32,
     /// An acknowledgement goes out with the next poll.
     ack_due: bool,
     unacked_packets: u32,
@@ -200,6 +205,7 @@ impl Link {
             retransmits: 0,
             gaps: 0,
             greeted_stale_at: None,
+            announcements: 0,
             ack_due: false,
             unacked_packets: 0,
             unacked_bytes: 0,
@@ -334,7 +340,9 @@ impl Link {
             return self.update_presence(cx);
         }
         self.relay_up = up;
-        if !up {
+        if up {
+            self.announce(cx);
+        } else {
             self.relay_lost_at = cx.now;
             if !self.controls_via() {
                 self.relay_control.clear();
@@ -346,6 +354,19 @@ impl Link {
             }
         }
         self.update_paths(cx);
+    }
+
+    /// Lets a peer that was given up know that a new incarnation has begun, until something of its own has come:
+    /// it may be waiting, with nothing to say, for the one that is over.
+    fn announce(&mut self, cx: &Context<'_>) {
+        let known = self.stale_epoch == 0 || self.peer_epoch != 0;
+        if known || !self.relay_up || self.announcements == MAX_ANNOUNCEMENTS {
+            return;
+        }
+        self.push_relay_control(Control::Hello(self.epochs()));
+        let pause = cx.config.retransmit_timeout.saturating_mul(1 << self.announcements);
+        self.announcements += 1;
+        self.timers.set(Timer::Announce, cx.now + pause);
     }
 
     /// Says which path is used from now on, after anything that bears on it has changed.
@@ -434,6 +455,7 @@ impl Link {
                 Timer::Doubt => {
                     self.answer_doubted(cx);
                 }
+                Timer::Announce => self.announce(cx),
                 Timer::Ack => self.ack_due = true,
                 Timer::Retransmit => {
                     self.retransmit(cx);

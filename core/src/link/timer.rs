@@ -14,6 +14,8 @@ pub(crate) enum Timer {
     Silence,
     /// The channel has not proved that an offer was late.
     Doubt,
+    /// The peer may not know that another incarnation of ours is over.
+    Announce,
     /// An acknowledgement is due.
     Ack,
     /// Packets on the relay have been unacknowledged for too long.
@@ -33,12 +35,13 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Attempt,
         Self::Offer,
         Self::Probe,
         Self::Silence,
         Self::Doubt,
+        Self::Announce,
         Self::Ack,
         Self::Retransmit,
         Self::Resume,

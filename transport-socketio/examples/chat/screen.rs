@@ -50,7 +50,7 @@ pub(crate) fn path_name(path: &Path) -> &'static str {
     match path {
         Path::Relay => "server",
         Path::Direct => "direct",
-        _ => "peer",
+        Path::Via(_) | _ => "peer",
     }
 }
 

@@ -98,6 +98,6 @@ fn path_name(path: &Path) -> &'static str {
         Path::Relay => "relay",
         Path::Direct => "direct",
         // The other ways lead through a third peer.
-        _ => "via",
+        Path::Via(_) | _ => "via",
     }
 }

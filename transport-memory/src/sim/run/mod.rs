@@ -370,7 +370,9 @@ impl<'a> Run<'a> {
             _ => return Ok(()),
         };
         let peer = self.model.find(id.peer());
-        if peer.is_none_or(|peer| self.model.is_raw(peer)) || !self.mesh.is_running(node) {
+        // What a malicious peer opens is nobody's; what is opened to somebody who never was is.
+        let foreign = !id.is_outgoing() && peer.is_none_or(|peer| self.model.is_raw(peer));
+        if foreign || !self.mesh.is_running(node) {
             return Ok(());
         }
         let closing = |node: usize| self.model.is_closing(node);

@@ -1,0 +1,210 @@
+//! What is acknowledged, where, and what is refused.
+
+use super::*;
+
+#[test]
+fn an_envelope_that_is_no_packet_is_reported_and_the_stream_goes_on() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.events();
+    let header = |seq: u64| json!({"epoch": 1, "lane": 0, "seq": seq});
+    let bad = [
+        "",
+        "9",
+        "2",
+        "2[\"x\",",
+        "0{}",
+        "4{}",
+        "2[\"offers\",1]",
+        "2[\"p2p:relay\"]",
+        "51-[\"x\"]",
+    ];
+    for (seq, head) in bad.iter().enumerate() {
+        alone.hear_envelope("a", &header(seq as u64), head, &[]);
+        let events = alone.events();
+        assert!(
+            events.len() == 1 && has(&events, |event| matches!(event, Event::PeerError { .. })),
+            "{head:?}: {events:?}"
+        );
+    }
+    alone.hear_envelope("a", &header(bad.len() as u64), "2[\"fine\"]", &[]);
+    assert!(has(&alone.events(), |event| matches!(event, Event::Received { .. })));
+}
+
+#[test]
+fn an_acknowledgement_of_what_was_never_sent_is_misbehaviour() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.events();
+    let ack = r#"2/socketio-p2p,["ack",{"received":[18446744073709551615,0,0],"partial":[0,0,0]}]"#;
+    alone.hear_envelope("a", &json!({"epoch": 1}), ack, &[]);
+    let events = alone.events();
+    assert!(has(&events, |event| matches!(
+        event,
+        Event::PeerError { error: PeerError::Misbehaved(_), .. }
+    )));
+}
+
+#[test]
+fn numbers_at_the_end_of_their_range_do_no_harm() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    let far = json!({"epoch": u32::MAX, "lane": 0, "seq": u64::MAX});
+    alone.hear_envelope("a", &far, "2[\"x\"]", &[]);
+    for head in [
+        r#"51-/socketio-p2p,["x"]"#,
+        r#"2/socketio-p2p,["switch",{"next":[18446744073709551615,18446744073709551615,0]}]"#,
+        r#"2/socketio-p2p,["resume",{"received":[0,0,0]}]"#,
+        r#"2/socketio-p2p,["unheard-of",1]"#,
+    ] {
+        alone.hear_envelope("a", &json!({"epoch": u32::MAX}), head, &[]);
+    }
+    let fragment = r#"51-/socketio-p2p,["fragment",{"lane":0,"seq":18446744073709551615,"offset":18446744073709551615,"total":18446744073709551615},{"_placeholder":true,"num":0}]"#;
+    alone.hear_envelope("a", &json!({"epoch": u32::MAX}), fragment, &[b"x"]);
+    alone.wait(Duration::from_secs(60));
+    assert_eq!(alone.session.peers().count(), 1);
+}
+
+#[test]
+fn fragments_are_acknowledged_within_the_delay_too() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    let fragment = r#"51-/socketio-p2p,["fragment",{"lane":0,"seq":0,"offset":0,"total":9000},{"_placeholder":true,"num":0}]"#;
+    alone.hear_envelope("a", &json!({"epoch": 1}), fragment, &[&[7; 2000]]);
+    let due = alone.session.poll_timeout().expect("an acknowledgement is planned");
+    assert!(due - alone.now <= Duration::from_millis(20));
+    alone.session.handle_timeout(due);
+    let sent = alone.sent();
+    assert_eq!(
+        sent[0].attachments()[0],
+        r#"2/socketio-p2p,["ack",{"received":[0,0,0],"partial":[2000,0,0]}]"#
+    );
+}
+
+#[test]
+fn an_acknowledgement_refuses_no_more_than_acknowledgements_do() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.session.emit(Target::All, &Packet::event("x", &()).unwrap(), alone.now).unwrap();
+    alone.sent();
+    alone.events();
+    let refused = vec![json!({"lane": 0, "seq": 5}); 1000];
+    let ack = json!(["ack", {"received": [1, 0, 0], "partial": [0, 0, 0], "refused": refused}]);
+    alone.hear_envelope("a", &json!({"epoch": 1}), &format!("2/socketio-p2p,{ack}"), &[]);
+    let events = alone.events();
+    assert!(has(&events, |event| matches!(
+        event,
+        Event::PeerError { error: PeerError::Misbehaved(_), .. }
+    )));
+    assert!(outcomes(&events).is_empty());
+}
+
+#[test]
+fn no_packet_is_acknowledged_whose_refusal_is_not_told() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    for seq in 0..200 {
+        alone.hear_envelope("a", &json!({"epoch": 1, "lane": 0, "seq": seq}), "2[\"offer\"]", &[]);
+    }
+    let mut told = std::collections::BTreeSet::new();
+    let mut received = 0;
+    for _ in 0..10 {
+        for envelope in alone.sent() {
+            let head = std::str::from_utf8(&envelope.attachments()[0]).unwrap();
+            let Some(ack) = head.strip_prefix("2/socketio-p2p,[\"ack\",") else { continue };
+            let ack: Value = serde_json::from_str(ack.strip_suffix(']').unwrap()).unwrap();
+            received = ack["received"][0].as_u64().unwrap();
+            let refused = ack["refused"].as_array().unwrap().iter();
+            told.extend(refused.map(|refused| refused["seq"].as_u64().unwrap()));
+            assert!((0..received).all(|seq| told.contains(&seq)), "{received}: {told:?}");
+        }
+        let due = alone.session.poll_timeout();
+        let Some(due) = due else { break };
+        alone.now = due;
+        alone.session.handle_timeout(due);
+    }
+    assert_eq!(received, 200);
+}
+
+#[test]
+fn a_refusal_is_told_before_a_resume_acknowledges_the_packet() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.session.emit(Target::All, &Packet::event("x", &()).unwrap(), alone.now).unwrap();
+    alone.sent();
+    alone.hear_envelope("a", &json!({"epoch": 1, "lane": 0, "seq": 0}), "2[\"offer\"]", &[]);
+    alone.hear(r#"2["peer-away",{"peerId":"a"}]"#);
+    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    let heads: Vec<Bytes> =
+        alone.sent().iter().map(|envelope| envelope.attachments()[0].clone()).collect();
+    assert_eq!(
+        heads,
+        [
+            r#"2/socketio-p2p,["ack",{"received":[1,0,0],"partial":[0,0,0],"refused":[{"lane":0,"seq":0}]}]"#,
+            r#"2/socketio-p2p,["resume",{"received":[1,0,0]}]"#,
+        ]
+    );
+}
+
+#[test]
+fn a_peer_that_resumes_on_the_relay_is_answered_there() {
+    let mut alone = Alone::with_members(Config::default(), &[]);
+    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    let channel = alone.verified_channel("a");
+    alone.sent();
+    alone.sent_directly(channel);
+    let resume = r#"2/socketio-p2p,["resume",{"received":[0,0,0]}]"#;
+    alone.hear_envelope("a", &json!({"epoch": 1}), resume, &[]);
+    let sent = alone.sent();
+    let answer = &sent[0].attachments()[0];
+    assert!(answer.starts_with(br#"2/socketio-p2p,["ack","#), "{sent:?}");
+}
+
+#[test]
+fn a_peer_that_takes_and_never_acknowledges_is_given_up_and_the_others_go_on() {
+    let mut alone = Alone::with_members(relay_only(), &[("deaf", 1), ("fine", 1)]);
+    alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
+    alone.sent();
+    let ack = r#"2/socketio-p2p,["ack",{"received":[1,0,0],"partial":[0,0,0]}]"#;
+    alone.hear_envelope("fine", &json!({"epoch": 1}), ack, &[]);
+    alone.events();
+    alone.wait(Duration::from_secs(29));
+    assert!(!has(&alone.events(), |event| matches!(event, Event::PeerLeft { .. })));
+    alone.wait(Duration::from_secs(2));
+    let events = alone.events();
+    let left: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::PeerLeft { peer, reason } => Some((peer.as_str(), *reason)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(left, [("deaf", LeaveReason::Stalled)]);
+    assert_eq!(outcomes(&events), [Outcome::Unknown]);
+    assert_eq!(alone.session.peers().count(), 2, "it is in the room still");
+}
+
+#[test]
+fn what_came_on_the_channel_is_acknowledged_there_whatever_was_answered_on_the_relay() {
+    let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
+    let connection = alone.verified_channel("a");
+    alone.sent_directly(connection);
+    // Our hub has lost "a", and what it said before comes late.
+    alone.hear(r#"2["peer-away",{"peerId":"a"}]"#);
+    alone.direct(connection, r#"2/socketio-p2p,["begin",{"next":0}]"#);
+    alone.direct(connection, r#"2["n",0]"#);
+    let resume = r#"2/socketio-p2p,["resume",{"received":[0,0,0]}]"#;
+    alone.hear_envelope("a", &json!({"epoch": 1}), resume, &[]);
+    let sent = alone.sent_directly(connection);
+    let ack = r#"2/socketio-p2p,["ack",{"received":[1,0,0],"partial":[0,0,0]}]"#;
+    assert!(sent.iter().any(|frame| text(frame) == ack), "{sent:?}");
+}
+
+#[test]
+fn what_came_on_a_channel_before_it_proved_itself_is_acknowledged_when_it_does() {
+    let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
+    let connection = alone.open_channel("a");
+    alone.direct(connection, r#"2/socketio-p2p,["hello",{"epoch":1}]"#);
+    alone.direct(connection, r#"2/socketio-p2p,["begin",{"next":0}]"#);
+    alone.direct(connection, r#"2["n",0]"#);
+    alone.wait(Duration::from_millis(100));
+    alone.sent_directly(connection);
+    // The acknowledgement on the relay may be lost.
+    alone.direct(connection, r#"2/socketio-p2p,["pong",0]"#);
+    let sent = alone.sent_directly(connection);
+    let ack = r#"2/socketio-p2p,["ack",{"received":[1,0,0],"partial":[0,0,0]}]"#;
+    assert!(sent.iter().any(|frame| text(frame) == ack), "{sent:?}");
+}

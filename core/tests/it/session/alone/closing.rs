@@ -1,0 +1,49 @@
+//! The end of a session.
+
+use super::*;
+
+#[test]
+fn a_session_that_is_closed_has_nothing_to_send() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.session.close(alone.now);
+    while let Some(due) = alone.session.poll_timeout() {
+        alone.now = due;
+        alone.session.handle_timeout(due);
+    }
+    assert!(matches!(alone.events().last(), Some(Event::Closed)));
+    assert!(has_close(&alone.commands()));
+    assert!(alone.sent().is_empty(), "the DISCONNECT that nobody took in time");
+}
+
+#[test]
+fn nothing_follows_the_good_bye() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
+    alone.sent();
+    alone.session.close(alone.now);
+    // It is never acknowledged, and due again.
+    alone.wait(Duration::from_millis(4990));
+    alone.now = alone.now + Duration::from_millis(10);
+    alone.session.handle_timeout(alone.now);
+    let heads: Vec<Bytes> = alone
+        .sent()
+        .iter()
+        .filter_map(|envelope| envelope.attachments().first().cloned())
+        .collect();
+    assert_eq!(heads, [r#"2/socketio-p2p,["bye"]"#]);
+    alone.session.handle_timeout(alone.now + Duration::from_millis(100));
+    assert_eq!(outcomes(&alone.events()), [Outcome::Unknown]);
+}
+
+#[test]
+fn a_session_that_is_closed_waits_for_nothing() {
+    let mut alone = Alone::with_members(Config::default(), &[]);
+    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    // Neighbours are to be told of each other soon.
+    alone.verified_channel("a");
+    alone.session.close(alone.now);
+    alone.now = alone.now + Duration::from_secs(1);
+    alone.hear("2[\"x\"]");
+    assert!(matches!(alone.events().last(), Some(Event::Closed)));
+    assert_eq!(alone.session.poll_timeout(), None);
+}

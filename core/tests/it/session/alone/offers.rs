@@ -1,0 +1,293 @@
+//! Offers, answers and channels that come of them.
+
+use super::*;
+
+#[test]
+fn an_offer_is_addressed_and_its_signals_carry_its_name() {
+    let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
+    let commands = alone.commands();
+    let [Command::Direct(DirectCommand::Offer { connection, .. })] = commands[..] else {
+        panic!("{commands:?}")
+    };
+    alone.session.handle_direct_signal(connection, &Signal::Offer("ours".into()), alone.now);
+    let offers = alone.sent();
+    let (offers,) = offers[0].args::<(Value,)>().unwrap();
+    let offer = &offers["offers"][0];
+    assert_eq!(offer["toPeerId"], "a");
+    assert_eq!(offer["offer"], json!({"type": "offer", "sdp": "ours"}));
+    let offer_id = offer["offerId"].as_str().unwrap();
+    assert!(offer_id.len() == 40 && offer_id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+
+    let answer = json!(["peer-signal", {
+        "fromPeerId": "a", "toPeerId": "me", "offerId": offer_id,
+        "signal": {"type": "answer", "sdp": "theirs"},
+    }]);
+    alone.hear(&format!("2{answer}"));
+    assert!(matches!(
+        &alone.commands()[..],
+        [Command::Direct(DirectCommand::Signal { signal: Signal::Answer(sdp), .. })] if sdp == "theirs"
+    ));
+}
+
+#[test]
+fn a_channel_on_which_the_peer_misbehaves_is_given_up() {
+    let frames: [&[Frame]; 7] = [
+        &[Frame::from("2[\"data before hello\"]")],
+        &[Frame::from("no packet")],
+        &[Frame::from(vec![1, 2, 3])],
+        &[Frame::from("2/socketio-p2p,[\"hello\",{\"epoch\":1,\"for\":99}]")],
+        &[Frame::from("2/socketio-p2p,[\"hello\",7]")],
+        &[
+            Frame::from("2/socketio-p2p,[\"hello\",{\"epoch\":1}]"),
+            Frame::from("2[\"data before begin\"]"),
+        ],
+        &[
+            Frame::from("2/socketio-p2p,[\"hello\",{\"epoch\":1}]"),
+            Frame::from("2/socketio-p2p,[\"begin\",{\"next\":0}]"),
+            Frame::from("51-[\"x\",{\"_placeholder\":true,\"num\":0}]"),
+            Frame::from("2[\"text in the middle of attachments\"]"),
+        ],
+    ];
+    for frames in frames {
+        let mut alone = Alone::with_members(Config::default(), &[]);
+        alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+        let channel = alone.open_channel("a");
+        alone.events();
+        for frame in frames {
+            alone.direct(channel, frame.clone());
+        }
+        let events = alone.events();
+        assert!(has(&events, |event| matches!(event, Event::PeerError { .. })), "{frames:?}");
+        assert!(!has(&events, |event| matches!(event, Event::Received { .. })), "{events:?}");
+        let closed = |command: &Command| matches!(command, Command::Direct(DirectCommand::Close { connection }) if *connection == channel);
+        assert!(alone.commands().iter().any(closed), "{frames:?}");
+        // The peer is still there, on the relay.
+        assert_eq!(alone.session.peers().next().unwrap().path, Some(Path::Relay));
+    }
+}
+
+#[test]
+fn offers_beyond_max_peers_are_declined_and_floods_leave_one_attempt_each() {
+    let mut alone = Alone::with_members(Config::default().with_max_peers(2), &[]);
+    for peer in ["a", "b", "c"] {
+        alone.hear(&format!(r#"2["peer-join",{{"id":"{peer}","v":1}}]"#));
+    }
+    for round in 0..200 {
+        for peer in ["a", "b", "c"] {
+            let offer = json!(["offer", {
+                "fromPeerId": peer, "offerId": format!("{peer}{round}"),
+                "offer": {"type": "offer", "sdp": "x"},
+            }]);
+            alone.hear(&format!("2{offer}"));
+        }
+    }
+    let mut open = std::collections::BTreeSet::new();
+    for command in alone.commands() {
+        match command {
+            Command::Direct(DirectCommand::Answer { connection, .. }) => {
+                open.insert(connection);
+            }
+            Command::Direct(DirectCommand::Close { connection }) => {
+                open.remove(&connection);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(open.len(), 2);
+    let declines = alone.sent();
+    assert!(declines.iter().all(|packet| {
+        packet.args::<(Value,)>().unwrap().0["signal"] == json!({"decline": "full"})
+    }));
+}
+
+#[test]
+fn signals_of_strangers_and_of_attempts_that_are_over_are_ignored() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.events();
+    for message in [
+        json!(["offer", {"fromPeerId": "nobody", "offerId": "o", "offer": {"type": "offer", "sdp": ""}}]),
+        json!(["peer-signal", {"fromPeerId": "nobody", "toPeerId": "me", "offerId": "o", "signal": {}}]),
+        json!(["peer-signal", {"toPeerId": "me", "offerId": "o", "signal": {}}]),
+        json!(["peer-signal", {"fromPeerId": "a", "toPeerId": "me", "offerId": "over",
+            "signal": {"type": "answer", "sdp": ""}}]),
+        json!(["peer-disconnect", {"peerId": "nobody"}]),
+        json!(["peer-away", {"peerId": "nobody"}]),
+    ] {
+        alone.hear(&format!("2{message}"));
+    }
+    assert!(alone.commands().is_empty());
+    assert!(alone.events().is_empty());
+    assert!(alone.session.is_joined());
+}
+
+#[test]
+fn an_unreadable_signal_is_the_peers_error() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.events();
+    let signal = json!(["peer-signal", {"fromPeerId": "a", "toPeerId": "me", "offerId": "o", "signal": {"renegotiate": true}}]);
+    alone.hear(&format!("2{signal}"));
+    assert!(has(&alone.events(), |event| matches!(
+        event,
+        Event::PeerError { error: PeerError::BadSignal, .. }
+    )));
+}
+
+#[test]
+fn an_answer_that_fails_is_declined_so_that_the_offerer_need_not_wait() {
+    let mut alone = Alone::with_members(Config::default(), &[]);
+    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    let offer = json!(["offer", {
+        "fromPeerId": "a", "offerId": "o1", "offer": {"type": "offer", "sdp": "nonsense"},
+    }]);
+    alone.hear(&format!("2{offer}"));
+    let connection = match alone.commands()[..] {
+        [Command::Direct(DirectCommand::Answer { connection, .. })] => connection,
+        ref other => panic!("{other:?}"),
+    };
+    alone.session.handle_direct_closed(connection, "bad offer".into(), alone.now);
+    let (signal,) = alone.sent()[0].args::<(Value,)>().unwrap();
+    assert_eq!(signal["signal"], json!({"decline": "failed"}));
+    assert_eq!(signal["offerId"], "o1");
+}
+
+#[test]
+fn peers_that_found_each_other_full_connect_when_one_has_room() {
+    let mut alone = Alone::with_members(Config::default().with_max_peers(1), &[("a", 1)]);
+    let offered = |commands: &[Command]| match commands {
+        [Command::Direct(DirectCommand::Offer { connection, .. })] => *connection,
+        other => panic!("{other:?}"),
+    };
+    let connection = offered(&alone.commands());
+    alone.session.handle_direct_signal(connection, &Signal::Offer("ours".into()), alone.now);
+    let (offers,) = alone.sent()[0].args::<(Value,)>().unwrap();
+    let full = json!(["peer-signal", {
+        "fromPeerId": "a", "toPeerId": "me", "offerId": offers["offers"][0]["offerId"],
+        "signal": {"decline": "full"},
+    }]);
+    alone.hear(&format!("2{full}"));
+    alone.hear(r#"2["peer-join",{"id":"b","v":1}]"#);
+    alone.open_channel("b");
+    // Now we are full when the other has room.
+    let offer = json!(["offer", {
+        "fromPeerId": "a", "offerId": "o2", "offer": {"type": "offer", "sdp": "theirs"},
+    }]);
+    alone.hear(&format!("2{offer}"));
+    let (declined,) = alone.sent()[0].args::<(Value,)>().unwrap();
+    assert_eq!(declined["signal"], json!({"decline": "full"}));
+    alone.wait(Duration::from_secs(1));
+    alone.hear(r#"2["peer-disconnect",{"peerId":"b"}]"#);
+    let commands = alone.commands();
+    assert!(matches!(commands[0], Command::Direct(DirectCommand::Close { .. })));
+    offered(&commands[1..]);
+}
+
+#[test]
+fn messages_before_the_channel_is_open_are_ignored() {
+    let mut session = Session::new(Config::default(), [1; 32], Time::from_millis(1));
+    let welcome = json!(["numClients", 0, {
+        "v": 1, "id": "me", "token": "t", "room": "lobby", "roster": [],
+        "limits": {"maxEnvelope": 65536, "maxAttachments": 16},
+    }]);
+    session.handle_signaling_frame(format!("2{welcome}").into(), Time::from_millis(1));
+    assert!(!session.is_joined());
+    session.handle_signaling_open(Time::from_millis(2));
+    assert!(session.poll_signaling_transmit(Time::from_millis(2)).is_some());
+}
+
+#[test]
+fn a_peer_that_was_declined_is_not_offered_to_at_once() {
+    let mut alone = Alone::with_members(Config::default().with_max_peers(1), &[("a", 1)]);
+    let connection = match alone.commands()[..] {
+        [Command::Direct(DirectCommand::Offer { connection, .. })] => connection,
+        ref other => panic!("{other:?}"),
+    };
+    alone.hear(r#"2["peer-join",{"id":"c","v":1}]"#);
+    let offer = json!(["offer", {
+        "fromPeerId": "c", "offerId": "o", "offer": {"type": "offer", "sdp": "theirs"},
+    }]);
+    alone.hear(&format!("2{offer}"));
+    alone.session.handle_direct_signal(connection, &Signal::Offer("ours".into()), alone.now);
+    let sent = alone.sent();
+    let (offers,) = sent.last().unwrap().args::<(Value,)>().unwrap();
+    let full = json!(["peer-signal", {
+        "fromPeerId": "a", "toPeerId": "me", "offerId": offers["offers"][0]["offerId"],
+        "signal": {"decline": "full"},
+    }]);
+    alone.hear(&format!("2{full}"));
+    let offers = |commands: Vec<Command>| {
+        let offers = commands
+            .into_iter()
+            .filter(|command| matches!(command, Command::Direct(DirectCommand::Offer { .. })));
+        offers.count()
+    };
+    assert_eq!(offers(alone.commands()), 0);
+    alone.now = alone.now + Duration::from_secs(1);
+    alone.session.handle_timeout(alone.now);
+    assert_eq!(offers(alone.commands()), 1);
+}
+
+/// A session with a verified channel to "a", which hears another offer of "a" and a candidate for it.
+fn offered_again() -> (Alone, ConnectionId) {
+    let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
+    let connection = alone.verified_channel("a");
+    alone.sent_directly(connection);
+    alone.commands();
+    let offer = json!(["offer", {
+        "fromPeerId": "a", "offerId": "o2", "offer": {"type": "offer", "sdp": "again"},
+    }]);
+    alone.hear(&format!("2{offer}"));
+    let candidate = json!(["peer-signal", {
+        "fromPeerId": "a", "toPeerId": "me", "offerId": "o2",
+        "signal": {"candidate": {"candidate": "candidate:1", "sdpMid": "0", "sdpMLineIndex": 0}},
+    }]);
+    alone.hear(&format!("2{candidate}"));
+    assert!(alone.commands().is_empty(), "the channel is asked first");
+    (alone, connection)
+}
+
+/// Whether the offer "again" is answered, and its candidate passed on.
+fn answers_again(commands: &[Command]) -> bool {
+    let answers = |command: &Command| matches!(command, Command::Direct(DirectCommand::Answer { sdp, .. }) if sdp == "again");
+    let passes = |command: &Command| {
+        matches!(
+            command,
+            Command::Direct(DirectCommand::Signal { signal: Signal::Candidate(_), .. })
+        )
+    };
+    commands.iter().any(answers) && commands.iter().any(passes)
+}
+
+fn closes(commands: &[Command]) -> bool {
+    let closes =
+        |command: &Command| matches!(command, Command::Direct(DirectCommand::Close { .. }));
+    commands.iter().any(closes)
+}
+
+#[test]
+fn a_late_offer_does_not_cost_a_channel_that_works() {
+    let (mut alone, connection) = offered_again();
+    let probes = alone.sent_directly(connection);
+    let probe = probes.iter().find(|frame| text(frame).contains("ping")).expect("a probe");
+    alone.direct(connection, text(probe).replace("ping", "pong"));
+    let end = alone.now + Duration::from_secs(2);
+    alone.now = end;
+    alone.session.handle_timeout(end);
+    assert!(alone.commands().is_empty());
+    assert!(!has(&alone.events(), |event| matches!(event, Event::PeerError { .. })));
+}
+
+#[test]
+fn an_offer_of_a_peer_that_has_lost_its_end_is_answered_when_the_channel_does_not() {
+    let (mut alone, _) = offered_again();
+    alone.now = alone.now + Duration::from_secs(1);
+    alone.session.handle_timeout(alone.now);
+    let commands = alone.commands();
+    assert!(closes(&commands) && answers_again(&commands), "{commands:?}");
+}
+
+#[test]
+fn an_offer_in_doubt_is_answered_at_once_when_the_channel_closes() {
+    let (mut alone, connection) = offered_again();
+    alone.session.handle_direct_closed(connection, "closed".into(), alone.now);
+    assert!(answers_again(&alone.commands()));
+}

@@ -1,0 +1,110 @@
+//! Original clients (v0), as they are talked to and what they cannot take.
+
+use super::*;
+
+#[test]
+fn an_original_client_is_talked_to_in_plain_packets_on_its_channel() {
+    let mut alone = Alone::with_members(Config::default(), &[]);
+    alone.hear(r#"2["peer-join",{"id":"old","v":0}]"#);
+    let channel = alone.open_channel("old");
+    assert!(has(&alone.events(), |event| matches!(
+        event,
+        Event::PathChanged { path: Path::Direct, .. }
+    )));
+    let text_event = Packet::event("peer-msg", &(json!({"textVal": "hi"}),)).unwrap();
+    alone.session.emit(Target::All, &text_event, alone.now).unwrap();
+    let file = Packet::event("peer-file", &(Blob::from(vec![7; 300_000]),)).unwrap();
+    alone.session.emit(Target::All, &file, alone.now).unwrap();
+    let frames = alone.sent_directly(channel);
+    assert_eq!(text(&frames[0]), r#"2["peer-msg",{"textVal":"hi"}]"#);
+    assert_eq!(text(&frames[1]), r#"52-["peer-file",{"_placeholder":true,"num":0}]"#);
+    let lengths: Vec<usize> = frames[2..].iter().map(Frame::len).collect();
+    assert_eq!(lengths, [262_144, 37_856]);
+    assert_eq!(outcomes(&alone.events()), [Outcome::Unknown; 2]);
+}
+
+#[test]
+fn the_pieces_of_an_original_clients_blob_become_one_blob() {
+    let mut alone = Alone::with_members(Config::default(), &[]);
+    alone.hear(r#"2["peer-join",{"id":"old","v":0}]"#);
+    let channel = alone.open_channel("old");
+    alone
+        .direct(channel, r#"520-["peer-file",{"file":{"_placeholder":true,"num":0},"name":"f7"}]"#);
+    for piece in 0..20_u8 {
+        alone.direct(channel, vec![piece; 5000]);
+    }
+    let events = alone.events();
+    let Some(Event::Received { packet, path: Path::Direct, reply: None, .. }) = events.last()
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!(packet.attachments().len(), 1);
+    let expected: Vec<u8> = (0..20).flat_map(|piece| [piece; 5000]).collect();
+    assert_eq!(packet.attachments()[0], expected);
+}
+
+#[test]
+fn an_original_client_on_the_relay_sends_unnumbered_events() {
+    let mut alone = Alone::with_members(relay_only(), &[("old", 0)]);
+    alone.hear_envelope("old", &json!({}), r#"2["peer-msg","hi"]"#, &[]);
+    let events = alone.events();
+    assert!(has(&events, |event| matches!(
+        event,
+        Event::Received { packet, path: Path::Relay, .. }
+            if packet.args::<(&str,)>().unwrap() == ("hi",)
+    )));
+}
+
+#[test]
+fn what_an_original_client_cannot_take_is_refused_by_name() {
+    let mut alone = Alone::with_members(relay_only(), &[("old", 0)]);
+    let two = Packet::event("x", &(Blob::from(vec![1]), Blob::from(vec![2]))).unwrap();
+    let empty = Packet::event("x", &(Blob::from(vec![]),)).unwrap();
+    for (packet, words) in [(two, "more than one blob"), (empty, "an empty blob")] {
+        let error = alone.session.emit(id("old"), &packet, alone.now).unwrap_err();
+        assert!(matches!(error, EmitError::UnsupportedByPeer { .. }));
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let event = Packet::event("x", &()).unwrap();
+    let error = alone.session.emit_with_ack(id("old"), &event, None, alone.now).unwrap_err();
+    assert!(error.to_string().contains("an acknowledgement"), "{error}");
+}
+
+#[test]
+fn an_original_client_that_disconnects_has_left() {
+    let mut alone = Alone::with_members(Config::default(), &[]);
+    alone.hear(r#"2["peer-join",{"id":"old","v":0}]"#);
+    alone.open_channel("old");
+    alone.hear(r#"2["peer-disconnect",{"peerId":"old"}]"#);
+    assert_eq!(alone.session.peers().count(), 0);
+}
+
+#[test]
+fn a_session_that_closes_does_not_wait_for_an_original_client() {
+    let mut alone = Alone::with_members(relay_only(), &[("old", 0)]);
+    alone.session.emit(Target::All, &Packet::event("x", &()).unwrap(), alone.now).unwrap();
+    alone.session.close(alone.now);
+    assert_eq!(alone.sent().len(), 1);
+    alone.wait(Duration::from_millis(200));
+    let events = alone.events();
+    assert!(matches!(events.last(), Some(Event::Closed)), "{events:?}");
+}
+
+#[test]
+fn what_is_too_big_for_an_original_client_is_reported_and_never_put_on_a_path() {
+    let big = |len: usize| Packet::event("x", &("y".repeat(len),)).unwrap();
+    let mut alone = Alone::with_members(relay_only(), &[("old", 0)]);
+    alone.session.emit(Target::All, &big(65_536), alone.now).unwrap();
+    alone.session.emit(Target::All, &big(10), alone.now).unwrap();
+    let sent = alone.sent();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(outcomes(&alone.events()), [Outcome::NotSent, Outcome::Unknown]);
+
+    let mut alone = Alone::with_members(Config::default(), &[]);
+    alone.hear(r#"2["peer-join",{"id":"old","v":0}]"#);
+    let channel = alone.open_channel("old");
+    alone.session.emit(Target::All, &big(262_144), alone.now).unwrap();
+    alone.session.emit(Target::All, &big(10), alone.now).unwrap();
+    assert_eq!(alone.sent_directly(channel).len(), 1);
+    assert_eq!(outcomes(&alone.events()), [Outcome::NotSent, Outcome::Unknown]);
+}

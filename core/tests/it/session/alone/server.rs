@@ -1,0 +1,127 @@
+//! What the server says, does not say, and never takes.
+
+use super::*;
+
+#[test]
+fn a_server_that_sends_garbage_costs_the_channel_and_nothing_else() {
+    for garbage in ["", "9", "2[\"a\"", "52-[\"a\"]\u{0}", "2{\"a\":1}", "31[]", "2[\"offer\",{}]"]
+    {
+        let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
+        alone.events();
+        alone.hear(garbage);
+        let events = alone.events();
+        assert!(
+            has(&events, |event| matches!(event, Event::Disconnected { .. })),
+            "{garbage:?}: {events:?}"
+        );
+        assert!(has_close(&alone.commands()), "{garbage:?}");
+        assert_eq!(alone.session.peers().count(), 1);
+    }
+}
+
+#[test]
+fn a_roster_that_repeats_or_names_ourselves_does_no_harm() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("a", 1), ("me", 1)]);
+    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    let joined = alone.events();
+    let joined = joined.iter().filter(|event| matches!(event, Event::PeerJoined { .. })).count();
+    assert_eq!((joined, alone.session.peers().count()), (1, 1));
+}
+
+#[test]
+fn a_server_without_a_welcome_is_given_up_with_a_reason() {
+    let now = Time::from_millis(1);
+    let mut session = Session::new(Config::default(), [1; 32], now);
+    session.handle_signaling_open(now);
+    session.handle_signaling_frame("0{\"sid\":\"s\"}".into(), now);
+    session.handle_signaling_frame("2[\"numClients\",3]".into(), now);
+    let later = session.poll_timeout().unwrap();
+    session.handle_timeout(later);
+    let events: Vec<Event> = std::iter::from_fn(|| session.poll_event()).collect();
+    assert!(
+        has(&events, |event| matches!(
+            event,
+            Event::Disconnected { error, .. } if error.contains("no welcome")
+        )),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn signals_that_the_server_does_not_take_do_not_pile_up() {
+    let mut alone = Alone::with_members(Config::default().with_max_peers(0), &[("a", 1)]);
+    for number in 0..10_000 {
+        let offer = json!(["offer", {
+            "fromPeerId": "a", "offerId": format!("o{number}"),
+            "offer": {"type": "offer", "sdp": "x"},
+        }]);
+        alone.hear(&format!("2{offer}"));
+    }
+    let sent = alone.sent();
+    assert!(sent.len() <= 1024, "{}", sent.len());
+    let (last,) = sent.last().unwrap().args::<(Value,)>().unwrap();
+    assert_eq!(last["offerId"], "o9999");
+}
+
+#[test]
+fn a_second_welcome_says_who_is_there_now() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("b", 1)]);
+    let welcome = json!(["numClients", 1, {
+        "v": 1, "id": "me", "token": "t", "room": "lobby", "roster": [{"id": "b", "v": 1}],
+        "limits": {"maxEnvelope": 65536, "maxAttachments": 16},
+    }]);
+    alone.hear(&format!("2{welcome}"));
+    let away: Vec<bool> = alone.session.peers().map(|peer| peer.away).collect();
+    assert_eq!(away, [true, false]);
+}
+
+#[test]
+fn nothing_is_sent_before_the_server_has_answered_connect() {
+    let now = Time::from_millis(1);
+    let mut session = Session::new(Config::default(), [1; 32], now);
+    session.handle_signaling_open(now);
+    assert!(session.poll_signaling_transmit(now).is_some(), "CONNECT");
+    let welcome = json!(["numClients", 1, {
+        "v": 1, "id": "me", "token": "t", "room": "lobby", "roster": [{"id": "a", "v": 1}],
+        "limits": {"maxEnvelope": 65536, "maxAttachments": 16},
+    }]);
+    session.handle_signaling_frame(format!("2{welcome}").into(), now);
+    session.emit(Target::All, &Packet::event("x", &()).unwrap(), now).unwrap();
+    assert!(session.poll_signaling_transmit(now).is_none() && !session.is_joined());
+    session.handle_signaling_frame("0{\"sid\":\"s\"}".into(), now);
+    assert!(session.poll_signaling_transmit(now).is_some() && session.is_joined());
+}
+
+#[test]
+fn the_code_of_a_refusal_is_found_in_its_data_or_before_its_message() {
+    for (refusal, code) in [
+        (r#"4{"message":"full","data":{"code":"room-full"}}"#, Some("room-full")),
+        (r#"4{"message":"room-full: room \"x\" is full"}"#, Some("room-full")),
+        (r#"4{"message":"Not: a code"}"#, None),
+        ("4", None),
+    ] {
+        let now = Time::from_millis(1);
+        let mut session = Session::new(Config::default(), [1; 32], now);
+        session.handle_signaling_open(now);
+        session.handle_signaling_frame(refusal.into(), now);
+        let events: Vec<Event> = std::iter::from_fn(|| session.poll_event()).collect();
+        let [Event::Refused(refused)] = &events[..] else { panic!("{refusal}: {events:?}") };
+        assert_eq!(refused.code.as_deref(), code, "{refusal}");
+    }
+}
+
+#[test]
+fn a_server_that_welcomes_and_never_answers_connect_is_given_up() {
+    let now = Time::from_millis(1);
+    let mut session = Session::new(Config::default(), [1; 32], now);
+    session.handle_signaling_open(now);
+    let welcome = json!(["numClients", 0, {
+        "v": 1, "id": "me", "token": "t", "room": "lobby", "roster": [],
+        "limits": {"maxEnvelope": 65536, "maxAttachments": 16},
+    }]);
+    session.handle_signaling_frame(format!("2{welcome}").into(), now);
+    let later = session.poll_timeout().expect("the answer is not waited for for ever");
+    session.handle_timeout(later);
+    let events: Vec<Event> = std::iter::from_fn(|| session.poll_event()).collect();
+    assert!(has(&events, |event| matches!(event, Event::Disconnected { .. })), "{events:?}");
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::error::{JoinRefusal, PeerError};
 use crate::id::{EmitId, PeerId, RoomName, Version};
 use crate::packet::Packet;
-use crate::signal::Lane;
+use crate::signal::{Epochs, Lane};
 use crate::transfer::{TransferId, TransferOutcome};
 
 /// A way to a peer.
@@ -74,7 +74,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplyToken {
     pub(crate) peer: PeerId,
-    pub(crate) epoch: u32,
+    pub(crate) epochs: Epochs,
     pub(crate) ack_id: u64,
 }
 

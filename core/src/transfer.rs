@@ -11,6 +11,7 @@ use crate::id::PeerId;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransferId {
     pub(crate) peer: PeerId,
+    /// Of the end that sends.
     pub(crate) epoch: u32,
     pub(crate) direction: Direction,
     pub(crate) number: u64,

@@ -34,8 +34,10 @@ pub(crate) enum Admission {
     Current,
     /// Of an incarnation that is over: ignored.
     Stale,
-    /// The peer has started a new incarnation: this one is over.
+    /// The peer has started a new incarnation, which does not know ours: this link is over.
     Restarted,
+    /// The peer has started a new incarnation, which has taken up ours: what we send goes on.
+    Renewed,
 }
 
 /// What an input means for the link as a whole.
@@ -43,8 +45,10 @@ pub(crate) enum Admission {
 #[must_use]
 pub(crate) enum Verdict {
     Alive,
-    /// The peer has started a new incarnation, with this epoch.
+    /// The peer has started a new incarnation, which does not know ours.
     Restarted,
+    /// The peer has started a new incarnation, which has taken up ours.
+    Renewed,
     /// The peer has given our incarnation up. Its own, the one that we know, goes on.
     GivenUp,
     /// The peer said good-bye.
@@ -68,6 +72,7 @@ impl Link {
         match epochs.epoch.cmp(&self.peer_epoch) {
             std::cmp::Ordering::Less => Admission::Stale,
             std::cmp::Ordering::Equal => Admission::Current,
+            std::cmp::Ordering::Greater if epochs.peer_epoch == self.epoch => Admission::Renewed,
             std::cmp::Ordering::Greater => Admission::Restarted,
         }
     }
@@ -265,6 +270,7 @@ impl Link {
                 Verdict::Alive
             }
             Admission::Restarted => Verdict::Restarted,
+            Admission::Renewed => Verdict::Renewed,
         }
     }
 
@@ -449,8 +455,8 @@ impl Link {
                     return Err(PeerError::Misbehaved("an event of the signalling dialect"));
                 }
                 let reply = packet.ack_id().filter(|_| self.version == Version::V1);
-                let peer = &self.peer;
-                let token = |ack_id| ReplyToken { peer: peer.clone(), epoch: self.epoch, ack_id };
+                let (peer, epochs) = (&self.peer, self.epochs());
+                let token = |ack_id| ReplyToken { peer: peer.clone(), epochs, ack_id };
                 let reply = reply.map(token);
                 let from = self.peer.clone();
                 cx.out.events.push_back(Event::Received { from, path, packet, reply });

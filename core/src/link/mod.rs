@@ -6,6 +6,7 @@
 //! - `outbound`: from `emit` to envelopes and frames
 //! - `inbound`: from envelopes and frames to events
 //! - `transfer`: blobs as streams
+//! - `succession`: what an incarnation leaves to the next
 //! - `via`: the way through a neighbour
 //! - `stream`, `fragment`, `control`, `channel`, `pace`, `replies`, `outbox`, `timer`: the parts
 
@@ -19,6 +20,7 @@ pub(crate) mod pace;
 mod replies;
 mod state;
 mod stream;
+mod succession;
 mod timer;
 mod transfer;
 mod upgrade;
@@ -134,16 +136,6 @@ pub(crate) struct Link {
     was_verified: bool,
 }
 
-/// What has come of one incarnation of the peer: it outlives an incarnation of ours.
-#[derive(Debug)]
-pub(crate) struct Heard {
-    peer_epoch: u32,
-    streams: PerLane<ReceiveStream>,
-    refused: VecDeque<Sequence>,
-    numbers: via::Numbers,
-    transfers: u64,
-}
-
 /// The two streams of one lane.
 #[derive(Debug, Default)]
 struct LaneState {
@@ -244,10 +236,6 @@ impl Link {
         self.peer_epoch.max(self.stale_epoch)
     }
 
-    pub(crate) fn epoch(&self) -> u32 {
-        self.epoch
-    }
-
     pub(crate) fn connection_id(&self) -> Option<ConnectionId> {
         self.connection.as_ref().map(|connection| connection.id)
     }
@@ -307,30 +295,6 @@ impl Link {
 
     pub(crate) fn next_timeout(&self) -> Option<Time> {
         self.timers.next()
-    }
-
-    /// Takes what has come of the peer, for the incarnation that follows this one.
-    pub(crate) fn take_heard(&mut self) -> Heard {
-        Heard {
-            peer_epoch: self.peer_epoch,
-            streams: self.lanes.each_mut().map(|lane| std::mem::take(&mut lane.receive)),
-            refused: std::mem::take(&mut self.refused),
-            numbers: self.way.take_heard(),
-            transfers: self.opened_by_peer(),
-        }
-    }
-
-    /// Goes on with what has come of the peer before.
-    pub(crate) fn keep_heard(&mut self, heard: Heard) {
-        self.peer_epoch = heard.peer_epoch;
-        self.stale_epoch = heard.peer_epoch.saturating_sub(1);
-        for (lane, stream) in self.lanes.iter_mut().zip(heard.streams) {
-            lane.receive = stream;
-        }
-        self.refused = heard.refused;
-        self.way.keep_heard(heard.numbers);
-        self.disown_transfers(heard.transfers);
-        self.ack_due = true;
     }
 
     /// The hub reaches the peer and we reach the hub, or not.
@@ -529,7 +493,7 @@ impl Link {
         Lane::RELIABLE.into_iter().map(|lane| &self.lanes[lane.index()])
     }
 
-    fn epochs(&self) -> Epochs {
+    pub(crate) fn epochs(&self) -> Epochs {
         Epochs { epoch: self.epoch, peer_epoch: self.peer_epoch }
     }
 

@@ -178,6 +178,22 @@ impl SendStream {
         self.bytes
     }
 
+    /// Takes the emits away, each with whether any of it was ever handed out. The packets that were stay, as
+    /// nobody's.
+    pub(crate) fn disown(&mut self) -> Vec<(bool, Outgoing)> {
+        let (base, sent) = (self.base, self.sent);
+        let kept = usize::try_from(sent - base).unwrap_or(usize::MAX).min(self.queue.len());
+        let unsent = self.queue.split_off(kept);
+        self.bytes -= unsent.iter().map(|outgoing| outgoing.flat_len).sum::<usize>();
+        let nobodys = |outgoing: &mut Outgoing| Outgoing {
+            packet: outgoing.packet.clone(),
+            emit: outgoing.emit.take(),
+            flat_len: outgoing.flat_len,
+        };
+        let kept = self.queue.iter_mut().map(nobodys).map(|outgoing| (true, outgoing));
+        kept.chain(unsent.into_iter().map(|outgoing| (false, outgoing))).collect()
+    }
+
     /// Empties the queue: each packet with whether any of it was ever handed out.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (bool, Outgoing)> + '_ {
         let (base, sent) = (self.base, self.sent);

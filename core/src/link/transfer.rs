@@ -318,6 +318,11 @@ impl Link {
         }
     }
 
+    /// Whether the transfer is one of this incarnation's.
+    pub(crate) fn carries(&self, id: &TransferId) -> bool {
+        id.epoch == self.sender_epoch(id.direction)
+    }
+
     /// Whether a transfer of ours waits for the peer's application to read it.
     pub(super) fn awaits_readers(&self) -> bool {
         !self.transfers.outgoing.is_empty()
@@ -334,6 +339,17 @@ impl Link {
         if below > 0 {
             self.push_message(&Message::Lost(below));
         }
+    }
+
+    /// How many transfers have been opened to the peer, and the numbers of those that go on.
+    pub(super) fn opened_to_peer(&self) -> (u64, Vec<u64>) {
+        (self.transfers.opened, self.transfers.outgoing.keys().copied().collect())
+    }
+
+    /// Goes on after so many transfers, and breaks off what an incarnation before this one has left.
+    pub(super) fn abort_transfers(&mut self, opened: u64, left: Vec<u64>) {
+        self.transfers.opened = opened;
+        left.into_iter().for_each(|number| self.push_message(&Message::Abort(number)));
     }
 
     /// The link ends.
@@ -534,8 +550,20 @@ impl Link {
         cx.out.events.push_back(Event::TransferEnded { transfer, outcome });
     }
 
+    fn sender_epoch(&self, direction: Direction) -> u32 {
+        match direction {
+            Direction::Outgoing => self.epoch,
+            Direction::Incoming => self.peer_epoch,
+        }
+    }
+
     fn transfer_id(&self, direction: Direction, number: u64) -> TransferId {
-        TransferId { peer: self.peer.clone(), epoch: self.epoch, direction, number }
+        TransferId {
+            peer: self.peer.clone(),
+            epoch: self.sender_epoch(direction),
+            direction,
+            number,
+        }
     }
 }
 

@@ -260,6 +260,14 @@ impl Way {
         self.heard = heard;
     }
 
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn keep_number(&mut self, number: u64) {
+        self.number = number;
+    }
+
     pub(super) fn shift(&mut self, by: Duration) {
         self.lost_at = self.lost_at + by;
         self.failed.iter_mut().for_each(|(_, until)| *until = *until + by);

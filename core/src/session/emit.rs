@@ -140,7 +140,7 @@ impl Session {
         self.advance(now);
         let answer = Packet::ack(token.ack_id, args)?;
         answer.validate(&self.shared.config.limits)?;
-        let link = self.links.get_mut(&token.peer).filter(|link| link.epoch() == token.epoch);
+        let link = self.links.get_mut(&token.peer).filter(|link| link.epochs() == token.epochs);
         let link = link.ok_or_else(|| EmitError::ReplyExpired(token.peer.clone()))?;
         link.emit(Lane::Events, answer, None, &mut self.shared.context(now))
     }

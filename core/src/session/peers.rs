@@ -48,7 +48,7 @@ impl Session {
             self.remove(&member.id, LeaveReason::Restarted, now);
         }
         let known = self.links.contains_key(&member.id);
-        if !known && !self.add(member, now) {
+        if !known && !self.add(member, self.next_epoch, now) {
             return;
         }
         self.set_relay(&member.id, !member.away, now);
@@ -62,16 +62,16 @@ impl Session {
     }
 
     /// Opens the books on a member. `false`: there is no room for it.
-    fn add(&mut self, member: &Member, now: Time) -> bool {
+    fn add(&mut self, member: &Member, epoch: u32, now: Time) -> bool {
         if self.links.len() >= self.shared.config.max_members || self.closing != Closing::No {
             return false;
         }
         let Member { id, version, key, .. } = member;
         let stale = self.stale_epochs.get(id);
-        let mut link = Link::new(id.clone(), *version, self.next_epoch, stale, now);
+        let mut link = Link::new(id.clone(), *version, epoch, stale, now);
         link.set_key(key.clone());
         self.shared.out.ways_changed = true;
-        self.next_epoch += 1;
+        self.next_epoch = self.next_epoch.max(epoch + 1);
         self.links.insert(id.clone(), link);
         let event = Event::PeerJoined { peer: id.clone(), version: *version };
         self.shared.out.events.push_back(event);
@@ -109,6 +109,7 @@ impl Session {
             Verdict::Alive => {}
             Verdict::Left => self.remove(peer, LeaveReason::Left, now),
             Verdict::Restarted => self.restart(peer, LeaveReason::Restarted, now),
+            Verdict::Renewed => self.renew(peer, now),
             Verdict::GivenUp => {
                 let heard = self.links.get_mut(peer).map(Link::take_heard);
                 self.restart(peer, LeaveReason::Restarted, now);
@@ -121,11 +122,27 @@ impl Session {
 
     /// The link is over, the peer is not: a new incarnation begins.
     pub(super) fn restart(&mut self, peer: &PeerId, reason: LeaveReason, now: Time) {
+        self.succeed(peer, self.next_epoch, reason, now);
+    }
+
+    /// The peer has begun anew and goes on with what we send.
+    pub(super) fn renew(&mut self, peer: &PeerId, now: Time) {
+        let Some(link) = self.links.get_mut(peer) else { return };
+        let epoch = link.epochs().epoch;
+        let said = link.take_said(&mut self.shared.context(now));
+        self.succeed(peer, epoch, LeaveReason::Restarted, now);
+        if let Some(link) = self.links.get_mut(peer) {
+            link.keep_said(said);
+        }
+    }
+
+    /// Ends a link and begins the next one to the same peer.
+    fn succeed(&mut self, peer: &PeerId, epoch: u32, reason: LeaveReason, now: Time) {
         let Some(link) = self.links.get(peer) else { return };
         let (version, key) = (link.version(), link.key().cloned());
         let relay_up = link.is_relay_up();
         self.remove(peer, reason, now);
-        if self.add(&Member { id: peer.clone(), version, away: false, key }, now) {
+        if self.add(&Member { id: peer.clone(), version, away: false, key }, epoch, now) {
             self.set_relay(peer, relay_up, now);
             if let Some(link) = self.links.get_mut(peer) {
                 link.schedule_offer_after_patience(&self.shared.context(now));

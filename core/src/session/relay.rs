@@ -102,18 +102,16 @@ impl Session {
     pub(super) fn admit(&mut self, from: &PeerId, epochs: Epochs, now: Time) -> bool {
         let Some(link) = self.links.get_mut(from) else { return false };
         match link.admit(epochs, &mut self.shared.context(now)) {
-            Admission::Stale => false,
-            Admission::Current => true,
-            Admission::Restarted => {
-                self.restart(from, LeaveReason::Restarted, now);
-                let admitted = self.links.get_mut(from).map(|link| {
-                    // Our new incarnation is not known to the peer yet.
-                    let epochs = Epochs { peer_epoch: 0, ..epochs };
-                    link.admit(epochs, &mut self.shared.context(now))
-                });
-                admitted == Some(Admission::Current)
-            }
+            Admission::Stale => return false,
+            Admission::Current => return true,
+            Admission::Restarted => self.restart(from, LeaveReason::Restarted, now),
+            Admission::Renewed => self.renew(from, now),
         }
+        // Our new incarnation is not known to the peer yet.
+        let epochs = Epochs { peer_epoch: 0, ..epochs };
+        let link = self.links.get_mut(from);
+        let admitted = link.map(|link| link.admit(epochs, &mut self.shared.context(now)));
+        admitted == Some(Admission::Current)
     }
 
     /// Takes what was in an envelope that has been admitted.

@@ -121,7 +121,7 @@ impl Session {
     /// How far a transfer is; `None` when it is over.
     #[must_use]
     pub fn transfer_progress(&self, id: &TransferId) -> Option<TransferProgress> {
-        let link = self.links.get(&id.peer).filter(|link| link.epoch() == id.epoch)?;
+        let link = self.links.get(&id.peer).filter(|link| link.carries(id))?;
         link.transfer_progress(id)
     }
 
@@ -132,7 +132,7 @@ impl Session {
         act: impl FnOnce(&mut Link, &mut Context<'_>) -> Result<T, TransferError>,
     ) -> Result<T, TransferError> {
         self.advance(now);
-        let link = self.links.get_mut(&id.peer).filter(|link| link.epoch() == id.epoch);
+        let link = self.links.get_mut(&id.peer).filter(|link| link.carries(id));
         let link = link.ok_or_else(|| TransferError::Unknown(id.clone()))?;
         act(link, &mut self.shared.context(now))
     }

@@ -1,0 +1,89 @@
+//! What an incarnation of a link leaves to the one that follows it.
+//!
+//! When one end begins anew, the other half of the link goes on: what came of a peer that has given us up is still
+//! had, and what was sent to a peer that has begun anew, and has taken us up as we are, is still on its way. If both
+//! began anew each time that the other does, neither would ever come to an end of it.
+
+use std::collections::VecDeque;
+
+use super::control::PerLane;
+use super::stream::{ReceiveStream, SendStream};
+use super::{Context, Link, via};
+use crate::event::Outcome;
+use crate::signal::{Lane, Sequence};
+
+/// What has come of one incarnation of the peer: it outlives an incarnation of ours.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    peer_epoch: u32,
+    streams: PerLane<ReceiveStream>,
+    refused: VecDeque<Sequence>,
+    numbers: via::Numbers,
+    transfers: u64,
+}
+
+/// What one incarnation of ours has sent: it outlives an incarnation of the peer.
+#[derive(Debug)]
+pub(crate) struct Said {
+    streams: PerLane<SendStream>,
+    number: u64,
+    transfers: u64,
+    unfinished: Vec<u64>,
+}
+
+impl Link {
+    /// Takes what has come of the peer, for an incarnation of ours that follows this one.
+    pub(crate) fn take_heard(&mut self) -> Heard {
+        Heard {
+            peer_epoch: self.peer_epoch,
+            streams: self.lanes.each_mut().map(|lane| std::mem::take(&mut lane.receive)),
+            refused: std::mem::take(&mut self.refused),
+            numbers: self.way.take_heard(),
+            transfers: self.opened_by_peer(),
+        }
+    }
+
+    /// Goes on with what has come of the peer before.
+    pub(crate) fn keep_heard(&mut self, heard: Heard) {
+        self.peer_epoch = heard.peer_epoch;
+        self.stale_epoch = heard.peer_epoch.saturating_sub(1);
+        for (lane, stream) in self.lanes.iter_mut().zip(heard.streams) {
+            lane.receive = stream;
+        }
+        self.refused = heard.refused;
+        self.way.keep_heard(heard.numbers);
+        self.disown_transfers(heard.transfers);
+        self.ack_due = true;
+    }
+
+    /// Takes what has been sent, for the link to the incarnation of the peer that follows this one. To the
+    /// application every emit ends here; those that were on their way arrive nevertheless, because the numbers
+    /// behind them have to be reached.
+    pub(crate) fn take_said(&mut self, cx: &mut Context<'_>) -> Said {
+        for lane in Lane::RELIABLE {
+            for (sent, outgoing) in self.lanes[lane.index()].send.disown() {
+                let outcome = if sent { Outcome::Unknown } else { Outcome::NotSent };
+                self.report_outcome(lane, &outgoing, outcome, cx);
+            }
+        }
+        self.lanes[Lane::Volatile.index()].send.forget();
+        let (transfers, unfinished) = self.opened_to_peer();
+        Said {
+            streams: self.lanes.each_mut().map(|lane| std::mem::take(&mut lane.send)),
+            number: self.way.number(),
+            transfers,
+            unfinished,
+        }
+    }
+
+    /// Goes on with what was sent before.
+    pub(crate) fn keep_said(&mut self, said: Said) {
+        for (lane, mut stream) in self.lanes.iter_mut().zip(said.streams) {
+            stream.rewind();
+            lane.send = stream;
+        }
+        self.way.keep_number(said.number);
+        self.abort_transfers(said.transfers, said.unfinished);
+        self.ack_due = true;
+    }
+}

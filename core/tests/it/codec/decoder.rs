@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 use socketio_p2p_core::codec::{
-    DecodeErrorKind, Decoder, JsonError, Limits, MAX_DEPTH, PlaceholderError, Value,
+    Blob, DecodeErrorKind, Decoder, JsonError, Limits, MAX_DEPTH, PlaceholderError, Value,
 };
 use socketio_p2p_core::{Frame, Packet, PacketType};
 
@@ -73,6 +73,9 @@ fn a_packet_may_be_as_long_as_the_limit_and_no_longer() {
     assert_eq!(error.kind(), &DecodeErrorKind::PacketTooLarge { max: head.len() + 10 });
     assert_eq!(error.frame(), 1);
 
+    let text = [Frame::from(r#"2["e"]"#)];
+    assert_eq!(decode_all(text, &Limits::default().with_max_packet_bytes(6)).unwrap().len(), 1);
+
     let limits = Limits::default().with_max_packet_bytes(head.len() - 1);
     let error = decode_all(frames(0), &limits).unwrap_err();
     assert_eq!(error.kind(), &DecodeErrorKind::PacketTooLarge { max: head.len() - 1 });
@@ -98,6 +101,9 @@ fn the_other_limits_hold_at_their_border() {
     assert_eq!(kind(r#"2["\u0061"]"#), Some(DecodeErrorKind::EventNameTooLong { max: 4 }));
     assert_eq!(kind(r#"2["abc\n"]"#), Some(DecodeErrorKind::EventNameTooLong { max: 4 }));
     assert_eq!(kind(r#"2["ab\n"]"#), None);
+    // What is wrong before the border is told as such.
+    assert_eq!(kind("2[\"a\tbcde\"]"), Some(JsonError::ControlCharacter.into()));
+    assert_eq!(kind(r#"2["ab]"#), Some(JsonError::UnexpectedEnd("the closing quote").into()));
     assert_eq!(kind(r#"53-["e"]"#), Some(DecodeErrorKind::TooManyAttachments { max: 2 }));
     assert_eq!(kind(r#"52-["e"]"#), None);
 }
@@ -228,6 +234,33 @@ fn errors_say_what_was_expected_what_came_and_where() {
 }
 
 #[test]
+fn a_placeholder_whose_number_is_none_is_found_by_the_check_and_when_read() {
+    for (number, wrong) in [("", JsonError::Expected("a value")), ("00", JsonError::LeadingZero)] {
+        let head = format!(r#"51-["e",{{"_placeholder":true,"num":{number}}}]"#);
+        let packet = packet(&head, &[b"x"]);
+        let error = packet.validate(&Limits::default()).unwrap_err();
+        assert_eq!(error.kind(), &wrong.into(), "{head}");
+        assert!(packet.args::<(Blob,)>().is_err(), "{head}");
+    }
+}
+
+#[test]
+fn an_ack_id_is_as_large_as_it_may_be_wherever_it_stands() {
+    for start in ["2", "2/a,", "2/a/long/namespace,", "51-", "51-/a,"] {
+        let end = if start.starts_with('5') {
+            r#"["e",{"_placeholder":true,"num":0}]"#
+        } else {
+            r#"["e"]"#
+        };
+        let push =
+            |id: &str| Decoder::new(Limits::default()).push(format!("{start}{id}{end}").into());
+        assert!(push("18446744073709551615").is_ok(), "{start}");
+        let error = push("18446744073709551616").unwrap_err();
+        assert_eq!((error.kind(), error.offset()), (&DecodeErrorKind::AckId, start.len()));
+    }
+}
+
+#[test]
 fn a_placeholder_out_of_range_is_found_by_the_check_and_when_read() {
     for number in [1, 2, 7] {
         let text = format!(r#"51-["e",{{"_placeholder":true,"num":{number}}}]"#);
@@ -248,7 +281,7 @@ fn debug_output_shows_sizes_and_no_content() {
         &[b"s3cret"],
     );
     let value: Value = packet.data().unwrap();
-    let blob: (serde::de::IgnoredAny, socketio_p2p_core::codec::Blob) = packet.args().unwrap();
+    let blob: (serde::de::IgnoredAny, Blob) = packet.args().unwrap();
     let mut decoder = Decoder::new(Limits::default());
     decoder.push(Frame::Text(packet.head().clone())).unwrap();
     let shown = format!(
@@ -335,7 +368,7 @@ fn more_than_ten_attachments_are_told_apart_however_their_placeholders_are_writt
         let packet =
             Packet::from_head_and_attachments(head.into(), attachments.clone(), &limits).unwrap();
         packet.validate(&limits).unwrap();
-        let read: Vec<socketio_p2p_core::codec::Blob> = packet.args().unwrap();
+        let read: Vec<Blob> = packet.args().unwrap();
         assert!(read.iter().map(|blob| blob[0]).eq(0..12), "{open}");
     }
 }

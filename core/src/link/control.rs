@@ -27,8 +27,6 @@ pub(crate) enum Control {
     Pong(u64),
     /// From here on whole packets on this channel are numbered by counting, from `next`.
     Begin { next: u64 },
-    /// The last message on a path that is left as planned: what was sent up to `next` went this way.
-    Switch { next: PerLane<u64> },
     /// The next packet on this channel is this one of the volatile lane and does not count.
     Volatile { seq: u64 },
     /// What the application has got.
@@ -96,8 +94,8 @@ struct FragmentHeader {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Next<T> {
-    next: T,
+struct Next {
+    next: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -157,8 +155,7 @@ impl Control {
             "hello" => Self::Hello(packet.args::<(Epochs,)>()?.0),
             "ping" => Self::Ping(packet.args::<(u64,)>()?.0),
             "pong" => Self::Pong(packet.args::<(u64,)>()?.0),
-            "begin" => Self::Begin { next: packet.args::<(Next<u64>,)>()?.0.next },
-            "switch" => Self::Switch { next: packet.args::<(Next<PerLane<u64>>,)>()?.0.next },
+            "begin" => Self::Begin { next: packet.args::<(Next,)>()?.0.next },
             "volatile" => Self::Volatile { seq: packet.args::<(Seq,)>()?.0.seq },
             "ack" => Self::Ack(packet.args::<(Ack,)>()?.0),
             "resume" => Self::Resume { received: packet.args::<(Received,)>()?.0.received },
@@ -182,7 +179,6 @@ impl Control {
             Self::Ping(number) => Packet::event("ping", &(number,)),
             Self::Pong(number) => Packet::event("pong", &(number,)),
             Self::Begin { next } => Packet::event("begin", &(Next { next: *next },)),
-            Self::Switch { next } => Packet::event("switch", &(Next { next: *next },)),
             Self::Volatile { seq } => Packet::event("volatile", &(Seq { seq: *seq },)),
             Self::Ack(ack) => Packet::event("ack", &(ack,)),
             Self::Resume { received } => {

@@ -217,14 +217,6 @@ impl Link {
             | Control::Volatile { .. } => {
                 return self.misbehaved("channel control in an envelope", path, cx);
             }
-            Control::Switch { next } => {
-                let received = self.received();
-                let behind = |lane: &Lane| received[lane.index()] < next[lane.index()];
-                if Lane::RELIABLE.iter().any(behind) {
-                    // The path is at its end and something is missing.
-                    self.push_resume();
-                }
-            }
             Control::Ack(ack) => return self.handle_ack(&ack, path, cx),
             Control::Resume { received } => {
                 let ack = Ack { received, partial: Default::default(), refused: Vec::new() };

@@ -361,9 +361,7 @@ impl Link {
         self.lanes.iter_mut().for_each(|lane| lane.send.restart_packet());
         match (before, &self.sending) {
             (Some(Path::Relay), Some(Path::Direct)) if self.version == Version::V1 => {
-                let next = self.lanes.each_ref().map(|lane| lane.send.next());
-                self.push_relay_control(Control::Switch { next });
-                self.tail = next;
+                self.tail = self.lanes.each_ref().map(|lane| lane.send.next());
             }
             (_, Some(Path::Direct)) => self.rewind(),
             (_, Some(Path::Relay | Path::Via(_))) => {

@@ -74,7 +74,7 @@ impl Run {
                     channel.epoch = epochs.epoch;
                 }
             }
-            Some("begin") => channel.count = packet.args::<(Next<u64>,)>().ok().map(|(n,)| n.next),
+            Some("begin") => channel.count = packet.args::<(Next,)>().ok().map(|(n,)| n.next),
             Some("volatile") => channel.volatile = packet.args::<(Seq,)>().ok().map(|(s,)| s.seq),
             Some(_) | None => {}
         }

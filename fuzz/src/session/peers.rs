@@ -163,13 +163,11 @@ impl Run {
         input: &mut Input<'_>,
     ) -> Packet {
         let peer = self.remotes[index].id.clone();
-        let numbers = |number| (number, number, number);
         match input.below(16) {
             0 => control("hello", &(epochs,)),
             1 => control("ping", &(u64::from(input.byte()),)),
             2 => control("pong", &(input.pick([0, 1, 2, u64::MAX]),)),
-            3 => control("begin", &(Next { next: input.pick([0, 1, u64::MAX]) },)),
-            4 => control("switch", &(Next { next: numbers(input.pick([0, 1, 5, u64::MAX])) },)),
+            3 | 4 => control("begin", &(Next { next: input.pick([0, 1, u64::MAX]) },)),
             5 => control("volatile", &(Seq { seq: u64::from(input.byte()) },)),
             6..=11 => {
                 let ack = self.ack(&peer, input);
@@ -189,7 +187,7 @@ impl Run {
                     control("neighbours", &(Neighbours { peers, rate },))
                 }
                 5 => control("no-way", &(To { to: self.remote(input).id.clone() },)),
-                _ => control(input.pick(["ack", "hello", "switch", "resume"]), &(7,)),
+                _ => control(input.pick(["ack", "hello", "begin", "resume"]), &(7,)),
             },
             _ => Packet::ack(1, &()).unwrap().in_namespace(&CONTROL),
         }
@@ -289,8 +287,8 @@ impl Run {
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
-pub(super) struct Next<T> {
-    pub(super) next: T,
+pub(super) struct Next {
+    pub(super) next: u64,
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]

@@ -171,7 +171,7 @@ impl Wires {
                 let (epochs,) = packet.args::<(Epochs,)>().unwrap();
                 assert_eq!(epochs.epoch, epoch);
             }
-            Some("begin") => channel.count = Some(packet.args::<(Next<u64>,)>().unwrap().0.next),
+            Some("begin") => channel.count = Some(packet.args::<(Next,)>().unwrap().0.next),
             Some("volatile") => channel.volatile = Some(packet.args::<(Seq,)>().unwrap().0.seq),
             Some("fragment") => {
                 let (header, bytes) = packet.args::<(PieceHeader, Blob)>().unwrap();
@@ -290,7 +290,7 @@ fn check_control(
     let received = match name {
         "ack" => packet.args::<(Ack,)>().unwrap().0.received,
         "resume" => packet.args::<(Received,)>().unwrap().0.received,
-        "hello" | "ping" | "pong" | "switch" | "bye" | "neighbours" | "no-way" => return,
+        "hello" | "ping" | "pong" | "bye" | "neighbours" | "no-way" => return,
         other => panic!("{other} for a peer"),
     };
     let remote = remotes.iter_mut().find(|remote| remote.id == *peer).unwrap();

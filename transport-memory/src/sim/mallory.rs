@@ -269,7 +269,7 @@ impl Mallory {
         let payload = match self.dice.roll(11) {
             0 => format!(r#"["ack",{{"received":[{number},{number}],"partial":[0,0]}}]"#),
             1 => format!(r#"["resume",{{"received":[{number},0]}}]"#),
-            2 => format!(r#"["switch",{{"next":[{number},{number}]}}]"#),
+            2 => format!(r#"["volatile",{{"seq":{number}}}]"#),
             3 => format!(r#"["begin",{{"next":{number}}}]"#),
             4 => format!(r#"["hello",{{"epoch":{},"for":{}}}]"#, number as u32, lane),
             5 => format!(r#"["pong",{number}]"#),

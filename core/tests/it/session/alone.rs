@@ -204,7 +204,7 @@ fn control_to_which_nobody_listens_does_not_pile_up() {
     let channel = alone.verified_channel("a");
     for number in 0..10_000 {
         alone.direct(channel, format!(r#"2/socketio-p2p,["ping",{number}]"#));
-        alone.direct(channel, r#"2/socketio-p2p,["switch",{"next":[9,9,0]}]"#);
+        alone.direct(channel, r#"2/socketio-p2p,["resume",{"received":[0,0,0]}]"#);
     }
     let frames = alone.sent_directly(channel);
     assert!(frames.len() < 10, "{}", frames.len());

@@ -50,7 +50,7 @@ fn numbers_at_the_end_of_their_range_do_no_harm() {
     alone.hear_envelope("a", &far, "2[\"x\"]", &[]);
     for head in [
         r#"51-/socketio-p2p,["x"]"#,
-        r#"2/socketio-p2p,["switch",{"next":[18446744073709551615,18446744073709551615,0]}]"#,
+        r#"2/socketio-p2p,["ack",{"received":[18446744073709551615,18446744073709551615,0],"partial":[0,0,0]}]"#,
         r#"2/socketio-p2p,["resume",{"received":[0,0,0]}]"#,
         r#"2/socketio-p2p,["unheard-of",1]"#,
     ] {

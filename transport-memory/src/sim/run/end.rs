@@ -62,7 +62,11 @@ impl Run<'_> {
 
     /// Waits until nothing is under way but probes.
     pub(super) fn settle(&mut self) -> Result<(), Breach> {
-        let end = self.mesh.now() + self.scenario.settings.silence * SETTLING;
+        let settings = &self.scenario.settings;
+        let end = self.mesh.now() + settings.silence * SETTLING;
+        // Until its next probe is answered, a path that was broken can still be given up as silent.
+        let round_trip = settings.direct_latency * 2;
+        let proved = self.mesh.now() + settings.config().probe_interval + round_trip;
         loop {
             for _ in 0..LOOK_EVERY {
                 if !self.step(end)? {
@@ -73,6 +77,7 @@ impl Run<'_> {
             let late = self.mesh.late_until() > self.mesh.now();
             let closed = self.closing.iter().all(|node| self.model.is_closed(node.index()));
             if !late
+                && self.mesh.now() > proved
                 && closed
                 && self.transfers.are_over()
                 && self.model.is_settled()

@@ -198,7 +198,9 @@ impl Plan {
             Profile::Partitions => {
                 &[Self::partition, Self::cut, Self::silence, Self::mute, Self::detour]
             }
-            Profile::Crashes => &[Self::crash, Self::crash, Self::leave, Self::drop_signaling],
+            Profile::Crashes => {
+                &[Self::crash, Self::crash, Self::leave, Self::drop_signaling, Self::absence]
+            }
             Profile::Hub => &[
                 Self::hub_crash,
                 Self::drop_signaling,
@@ -262,7 +264,7 @@ impl Plan {
             }
         }
         if profile == Profile::Mixed && !self.settings.patient {
-            for recipe in [Self::crash, Self::leave, Self::attack] {
+            for recipe in [Self::crash, Self::leave, Self::absence, Self::attack] {
                 if self.dice.happens(400) {
                     recipe(self);
                 }
@@ -430,6 +432,32 @@ impl Plan {
         self.push(at, Action::Reach { node, on: false });
         let until = self.later(at, 2.0);
         self.push(until, Action::Reach { node, on: true });
+    }
+
+    /// One stands still while the other comes and goes: each gives the other up, at its own time, and begins anew.
+    fn absence(&mut self) {
+        let at = self.time();
+        let (frozen, other) = self.two();
+        self.push(at, Action::Freeze { node: frozen, on: true });
+        let mut time = at;
+        for _ in 0..self.dice.between(1, 3) {
+            self.push(time, Action::Reach { node: other, on: false });
+            time = self.later(time, 2.0);
+            self.push(time, Action::Reach { node: other, on: true });
+            time = self.later(time, 2.0);
+            self.burst(time);
+        }
+        self.push(time, Action::Freeze { node: frozen, on: false });
+        // While they find out about each other, both have something to say.
+        let finding_out = self.settings.relay_latency.as_millis() as u64 * 6;
+        for _ in 0..6 {
+            let soon = time + self.dice.between(0, finding_out);
+            let (node, to) = if self.dice.happens(500) { (frozen, other) } else { (other, frozen) };
+            let (to, how) = (Some(to), Manner::Event);
+            self.push(soon, Action::Emit { node, to, count: 2, size: 0, how });
+        }
+        let (size, enough) = (self.blob() * 2, None);
+        self.push(time, Action::Transfer { node: frozen, to: other, size, enough });
     }
 
     fn rosters(&mut self) {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::process::{Peer, Process, Server, turn};
+use super::process::{Peer, Server, turn};
 
 const EVENTS: u64 = 20_000;
 const ROUNDS: usize = 50;
@@ -20,10 +20,7 @@ const KEY: (&str, &str) =
     ("SOCKETIO_P2P_TOKEN_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
 
 async fn start_server(port: &str) -> Server {
-    let process = Process::start_with("server", &["--port", port], &[KEY]);
-    let line = process.line("listening on ").await;
-    let url = line.strip_prefix("listening on ").expect("nothing comes before").to_owned();
-    Server { process, url }
+    Server::start_with(port, &[], &[KEY]).await
 }
 
 /// What a peer has said so far, read as it comes.

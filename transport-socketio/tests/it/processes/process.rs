@@ -259,7 +259,11 @@ impl Server {
     }
 
     pub(super) async fn start_at(port: &str, args: &[&str]) -> Self {
-        let process = Process::start("server", &[&["--port", port], args].concat());
+        Self::start_with(port, args, &[]).await
+    }
+
+    pub(super) async fn start_with(port: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let process = Process::start_with("server", &[&["--port", port], args].concat(), env);
         let line = process.line("listening on ").await;
         let url = line.strip_prefix("listening on ").expect("nothing comes before").to_owned();
         Self { process, url }

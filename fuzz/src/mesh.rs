@@ -24,7 +24,7 @@ const SHRINKING_RUNS: usize = 1_000;
 /// A window in which nobody is given up.
 const FOREVER: Duration = Duration::from_secs(3_600);
 
-const ATTACKS: [Attack; 8] = [
+const ATTACKS: [Attack; 9] = [
     Attack::Spoof,
     Attack::Control,
     Attack::Offers,
@@ -33,6 +33,7 @@ const ATTACKS: [Attack; 8] = [
     Attack::GiantNames,
     Attack::Stall,
     Attack::Garbage,
+    Attack::Neighbour,
 ];
 
 /// Any scenario: every invariant of the simulator holds, and the same scenario runs the same way.

@@ -109,6 +109,8 @@ faults! {
     StalledAttachments "malice: stalled attachments",
     /// A peer sent bytes that mean nothing.
     Garbage "malice: garbage",
+    /// A neighbour changed, repeated, dropped or made up what it was to pass on.
+    FalseNeighbour "malice: false neighbour",
 }
 
 /// How often faults were hit, and how often they changed something.

@@ -226,9 +226,14 @@ impl Plan {
                 Self::close_in_blob,
                 Self::close_direct,
             ],
-            Profile::Malice => {
-                &[Self::attack, Self::attack, Self::attack, Self::attack, Self::close_direct]
-            }
+            Profile::Malice => &[
+                Self::attack,
+                Self::attack,
+                Self::attack,
+                Self::attack,
+                Self::false_neighbour,
+                Self::close_direct,
+            ],
             Profile::Clock => &[Self::jump, Self::jump_node, Self::close_direct, Self::bad_relay],
             Profile::Mixed => &[
                 Self::bad_relay,
@@ -264,7 +269,9 @@ impl Plan {
             }
         }
         if profile == Profile::Mixed && !self.settings.patient {
-            for recipe in [Self::crash, Self::leave, Self::absence, Self::attack] {
+            let recipes: [Recipe; 5] =
+                [Self::crash, Self::leave, Self::absence, Self::attack, Self::false_neighbour];
+            for recipe in recipes {
                 if self.dice.happens(400) {
                     recipe(self);
                 }
@@ -546,6 +553,10 @@ impl Plan {
     fn detour(&mut self) {
         let at = self.time();
         let (a, b) = self.two();
+        self.detour_between(at, a, b);
+    }
+
+    fn detour_between(&mut self, at: u64, a: usize, b: usize) {
         self.push(at, Action::Block { a, b, on: true });
         self.push(at, Action::CloseDirect { a, b });
         let until = self.later(at, 2.0) + self.in_silences(0.3);
@@ -607,6 +618,27 @@ impl Plan {
         let (at, node) = (self.time(), self.node());
         let by = self.dice.between(1, 20_000);
         self.push(at, Action::JumpNode { node, by });
+    }
+
+    /// One node finds no way to the others but through somebody malicious.
+    fn false_neighbour(&mut self) {
+        let (a, b) = self.two();
+        let at = self.dice.between(0, self.end / 3);
+        let attack = Action::Attack { victim: b, attack: Attack::Neighbour, direct: true };
+        self.push(at, attack);
+        // Until then it may have got its channels.
+        let at = self.later(at, 1.0) + self.in_silences(0.3);
+        let others: Vec<usize> =
+            (0..self.settings.peers).filter(|other| *other != a && *other != b).collect();
+        for &other in &others {
+            self.push(at, Action::Block { a, b: other, on: true });
+            self.push(at, Action::CloseDirect { a, b: other });
+        }
+        self.detour_between(at, a, b);
+        let until = self.later(at, 2.0);
+        for &other in &others {
+            self.push(until, Action::Block { a, b: other, on: false });
+        }
     }
 
     fn attack(&mut self) {

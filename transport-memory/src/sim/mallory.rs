@@ -1,6 +1,7 @@
 //! A malicious peer: it joins as any other, and then says what it likes.
 
 use bytes::Bytes;
+use serde::Serialize;
 use socketio_p2p_core::codec::{Blob, Decoder, Limits};
 use socketio_p2p_core::signal::{
     AddressedOffer, ClientMessage, Epochs, Lane, PeerSignal, RawSignal, Recipient, Sequence,
@@ -22,12 +23,40 @@ pub(super) struct Mallory {
     decoder: Decoder,
     own_id: Option<PeerId>,
     pub(super) thrown_out: bool,
-    /// The direct connections that are open, and with whom.
-    channels: Vec<(ConnectionId, PeerId)>,
+    channels: Vec<Channel>,
     answered: Vec<(ConnectionId, PeerId)>,
     /// What waits until it has joined.
     plans: Vec<(PeerId, Attack, bool)>,
     seq: u64,
+    /// Whether it passes packets on, or seems to.
+    neighbourly: bool,
+    /// A packet that it was to pass on, kept for later.
+    kept: Option<Passing>,
+}
+
+/// A direct connection that is open.
+#[derive(Debug)]
+struct Channel {
+    connection: ConnectionId,
+    peer: PeerId,
+    decoder: Decoder,
+}
+
+/// Whom it says that it passes packets on to.
+#[derive(Serialize)]
+struct Claim<'a> {
+    peers: Vec<&'a PeerId>,
+    rate: u64,
+}
+
+/// A packet on its way from one peer to another.
+#[derive(Clone, Debug, PartialEq)]
+struct Passing {
+    from: PeerId,
+    to: PeerId,
+    /// What is before and behind the name of the sender or receiver.
+    head: [String; 2],
+    attachments: Vec<Bytes>,
 }
 
 /// The fault that an attack is.
@@ -41,24 +70,30 @@ pub(super) const fn fault(attack: Attack) -> Fault {
         Attack::GiantNames => Fault::GiantNames,
         Attack::Stall => Fault::StalledAttachments,
         Attack::Garbage => Fault::Garbage,
+        Attack::Neighbour => Fault::FalseNeighbour,
     }
+}
+
+fn decoder() -> Decoder {
+    Decoder::new(Limits::default().with_max_attachments(300).with_max_packet_bytes(16 << 20))
 }
 
 impl Mallory {
     pub(super) fn new(mesh: &mut Mesh, seed: u64) -> Self {
         let node = mesh.add_raw();
         mesh.raw_connect(node);
-        let limits = Limits::default().with_max_attachments(256).with_max_packet_bytes(16 << 20);
         Self {
             node,
             dice: Dice::for_purpose(seed, 666),
-            decoder: Decoder::new(limits),
+            decoder: decoder(),
             own_id: None,
             thrown_out: false,
             channels: Vec::new(),
             answered: Vec::new(),
             plans: Vec::new(),
             seq: 0,
+            neighbourly: false,
+            kept: None,
         }
     }
 
@@ -79,13 +114,15 @@ impl Mallory {
                 RawInput::DirectOpen(connection) => {
                     let with = self.answered.iter().find(|(known, _)| *known == connection);
                     if let Some((_, peer)) = with {
-                        self.channels.push((connection, peer.clone()));
+                        let (peer, decoder) = (peer.clone(), decoder());
+                        self.channels.push(Channel { connection, peer, decoder });
                         self.greet(mesh, connection);
+                        self.pose_as_neighbour(mesh);
                     }
                 }
-                RawInput::DirectFrame(connection, frame) => self.reply(mesh, connection, &frame),
+                RawInput::DirectFrame(connection, frame) => self.reply(mesh, connection, frame),
                 RawInput::DirectClosed(connection) => {
-                    self.channels.retain(|(known, _)| *known != connection);
+                    self.channels.retain(|channel| channel.connection != connection);
                 }
             }
         }
@@ -134,13 +171,99 @@ impl Mallory {
         }
     }
 
-    /// Answers probes, so that its channel is taken for a good one.
-    fn reply(&mut self, mesh: &mut Mesh, connection: ConnectionId, frame: &Frame) {
-        if let Frame::Text(text) = frame
-            && let Some(rest) = text.strip_prefix(r#"2/socketio-p2p,["ping","#)
-        {
+    /// Answers probes, so that its channel is taken for a good one, and passes on what it is asked to, as it likes.
+    fn reply(&mut self, mesh: &mut Mesh, connection: ConnectionId, frame: Frame) {
+        let channel = self.channels.iter_mut().find(|channel| channel.connection == connection);
+        let Some(Channel { peer, decoder, .. }) = channel else { return };
+        let Ok(Some(packet)) = decoder.push(frame) else { return };
+        let head = packet.head();
+        if let Some(rest) = head.strip_prefix(r#"2/socketio-p2p,["ping","#) {
             let pong = format!(r#"2/socketio-p2p,["pong",{rest}"#);
             mesh.raw_send_direct(self.node, connection, pong.into());
+        } else if self.neighbourly
+            && let Some((start, rest)) = head.split_once(r#"["via",{"to":""#)
+            && let Some((to, rest)) = rest.split_once('"')
+            && let Ok(to) = to.parse()
+        {
+            let head = [format!(r#"{start}["via",{{"from":""#), format!("\"{rest}")];
+            let attachments = packet.attachments().to_vec();
+            let passing = Passing { from: peer.clone(), to, head, attachments };
+            self.pass_on(mesh, passing);
+        }
+    }
+
+    /// Tells all with whom it has a channel about all the others.
+    fn pose_as_neighbour(&self, mesh: &mut Mesh) {
+        if !self.neighbourly {
+            return;
+        }
+        for channel in &self.channels {
+            let others = self.channels.iter().filter(|other| other.peer != channel.peer);
+            let others: Vec<&PeerId> = others.map(|other| &other.peer).collect();
+            let claim = Claim { peers: others, rate: 1_000_000 };
+            if let Ok(claim) = Packet::event("neighbours", &(claim,)) {
+                let claim = format!("2{CONTROL},{}", claim.payload());
+                mesh.raw_send_direct(self.node, channel.connection, claim.into());
+            }
+        }
+    }
+
+    /// Passes a packet on: often enough as it is, so that it goes on being asked.
+    fn pass_on(&mut self, mesh: &mut Mesh, mut passing: Passing) {
+        let honest = passing.clone();
+        let mut times = 1;
+        match self.dice.roll(12) {
+            0 => times = 0,
+            1 => times = 2,
+            2 | 3 => {
+                let place = self.dice.roll(passing.attachments.len() as u64) as usize;
+                if let Some(part) = passing.attachments.get_mut(place) {
+                    let mut bytes = part.to_vec();
+                    let at = self.dice.roll(bytes.len().max(1) as u64) as usize;
+                    match bytes.get_mut(at) {
+                        Some(byte) => *byte ^= 1 << self.dice.roll(8),
+                        None => bytes.push(0),
+                    }
+                    *part = bytes.into();
+                }
+            }
+            4 => {
+                // A digit of the header: an epoch, a number, or of the seal.
+                let [_, rest] = &mut passing.head;
+                let digits: Vec<usize> = rest
+                    .match_indices(|char: char| char.is_ascii_digit())
+                    .map(|(at, _)| at)
+                    .collect();
+                if let Some(at) = self.dice.pick(&digits) {
+                    let digit = self.dice.roll(10).to_string();
+                    rest.replace_range(at..=at, &digit);
+                }
+            }
+            5 | 6 => {
+                let peers: Vec<PeerId> =
+                    self.channels.iter().map(|channel| channel.peer.clone()).collect();
+                let other = self.dice.pick(&peers);
+                let place =
+                    if self.dice.happens(500) { &mut passing.from } else { &mut passing.to };
+                *place = other.unwrap_or_else(|| place.clone());
+            }
+            7 => {
+                let kept = self.kept.replace(passing.clone());
+                passing = kept.unwrap_or(passing);
+            }
+            _ => {}
+        }
+        if times != 1 || passing != honest {
+            mesh.effects_mut().change(Fault::FalseNeighbour);
+        }
+        let Some(connection) = self.channel(&passing.to) else { return };
+        let Passing { from, head: [start, rest], attachments, .. } = passing;
+        for _ in 0..times {
+            let head = format!("{start}{from}{rest}");
+            mesh.raw_send_direct(self.node, connection, head.into());
+            for bytes in &attachments {
+                mesh.raw_send_direct(self.node, connection, Frame::Binary(bytes.clone()));
+            }
         }
     }
 
@@ -166,8 +289,8 @@ impl Mallory {
     }
 
     fn channel(&self, victim: &PeerId) -> Option<ConnectionId> {
-        let channel = self.channels.iter().find(|(_, peer)| peer == victim);
-        channel.map(|(connection, _)| *connection)
+        let channel = self.channels.iter().find(|channel| channel.peer == *victim);
+        channel.map(|channel| channel.connection)
     }
 
     /// Sends a packet's frames, over the channel if there is one and it is asked for.
@@ -233,6 +356,27 @@ impl Mallory {
                 mesh.raw_send(self.node, vec![upload.into(), Frame::Binary(bytes)]);
             }
             Attack::Garbage => self.garbage(mesh, victim, direct),
+            Attack::Neighbour => {
+                self.neighbourly = true;
+                self.pose_as_neighbour(mesh);
+                self.make_up(mesh, victim);
+            }
+        }
+    }
+
+    /// Passes on to all what the victim never sent.
+    fn make_up(&mut self, mesh: &mut Mesh, victim: &PeerId) {
+        let mac = "A".repeat(43);
+        for channel in &self.channels {
+            let head = format!(
+                r#"51-/socketio-p2p,["via",{{"from":"{victim}","epoch":{},"lane":0,"seq":{},"n":{},"mac":"{mac}"}},{{"_placeholder":true,"num":0}}]"#,
+                self.dice.between(1, 3),
+                self.dice.roll(5),
+                self.dice.between(1, 100),
+            );
+            mesh.raw_send_direct(self.node, channel.connection, head.into());
+            let inner = Bytes::from_static(br#"2["n",0,null]"#);
+            mesh.raw_send_direct(self.node, channel.connection, Frame::Binary(inner));
         }
     }
 

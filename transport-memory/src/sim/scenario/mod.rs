@@ -226,10 +226,12 @@ pub enum Attack {
     Stall,
     /// Sends bytes that mean nothing.
     Garbage,
+    /// Passes packets on as a neighbour, and changes, repeats, drops and makes up some.
+    Neighbour,
 }
 
 impl Attack {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Spoof,
         Self::Control,
         Self::Offers,
@@ -238,6 +240,7 @@ impl Attack {
         Self::GiantNames,
         Self::Stall,
         Self::Garbage,
+        Self::Neighbour,
     ];
 }
 

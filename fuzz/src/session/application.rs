@@ -129,16 +129,17 @@ impl Run {
 
     pub(super) fn reply(&mut self, input: &mut Input<'_>) {
         let Some(index) = input.below(256).checked_rem(self.model.tokens.len()) else { return };
-        let (token, ack_id, epoch) = self.model.tokens[index].clone();
+        let (token, ack_id, order) = self.model.tokens[index].clone();
         let peer = token.peer().clone();
-        let link = self.model.links.get(&peer).map(|link| link.epoch);
+        let link = self.model.links.get(&peer).filter(|link| link.order == order);
+        let epoch = link.map(|link| link.epoch);
         match self.session.reply(&token, &("reply",), self.now) {
             Ok(()) => {
-                assert_eq!(link, Some(epoch));
+                let epoch = epoch.expect("the peer that asked is there");
                 let answer = Packet::ack(ack_id, &("reply",)).unwrap();
                 self.model.note_accepted(&peer, epoch, Lane::Events, &answer);
             }
-            Err(EmitError::ReplyExpired(_)) => assert_ne!(link, Some(epoch)),
+            Err(EmitError::ReplyExpired(_)) => assert_eq!(epoch, None),
             Err(EmitError::Blocked { lane, .. }) => self.model.note_blocked(&peer, lane),
             Err(other) => panic!("{other} is no reason"),
         }

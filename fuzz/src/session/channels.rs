@@ -6,6 +6,7 @@ use socketio_p2p_core::{ConnectionId, Frame, Packet, Version};
 
 use super::Run;
 use super::book::{CONTROL, PieceHeader, control, frames, packet, piece};
+use super::model::Claim;
 use super::peers::{Neighbours, Next, Seq};
 use super::remote::LABEL;
 use super::server::any_signal;
@@ -52,7 +53,18 @@ impl Run {
 
     pub(super) fn say_on_channel(&mut self, connection: ConnectionId, packet: &Packet) {
         self.trail.note(format_args!("{connection}: {}", packet.head()));
+        let hello = packet.event_name().as_deref() == Some("hello");
+        if hello
+            && let (Some(channel), Ok((epochs,))) =
+                (self.channels.get(&connection), packet.args::<(Epochs,)>())
+        {
+            let peer = channel.peer.clone();
+            self.model.claim = Some(Claim { peer, ours: epochs.peer_epoch, over: 0 });
+        }
         self.say_frames(connection, packet.frames().collect());
+        if hello {
+            self.model.claim = None;
+        }
         self.note_said(connection, packet);
     }
 

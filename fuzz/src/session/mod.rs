@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use socketio_p2p_core::codec::Limits;
 use socketio_p2p_core::signal::ServerMessage;
-use socketio_p2p_core::{Config, EmitError, Packet, PeerId, Policy, Session, Target, Time};
+use socketio_p2p_core::{Config, EmitError, Event, Packet, PeerId, Policy, Session, Target, Time};
 
 use self::model::{Channel, Model};
 use self::remote::{Channels, Remote, RemoteChannel};
@@ -232,7 +232,10 @@ impl Run {
     fn settle(&mut self) {
         let was_closed = self.model.closed;
         let mut told = 0;
-        while let Some(event) = self.session.poll_event() {
+        let events = std::iter::from_fn(|| self.session.poll_event()).take(MAX_TOLD + 1);
+        let events: Vec<Event> = events.collect();
+        self.model.note_claim(&events);
+        for event in events {
             self.trail.note(format_args!("  {event:?}"));
             self.transcript.push(format!("{event:?}"));
             self.model.note_event(&event, &mut self.remotes);

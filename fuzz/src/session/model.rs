@@ -24,6 +24,8 @@ pub(super) enum Channel {
 pub(super) struct LinkModel {
     pub(super) version: Version,
     pub(super) epoch: u32,
+    /// How many incarnations of links there were before.
+    pub(super) order: u32,
     away: bool,
     /// The path that was told last.
     path: Path,
@@ -41,6 +43,16 @@ pub(super) struct LinkModel {
 pub(super) struct Outgoing {
     pub(super) accepted: Vec<Parts>,
     pub(super) sent: Sent,
+}
+
+/// What a message of a peer says of incarnations.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) peer: PeerId,
+    /// The session's, to which it speaks; 0 for none.
+    pub(super) ours: u32,
+    /// The session's that is over for it; 0 for none.
+    pub(super) over: u32,
 }
 
 /// What the application waits for with one question.
@@ -70,8 +82,15 @@ pub(super) struct Model {
     connected: bool,
     pub(super) closed: bool,
     pub(super) links: BTreeMap<PeerId, LinkModel>,
-    /// How many links there have been: each has its number for its epoch.
+    /// How many epochs there have been: each has its number.
     epochs: u32,
+    /// How many incarnations of links there have been.
+    joins: u32,
+    /// What is being said to the session.
+    pub(super) claim: Option<Claim>,
+    /// A peer that has begun anew and has taken the session's incarnation up: its epoch and numbers go on.
+    renewed: Option<PeerId>,
+    kept: Option<LinkModel>,
     pub(super) outgoing: BTreeMap<(PeerId, u32, Lane), Outgoing>,
     pub(super) connections: BTreeSet<ConnectionId>,
     last_connection: Option<ConnectionId>,
@@ -101,6 +120,10 @@ impl Model {
             closed: false,
             links: BTreeMap::new(),
             epochs: 0,
+            joins: 0,
+            claim: None,
+            renewed: None,
+            kept: None,
             outgoing: BTreeMap::new(),
             connections: BTreeSet::new(),
             last_connection: None,
@@ -176,6 +199,20 @@ impl Model {
 
     // ----- what the session tells -----
 
+    /// Looks ahead whether what is told begins with a link that goes on with its numbers.
+    pub(super) fn note_claim(&mut self, events: &[Event]) {
+        (self.renewed, self.kept) = (None, None);
+        let Some(Claim { peer: from, ours, over }) = &self.claim else { return };
+        let link = self.links.get(from);
+        let Some(link) = link.filter(|link| link.epoch == *ours) else { return };
+        let restarted = |event: &&Event| matches!(event, Event::PeerLeft { peer, reason: LeaveReason::Restarted } if peer == from);
+        let restarts = events.iter().filter(restarted).count();
+        // Of a link that is over for the peer a new one begins, whether or not it went on before.
+        if restarts > usize::from(*over == link.epoch) {
+            self.renewed = Some(from.clone());
+        }
+    }
+
     pub(super) fn note_event(&mut self, event: &Event, remotes: &mut [Remote]) {
         assert!(!self.closed, "{event:?} after the end");
         self.check_leaving(event);
@@ -211,11 +248,11 @@ impl Model {
             }
             Event::Received { from, path: _, packet, reply } => {
                 assert_ne!(packet.event_name().as_deref(), Some("forged"));
-                let epoch = self.link(from).epoch;
+                let order = self.link(from).order;
                 self.receive(from, packet, remotes);
                 if let Some(token) = reply {
                     assert_eq!(token.peer(), from);
-                    self.tokens.push((token.clone(), packet.ack_id().unwrap(), epoch));
+                    self.tokens.push((token.clone(), packet.ack_id().unwrap(), order));
                 }
             }
             Event::Ack { emit, from, .. } => self.answer(*emit, from, true),
@@ -271,16 +308,19 @@ impl Model {
     }
 
     fn join(&mut self, peer: &PeerId, version: Version) {
-        self.epochs += 1;
+        let kept = self.kept.take();
+        self.epochs += u32::from(kept.is_none());
+        self.joins += 1;
         let link = LinkModel {
             version,
-            epoch: self.epochs,
+            epoch: kept.as_ref().map_or(self.epochs, |kept| kept.epoch),
+            order: self.joins,
             away: false,
             path: Path::Relay,
             outcomes: Default::default(),
             blocked: [false; 3],
             leaving: false,
-            acknowledged: [0; 3],
+            acknowledged: kept.map_or([0; 3], |kept| kept.acknowledged),
         };
         assert!(self.links.insert(peer.clone(), link).is_none(), "{peer} joins twice");
         assert_ne!(Some(peer), self.id.as_ref(), "the session joins itself");
@@ -292,6 +332,15 @@ impl Model {
         assert_eq!(open, 0, "{peer} has left ({reason}) and emits to it have no end");
         assert!(!self.questions.values().any(|question| question.waiting.contains(peer)));
         assert!(!self.transfers.keys().any(|transfer| transfer.peer() == peer));
+        if self.renewed.take_if(|renewed| renewed == peer).is_some() {
+            for lane in Lane::RELIABLE {
+                // What was never sent is forgotten, its numbers are for others.
+                let outgoing = self.outgoing(peer, link.epoch, lane);
+                let sent = usize::try_from(outgoing.sent.end()).unwrap();
+                outgoing.accepted.truncate(sent);
+            }
+            self.kept = Some(link);
+        }
     }
 
     fn answer(&mut self, emit: EmitId, peer: &PeerId, answered: bool) {

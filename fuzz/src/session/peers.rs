@@ -4,7 +4,8 @@ use bytes::Bytes;
 use socketio_p2p_core::signal::{Download, Epochs, Lane, Sequence, ServerMessage};
 use socketio_p2p_core::{ConnectionId, Packet, PeerId, Version};
 
-use super::book::{CONTROL, PieceHeader, control, flatten, parts, piece};
+use super::book::{CONTROL, PieceHeader, control, flatten, packet, parts, piece};
+use super::model::Claim;
 use super::{MAX_FRAMES, NAMES, Run, seal};
 use crate::input::Input;
 
@@ -98,8 +99,10 @@ impl Run {
         sequence: Option<Sequence>,
         parts: Vec<Bytes>,
     ) {
+        self.model.claim = epochs.map(|epochs| claim(&from, epochs, sequence, &parts));
         let parts = parts.into();
         self.hear(&ServerMessage::Relay(Download { from, epochs, sequence, parts }));
+        self.model.claim = None;
     }
 
     /// The next piece of a packet, or one out of turn.
@@ -249,6 +252,7 @@ impl Run {
         let mac = seal::seal(passage, epochs, sequence, remote.sealed, &parts);
         // A neighbour puts something else into it.
         let parts = if forged { vec![Bytes::from_static(b"2[\"forged\"]")] } else { parts };
+        self.model.claim = Some(claim(&peer, epochs, sequence, &parts));
         let end = seal::End::From(peer);
         let header = seal::Header { end, epochs, sequence, number: remote.sealed, mac };
         if let Some(packet) = header.enclose(&parts) {
@@ -257,6 +261,7 @@ impl Run {
                 self.say_on_channel(connection, &packet);
             }
         }
+        self.model.claim = None;
     }
 
     /// A packet that the session is to pass on. It cannot know whether it is genuine.
@@ -284,6 +289,15 @@ impl Run {
             self.say_on_channel(connection, &packet);
         }
     }
+}
+
+/// What an envelope of a peer says of incarnations, in its header and within.
+fn claim(from: &PeerId, epochs: Epochs, sequence: Option<Sequence>, parts: &[Bytes]) -> Claim {
+    let inner = packet(parts).filter(|inner| sequence.is_none() && inner.namespace() == CONTROL);
+    let inner = inner.filter(|inner| inner.event_name().as_deref() == Some("hello"));
+    let said = inner.and_then(|inner| Some(inner.args::<(Epochs,)>().ok()?.0));
+    let over = said.map_or(0, |said| said.peer_epoch);
+    Claim { peer: from.clone(), ours: epochs.peer_epoch, over }
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]

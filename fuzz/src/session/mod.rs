@@ -279,6 +279,7 @@ impl Run {
         while sent < most && self.model.channel == Channel::Open {
             let policy = self.session.policy();
             let Some(frame) = self.session.poll_signaling_transmit(self.now) else { break };
+            self.trail.note(format_args!("  for the server: {frame:?}"));
             self.transcript.push(format!("{:?}", frame.as_bytes()));
             self.wires.hear_signaling(frame, policy, &mut self.model, &mut self.remotes);
             sent += 1;
@@ -293,6 +294,7 @@ impl Run {
             let mut sent = 0;
             while let Some(frame) = self.session.poll_direct_transmit(connection, self.now) {
                 let channel = &self.channels[&connection];
+                self.trail.note(format_args!("  for {connection}: {frame:?}"));
                 self.transcript.push(format!("{:?}", frame.as_bytes()));
                 self.wires.hear_channel(
                     frame,

@@ -43,6 +43,8 @@ pub(super) struct LinkModel {
 pub(super) struct Outgoing {
     pub(super) accepted: Vec<Parts>,
     pub(super) sent: Sent,
+    /// Which packet has which number is not known any more.
+    pub(super) uncertain: bool,
 }
 
 /// What a message of a peer says of incarnations.
@@ -53,6 +55,13 @@ pub(super) struct Claim {
     pub(super) ours: u32,
     /// The session's that is over for it; 0 for none.
     pub(super) over: u32,
+}
+
+/// How far a lane of a link that goes on was handed out: what was is told as unknown, the rest as not sent.
+#[derive(Clone, Copy, Debug, Default)]
+struct HandedOut {
+    at_least: u64,
+    below: Option<u64>,
 }
 
 /// What the application waits for with one question.
@@ -90,6 +99,7 @@ pub(super) struct Model {
     pub(super) claim: Option<Claim>,
     /// A peer that has begun anew and has taken the session's incarnation up: its epoch and numbers go on.
     renewed: Option<PeerId>,
+    handed_out: [HandedOut; 3],
     kept: Option<LinkModel>,
     pub(super) outgoing: BTreeMap<(PeerId, u32, Lane), Outgoing>,
     pub(super) connections: BTreeSet<ConnectionId>,
@@ -123,6 +133,7 @@ impl Model {
             joins: 0,
             claim: None,
             renewed: None,
+            handed_out: Default::default(),
             kept: None,
             outgoing: BTreeMap::new(),
             connections: BTreeSet::new(),
@@ -160,7 +171,9 @@ impl Model {
             let epoch = self.link(peer).epoch;
             let seq = self.note_accepted(peer, epoch, lane, event);
             if lane != Lane::Volatile {
-                let number = (lane != Lane::Bulk || !mixed.contains(peer)).then_some(seq);
+                let certain = !self.outgoing(peer, epoch, lane).uncertain;
+                let certain = certain && (lane != Lane::Bulk || !mixed.contains(peer));
+                let number = certain.then_some(seq);
                 self.link(peer).outcomes[usize::from(lane.number())]
                     .push_back((emitted.id, number));
             }
@@ -201,7 +214,7 @@ impl Model {
 
     /// Looks ahead whether what is told begins with a link that goes on with its numbers.
     pub(super) fn note_claim(&mut self, events: &[Event]) {
-        (self.renewed, self.kept) = (None, None);
+        (self.renewed, self.kept, self.handed_out) = (None, None, Default::default());
         let Some(Claim { peer: from, ours, over }) = &self.claim else { return };
         let link = self.links.get(from);
         let Some(link) = link.filter(|link| link.epoch == *ours) else { return };
@@ -334,10 +347,14 @@ impl Model {
         assert!(!self.transfers.keys().any(|transfer| transfer.peer() == peer));
         if self.renewed.take_if(|renewed| renewed == peer).is_some() {
             for lane in Lane::RELIABLE {
-                // What was never sent is forgotten, its numbers are for others.
+                // What was never sent is forgotten, its numbers are for others. Of answers nothing is told.
+                let HandedOut { at_least, below } = self.handed_out[usize::from(lane.number())];
                 let outgoing = self.outgoing(peer, link.epoch, lane);
-                let sent = usize::try_from(outgoing.sent.end()).unwrap();
-                outgoing.accepted.truncate(sent);
+                let accepted = outgoing.accepted.len() as u64;
+                let (at_least, below) =
+                    (at_least.max(outgoing.sent.end()), below.unwrap_or(accepted));
+                outgoing.uncertain |= at_least < below;
+                outgoing.accepted.truncate(usize::try_from(at_least).unwrap());
             }
             self.kept = Some(link);
         }
@@ -369,6 +386,15 @@ impl Model {
         if version == Version::V0 {
             assert!(lost, "an original client cannot acknowledge");
             return;
+        }
+        if let Some(number) = number
+            && self.renewed.as_ref() == Some(peer)
+        {
+            let HandedOut { at_least, below } = &mut self.handed_out[lane];
+            match outcome {
+                Outcome::NotSent => *below = Some(below.map_or(number, |below| below.min(number))),
+                _ => *at_least = (*at_least).max(number + 1),
+            }
         }
         let Some(number) = number.filter(|_| exact) else { return };
         if outcome == Outcome::NotSent {

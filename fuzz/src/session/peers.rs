@@ -246,15 +246,16 @@ impl Run {
         };
         let remote = &mut self.remotes[index];
         remote.sealed += 1;
+        let number = remote.sealed;
         let forged = input.below(8) == 7;
         let passage =
             seal::Passage { peer: &peer, neighbour: &neighbour, from: &peer, to: &own_id };
-        let mac = seal::seal(passage, epochs, sequence, remote.sealed, &parts);
+        let mac = seal::seal(passage, epochs, sequence, number, &parts);
         // A neighbour puts something else into it.
         let parts = if forged { vec![Bytes::from_static(b"2[\"forged\"]")] } else { parts };
         self.model.claim = Some(claim(&peer, epochs, sequence, &parts));
         let end = seal::End::From(peer);
-        let header = seal::Header { end, epochs, sequence, number: remote.sealed, mac };
+        let header = seal::Header { end, epochs, sequence, number, mac };
         if let Some(packet) = header.enclose(&parts) {
             self.say_on_channel(connection, &packet);
             if input.below(8) == 7 {

@@ -332,7 +332,7 @@ fn note_piece(
         lane == Lane::Bulk && remotes.iter().any(|remote| remote.id == *peer && remote.mixed);
     let outgoing = model.outgoing(peer, epoch, lane);
     outgoing.sent.note(seq, header.offset, header.total, bytes);
-    if !mixed {
+    if !mixed && !outgoing.uncertain {
         let index = usize::try_from(seq).unwrap();
         let accepted = outgoing.accepted.get(index).map(|parts| flatten(parts));
         let accepted = accepted.unwrap_or_else(|| panic!("{lane:?} {seq} was never emitted"));

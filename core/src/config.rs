@@ -74,7 +74,8 @@ pub struct Config {
     pub offer_patience: Duration,
     /// Attempts at a direct path with a peer before the session waits for `upgrade` or an offer. Default: 6.
     pub max_attempts: u32,
-    /// The pauses between attempts at a direct path. Default: 1 s to 30 s.
+    /// The pauses between attempts at a direct path. Default: 1 s to 30 s. A peer's offers are taken up no more often
+    /// than the shortest, after 16 at once.
     pub retry: Backoff,
     /// The pauses between attempts to reach the signalling server. Default: 0.5 s to 10 s.
     pub reconnect: Backoff,

@@ -39,7 +39,7 @@ use self::state::State;
 use self::stream::{ReceiveStream, SendStream};
 use self::timer::{Timer, Timers};
 use self::transfer::Transfers;
-use self::upgrade::DoubtedOffer;
+use self::upgrade::{DoubtedOffer, OfferAllowance};
 use self::via::Way;
 use crate::command::{Command, DirectCommand};
 use crate::config::{Config, Policy};
@@ -102,6 +102,7 @@ pub(crate) struct Link {
     offered: bool,
     connection: Option<Connection>,
     doubted: Option<DoubtedOffer>,
+    offers: OfferAllowance,
     timers: Timers,
     lanes: PerLane<LaneState>,
     /// Packets below these numbers went by the relay before the switch to the direct path.
@@ -189,6 +190,7 @@ impl Link {
             offered: false,
             connection: None,
             doubted: None,
+            offers: OfferAllowance::default(),
             timers: Timers::default(),
             lanes: PerLane::default(),
             tail: PerLane::default(),

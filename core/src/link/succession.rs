@@ -11,6 +11,7 @@ use super::stream::{ReceiveStream, SendStream};
 use super::{Context, Link, via};
 use crate::event::Outcome;
 use crate::signal::{Lane, Sequence};
+use crate::time::Time;
 
 /// What has come of one incarnation of the peer: it outlives an incarnation of ours.
 #[derive(Debug)]
@@ -32,6 +33,15 @@ pub(crate) struct Said {
 }
 
 impl Link {
+    /// The next incarnation of the link to the same peer, of which nothing has come yet.
+    pub(crate) fn successor(&self, epoch: u32, now: Time) -> Self {
+        let mut next = Self::new(self.peer.clone(), self.version, epoch, self.peer_epoch(), now);
+        next.set_key(self.key().cloned());
+        // Who begins anew again and again may not offer any more often.
+        next.offers = self.offers;
+        next
+    }
+
     /// Takes what has come of the peer, for an incarnation of ours that follows this one.
     pub(crate) fn take_heard(&mut self) -> Heard {
         Heard {

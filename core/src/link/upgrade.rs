@@ -14,12 +14,17 @@ use crate::config::Policy;
 use crate::error::PeerError;
 use crate::id::{ConnectionId, PeerId, Version};
 use crate::signal::{AddressedOffer, ClientMessage, Decline, PeerSignal, RawSignal, Signal};
+use crate::time::Time;
 
 /// Bytes of an offer's name, written in hex as the original does.
 const OFFER_ID_BYTES: usize = 20;
 
 /// How long a channel that works has to prove that an offer is late.
 const DOUBT: Duration = Duration::from_secs(1);
+
+/// How many offers of the peer are taken up at once; then one in each of the shortest pauses between attempts, so
+/// that each costs its sender as much patience as an attempt of ours costs us.
+const OFFER_BURST: u32 = 16;
 
 /// The most candidates that are kept for an offer in doubt.
 const MAX_DOUBTED_SIGNALS: usize = 64;
@@ -32,6 +37,13 @@ pub(super) struct DoubtedOffer {
     signals: Vec<Signal>,
     /// The probe whose answer proves that the channel lives at both ends.
     probe: u64,
+}
+
+/// How often the peer may offer still: a token bucket, kept as the point in time at which it is full again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OfferAllowance {
+    allowed_at: Time,
+    flooded: bool,
 }
 
 impl Link {
@@ -112,6 +124,9 @@ impl Link {
         has_room: bool,
         cx: &mut Context<'_>,
     ) {
+        if !self.allows_offer(cx) {
+            return;
+        }
         if cx.policy == Policy::RelayOnly {
             return self.send_decline(offer_id, Decline::RelayOnly, cx);
         }
@@ -131,6 +146,21 @@ impl Link {
             return self.doubt(offer_id, sdp, cx);
         }
         self.answer(offer_id, sdp, cx);
+    }
+
+    /// Whether the peer offers no more often than attempts are made. What is beyond is not even declined: a flood
+    /// would make us one to the hub.
+    fn allows_offer(&mut self, cx: &mut Context<'_>) -> bool {
+        let pause = cx.config.retry.first;
+        let allowed_at = self.offers.allowed_at.max(cx.now) + pause;
+        let allowed = allowed_at - cx.now <= pause.saturating_mul(OFFER_BURST);
+        if allowed {
+            self.offers.allowed_at = allowed_at;
+        } else if !self.offers.flooded {
+            self.report(PeerError::Misbehaved("more offers than attempts are made"), cx);
+        }
+        self.offers.flooded = !allowed;
+        allowed
     }
 
     /// Asks the channel whether the peer can mean an offer.

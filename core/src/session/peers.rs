@@ -48,7 +48,7 @@ impl Session {
             self.remove(&member.id, LeaveReason::Restarted, now);
         }
         let known = self.links.contains_key(&member.id);
-        if !known && !self.add(member, self.next_epoch, now) {
+        if !known && !self.add(member, now) {
             return;
         }
         self.set_relay(&member.id, !member.away, now);
@@ -62,19 +62,23 @@ impl Session {
     }
 
     /// Opens the books on a member. `false`: there is no room for it.
-    fn add(&mut self, member: &Member, epoch: u32, now: Time) -> bool {
+    fn add(&mut self, member: &Member, now: Time) -> bool {
+        let Member { id, version, key, .. } = member;
+        let stale = self.stale_epochs.get(id);
+        let mut link = Link::new(id.clone(), *version, self.next_epoch, stale, now);
+        link.set_key(key.clone());
+        self.insert(link)
+    }
+
+    fn insert(&mut self, link: Link) -> bool {
         if self.links.len() >= self.shared.config.max_members || self.closing != Closing::No {
             return false;
         }
-        let Member { id, version, key, .. } = member;
-        let stale = self.stale_epochs.get(id);
-        let mut link = Link::new(id.clone(), *version, epoch, stale, now);
-        link.set_key(key.clone());
         self.shared.out.ways_changed = true;
-        self.next_epoch = self.next_epoch.max(epoch + 1);
-        self.links.insert(id.clone(), link);
-        let event = Event::PeerJoined { peer: id.clone(), version: *version };
-        self.shared.out.events.push_back(event);
+        self.next_epoch = self.next_epoch.max(link.epochs().epoch.saturating_add(1));
+        let (peer, version) = (link.peer().clone(), link.version());
+        self.links.insert(peer.clone(), link);
+        self.shared.out.events.push_back(Event::PeerJoined { peer, version });
         true
     }
 
@@ -139,10 +143,9 @@ impl Session {
     /// Ends a link and begins the next one to the same peer.
     fn succeed(&mut self, peer: &PeerId, epoch: u32, reason: LeaveReason, now: Time) {
         let Some(link) = self.links.get(peer) else { return };
-        let (version, key) = (link.version(), link.key().cloned());
-        let relay_up = link.is_relay_up();
+        let (next, relay_up) = (link.successor(epoch, now), link.is_relay_up());
         self.remove(peer, reason, now);
-        if self.add(&Member { id: peer.clone(), version, away: false, key }, epoch, now) {
+        if self.insert(next) {
             self.set_relay(peer, relay_up, now);
             if let Some(link) = self.links.get_mut(peer) {
                 link.schedule_offer_after_patience(&self.shared.context(now));

@@ -100,6 +100,39 @@ fn offers_beyond_max_peers_are_declined_and_floods_leave_one_attempt_each() {
     }));
 }
 
+/// Each would cost a connection, and its decline or answer a signal of ours.
+#[test]
+fn a_peer_offers_no_more_often_than_attempts_are_made_even_if_it_begins_anew() {
+    let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
+    alone.commands();
+    let taken_up = |alone: &mut Alone, rounds: std::ops::Range<u32>| {
+        for round in rounds {
+            let offer = json!(["offer", {
+                "fromPeerId": "a", "offerId": format!("{round}"),
+                "offer": {"type": "offer", "sdp": "x"},
+            }]);
+            alone.hear(&format!("2{offer}"));
+            let hello = r#"2/socketio-p2p,["hello",{"epoch":0}]"#;
+            alone.hear_envelope("a", &json!({"epoch": round + 1}), hello, &[]);
+        }
+        let offer = |packet: &&Packet| packet.head().contains("decline");
+        let declined = alone.sent().iter().filter(offer).count();
+        let answers = alone
+            .commands()
+            .into_iter()
+            .filter(|command| matches!(command, Command::Direct(DirectCommand::Answer { .. })));
+        answers.count() + declined
+    };
+    assert_eq!(taken_up(&mut alone, 0..100), 16);
+    let floods = alone
+        .events()
+        .into_iter()
+        .filter(|event| matches!(event, Event::PeerError { error: PeerError::Misbehaved(_), .. }));
+    assert_eq!(floods.count(), 1);
+    alone.now = alone.now + Duration::from_secs(3);
+    assert_eq!(taken_up(&mut alone, 100..200), 3, "one for each of the shortest pauses");
+}
+
 #[test]
 fn signals_of_strangers_and_of_attempts_that_are_over_are_ignored() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);

@@ -49,18 +49,22 @@ fn a_server_without_a_welcome_is_given_up_with_a_reason() {
 
 #[test]
 fn signals_that_the_server_does_not_take_do_not_pile_up() {
-    let mut alone = Alone::with_members(Config::default().with_max_peers(0), &[("a", 1)]);
-    for number in 0..10_000 {
-        let offer = json!(["offer", {
-            "fromPeerId": "a", "offerId": format!("o{number}"),
-            "offer": {"type": "offer", "sdp": "x"},
-        }]);
-        alone.hear(&format!("2{offer}"));
+    let names: Vec<String> = (0..100).map(|number| format!("p{number}")).collect();
+    let members: Vec<(&str, u8)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+    let mut alone = Alone::with_members(Config::default().with_max_peers(0), &members);
+    for number in 0..16 {
+        for name in &names {
+            let offer = json!(["offer", {
+                "fromPeerId": name, "offerId": format!("{name}-{number}"),
+                "offer": {"type": "offer", "sdp": "x"},
+            }]);
+            alone.hear(&format!("2{offer}"));
+        }
     }
     let sent = alone.sent();
     assert!(sent.len() <= 1024, "{}", sent.len());
     let (last,) = sent.last().unwrap().args::<(Value,)>().unwrap();
-    assert_eq!(last["offerId"], "o9999");
+    assert_eq!(last["offerId"], "p99-15");
 }
 
 #[test]

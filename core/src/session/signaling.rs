@@ -19,8 +19,13 @@ use crate::packet::{Packet, PacketType};
 use crate::signal::{HubLimits, Join, ServerMessage, Welcome};
 use crate::time::Time;
 
-/// A relay envelope carries the packet's own attachments and its head.
-const ENVELOPE_PARTS: usize = 64;
+/// What the server passes on at most unless it says otherwise, and what an envelope may be longer on its way to us
+/// than on its way to the server.
+const HUB_LIMITS: HubLimits = HubLimits { max_envelope: 1 << 20, max_attachments: 256 };
+const ENVELOPE_SLACK: usize = 4096;
+
+/// No server makes us take more than that at a time, unless our own limits allow it.
+const MAX_ENVELOPE: usize = 16 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -77,12 +82,20 @@ struct Auth {
     p2p: Join,
 }
 
+/// Takes every envelope that the server passes on: what is in it is judged by our own limits, so that no member can
+/// send what costs us the server.
+fn decoder(limits: Limits, hub: HubLimits) -> Decoder {
+    let attachments = limits.max_attachments.max(hub.max_attachments as usize);
+    let envelope = (hub.max_envelope as usize).min(MAX_ENVELOPE) + ENVELOPE_SLACK;
+    let bytes = limits.max_packet_bytes.max(envelope);
+    Decoder::new(limits.with_max_attachments(attachments).with_max_packet_bytes(bytes))
+}
+
 impl Signaling {
     pub(super) fn new(limits: Limits, now: Time) -> Self {
-        let attachments = limits.max_attachments.max(ENVELOPE_PARTS);
         Self {
             state: State::Waiting { until: now },
-            decoder: Decoder::new(limits.with_max_attachments(attachments)),
+            decoder: decoder(limits, HUB_LIMITS),
             connected: false,
             attempts: 0,
             identity: None,
@@ -334,6 +347,7 @@ impl Session {
         };
         self.signaling.attempts = 0;
         self.signaling.limits = limits;
+        self.signaling.decoder = decoder(self.shared.config.limits.clone(), limits);
         self.signaling.identity = Some(Identity { id: id.clone(), token: Token(token) });
         self.shared.ice_servers = ice_servers;
         self.shared.out.events.push_back(Event::Connected { id, room, resumed });

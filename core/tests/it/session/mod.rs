@@ -3,6 +3,7 @@
 mod alone;
 mod delivery;
 mod lanes;
+mod limits;
 mod membership;
 mod neighbours;
 mod transfers;

@@ -340,6 +340,16 @@ impl Packet {
         self.with_header(namespace.as_str(), Some(ack_id))
     }
 
+    /// The same packet without an ack id. Copies the head if it has one. An ack stays as it is: it is about its id.
+    #[must_use]
+    pub fn without_ack_id(self) -> Self {
+        if self.ack_id().is_none() || !self.packet_type().is_event() {
+            return self;
+        }
+        let namespace = self.namespace();
+        self.with_header(namespace.as_str(), None)
+    }
+
     fn with_header(mut self, namespace: &str, ack_id: Option<u64>) -> Self {
         let (packet_type, attachments) = (self.packet_type(), self.attachments().len());
         let (head, header_len) =

@@ -48,7 +48,8 @@ pub struct Emitted {
 }
 
 impl Session {
-    /// Sends an event to one peer or to all: exactly once and in order, whatever the path does.
+    /// Sends an event to one peer or to all: exactly once and in order, whatever the path does. An ack id that it has
+    /// is not sent along; [`emit_with_ack`](Self::emit_with_ack) gives it one of its own.
     ///
     /// # Errors
     /// For one peer, why it was not accepted: [`EmitError::Blocked`] when its queue is full. For all, errors
@@ -155,6 +156,8 @@ impl Session {
         self.advance(now);
         self.check_event(event)?;
         let id = self.take_emit_id();
+        // Its ack id was somebody else's: the answer would be taken for one to another event.
+        let event = event.clone().without_ack_id();
         self.offer_to(to, id, now, |link, cx| link.emit(lane, event.clone(), Some(id), cx))
     }
 

@@ -12,7 +12,8 @@ use crate::signal::{Lane, MessageError};
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EmitError {
-    /// The queue for the peer is full. `Event::Writable` tells when to try again.
+    /// The queue for the peer is full. `Event::Writable` tells when to try again, unless `Event::PeerLeft` comes
+    /// before: the link that begins after it has an empty queue.
     #[error("the {lane:?} queue for peer {peer} is full ({queued} bytes wait)")]
     Blocked {
         /// The peer.

@@ -46,14 +46,17 @@ pub(crate) enum Control {
 }
 
 /// Cumulative: everything below `received` has been handed to the application, or is in `refused`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ack {
     pub(crate) received: PerLane<u64>,
     /// How many bytes of the next packet of each lane have come in fragments.
     pub(crate) partial: PerLane<u64>,
-    /// The latest packets that were not acceptable.
+    /// The packets that were not acceptable, until the peer has said that it knows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) refused: Vec<Sequence>,
+    /// How far the sender of this knows what became of its own packets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) told: Option<PerLane<u64>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

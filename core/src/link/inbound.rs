@@ -7,7 +7,7 @@ use super::state::State;
 use super::timer::Timer;
 use super::via::Neighbourly;
 use super::{Context, Link};
-use crate::codec::DecodeError;
+use crate::codec::{DecodeError, DecodeErrorKind};
 use crate::error::PeerError;
 use crate::event::{Event, Outcome, Path, ReplyToken};
 use crate::frame::Frame;
@@ -219,8 +219,8 @@ impl Link {
             }
             Control::Ack(ack) => return self.handle_ack(&ack, path, cx),
             Control::Resume { received } => {
-                let ack = Ack { received, partial: Default::default(), refused: Vec::new() };
-                let verdict = self.handle_ack(&ack, path, cx);
+                let ack = Ack { received, ..Ack::default() };
+                let verdict = self.acknowledge(&ack, path, cx);
                 // The answer goes back on the path that the peer has: ours may be one that it has given up.
                 let answer = self.take_ack();
                 match self.open_channel_mut() {
@@ -229,7 +229,9 @@ impl Link {
                 }
                 // That way may be gone or lossy, and what came on the channel is not sent again.
                 self.ack_due = !direct && self.controls_on_channel();
-                self.end_resume(cx);
+                if self.may_rewind(cx) {
+                    self.end_resume(cx);
+                }
                 return verdict;
             }
             Control::Fragment(fragment) => return self.handle_fragment(&fragment, path, cx),
@@ -270,17 +272,33 @@ impl Link {
         if ack.refused.len() > MAX_REFUSED {
             return self.misbehaved("an acknowledgement that refuses too much", path, cx);
         }
+        let verdict = self.acknowledge(ack, path, cx);
+        // It holds back what comes after so many refusals, until it hears that they are known.
+        self.refuses = !ack.refused.is_empty();
+        self.ack_due |= self.refuses;
+        if let Some(told) = ack.told {
+            self.refused.retain(|refused| refused.seq >= told[refused.lane.index()]);
+            self.deliver_held_back(cx);
+        }
+        verdict
+    }
+
+    fn acknowledge(&mut self, ack: &Ack, path: &Path, cx: &mut Context<'_>) -> Verdict {
         let mut progress = false;
         for lane in Lane::ALL {
             let (received, partial) = (ack.received[lane.index()], ack.partial[lane.index()]);
-            let Ok(done) = self.lanes[lane.index()].send.acknowledge(received, partial) else {
+            let acknowledged = self.lanes[lane.index()].send.acknowledge(received, partial);
+            let Ok(acknowledged) = acknowledged else {
                 return self.misbehaved("an acknowledgement of what was never sent", path, cx);
             };
-            progress |= !done.is_empty() || partial > 0;
-            for (seq, outgoing) in done {
+            progress |= acknowledged.progress;
+            for (seq, outgoing) in acknowledged.done {
                 let refused = ack.refused.contains(&Sequence { lane, seq });
                 let outcome = if refused { Outcome::Refused } else { Outcome::Delivered };
                 self.report_outcome(lane, &outgoing, outcome, cx);
+                if refused && lane == Lane::Bulk {
+                    self.handle_refused_message(&outgoing.packet, cx);
+                }
             }
         }
         if self.resuming {
@@ -289,7 +307,7 @@ impl Link {
         if progress {
             self.retransmits = 0;
             self.timers.clear(Timer::Retransmit);
-            self.timers.clear(Timer::Stall);
+            self.end_stall();
             self.report_writable(cx);
         }
         self.arm_retransmit(cx);
@@ -308,9 +326,12 @@ impl Link {
             return self.misbehaved("a fragment of a volatile event", path, cx);
         }
         let state = &mut self.lanes[lane.index()];
-        if seq >= state.receive.expected() {
+        let max = cx.config.limits.max_packet_bytes;
+        if fragment.total > max as u64 {
+            let too_large = DecodeErrorKind::PacketTooLarge { max };
+            self.insert(lane, seq, path.clone(), Err(DecodeError::in_frame(too_large, 0)), cx);
+        } else if seq >= state.receive.expected() {
             let reassembly = state.reassembly(path, fragment.offset == 0);
-            let max = cx.config.limits.max_packet_bytes;
             let Ok(whole) = reassembly.push(fragment, max) else {
                 return self.misbehaved("fragments that make no packet", path, cx);
             };
@@ -354,7 +375,7 @@ impl Link {
     /// Hands over everything that is in order now, as long as an acknowledgement has room for what is refused.
     fn deliver(&mut self, cx: &mut Context<'_>) {
         for lane in Lane::ALL {
-            while (lane == Lane::Volatile || self.untold < MAX_REFUSED)
+            while (lane == Lane::Volatile || self.refused.len() < MAX_REFUSED)
                 && let Some((seq, path, packet)) = self.lanes[lane.index()].receive.pop()
             {
                 let packet = packet.map_err(PeerError::BadPacket);
@@ -367,7 +388,7 @@ impl Link {
                 });
                 if let Err(error) = accepted {
                     if lane != Lane::Volatile {
-                        self.note_refused(Sequence { lane, seq });
+                        self.refused.push_back(Sequence { lane, seq });
                     }
                     self.report(error, cx);
                 }
@@ -381,7 +402,7 @@ impl Link {
             self.gaps = 0;
             self.timers.clear(Timer::Gap);
         }
-        let full = self.untold >= MAX_REFUSED;
+        let full = self.refused.len() >= MAX_REFUSED;
         if full || self.unacked_packets >= ACK_PACKETS || self.unacked_bytes >= ACK_BYTES {
             self.ack_due = true;
         } else if self.unacked_packets > 0 || self.unacked_bytes > 0 {
@@ -389,19 +410,15 @@ impl Link {
         }
     }
 
-    fn note_refused(&mut self, sequence: Sequence) {
-        if self.refused.len() == MAX_REFUSED {
-            self.refused.pop_front();
-        }
-        self.refused.push_back(sequence);
-        self.untold += 1;
-    }
-
-    pub(super) fn handle_gap(&mut self, cx: &mut Context<'_>) {
-        // What was held back for want of room for refusals goes on here.
+    /// Goes on with what was held back for want of room for refusals.
+    fn deliver_held_back(&mut self, cx: &mut Context<'_>) {
         let before = self.received();
         self.deliver(cx);
         self.ack_due |= before != self.received();
+    }
+
+    pub(super) fn handle_gap(&mut self, cx: &mut Context<'_>) {
+        self.deliver_held_back(cx);
         if !self.lanes.iter().any(|lane| lane.receive.has_gap()) {
             return;
         }

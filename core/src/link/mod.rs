@@ -119,9 +119,14 @@ pub(crate) struct Link {
     ack_due: bool,
     unacked_packets: u32,
     unacked_bytes: usize,
+    /// What was not acceptable, and the peer may not know it yet.
     refused: VecDeque<Sequence>,
-    /// How many of them no acknowledgement has told yet.
-    untold: usize,
+    /// When the peer last made us send everything again.
+    rewound_at: Option<Time>,
+    /// What is left of the stall timeout while no path leads to the peer.
+    stall_left: Option<Duration>,
+    /// The peer refuses some of ours, and may not know that we know it.
+    refuses: bool,
     replies: Replies,
     transfers: Transfers,
     /// An emit was turned away: the application waits for `Writable`.
@@ -204,7 +209,9 @@ impl Link {
             unacked_packets: 0,
             unacked_bytes: 0,
             refused: VecDeque::new(),
-            untold: 0,
+            rewound_at: None,
+            stall_left: None,
+            refuses: false,
             replies: Replies::default(),
             transfers: Transfers::default(),
             blocked: PerLane::default(),
@@ -307,6 +314,7 @@ impl Link {
         }
         self.relay_up = up;
         if up {
+            self.announcements = 0;
             self.announce(cx);
         } else {
             self.relay_lost_at = cx.now;

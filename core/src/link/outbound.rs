@@ -1,5 +1,7 @@
 //! The way out: emits into the lanes, from the lanes to the path in use.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::channel::V0_PIECES;
@@ -25,6 +27,9 @@ const RECIPIENT_BYTES: usize = 2 * MAX_PEER_ID + 128;
 
 /// After so many bytes of events it is the turn of bulk that waits, for one piece.
 const BULK_PATIENCE: usize = 64 << 10;
+
+/// The shortest time between two times that the peer makes us send everything again.
+const REWIND_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How much longer a head may get when the number of pieces is written into it.
 const V0_COUNT_BYTES: usize = 8;
@@ -249,8 +254,8 @@ impl Link {
     /// A v0 peer never acknowledges: what is handed to the path is done with.
     fn release_unacknowledgeable(&mut self, lane: Lane, outcome: Outcome, cx: &mut Context<'_>) {
         let send = &mut self.lanes[lane.index()].send;
-        let done = send.acknowledge(send.next(), 0).unwrap_or_default();
-        for (_, outgoing) in done {
+        let acknowledged = send.acknowledge(send.next(), 0).unwrap_or_default();
+        for (_, outgoing) in acknowledged.done {
             self.report_outcome(lane, &outgoing, outcome, cx);
         }
         self.report_writable(cx);
@@ -329,6 +334,7 @@ impl Link {
             }
             Some((at, bytes))
                 if at == offset as u64
+                    && self.version == Version::V1
                     && bytes + envelope_overhead(2, others + 1) <= limits.max_envelope as usize =>
             {
                 send.advance_bytes(bytes);
@@ -337,6 +343,9 @@ impl Link {
             None | Some(_) => return None,
         };
         self.note_turn(lane, bytes);
+        if self.version == Version::V0 {
+            self.release_unacknowledgeable(lane, Outcome::Unknown, cx);
+        }
         self.arm_retransmit(cx);
         Some(self.recipient(Some(Sequence { lane, seq })))
     }
@@ -375,7 +384,6 @@ impl Link {
 
     pub(super) fn take_ack(&mut self) -> Control {
         self.ack_due = false;
-        self.untold = 0;
         self.timers.clear(Timer::Ack);
         (self.unacked_packets, self.unacked_bytes) = (0, 0);
         Control::Ack(Ack {
@@ -387,6 +395,7 @@ impl Link {
                 relay.max(via).max(lane.direct_reassembly.progress(expected))
             }),
             refused: self.refused.iter().copied().collect(),
+            told: self.refuses.then(|| self.lanes.each_ref().map(|lane| lane.send.base())),
         })
     }
 
@@ -436,11 +445,32 @@ impl Link {
     /// A peer that takes and never acknowledges must not be waited for.
     fn arm_stall(&mut self, cx: &Context<'_>) {
         let waits = self.reliable_lanes().any(|lane| lane.send.is_outstanding());
-        if waits && self.version == Version::V1 && self.sending.is_some() {
-            self.timers.set_if_idle(Timer::Stall, cx.now + cx.config.stall_timeout);
-        } else {
+        if !waits || self.version == Version::V0 {
+            self.end_stall();
+        } else if self.sending.is_some() {
+            let left = self.stall_left.take().unwrap_or(cx.config.stall_timeout);
+            self.timers.set_if_idle(Timer::Stall, cx.now + left);
+        } else if let Some(at) = self.timers.due(Timer::Stall) {
+            // The time without a path does not count.
+            self.stall_left = Some(at - cx.now);
             self.timers.clear(Timer::Stall);
         }
+    }
+
+    /// The peer has acknowledged something, or there is nothing to acknowledge.
+    pub(super) fn end_stall(&mut self) {
+        self.stall_left = None;
+        self.timers.clear(Timer::Stall);
+    }
+
+    /// Whether the peer's word may make us send everything again. Not each time: its word is short, and everything
+    /// may be much. It asks again for what it still lacks.
+    pub(super) fn may_rewind(&mut self, cx: &Context<'_>) -> bool {
+        let may = self.rewound_at.is_none_or(|at| cx.now - at >= REWIND_INTERVAL);
+        if may {
+            self.rewound_at = Some(cx.now);
+        }
+        may
     }
 
     pub(super) fn end_resume(&mut self, cx: &Context<'_>) {

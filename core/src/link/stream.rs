@@ -35,6 +35,17 @@ pub(crate) struct SendStream {
     under_way: usize,
     /// Bytes of packet `base` that the receiver has in fragments.
     partial: usize,
+    /// The most that it ever had of that packet.
+    most_partial: usize,
+}
+
+/// What an acknowledgement tells.
+#[derive(Debug, Default)]
+pub(crate) struct Acknowledged {
+    /// The packets that have come, each with its number.
+    pub(crate) done: Vec<(u64, Outgoing)>,
+    /// Whether the receiver has more than it ever had.
+    pub(crate) progress: bool,
 }
 
 /// An acknowledgement of what was never sent.
@@ -87,12 +98,12 @@ impl SendStream {
         }
     }
 
-    /// Drops and returns the packets below `received`, each with its number.
+    /// Drops and returns the packets below `received`, of the next of which the receiver has `partial` bytes.
     pub(crate) fn acknowledge(
         &mut self,
         received: u64,
         partial: u64,
-    ) -> Result<Vec<(u64, Outgoing)>, AckBeyondSent> {
+    ) -> Result<Acknowledged, AckBeyondSent> {
         if received > self.sent {
             return Err(AckBeyondSent);
         }
@@ -112,10 +123,16 @@ impl SendStream {
             done.push((self.base, outgoing));
             self.base += 1;
         }
+        let mut progress = !done.is_empty();
+        if progress {
+            (self.partial, self.most_partial) = (0, 0);
+        }
         if received == self.base {
             self.partial = usize::try_from(partial).unwrap_or(0);
+            progress |= self.partial > self.most_partial;
+            self.most_partial = self.most_partial.max(self.partial);
         }
-        Ok(done)
+        Ok(Acknowledged { done, progress })
     }
 
     /// Sets the mark back to the beginning of a packet of which only a part was handed out.
@@ -179,19 +196,26 @@ impl SendStream {
     }
 
     /// Takes the emits away, each with whether any of it was ever handed out. The packets that were stay, as
-    /// nobody's.
-    pub(crate) fn disown(&mut self) -> Vec<(bool, Outgoing)> {
-        let (base, sent) = (self.base, self.sent);
-        let kept = usize::try_from(sent - base).unwrap_or(usize::MAX).min(self.queue.len());
-        let unsent = self.queue.split_off(kept);
-        self.bytes -= unsent.iter().map(|outgoing| outgoing.flat_len).sum::<usize>();
+    /// nobody's, and those that are `kept`.
+    pub(crate) fn disown(&mut self, kept: impl Fn(&Packet) -> bool) -> Vec<(bool, Outgoing)> {
+        let sent = usize::try_from(self.sent - self.base).unwrap_or(usize::MAX);
+        let unsent = self.queue.split_off(sent.min(self.queue.len()));
         let nobodys = |outgoing: &mut Outgoing| Outgoing {
             packet: outgoing.packet.clone(),
             emit: outgoing.emit.take(),
             flat_len: outgoing.flat_len,
         };
-        let kept = self.queue.iter_mut().map(nobodys).map(|outgoing| (true, outgoing));
-        kept.chain(unsent.into_iter().map(|outgoing| (false, outgoing))).collect()
+        let mut disowned: Vec<_> =
+            self.queue.iter_mut().map(|outgoing| (true, nobodys(outgoing))).collect();
+        for outgoing in unsent {
+            if kept(&outgoing.packet) {
+                self.queue.push_back(outgoing);
+            } else {
+                self.bytes -= outgoing.flat_len;
+                disowned.push((false, outgoing));
+            }
+        }
+        disowned
     }
 
     /// Empties the queue: each packet with whether any of it was ever handed out.
@@ -351,7 +375,7 @@ mod tests {
                         }
                     }
                     Step::Ack => {
-                        for (seq, outgoing) in sender.acknowledge(receiver.expected(), 0).unwrap() {
+                        for (seq, outgoing) in sender.acknowledge(receiver.expected(), 0).unwrap().done {
                             prop_assert_eq!((seq, number(&outgoing.packet)), (acked, acked));
                             acked += 1;
                         }
@@ -387,7 +411,7 @@ mod tests {
         sender.push(packet(0), None);
         assert_eq!(sender.acknowledge(1, 0).unwrap_err(), AckBeyondSent);
         sender.advance();
-        assert_eq!(sender.acknowledge(1, 0).unwrap().len(), 1);
+        assert_eq!(sender.acknowledge(1, 0).unwrap().done.len(), 1);
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub(crate) struct Heard {
 #[derive(Debug)]
 pub(crate) struct Said {
     streams: PerLane<SendStream>,
+    rewound_at: Option<Time>,
     number: u64,
     transfers: u64,
     unfinished: Vec<u64>,
@@ -71,7 +72,7 @@ impl Link {
     /// behind them have to be reached.
     pub(crate) fn take_said(&mut self, cx: &mut Context<'_>) -> Said {
         for lane in Lane::RELIABLE {
-            for (sent, outgoing) in self.lanes[lane.index()].send.disown() {
+            for (sent, outgoing) in self.lanes[lane.index()].send.disown(Self::is_abort) {
                 let outcome = if sent { Outcome::Unknown } else { Outcome::NotSent };
                 self.report_outcome(lane, &outgoing, outcome, cx);
             }
@@ -80,6 +81,7 @@ impl Link {
         let (transfers, unfinished) = self.opened_to_peer();
         Said {
             streams: self.lanes.each_mut().map(|lane| std::mem::take(&mut lane.send)),
+            rewound_at: self.rewound_at,
             number: self.way.number(),
             transfers,
             unfinished,
@@ -87,11 +89,15 @@ impl Link {
     }
 
     /// Goes on with what was sent before.
-    pub(crate) fn keep_said(&mut self, said: Said) {
-        for (lane, mut stream) in self.lanes.iter_mut().zip(said.streams) {
-            stream.rewind();
+    pub(crate) fn keep_said(&mut self, said: Said, cx: &Context<'_>) {
+        for (lane, stream) in self.lanes.iter_mut().zip(said.streams) {
             lane.send = stream;
         }
+        self.rewound_at = said.rewound_at;
+        if self.may_rewind(cx) {
+            self.rewind();
+        }
+        self.arm_retransmit(cx);
         self.way.keep_number(said.number);
         self.abort_transfers(said.transfers, said.unfinished);
         self.ack_due = true;

@@ -81,6 +81,11 @@ impl Timers {
         self.set &= !timer.bit();
     }
 
+    /// When a timer is due, if it is set.
+    pub(crate) fn due(&self, timer: Timer) -> Option<Time> {
+        (self.set & timer.bit() != 0).then(|| self.at[timer as usize])
+    }
+
     /// Takes a timer if it is due.
     pub(crate) fn take_due(&mut self, timer: Timer, now: Time) -> bool {
         let due = self.set & timer.bit() != 0 && self.at[timer as usize] <= now;

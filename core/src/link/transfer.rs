@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use bytestring::ByteString;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::control::NAMESPACE;
+use super::control::{Control, NAMESPACE};
 use super::{Context, Link};
 use crate::codec::{Blob, EncodeError, PayloadError};
 use crate::error::{EmitError, PeerError};
@@ -80,7 +81,16 @@ enum Message {
     },
     Finish(u64),
     Abort(u64),
-    /// Back: so much has been read, so much may be sent in all.
+    /// Back to the sender, about transfers of this epoch of its own.
+    Back {
+        epoch: u32,
+        answer: Answer,
+    },
+}
+
+#[derive(Debug)]
+enum Answer {
+    /// So much has been read, so much may be sent in all.
     Credit {
         transfer: u64,
         read: u64,
@@ -114,12 +124,14 @@ impl Message {
             }
             Self::Finish(transfer) => Packet::event("finish", &(transfer,)),
             Self::Abort(transfer) => Packet::event("abort", &(transfer,)),
-            Self::Credit { transfer, read, granted } => {
-                Packet::event("credit", &(transfer, read, granted))
-            }
-            Self::Refuse(transfer) => Packet::event("refuse", &(transfer,)),
-            Self::Done(transfer) => Packet::event("done", &(transfer,)),
-            Self::Lost(transfer) => Packet::event("lost", &(transfer,)),
+            Self::Back { epoch, answer } => match answer {
+                Answer::Credit { transfer, read, granted } => {
+                    Packet::event("credit", &(transfer, read, granted, epoch))
+                }
+                Answer::Refuse(transfer) => Packet::event("refuse", &(transfer, epoch)),
+                Answer::Done(transfer) => Packet::event("done", &(transfer, epoch)),
+                Answer::Lost(transfer) => Packet::event("lost", &(transfer, epoch)),
+            },
         }?;
         Ok(packet.in_namespace(&Namespace::from_static(NAMESPACE)))
     }
@@ -128,6 +140,10 @@ impl Message {
     fn from_packet(packet: &Packet, cx: &Context<'_>) -> Result<Option<Self>, PeerError> {
         let unreadable = |_: PayloadError| PeerError::Misbehaved("an unreadable transfer message");
         let number = || Ok(packet.args::<(u64,)>().map_err(unreadable)?.0);
+        let back = |answer: fn(u64) -> Answer| {
+            let (transfer, epoch) = packet.args::<(u64, u32)>().map_err(unreadable)?;
+            Ok(Self::Back { epoch, answer: answer(transfer) })
+        };
         let event = packet.event_name();
         Ok(Some(match event.as_deref() {
             Some("open") => {
@@ -147,13 +163,13 @@ impl Message {
             Some("finish") => Self::Finish(number()?),
             Some("abort") => Self::Abort(number()?),
             Some("credit") => {
-                let (transfer, read, granted) =
-                    packet.args::<(u64, u64, u64)>().map_err(unreadable)?;
-                Self::Credit { transfer, read, granted }
+                let (transfer, read, granted, epoch) =
+                    packet.args::<(u64, u64, u64, u32)>().map_err(unreadable)?;
+                Self::Back { epoch, answer: Answer::Credit { transfer, read, granted } }
             }
-            Some("refuse") => Self::Refuse(number()?),
-            Some("done") => Self::Done(number()?),
-            Some("lost") => Self::Lost(number()?),
+            Some("refuse") => back(Answer::Refuse)?,
+            Some("done") => back(Answer::Done)?,
+            Some("lost") => back(Answer::Lost)?,
             Some(_) | None => return Ok(None),
         }))
     }
@@ -262,7 +278,7 @@ impl Link {
         if incoming.buffer.is_empty() {
             if incoming.finished {
                 self.transfers.incoming.remove(&number);
-                self.push_message(&Message::Done(number));
+                self.push_answer(Answer::Done(number));
                 return Ok(TransferRead::End);
             }
             incoming.waiting = true;
@@ -275,7 +291,7 @@ impl Link {
         if !incoming.finished && incoming.granted - incoming.read <= window - window / 4 {
             incoming.granted = incoming.read.saturating_add(window);
             let (read, granted) = (incoming.read, incoming.granted);
-            self.push_message(&Message::Credit { transfer: number, read, granted });
+            self.push_answer(Answer::Credit { transfer: number, read, granted });
         }
         Ok(TransferRead::Data(bytes))
     }
@@ -292,7 +308,7 @@ impl Link {
             Direction::Incoming => {
                 self.transfers.incoming.remove(&number).ok_or_else(unknown)?;
                 self.note_unwanted(number);
-                self.push_message(&Message::Refuse(number));
+                self.push_answer(Answer::Refuse(number));
             }
         }
         Ok(())
@@ -337,7 +353,7 @@ impl Link {
     pub(super) fn disown_transfers(&mut self, below: u64) {
         self.transfers.expected = below;
         if below > 0 {
-            self.push_message(&Message::Lost(below));
+            self.push_answer(Answer::Lost(below));
         }
     }
 
@@ -350,6 +366,33 @@ impl Link {
     pub(super) fn abort_transfers(&mut self, opened: u64, left: Vec<u64>) {
         self.transfers.opened = opened;
         left.into_iter().for_each(|number| self.push_message(&Message::Abort(number)));
+    }
+
+    /// Whether the packet is for the peer to know even when the application has nothing to do with it any more.
+    pub(super) fn is_abort(packet: &Packet) -> bool {
+        Control::is_control(packet) && packet.event_name().as_deref() == Some("abort")
+    }
+
+    /// A packet of the bulk lane came to the peer, and the peer could not take it.
+    pub(super) fn handle_refused_message(&mut self, packet: &Packet, cx: &mut Context<'_>) {
+        if !Control::is_control(packet) {
+            return;
+        }
+        let number = match packet.event_name().as_deref() {
+            Some("open") => {
+                let args = packet.args::<(Opening, IgnoredAny, IgnoredAny)>();
+                args.map(|(opening, ..)| opening.transfer)
+            }
+            Some("chunk") => packet.args::<(u64, IgnoredAny)>().map(|(number, _)| number),
+            Some("finish") => packet.args::<(u64,)>().map(|(number,)| number),
+            Some(_) | None => return,
+        };
+        if let Ok(number) = number
+            && self.transfers.outgoing.remove(&number).is_some()
+        {
+            self.push_message(&Message::Abort(number));
+            self.end_transfer(Direction::Outgoing, number, TransferOutcome::Refused, cx);
+        }
     }
 
     /// The link ends.
@@ -386,7 +429,19 @@ impl Link {
                 }
                 Ok(())
             }
-            Message::Credit { transfer, read, granted } => {
+            // What is said of an incarnation of ours that is over is not about this one's transfers.
+            Message::Back { epoch, .. } if epoch != self.epoch => Ok(()),
+            Message::Back { answer, .. } => self.handle_transfer_answer(answer, cx),
+        }
+    }
+
+    fn handle_transfer_answer(
+        &mut self,
+        answer: Answer,
+        cx: &mut Context<'_>,
+    ) -> Result<(), PeerError> {
+        match answer {
+            Answer::Credit { transfer, read, granted } => {
                 if let Some(outgoing) = self.transfers.outgoing.get_mut(&transfer) {
                     outgoing.read = outgoing.read.max(read.min(outgoing.written));
                     outgoing.credit = outgoing.credit.max(granted);
@@ -394,21 +449,21 @@ impl Link {
                 }
                 Ok(())
             }
-            Message::Refuse(transfer) => {
+            Answer::Refuse(transfer) => {
                 if self.transfers.outgoing.remove(&transfer).is_some() {
                     let outcome = TransferOutcome::Refused;
                     self.end_transfer(Direction::Outgoing, transfer, outcome, cx);
                 }
                 Ok(())
             }
-            Message::Lost(below) => {
+            Answer::Lost(below) => {
                 let kept = self.transfers.outgoing.split_off(&below);
                 for number in std::mem::replace(&mut self.transfers.outgoing, kept).into_keys() {
                     self.end_transfer(Direction::Outgoing, number, TransferOutcome::Lost, cx);
                 }
                 Ok(())
             }
-            Message::Done(transfer) => {
+            Answer::Done(transfer) => {
                 let outgoing = self.transfers.outgoing.get(&transfer);
                 if outgoing.is_some_and(|outgoing| !outgoing.finished) {
                     return Err(PeerError::Misbehaved("the end of a transfer that goes on"));
@@ -455,7 +510,7 @@ impl Link {
             return Err(PeerError::Misbehaved("transfers without an end, and no acknowledgement"));
         }
         self.transfers.incoming.insert(transfer, incoming);
-        self.push_message(&Message::Credit { transfer, read: 0, granted });
+        self.push_answer(Answer::Credit { transfer, read: 0, granted });
         let id = self.transfer_id(Direction::Incoming, transfer);
         let from = self.peer.clone();
         let opened = Event::TransferOpened { from, transfer: id, packet: event, size };
@@ -492,7 +547,7 @@ impl Link {
     /// Tells the peer, once, that a transfer is not wanted.
     fn refuse(&mut self, transfer: u64, cx: &Context<'_>) {
         if self.note_unwanted(transfer) && self.has_room_for_messages(cx) {
-            self.push_message(&Message::Refuse(transfer));
+            self.push_answer(Answer::Refuse(transfer));
         }
     }
 
@@ -530,6 +585,10 @@ impl Link {
     /// and never acknowledges any.
     fn has_room_for_messages(&self, cx: &Context<'_>) -> bool {
         self.lanes[Lane::Bulk.index()].send.len() < 2 * cx.config.queue_packets
+    }
+
+    fn push_answer(&mut self, answer: Answer) {
+        self.push_message(&Message::Back { epoch: self.peer_epoch, answer });
     }
 
     fn push_message(&mut self, message: &Message) {

@@ -136,7 +136,7 @@ impl Session {
         let said = link.take_said(&mut self.shared.context(now));
         self.succeed(peer, epoch, LeaveReason::Restarted, now);
         if let Some(link) = self.links.get_mut(peer) {
-            link.keep_said(said);
+            link.keep_said(said, &self.shared.context(now));
         }
     }
 

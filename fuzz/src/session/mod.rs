@@ -268,6 +268,10 @@ impl Run {
                 self.wires.note_connection(connection, peer.clone(), link.version, link.epoch);
             }
         }
+        for remote in &mut self.remotes {
+            let link = self.model.links.get(&remote.id);
+            remote.session_epoch = link.map_or(0, |link| link.epoch);
+        }
         self.model.check(&self.session, MAX_QUEUED);
         let policy = self.session.policy();
         assert!(self.channels.len() <= MAX_PEERS);

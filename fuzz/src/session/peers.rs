@@ -44,7 +44,12 @@ impl Run {
             let data = remote.stream(epoch, lane).get(seq);
             self.relay(from.clone(), Some(epochs), Some(Sequence { lane, seq }), data);
             let received = self.honest(&from);
-            let ack = Ack { received, partial: [0; 3], refused: Vec::new() };
+            let ack = Ack {
+                received,
+                partial: [0; 3],
+                refused: Vec::new(),
+                told: Some(self.lengths(index)),
+            };
             self.relay(from, Some(epochs), None, parts(&control("ack", &(ack,))));
         }
     }
@@ -214,9 +219,17 @@ impl Run {
             lane: Lane::Events,
             seq: received[0].saturating_sub(u64::from(input.byte() % 4)),
         });
-        let refused = refused.collect();
+        let refused: Vec<Sequence> = refused.collect();
         let partial = [input.pick([0, 0, 64, u64::MAX]), input.pick([0, 64, 128]), 0];
-        Ack { received, partial, refused }
+        let index = self.remotes.iter().position(|remote| remote.id == *peer).unwrap();
+        let told = (refused.len() != 1).then(|| self.lengths(index));
+        Ack { received, partial, refused, told }
+    }
+
+    /// How much a peer has to say, per lane: it claims to know what became of all that.
+    fn lengths(&mut self, index: usize) -> [u64; 3] {
+        let remote = &mut self.remotes[index];
+        Lane::ALL.map(|lane| remote.stream(remote.epoch, lane).len())
     }
 
     // ----- through one another -----
@@ -333,4 +346,6 @@ pub(super) struct Ack {
     pub(super) partial: [u64; 3],
     #[serde(default)]
     pub(super) refused: Vec<Sequence>,
+    #[serde(default)]
+    pub(super) told: Option<[u64; 3]>,
 }

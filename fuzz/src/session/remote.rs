@@ -65,6 +65,8 @@ impl Stream {
 pub(super) struct Remote {
     pub(super) id: PeerId,
     pub(super) epoch: u32,
+    /// The session's, of its link to this peer.
+    pub(super) session_epoch: u32,
     streams: BTreeMap<(u32, Lane), Stream>,
     /// How far its packet in pieces has been sent, per lane.
     pub(super) in_pieces: BTreeMap<Lane, (u64, usize)>,
@@ -83,6 +85,7 @@ impl Remote {
         Self {
             id,
             epoch: 1,
+            session_epoch: 0,
             streams: BTreeMap::new(),
             in_pieces: BTreeMap::new(),
             unnumbered: 0,
@@ -140,10 +143,11 @@ impl Remote {
             6 => control("abort", &(number,)),
             7 => {
                 let granted = input.pick([0, 50, 200, 1000, u64::MAX]);
-                control("credit", &(number, input.pick([0, 10, u64::MAX]), granted))
+                let read = input.pick([0, 10, u64::MAX]);
+                control("credit", &(number, read, granted, self.session_epoch))
             }
-            8 => control("refuse", &(number,)),
-            _ => control("done", &(number,)),
+            8 => control("refuse", &(number, self.session_epoch)),
+            _ => control("done", &(number, self.session_epoch)),
         }
     }
 

@@ -305,8 +305,10 @@ impl Mallory {
         let number = self.dice.bits() >> self.dice.roll(64);
         let lane = self.dice.roll(3);
         let payload = match self.dice.roll(11) {
-            0 => format!(r#"["ack",{{"received":[{number},{number}],"partial":[0,0]}}]"#),
-            1 => format!(r#"["resume",{{"received":[{number},0]}}]"#),
+            0 => {
+                format!(r#"["ack",{{"received":[{number},{number},0],"partial":[0,{number},0]}}]"#)
+            }
+            1 => format!(r#"["resume",{{"received":[{number},0,0]}}]"#),
             2 => format!(r#"["volatile",{{"seq":{number}}}]"#),
             3 => format!(r#"["begin",{{"next":{number}}}]"#),
             4 => format!(r#"["hello",{{"epoch":{},"for":{}}}]"#, number as u32, lane),

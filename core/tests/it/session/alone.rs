@@ -149,6 +149,39 @@ impl Alone {
     }
 }
 
+/// The header of each envelope to `a` among what was sent, with what is in it.
+fn envelopes(sent: &[Packet]) -> Vec<(Value, Vec<Bytes>)> {
+    let open = |packet: &Packet| {
+        let head = packet.head().to_string();
+        let args: Value = serde_json::from_str(&head[head.find('[')?..]).ok()?;
+        if args[0] != "p2p:relay" {
+            return None;
+        }
+        let to = args[1]["to"].as_array()?.iter().find(|to| to["id"] == "a")?.clone();
+        Some((to, packet.attachments().to_vec()))
+    };
+    sent.iter().filter_map(open).collect()
+}
+
+/// Passes on what one session has for the other. Each knows the other as `a`.
+fn pass(sent: &[(Value, Vec<Bytes>)], to: &mut Alone) {
+    for (header, parts) in sent {
+        let mut header = header.clone();
+        header.as_object_mut().unwrap().remove("id");
+        let head = std::str::from_utf8(&parts[0]).unwrap().to_owned();
+        let attachments: Vec<&[u8]> = parts[1..].iter().map(AsRef::as_ref).collect();
+        to.hear_envelope("a", &header, &head, &attachments);
+    }
+}
+
+fn control(name: &str, args: &Value) -> String {
+    let mut all = vec![json!(name)];
+    if !args.is_null() {
+        all.push(args.clone());
+    }
+    format!("2/socketio-p2p,{}", Value::from(all))
+}
+
 fn id(name: &str) -> PeerId {
     name.parse().unwrap()
 }

@@ -139,3 +139,30 @@ fn transfers_end_when_the_peer_begins_anew_and_their_numbers_are_not_used_again(
     };
     assert_ne!(opened(&mut alone, 6), opened(&mut alone, 7), "each of an incarnation of its own");
 }
+
+/// Five announcements go into the void because the relay comes and goes.
+#[test]
+fn a_new_incarnation_is_announced_after_the_relay_has_come_and_gone_five_times() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    let hello = control("hello", &json!({"epoch": 1}));
+    alone.hear_envelope("a", &json!({"epoch": 1, "for": 1}), &hello, &[]);
+    alone.hear(r#"2["peer-away",{"peerId":"a"}]"#);
+    alone.wait(Duration::from_secs(9));
+    assert_eq!(alone.session.peers().count(), 0, "it is given up");
+    for _ in 0..5 {
+        alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+        alone.sent();
+        alone.wait(Duration::from_millis(100));
+        alone.hear(r#"2["peer-away",{"peerId":"a"}]"#);
+        alone.wait(Duration::from_secs(1));
+    }
+    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    let mut said = alone.sent().len();
+    for _ in 0..100 {
+        let Some(due) = alone.session.poll_timeout() else { break };
+        alone.now = due;
+        alone.session.handle_timeout(due);
+        said += envelopes(&alone.sent()).len();
+    }
+    assert!(said > 0, "nothing tells the peer that the incarnation it knows is over");
+}

@@ -108,3 +108,75 @@ fn what_is_too_big_for_an_original_client_is_reported_and_never_put_on_a_path() 
     assert_eq!(alone.sent_directly(channel).len(), 1);
     assert_eq!(outcomes(&alone.events()), [Outcome::NotSent, Outcome::Unknown]);
 }
+
+/// An original client that shares the upload of another peer.
+#[test]
+fn an_emit_to_all_ends_for_an_original_client_too() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("old", 0)]);
+    alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
+    alone.sent();
+    let ack = control("ack", &json!({"received": [1, 0, 0], "partial": [0, 0, 0]}));
+    alone.hear_envelope("a", &json!({"epoch": 1}), &ack, &[]);
+    alone.wait(Duration::from_secs(60));
+    let ends = outcomes(&alone.events());
+    assert_eq!(ends.len(), 2, "{ends:?}");
+}
+
+#[test]
+fn a_session_that_closes_does_not_wait_for_an_original_client_that_shared_an_upload() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("old", 0)]);
+    alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
+    alone.sent();
+    let ack = control("ack", &json!({"received": [1, 0, 0], "partial": [0, 0, 0]}));
+    alone.hear_envelope("a", &json!({"epoch": 1}), &ack, &[]);
+    alone.session.close(alone.now);
+    alone.wait(Duration::from_millis(200));
+    let events = alone.events();
+    assert!(matches!(events.last(), Some(Event::Closed)), "{events:?}");
+}
+
+/// As `what_is_too_big_for_an_original_client_is_reported_and_never_put_on_a_path`, beside a peer that takes pieces.
+#[test]
+fn an_original_client_shares_no_upload_of_a_piece() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("old", 0)]);
+    let event = Packet::event("x", &("y".repeat(70_000),)).unwrap();
+    alone.session.emit(Target::All, &event, alone.now).unwrap();
+    let sent = alone.sent();
+    let got = sent.iter().filter(|packet| packet.head().contains(r#"{"id":"old""#)).count();
+    assert_eq!((got, outcomes(&alone.events())), (0, vec![Outcome::NotSent]));
+}
+
+/// Towards original clients delivery is at most once.
+#[test]
+fn an_original_client_does_not_get_again_on_its_channel_what_it_got_by_the_relay() {
+    let mut alone = Alone::with_members(Config::default(), &[("a", 1), ("him", 0)]);
+    alone.session.emit(Target::All, &numbered(7), alone.now).unwrap();
+    let sent = alone.sent();
+    let shared = |packet: &&Packet| packet.head().contains(r#"{"id":"him""#);
+    assert_eq!(sent.iter().filter(shared).count(), 1, "it goes by the relay");
+    let channel = alone.open_channel("him");
+    let again = alone.sent_directly(channel);
+    assert!(!again.iter().any(|frame| text(frame) == r#"2["n",7]"#), "it comes twice: {again:?}");
+}
+
+/// What was sent to an original client along with others counts as under way, and nothing ever acknowledges it.
+#[test]
+fn an_original_client_that_shares_uploads_gets_everything() {
+    let others = ["a", "b", "c", "d", "e", "f"];
+    let mut members: Vec<(&str, u8)> = others.iter().map(|other| (*other, 1)).collect();
+    members.push(("old", 0));
+    let mut alone = Alone::with_members(relay_only(), &members);
+    let event = Packet::event("n", &("x".repeat(60_000),)).unwrap();
+    let mut got = 0;
+    for number in 1..=30_u64 {
+        let emitted = alone.session.emit(Target::All, &event, alone.now).unwrap();
+        assert!(emitted.rejected.is_empty(), "{:?} after {number}", emitted.rejected);
+        let sent = alone.sent();
+        got += sent.iter().filter(|packet| packet.head().contains(r#"{"id":"old""#)).count();
+        let ack = control("ack", &json!({"received": [number, 0, 0], "partial": [0, 0, 0]}));
+        for other in others {
+            alone.hear_envelope(other, &json!({"epoch": 1}), &ack, &[]);
+        }
+    }
+    assert_eq!(got, 30);
+}

@@ -66,3 +66,118 @@ fn transfer_messages_in_another_lane_or_without_a_number_are_none() {
     assert!(!has(&events, |event| matches!(event, Event::TransferOpened { .. })), "{events:?}");
     assert!(!has(&events, |event| matches!(event, Event::Received { .. })), "{events:?}");
 }
+
+fn file() -> Packet {
+    Packet::event("file", &()).unwrap()
+}
+
+fn transfer_ends(events: &[Event]) -> Vec<TransferOutcome> {
+    let end = |event: &Event| match event {
+        Event::TransferEnded { outcome, .. } => Some(*outcome),
+        _ => None,
+    };
+    events.iter().filter_map(end).collect()
+}
+
+fn opened(events: &[Event]) -> Option<socketio_p2p_core::TransferId> {
+    events.iter().find_map(|event| match event {
+        Event::TransferOpened { transfer, .. } => Some(transfer.clone()),
+        _ => None,
+    })
+}
+
+/// Two sessions that keep to the rules, and a server that keeps the order each way. `ours` is removed from the room
+/// and comes back while both say their first words.
+#[test]
+fn what_was_said_of_a_transfer_of_an_incarnation_that_is_over_says_nothing_of_the_next_ones() {
+    let mut ours = Alone::with_members(relay_only(), &[("a", 1)]);
+    let mut theirs = Alone::with_members(relay_only(), &[("a", 1)]);
+    // The first words of both cross.
+    ours.session.emit(Target::All, &numbered(0), ours.now).unwrap();
+    let first = envelopes(&ours.sent());
+    theirs.session.open_transfer(&id("a"), &file(), None, theirs.now).unwrap();
+    let opening = envelopes(&theirs.sent());
+    // The server tells us that they left and came back.
+    ours.hear(r#"2["peer-disconnect",{"peerId":"a"}]"#);
+    ours.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    ours.session.emit(Target::All, &numbered(1), ours.now).unwrap();
+    let second = envelopes(&ours.sent());
+    pass(&opening, &mut ours);
+    let transfer = opened(&ours.events()).expect("it is opened");
+    // Our application does not want it.
+    ours.session.cancel_transfer(&transfer, ours.now).unwrap();
+    let refusal = envelopes(&ours.sent());
+    pass(&first, &mut theirs);
+    pass(&second, &mut theirs);
+    let events = theirs.events();
+    assert_eq!(transfer_ends(&events), [TransferOutcome::Lost], "they begin anew: {events:?}");
+    // Their application opens another transfer, which ours wants.
+    theirs.session.open_transfer(&id("a"), &file(), None, theirs.now).unwrap();
+    pass(&refusal, &mut theirs);
+    for _ in 0..5 {
+        let sent = envelopes(&theirs.sent());
+        pass(&sent, &mut ours);
+        let sent = envelopes(&ours.sent());
+        pass(&sent, &mut theirs);
+    }
+    assert!(opened(&ours.events()).is_some());
+    let ends = transfer_ends(&theirs.events());
+    assert!(ends.is_empty(), "nobody has refused this one: {ends:?}");
+}
+
+/// As above: an empty transfer that was read ends the next one as delivered, which nobody has read.
+#[test]
+fn a_transfer_is_not_delivered_because_one_of_an_incarnation_before_was() {
+    let mut ours = Alone::with_members(relay_only(), &[("a", 1)]);
+    let mut theirs = Alone::with_members(relay_only(), &[("a", 1)]);
+    ours.session.emit(Target::All, &numbered(0), ours.now).unwrap();
+    let first = envelopes(&ours.sent());
+    let empty = |alone: &mut Alone| {
+        let transfer = alone.session.open_transfer(&id("a"), &file(), None, alone.now).unwrap();
+        alone.session.finish_transfer(&transfer, alone.now).unwrap();
+    };
+    empty(&mut theirs);
+    let opening = envelopes(&theirs.sent());
+    ours.hear(r#"2["peer-disconnect",{"peerId":"a"}]"#);
+    ours.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    ours.session.emit(Target::All, &numbered(1), ours.now).unwrap();
+    let second = envelopes(&ours.sent());
+    pass(&opening, &mut ours);
+    let transfer = opened(&ours.events()).expect("it is opened");
+    ours.session.read_transfer(&transfer, ours.now).unwrap();
+    let answers = envelopes(&ours.sent());
+    pass(&first, &mut theirs);
+    pass(&second, &mut theirs);
+    theirs.events();
+    empty(&mut theirs);
+    pass(&answers, &mut theirs);
+    for _ in 0..5 {
+        let sent = envelopes(&theirs.sent());
+        pass(&sent, &mut ours);
+        let sent = envelopes(&ours.sent());
+        pass(&sent, &mut theirs);
+    }
+    let ends = transfer_ends(&theirs.events());
+    assert!(ends.is_empty(), "our application has not read the second one: {ends:?}");
+}
+
+/// The good word that a transfer is broken off is queued, not sent, when the peer begins anew once more.
+#[test]
+fn a_transfer_that_was_opened_is_broken_off_however_often_the_peer_begins_anew() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    let hello = |alone: &mut Alone, epoch: u32| {
+        let header = json!({"epoch": epoch, "for": 1});
+        alone.hear_envelope("a", &header, &control("hello", &json!({"epoch": epoch})), &[]);
+    };
+    hello(&mut alone, 5);
+    alone.session.open_transfer(&id("a"), &file(), None, alone.now).unwrap();
+    alone.sent();
+    hello(&mut alone, 6);
+    hello(&mut alone, 7);
+    let said: Vec<String> = envelopes(&alone.sent())
+        .iter()
+        .map(|(_, parts)| String::from_utf8_lossy(&parts.concat()).into_owned())
+        .collect();
+    assert!(said.iter().any(|head| head.contains(r#"["open",{"transfer":0}"#)), "{said:?}");
+    assert!(said.iter().any(|head| head.contains(r#"["abort",0]"#)), "it never ends: {said:?}");
+}

@@ -479,3 +479,26 @@ fn a_neighbour_that_says_no_or_says_nothing_is_given_up_for_another() {
         assert_eq!(heads, if refuses { vec![resume, event] } else { vec![event] });
     }
 }
+
+/// The way is given up for ten seconds now and then, which is no sign of life of the peer.
+#[test]
+fn a_peer_that_takes_and_never_acknowledges_through_a_neighbour_is_given_up() {
+    let mut alone = Alone::with_members(Config::default().with_policy(Policy::DirectOnly), &[]);
+    alone.hear(&join("a", KEY));
+    alone.hear(&join("n", [1; 32]));
+    let channel = alone.verified_channel("n");
+    alone.direct(channel, r#"2/socketio-p2p,["neighbours",{"peers":["a"],"rate":1000000}]"#);
+    alone.session.emit(id("a"), &numbered(0), alone.now).unwrap();
+    let mut sent = 0;
+    for _ in 0..600 {
+        sent += alone.passed(channel).len();
+        alone.wait(Duration::from_secs(1));
+        alone.direct(channel, r#"2/socketio-p2p,["pong",0]"#);
+    }
+    assert!(sent > 1, "{sent}");
+    assert_eq!(
+        outcomes(&alone.events()),
+        [Outcome::Unknown],
+        "after ten minutes, sent {sent} times"
+    );
+}

@@ -84,7 +84,7 @@ impl Link {
         if !self.greeted_stale_at.is_some_and(quiet) {
             self.greeted_stale_at = Some(cx.now);
             let epochs = Epochs { epoch: self.epoch, peer_epoch: over };
-            self.push_relay_control(Control::Hello(epochs));
+            self.push_indirect_control(Control::Hello(epochs));
         }
     }
 
@@ -225,7 +225,7 @@ impl Link {
                 let answer = self.take_ack();
                 match self.open_channel_mut() {
                     Some(channel) if direct => channel.push_control(answer),
-                    Some(_) | None => self.push_relay_control(answer),
+                    Some(_) | None => self.push_indirect_control(answer),
                 }
                 // That way may be gone or lossy, and what came on the channel is not sent again.
                 self.ack_due = !direct && self.controls_on_channel();
@@ -443,7 +443,7 @@ impl Link {
                 channel.push_control(control);
             }
         } else {
-            self.push_relay_control(control);
+            self.push_indirect_control(control);
         }
     }
 

@@ -56,8 +56,8 @@ pub(crate) use self::outbox::Outbox;
 /// How often a new incarnation announces itself, with pauses that double.
 const MAX_ANNOUNCEMENTS: u32 = 5;
 
-/// Link control that waits for the relay; more is never needed at a time.
-const MAX_RELAY_CONTROL: usize = 16;
+/// Link control that waits for the relay or a neighbour; more is never needed at a time.
+const MAX_INDIRECT_CONTROL: usize = 16;
 
 /// What a link works with and where its output goes.
 pub(crate) struct Context<'a> {
@@ -107,7 +107,7 @@ pub(crate) struct Link {
     lanes: PerLane<LaneState>,
     /// Packets below these numbers went by the relay before the switch to the direct path.
     tail: PerLane<u64>,
-    relay_control: VecDeque<Control>,
+    indirect_control: VecDeque<Control>,
     /// Waiting for the peer to say where to go on.
     resuming: bool,
     retransmits: u32,
@@ -199,7 +199,7 @@ impl Link {
             timers: Timers::default(),
             lanes: PerLane::default(),
             tail: PerLane::default(),
-            relay_control: VecDeque::new(),
+            indirect_control: VecDeque::new(),
             resuming: false,
             retransmits: 0,
             gaps: 0,
@@ -319,7 +319,7 @@ impl Link {
         } else {
             self.relay_lost_at = cx.now;
             if !self.controls_via() {
-                self.relay_control.clear();
+                self.indirect_control.clear();
             }
             self.lanes.iter_mut().for_each(|lane| lane.relay_reassembly.reset());
             if self.sending == Some(Path::Direct) && self.tail_is_outstanding() {
@@ -337,7 +337,7 @@ impl Link {
         if known || !self.relay_up || self.announcements == MAX_ANNOUNCEMENTS {
             return;
         }
-        self.push_relay_control(Control::Hello(self.epochs()));
+        self.push_indirect_control(Control::Hello(self.epochs()));
         let pause = cx.config.retransmit_timeout.saturating_mul(1 << self.announcements);
         self.announcements += 1;
         self.timers.set(Timer::Announce, cx.now + pause);
@@ -464,7 +464,7 @@ impl Link {
         let owed = self.ack_due || self.unacked_packets > 0 || self.unacked_bytes > 0;
         let ack = owed.then(|| self.take_ack());
         for control in ack.into_iter().chain([Control::Bye]) {
-            self.push_relay_control(control.clone());
+            self.push_indirect_control(control.clone());
             if self.controls_on_channel()
                 && let Some(channel) = self.open_channel_mut()
             {
@@ -540,12 +540,12 @@ impl Link {
         }
     }
 
-    fn push_relay_control(&mut self, control: Control) {
+    fn push_indirect_control(&mut self, control: Control) {
         if (self.relay_up || self.way.is_there()) && self.version == Version::V1 {
-            if self.relay_control.len() == MAX_RELAY_CONTROL {
-                self.relay_control.pop_front();
+            if self.indirect_control.len() == MAX_INDIRECT_CONTROL {
+                self.indirect_control.pop_front();
             }
-            self.relay_control.push_back(control);
+            self.indirect_control.push_back(control);
         }
     }
 }

@@ -263,7 +263,7 @@ impl Link {
 
     /// Whether there can be something for the relay; [`poll_relay`](Self::poll_relay) tells whether there is.
     pub(crate) fn may_use_relay(&self) -> bool {
-        let waits = self.ack_due || !self.relay_control.is_empty();
+        let waits = self.ack_due || !self.indirect_control.is_empty();
         self.relay_up && (waits || self.sending == Some(Path::Relay))
     }
 
@@ -276,9 +276,9 @@ impl Link {
         if !self.relay_up {
             return None;
         }
-        let control = match self.relay_control.front() {
+        let control = match self.indirect_control.front() {
             _ if self.controls_via() => None,
-            Some(_) => self.relay_control.pop_front(),
+            Some(_) => self.indirect_control.pop_front(),
             None if self.ack_due && !self.controls_on_channel() => Some(self.take_ack()),
             None => None,
         };
@@ -314,7 +314,8 @@ impl Link {
         limits: &HubLimits,
         cx: &mut Context<'_>,
     ) -> Option<Recipient> {
-        let busy = !self.relay_control.is_empty() || (self.ack_due && !self.controls_on_channel());
+        let busy =
+            !self.indirect_control.is_empty() || (self.ack_due && !self.controls_on_channel());
         if !self.relay_up || busy {
             return None;
         }

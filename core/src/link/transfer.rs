@@ -27,7 +27,7 @@ use crate::transfer::{
 const CHUNK_OVERHEAD: usize = 128;
 
 /// How many transfers that were refused are remembered.
-const MAX_REFUSED: usize = 64;
+const MAX_REFUSED_TRANSFERS: usize = 64;
 
 /// All transfers of a link.
 #[derive(Debug, Default)]
@@ -555,7 +555,7 @@ impl Link {
     fn note_unwanted(&mut self, transfer: u64) -> bool {
         let refused = &mut self.transfers.refused;
         let new = refused.insert(transfer);
-        if refused.len() > MAX_REFUSED {
+        if refused.len() > MAX_REFUSED_TRANSFERS {
             refused.pop_first();
         }
         new

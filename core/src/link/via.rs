@@ -338,7 +338,7 @@ impl Link {
         if neighbour.is_none() {
             self.lanes.iter_mut().for_each(|lane| lane.via_reassembly.reset());
             if !self.relay_up {
-                self.relay_control.clear();
+                self.indirect_control.clear();
             }
         }
         if self.way.neighbour != neighbour {
@@ -397,7 +397,7 @@ impl Link {
         if !self.controls_via() {
             return None;
         }
-        let control = match self.relay_control.pop_front() {
+        let control = match self.indirect_control.pop_front() {
             Some(control) => Some(control),
             None if self.ack_due && !self.controls_on_channel() => Some(self.take_ack()),
             None => None,

@@ -32,7 +32,7 @@ pub(crate) enum Control {
     /// What the application has got.
     Ack(Ack),
     /// A path broke: send again from here.
-    Resume { received: PerLane<u64> },
+    Resume(Resume),
     /// A piece of a packet.
     Fragment(Fragment),
     /// The peer leaves.
@@ -57,6 +57,14 @@ pub(crate) struct Ack {
     /// How far the sender of this knows what became of its own packets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) told: Option<PerLane<u64>>,
+}
+
+/// Acknowledges as [`Ack`] does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Resume {
+    pub(crate) received: PerLane<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) refused: Vec<Sequence>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -107,11 +115,6 @@ struct Seq {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Received {
-    received: PerLane<u64>,
-}
-
-#[derive(Serialize, Deserialize)]
 struct To {
     to: PeerId,
 }
@@ -143,7 +146,7 @@ impl Control {
             (Self::Ping(_), Self::Ping(_))
                 | (Self::Pong(_), Self::Pong(_))
                 | (Self::Ack(_), Self::Ack(_))
-                | (Self::Resume { .. }, Self::Resume { .. })
+                | (Self::Resume(_), Self::Resume(_))
                 | (Self::Neighbours(_), Self::Neighbours(_))
         ) || matches!((self, earlier), (Self::NoWay { .. }, Self::NoWay { .. }) if self == earlier)
     }
@@ -161,7 +164,7 @@ impl Control {
             "begin" => Self::Begin { next: packet.args::<(Next,)>()?.0.next },
             "volatile" => Self::Volatile { seq: packet.args::<(Seq,)>()?.0.seq },
             "ack" => Self::Ack(packet.args::<(Ack,)>()?.0),
-            "resume" => Self::Resume { received: packet.args::<(Received,)>()?.0.received },
+            "resume" => Self::Resume(packet.args::<(Resume,)>()?.0),
             "fragment" => {
                 let (header, bytes) = packet.args::<(FragmentHeader, Blob)>()?;
                 let FragmentHeader { of, offset, total } = header;
@@ -184,9 +187,7 @@ impl Control {
             Self::Begin { next } => Packet::event("begin", &(Next { next: *next },)),
             Self::Volatile { seq } => Packet::event("volatile", &(Seq { seq: *seq },)),
             Self::Ack(ack) => Packet::event("ack", &(ack,)),
-            Self::Resume { received } => {
-                Packet::event("resume", &(Received { received: *received },))
-            }
+            Self::Resume(resume) => Packet::event("resume", &(resume,)),
             Self::Fragment(fragment) => return fragment.write(Some(fragment.of)),
             Self::Bye => Packet::event("bye", &()),
             Self::Neighbours(neighbours) => Packet::event("neighbours", &(neighbours,)),

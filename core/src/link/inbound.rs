@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::control::{Ack, Control, Fragment};
+use super::control::{Ack, Control, Fragment, Resume};
 use super::state::State;
 use super::timer::Timer;
 use super::via::Neighbourly;
@@ -218,9 +218,9 @@ impl Link {
                 return self.misbehaved("channel control in an envelope", path, cx);
             }
             Control::Ack(ack) => return self.handle_ack(&ack, path, cx),
-            Control::Resume { received } => {
-                let ack = Ack { received, ..Ack::default() };
-                let verdict = self.acknowledge(&ack, path, cx);
+            Control::Resume(Resume { received, refused }) => {
+                let ack = Ack { received, refused, ..Ack::default() };
+                let verdict = self.handle_ack(&ack, path, cx);
                 // The answer goes back on the path that the peer has: ours may be one that it has given up.
                 let answer = self.take_ack();
                 match self.open_channel_mut() {
@@ -427,14 +427,10 @@ impl Link {
         self.timers.set(Timer::Gap, cx.now + GAP_PATIENCE * (1 << self.gaps.min(4)));
     }
 
-    /// Asks the peer to go on from what we have. That acknowledges too, so refusals are told before.
+    /// Asks the peer to go on from what we have.
     pub(super) fn push_resume(&mut self) {
-        if !self.refused.is_empty() {
-            let ack = self.take_ack();
-            self.push_control(ack);
-        }
-        let received = self.received();
-        self.push_control(Control::Resume { received });
+        let (received, refused) = (self.received(), self.refused.iter().copied().collect());
+        self.push_control(Control::Resume(Resume { received, refused }));
     }
 
     pub(super) fn push_control(&mut self, control: Control) {

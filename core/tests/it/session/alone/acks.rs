@@ -274,6 +274,22 @@ impl Alone {
     }
 }
 
+/// What the acknowledgements among these packets acknowledge, they refuse.
+fn assert_all_are_refused<'a>(heads: impl Iterator<Item = &'a str>) {
+    let mut told = BTreeSet::new();
+    let mut received = 0;
+    for head in heads {
+        let Some(ack) = head.strip_prefix(r#"2/socketio-p2p,["ack","#) else { continue };
+        let ack: Value = serde_json::from_str(ack.strip_suffix(']').unwrap()).unwrap();
+        received = ack["received"][0].as_u64().unwrap();
+        let refused = ack["refused"].as_array().unwrap().iter();
+        told.extend(refused.map(|refused| refused["seq"].as_u64().unwrap()));
+    }
+    assert!(received > 0);
+    let untold: Vec<u64> = (0..received).filter(|seq| !told.contains(seq)).collect();
+    assert!(untold.is_empty(), "acknowledged as delivered: {untold:?}");
+}
+
 /// Nothing is lost here: the channel is slow, and one acknowledgement replaces another that waits for it.
 #[test]
 fn a_refusal_is_told_although_the_channel_takes_nothing_for_a_while() {
@@ -287,18 +303,8 @@ fn a_refusal_is_told_although_the_channel_takes_nothing_for_a_while() {
         }
         alone.direct(channel, control("resume", &json!({"received": [0, 0, 0]})));
     }
-    let mut told = BTreeSet::new();
-    let mut received = 0;
-    for frame in alone.sent_directly(channel) {
-        let Some(ack) = text(&frame).strip_prefix(r#"2/socketio-p2p,["ack","#) else { continue };
-        let ack: Value = serde_json::from_str(ack.strip_suffix(']').unwrap()).unwrap();
-        received = ack["received"][0].as_u64().unwrap();
-        let refused = ack["refused"].as_array().unwrap().iter();
-        told.extend(refused.map(|refused| refused["seq"].as_u64().unwrap()));
-    }
-    assert!(received > 0);
-    let untold: Vec<u64> = (0..received).filter(|seq| !told.contains(seq)).collect();
-    assert!(untold.is_empty(), "acknowledged as delivered: {untold:?}");
+    let sent = alone.sent_directly(channel);
+    assert_all_are_refused(sent.iter().map(text));
 }
 
 /// As `no_packet_is_acknowledged_whose_refusal_is_not_told`, with an incarnation of ours that ends in between.
@@ -316,19 +322,8 @@ fn a_refusal_is_told_by_the_next_incarnation() {
     let over = control("hello", &json!({"epoch": 1, "for": 1}));
     alone.hear_envelope("a", &json!({"epoch": 1}), &over, &[]);
     bad(&mut alone, 60..124);
-    let mut told = BTreeSet::new();
-    let mut received = 0;
-    for (_, parts) in envelopes(&alone.sent()) {
-        let head = std::str::from_utf8(&parts[0]).unwrap();
-        let Some(ack) = head.strip_prefix(r#"2/socketio-p2p,["ack","#) else { continue };
-        let ack: Value = serde_json::from_str(ack.strip_suffix(']').unwrap()).unwrap();
-        received = ack["received"][0].as_u64().unwrap();
-        let refused = ack["refused"].as_array().unwrap().iter();
-        told.extend(refused.map(|refused| refused["seq"].as_u64().unwrap()));
-    }
-    assert!(received > 0);
-    let untold: Vec<u64> = (0..received).filter(|seq| !told.contains(seq)).collect();
-    assert!(untold.is_empty(), "acknowledged as delivered: {untold:?}");
+    let sent = envelopes(&alone.sent());
+    assert_all_are_refused(sent.iter().map(|(_, parts)| std::str::from_utf8(&parts[0]).unwrap()));
 }
 
 /// What a session sends through the server for a hundred small envelopes of a peer, while a window of its own is under

@@ -86,6 +86,29 @@ fn opened(events: &[Event]) -> Option<socketio_p2p_core::TransferId> {
     })
 }
 
+type Envelopes = Vec<(Value, Vec<Bytes>)>;
+
+/// The server says that they left and came back; what they sent before opens a transfer of theirs. Tells our first words
+/// after that, and the transfer.
+fn begin_anew(ours: &mut Alone, opening: &Envelopes) -> (Envelopes, socketio_p2p_core::TransferId) {
+    ours.hear(r#"2["peer-disconnect",{"peerId":"a"}]"#);
+    ours.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    ours.session.emit(Target::All, &numbered(1), ours.now).unwrap();
+    let first = envelopes(&ours.sent());
+    pass(opening, ours);
+    (first, opened(&ours.events()).expect("it is opened"))
+}
+
+/// Both hear what the other has to say.
+fn talk(ours: &mut Alone, theirs: &mut Alone) {
+    for _ in 0..5 {
+        let sent = envelopes(&theirs.sent());
+        pass(&sent, ours);
+        let sent = envelopes(&ours.sent());
+        pass(&sent, theirs);
+    }
+}
+
 /// Two sessions that keep to the rules, and a server that keeps the order each way. `ours` is removed from the room
 /// and comes back while both say their first words.
 #[test]
@@ -97,13 +120,7 @@ fn what_was_said_of_a_transfer_of_an_incarnation_that_is_over_says_nothing_of_th
     let first = envelopes(&ours.sent());
     theirs.session.open_transfer(&id("a"), &file(), None, theirs.now).unwrap();
     let opening = envelopes(&theirs.sent());
-    // The server tells us that they left and came back.
-    ours.hear(r#"2["peer-disconnect",{"peerId":"a"}]"#);
-    ours.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
-    ours.session.emit(Target::All, &numbered(1), ours.now).unwrap();
-    let second = envelopes(&ours.sent());
-    pass(&opening, &mut ours);
-    let transfer = opened(&ours.events()).expect("it is opened");
+    let (second, transfer) = begin_anew(&mut ours, &opening);
     // Our application does not want it.
     ours.session.cancel_transfer(&transfer, ours.now).unwrap();
     let refusal = envelopes(&ours.sent());
@@ -114,12 +131,7 @@ fn what_was_said_of_a_transfer_of_an_incarnation_that_is_over_says_nothing_of_th
     // Their application opens another transfer, which ours wants.
     theirs.session.open_transfer(&id("a"), &file(), None, theirs.now).unwrap();
     pass(&refusal, &mut theirs);
-    for _ in 0..5 {
-        let sent = envelopes(&theirs.sent());
-        pass(&sent, &mut ours);
-        let sent = envelopes(&ours.sent());
-        pass(&sent, &mut theirs);
-    }
+    talk(&mut ours, &mut theirs);
     assert!(opened(&ours.events()).is_some());
     let ends = transfer_ends(&theirs.events());
     assert!(ends.is_empty(), "nobody has refused this one: {ends:?}");
@@ -138,12 +150,7 @@ fn a_transfer_is_not_delivered_because_one_of_an_incarnation_before_was() {
     };
     empty(&mut theirs);
     let opening = envelopes(&theirs.sent());
-    ours.hear(r#"2["peer-disconnect",{"peerId":"a"}]"#);
-    ours.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
-    ours.session.emit(Target::All, &numbered(1), ours.now).unwrap();
-    let second = envelopes(&ours.sent());
-    pass(&opening, &mut ours);
-    let transfer = opened(&ours.events()).expect("it is opened");
+    let (second, transfer) = begin_anew(&mut ours, &opening);
     ours.session.read_transfer(&transfer, ours.now).unwrap();
     let answers = envelopes(&ours.sent());
     pass(&first, &mut theirs);
@@ -151,12 +158,7 @@ fn a_transfer_is_not_delivered_because_one_of_an_incarnation_before_was() {
     theirs.events();
     empty(&mut theirs);
     pass(&answers, &mut theirs);
-    for _ in 0..5 {
-        let sent = envelopes(&theirs.sent());
-        pass(&sent, &mut ours);
-        let sent = envelopes(&ours.sent());
-        pass(&sent, &mut theirs);
-    }
+    talk(&mut ours, &mut theirs);
     let ends = transfer_ends(&theirs.events());
     assert!(ends.is_empty(), "our application has not read the second one: {ends:?}");
 }

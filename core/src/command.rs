@@ -27,6 +27,9 @@ pub enum DirectCommand {
         connection: ConnectionId,
         /// The ICE servers to use.
         ice_servers: Vec<IceServer>,
+        /// Whether the connection is to have a datagram channel beside the data channel, unordered and
+        /// unreliable, if the remote end has one too.
+        datagrams: bool,
     },
     /// Make a connection that answers this offer.
     Answer {
@@ -36,6 +39,8 @@ pub enum DirectCommand {
         ice_servers: Vec<IceServer>,
         /// The remote session description.
         sdp: String,
+        /// Whether a datagram channel that the remote end offers is accepted.
+        datagrams: bool,
     },
     /// Take a signal of the remote end.
     Signal {

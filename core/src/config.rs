@@ -52,14 +52,19 @@ pub struct Config {
     pub queue_packets: usize,
     /// The most bytes of volatile events that are under way to one peer; more are dropped. Default: 64 KiB.
     pub volatile_bytes: usize,
-    /// The largest piece in which a big packet travels. Default: 16 KiB.
-    pub fragment_bytes: usize,
-    /// The largest packet that travels in one piece on a direct path, head and attachments counted. Default:
-    /// 64 KiB.
-    pub whole_bytes: usize,
-    /// The most bytes that are under way to one peer through the relay before it acknowledges some; twice that
-    /// where one upload serves many. Default: 256 KiB.
+    /// The longest record on the relay and through neighbours, in bytes; slow paths get shorter ones. Default and
+    /// most: 16 KiB.
+    pub record_bytes: usize,
+    /// The most bytes that are under way to one peer through the relay or a neighbour before it acknowledges some; twice
+    /// that where one upload serves many, and less on slow paths. Default: 256 KiB.
     pub relay_window: usize,
+    /// The most bytes that are under way to one peer on a direct path; less on slow ones. Default: 1 MiB.
+    pub direct_window: usize,
+    /// The most memory for what has come of all peers together and cannot be handed out yet, because something before it is
+    /// missing or the application has not read it. What is beyond is sent again later. Default: 128 MiB.
+    pub receive_bytes: usize,
+    /// How long a packet of which a part has come may go on without 1 KiB of news before it is refused. Default: 30 s.
+    pub unfinished_timeout: Duration,
     /// How long a peer without any live path is waited for. Default: 8 s.
     pub resume_window: Duration,
     /// How long a direct path may be silent before it is given up. Default: 5 s.
@@ -81,12 +86,7 @@ pub struct Config {
     pub reconnect: Backoff,
     /// How long joining may take once the signalling channel is open. Default: 10 s.
     pub join_timeout: Duration,
-    /// How long received packets may wait for their acknowledgement. Default: 20 ms.
-    pub ack_delay: Duration,
-    /// How long packets on the relay stay unacknowledged before they are sent again. Doubles with each try.
-    /// Default: 3 s.
-    pub retransmit_timeout: Duration,
-    /// How long a peer to which a path leads may acknowledge nothing of what it was sent before it is given up.
+    /// How long a peer to which a path leads may acknowledge less than 1 KiB of what it was sent before it is given up.
     /// Default: 30 s.
     pub stall_timeout: Duration,
     /// How long `emit_with_ack` waits for the answer when the caller says nothing. Default: 10 s.
@@ -119,9 +119,11 @@ impl Default for Config {
             queue_bytes: 1 << 20,
             queue_packets: 4096,
             volatile_bytes: 64 << 10,
-            fragment_bytes: 16 << 10,
-            whole_bytes: 64 << 10,
+            record_bytes: 16 << 10,
             relay_window: 256 << 10,
+            direct_window: 1 << 20,
+            receive_bytes: 128 << 20,
+            unfinished_timeout: Duration::from_secs(30),
             resume_window: Duration::from_secs(8),
             silence_timeout: Duration::from_secs(5),
             probe_interval: Duration::from_millis(1500),
@@ -132,8 +134,6 @@ impl Default for Config {
             retry: Backoff { first: Duration::from_secs(1), most: Duration::from_secs(30) },
             reconnect: Backoff { first: Duration::from_millis(500), most: Duration::from_secs(10) },
             join_timeout: Duration::from_secs(10),
-            ack_delay: Duration::from_millis(20),
-            retransmit_timeout: Duration::from_secs(3),
             stall_timeout: Duration::from_secs(30),
             ack_timeout: Duration::from_secs(10),
             max_pending_acks: 1024,
@@ -169,7 +169,10 @@ setters! {
     with_policy(policy: Policy);
     with_limits(limits: Limits);
     with_queue_bytes(queue_bytes: usize);
-    with_fragment_bytes(fragment_bytes: usize);
+    with_record_bytes(record_bytes: usize);
+    with_relay_window(relay_window: usize);
+    with_direct_window(direct_window: usize);
+    with_receive_bytes(receive_bytes: usize);
     with_max_transfers(max_transfers: usize);
     with_transfer_window(transfer_window: usize);
     with_resume_window(resume_window: Duration);

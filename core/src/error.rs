@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::codec::{DecodeError, EncodeError};
+use crate::event::Path;
 use crate::id::PeerId;
 use crate::packet::PacketType;
 use crate::signal::{Lane, MessageError};
@@ -52,6 +53,9 @@ pub enum EmitError {
         /// What it cannot take.
         what: &'static str,
     },
+    /// The packet exceeds what the peer's application accepts.
+    #[error("the packet exceeds the limits of peer {0}")]
+    BeyondPeerLimits(PeerId),
     /// Too many answers are waited for already.
     #[error("{0} answers are waited for already")]
     TooManyPendingAcks(usize),
@@ -85,6 +89,9 @@ pub enum PeerError {
     /// The peer sent a packet that breaks the limits or is not well formed; it was refused.
     #[error("the peer sent a bad packet: {0}")]
     BadPacket(DecodeError),
+    /// The peer sent a packet on a path that this session's policy forbids; it was refused.
+    #[error("the peer sent a packet by {0:?}, which the policy forbids")]
+    ForbiddenPath(Path),
     /// The peer broke the link protocol.
     #[error("the peer misbehaved: {0}")]
     Misbehaved(&'static str),

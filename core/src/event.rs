@@ -6,7 +6,7 @@ use crate::error::{JoinRefusal, PeerError};
 use crate::id::{EmitId, PeerId, RoomName, Version};
 use crate::packet::Packet;
 use crate::signal::{Epochs, Lane};
-use crate::transfer::{TransferId, TransferOutcome};
+use crate::transfer::{IncomingTransferId, OutgoingTransferId, TransferId, TransferOutcome};
 
 /// A way to a peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,7 +63,7 @@ pub enum Outcome {
     /// It was never sent: the peer was gone before, or it is a v0 peer and the event is too long for the path
     /// in use, on which such a peer can put nothing together.
     NotSent,
-    /// The peer got it and refused it as not acceptable.
+    /// It is not acceptable to the peer: beyond the limits of its application, or on a path that its policy forbids.
     Refused,
     /// It was sent, and the peer was gone before it could acknowledge. Always so with a v0 peer, which cannot
     /// acknowledge.
@@ -210,7 +210,7 @@ pub enum Event {
         /// Who sends.
         from: PeerId,
         /// The transfer.
-        transfer: TransferId,
+        transfer: IncomingTransferId,
         /// What it is, in the sender's words.
         packet: Packet,
         /// Its length in bytes, if the sender has said so.
@@ -219,12 +219,12 @@ pub enum Event {
     /// A transfer in which nothing was to be read has bytes, or has ended.
     TransferReadable {
         /// The transfer.
-        transfer: TransferId,
+        transfer: IncomingTransferId,
     },
     /// A transfer that took less than was given takes bytes again.
     TransferWritable {
         /// The transfer.
-        transfer: TransferId,
+        transfer: OutgoingTransferId,
     },
     /// A transfer is over, other than by this end's own reading or cancelling.
     TransferEnded {

@@ -106,7 +106,9 @@ pub mod codec;
 pub mod driver;
 pub mod hub;
 pub mod signal;
+pub mod wire;
 
+mod clock;
 mod command;
 mod config;
 mod error;
@@ -131,4 +133,7 @@ pub use id::{
 pub use packet::{InvalidNamespace, Namespace, Packet, PacketType};
 pub use session::{Emitted, Forwarding, Peer, Session, Target};
 pub use time::Time;
-pub use transfer::{TransferError, TransferId, TransferOutcome, TransferProgress, TransferRead};
+pub use transfer::{
+    IncomingTransferId, OutgoingTransferId, TransferError, TransferId, TransferOutcome,
+    TransferProgress, TransferRead,
+};

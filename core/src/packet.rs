@@ -455,6 +455,11 @@ impl Packet {
     pub fn validate(&self, limits: &Limits) -> Result<(), DecodeError> {
         validate::payload(&self.head, self.header, limits)
     }
+
+    /// Checks what a decoder with these limits would, of a packet that has not come through one.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), DecodeError> {
+        decode::check(&self.head, self.attachments(), limits).map(|_| ())
+    }
 }
 
 /// The wire.

@@ -7,40 +7,101 @@ use thiserror::Error;
 
 use crate::id::PeerId;
 
-/// One transfer from or to a peer. Never used again, so that calls about one that is over have no effect.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TransferId {
-    pub(crate) peer: PeerId,
-    /// Of the end that sends.
-    pub(crate) epoch: u32,
-    pub(crate) direction: Direction,
-    pub(crate) number: u64,
+macro_rules! transfer_id {
+    ($(#[$doc:meta])* $name:ident, $way:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name {
+            pub(crate) peer: PeerId,
+            /// Of the end that sends.
+            pub(crate) epoch: u32,
+            pub(crate) number: u64,
+        }
+
+        impl $name {
+            /// The other end.
+            #[must_use]
+            pub const fn peer(&self) -> &PeerId {
+                &self.peer
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!("transfer {} ", $way, " {}"), self.number, self.peer)
+            }
+        }
+    };
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Direction {
-    Outgoing,
-    Incoming,
+transfer_id!(
+    /// One transfer to a peer. Never used again, so that calls about one that is over have no effect.
+    OutgoingTransferId,
+    "to"
+);
+
+transfer_id!(
+    /// One transfer from a peer. Never used again, so that calls about one that is over have no effect.
+    IncomingTransferId,
+    "from"
+);
+
+/// One transfer, whichever way it goes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TransferId {
+    /// This end sends.
+    Outgoing(OutgoingTransferId),
+    /// This end receives.
+    Incoming(IncomingTransferId),
 }
 
 impl TransferId {
     /// The other end.
     #[must_use]
     pub const fn peer(&self) -> &PeerId {
-        &self.peer
+        match self {
+            Self::Outgoing(id) => id.peer(),
+            Self::Incoming(id) => id.peer(),
+        }
     }
 
     /// Whether this end sends.
     #[must_use]
     pub const fn is_outgoing(&self) -> bool {
-        matches!(self.direction, Direction::Outgoing)
+        matches!(self, Self::Outgoing(_))
+    }
+}
+
+impl From<OutgoingTransferId> for TransferId {
+    fn from(id: OutgoingTransferId) -> Self {
+        Self::Outgoing(id)
+    }
+}
+
+impl From<IncomingTransferId> for TransferId {
+    fn from(id: IncomingTransferId) -> Self {
+        Self::Incoming(id)
+    }
+}
+
+impl From<&OutgoingTransferId> for TransferId {
+    fn from(id: &OutgoingTransferId) -> Self {
+        Self::Outgoing(id.clone())
+    }
+}
+
+impl From<&IncomingTransferId> for TransferId {
+    fn from(id: &IncomingTransferId) -> Self {
+        Self::Incoming(id.clone())
     }
 }
 
 impl fmt::Display for TransferId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let way = if self.is_outgoing() { "to" } else { "from" };
-        write!(f, "transfer {} {way} {}", self.number, self.peer)
+        match self {
+            Self::Outgoing(id) => id.fmt(f),
+            Self::Incoming(id) => id.fmt(f),
+        }
     }
 }
 
@@ -84,12 +145,12 @@ pub enum TransferOutcome {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TransferError {
-    /// It is over, or goes the other way.
-    #[error("{0} is over or goes the other way")]
+    /// It is over.
+    #[error("{0} is over")]
     Unknown(TransferId),
     /// It was finished before.
     #[error("{0} has been finished")]
-    Finished(TransferId),
+    Finished(OutgoingTransferId),
     /// More bytes than the size that was announced.
     #[error("{got} bytes in a transfer of {size}")]
     BeyondSize {

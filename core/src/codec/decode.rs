@@ -162,8 +162,18 @@ pub(crate) fn assemble(
     attachments: Vec<Bytes>,
     limits: &Limits,
 ) -> Result<Packet, DecodeError> {
-    let header = Header::scan(&head, limits)?;
-    let ((announced, _), got) = (header.attachments(&head), attachments.len());
+    let header = check(&head, &attachments, limits)?;
+    Ok(Packet::new(head, header, attachments.into()))
+}
+
+/// Checks head and attachments of a packet against limits, without looking into the payload.
+pub(crate) fn check(
+    head: &str,
+    attachments: &[Bytes],
+    limits: &Limits,
+) -> Result<Header, DecodeError> {
+    let header = Header::scan(head, limits)?;
+    let ((announced, _), got) = (header.attachments(head), attachments.len());
     if announced != got {
         let kind = DecodeErrorKind::AttachmentNumber { announced, got };
         return Err(DecodeError::in_frame(kind, got.min(announced)));
@@ -176,5 +186,5 @@ pub(crate) fn assemble(
             return Err(DecodeError::in_frame(kind, index + 1));
         }
     }
-    Ok(Packet::new(head, header, attachments.into()))
+    Ok(header)
 }

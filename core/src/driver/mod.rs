@@ -3,6 +3,7 @@
 //! Frames pass through [`Stream`] and [`Sink`], without a box each; `async_trait` methods are for control,
 //! which happens a few times per connection. No runtime is assumed: transports and timers bring theirs.
 
+mod channels;
 mod run;
 
 use std::time::Duration;
@@ -82,6 +83,16 @@ pub enum DirectEvent<C> {
         /// The longest message, in bytes, that the remote end takes.
         max_message: usize,
     },
+    /// The datagram channel of a connection is open: unordered and unreliable, beside the data channel. It may
+    /// open before or after that one, or never.
+    Datagrams {
+        /// The connection.
+        connection: ConnectionId,
+        /// The way for datagrams, of messages as long as the data channel's at most. Its sink takes a message
+        /// only while less than 64 KiB of its own are outstanding, so that a message that is late waits in front
+        /// of it, where it can be dropped. When its stream ends or fails, the connection goes on without it.
+        channel: C,
+    },
     /// The connection could not be made or is over. The last event about it.
     Closed {
         /// The connection.
@@ -96,8 +107,9 @@ pub enum DirectEvent<C> {
 /// Implementations work on their own tasks or within `poll_next`; `execute` returns at once. A stream that has
 /// ended is polled again and must bear it.
 pub trait DirectTransport: Stream<Item = DirectEvent<Self::Channel>> + Send + Unpin {
-    /// The way for frames of one connection: whole messages, text and binary told apart, in order. The sink
-    /// is ready while the channel's outstanding bytes stay under the transport's limit.
+    /// The way for frames of one connection: whole messages, text and binary told apart, in order (but on the
+    /// channel of [`DirectEvent::Datagrams`]). The sink is ready while the channel's outstanding bytes stay under
+    /// the transport's limit.
     type Channel: Stream<Item = Result<Frame, TransportError>>
         + Sink<Frame, Error = TransportError>
         + Send

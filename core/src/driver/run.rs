@@ -1,6 +1,5 @@
 //! The loop between a session and its transports.
 
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,20 +7,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::{FutureExt as _, Sink, SinkExt as _, Stream, StreamExt as _};
+use futures::{FutureExt as _, SinkExt as _, Stream, StreamExt as _};
 use serde::Serialize;
 
+use super::channels::{Channels, Round, exchange};
 use super::{Clock, DirectEvent, DirectTransport, Signaling, TransportError};
 use crate::command::{Command, DirectCommand};
 use crate::config::{Config, Policy};
 use crate::error::EmitError;
 use crate::event::{Event, ReplyToken};
-use crate::frame::Frame;
-use crate::id::{ConnectionId, PeerId};
+use crate::id::PeerId;
 use crate::packet::Packet;
 use crate::session::{Emitted, Session, Target};
 use crate::time::Time;
-use crate::transfer::{TransferError, TransferId, TransferRead};
+use crate::transfer::{
+    IncomingTransferId, OutgoingTransferId, TransferError, TransferId, TransferRead,
+};
 
 /// How many rounds without an event one poll makes before other tasks get their turn.
 const TURNS: usize = 64;
@@ -45,7 +46,7 @@ pub struct Driver<S: Signaling, D: DirectTransport, C> {
     /// A channel that is being closed.
     closing: Option<S::Channel>,
     direct: D,
-    channels: BTreeMap<ConnectionId, D::Channel>,
+    channels: Channels<D::Channel>,
     sleep: Sleep,
     finished: bool,
 }
@@ -86,13 +87,6 @@ impl std::fmt::Debug for Sleep {
     }
 }
 
-/// What a transport's end of a frame path did when it was polled.
-enum Flow {
-    Idle,
-    Progress,
-    Broken(TransportError),
-}
-
 impl<S, D, C> Driver<S, D, C>
 where
     S: Signaling + Unpin + 'static,
@@ -109,7 +103,7 @@ where
             signaling: SignalingSlot::Idle(signaling),
             closing: None,
             direct,
-            channels: BTreeMap::new(),
+            channels: Channels::new(),
             sleep: Sleep::default(),
             finished: false,
         }
@@ -192,7 +186,7 @@ where
         to: &PeerId,
         event: &Packet,
         size: Option<u64>,
-    ) -> Result<TransferId, EmitError> {
+    ) -> Result<OutgoingTransferId, EmitError> {
         self.session.open_transfer(to, event, size, self.clock.now())
     }
 
@@ -202,7 +196,7 @@ where
     /// As [`Session::write_transfer`].
     pub fn write_transfer(
         &mut self,
-        id: &TransferId,
+        id: &OutgoingTransferId,
         data: &mut Bytes,
     ) -> Result<usize, TransferError> {
         self.session.write_transfer(id, data, self.clock.now())
@@ -212,7 +206,7 @@ where
     ///
     /// # Errors
     /// As [`Session::finish_transfer`].
-    pub fn finish_transfer(&mut self, id: &TransferId) -> Result<(), TransferError> {
+    pub fn finish_transfer(&mut self, id: &OutgoingTransferId) -> Result<(), TransferError> {
         self.session.finish_transfer(id, self.clock.now())
     }
 
@@ -220,7 +214,10 @@ where
     ///
     /// # Errors
     /// As [`Session::read_transfer`].
-    pub fn read_transfer(&mut self, id: &TransferId) -> Result<TransferRead, TransferError> {
+    pub fn read_transfer(
+        &mut self,
+        id: &IncomingTransferId,
+    ) -> Result<TransferRead, TransferError> {
         self.session.read_transfer(id, self.clock.now())
     }
 
@@ -228,7 +225,7 @@ where
     ///
     /// # Errors
     /// As [`Session::cancel_transfer`].
-    pub fn cancel_transfer(&mut self, id: &TransferId) -> Result<(), TransferError> {
+    pub fn cancel_transfer(&mut self, id: impl Into<TransferId>) -> Result<(), TransferError> {
         self.session.cancel_transfer(id, self.clock.now())
     }
 
@@ -276,7 +273,7 @@ where
                 Command::CloseSignaling => self.close_signaling(),
                 Command::Direct(command) => {
                     if let DirectCommand::Close { connection } = &command {
-                        self.channels.remove(connection);
+                        self.channels.forget(*connection);
                     }
                     self.direct.execute(command);
                 }
@@ -338,19 +335,11 @@ where
     fn poll_signaling(&mut self, cx: &mut Context<'_>) -> bool {
         let Self { session, clock, signaling, .. } = self;
         let SignalingSlot::Open(_, channel) = signaling else { return false };
-        let next = |session: &mut Session| session.poll_signaling_transmit(clock.now());
-        let sent = send(channel, || next(session), cx);
-        let received = receive(channel, cx);
-        let progress = matches!(sent, Flow::Progress) || received.is_some();
-        let broken = match (sent, received) {
-            (Flow::Broken(error), _) | (_, Some(Err(error))) => Some(error),
-            (Flow::Idle | Flow::Progress, Some(Ok(frame))) => {
-                session.handle_signaling_frame(frame, clock.now());
-                None
-            }
-            (Flow::Idle | Flow::Progress, None) => None,
-        };
-        let Some(error) = broken else { return progress };
+        let flow = exchange(channel, || session.poll_signaling_transmit(clock.now()), cx);
+        if let Some(frame) = flow.received {
+            session.handle_signaling_frame(frame, clock.now());
+        }
+        let Some(error) = flow.broken else { return flow.progress };
         self.drop_signaling_channel();
         self.session.handle_signaling_closed(error.to_string(), self.clock.now());
         true
@@ -369,13 +358,13 @@ where
                 self.session.handle_direct_signal(connection, &signal, now);
             }
             DirectEvent::Open { connection, channel, max_message } => {
-                if self.session.is_live(connection) {
-                    self.channels.insert(connection, channel);
-                }
-                self.session.handle_direct_open(connection, max_message, now);
+                self.channels.open(connection, channel, max_message, &mut self.session, now);
+            }
+            DirectEvent::Datagrams { connection, channel } => {
+                self.channels.open_datagrams(connection, channel, &mut self.session, now);
             }
             DirectEvent::Closed { connection, error } => {
-                self.channels.remove(&connection);
+                self.channels.forget(connection);
                 self.session.handle_direct_closed(connection, error.to_string(), now);
             }
         }
@@ -383,30 +372,11 @@ where
     }
 
     fn poll_channels(&mut self, cx: &mut Context<'_>) -> bool {
-        let Self { session, clock, channels, .. } = self;
-        let mut progress = false;
-        let mut broken = Vec::new();
-        for (&connection, channel) in channels.iter_mut() {
-            let next =
-                |session: &mut Session| session.poll_direct_transmit(connection, clock.now());
-            let sent = send(channel, || next(session), cx);
-            let received = receive(channel, cx);
-            progress |= matches!(sent, Flow::Progress) || received.is_some();
-            match (sent, received) {
-                (_, Some(Ok(frame))) => {
-                    session.handle_direct_frame(connection, frame, clock.now());
-                }
-                (Flow::Broken(error), None) | (_, Some(Err(error))) => {
-                    broken.push((connection, error));
-                }
-                (Flow::Idle | Flow::Progress, None) => {}
-            }
-        }
+        let Round { progress, broken } =
+            self.channels.poll(&mut self.session, self.clock.as_ref(), cx);
         for (connection, error) in broken {
-            channels.remove(&connection);
-            session.handle_direct_closed(connection, error.to_string(), clock.now());
+            self.session.handle_direct_closed(connection, error.to_string(), self.clock.now());
             self.direct.execute(DirectCommand::Close { connection });
-            progress = true;
         }
         progress
     }
@@ -460,43 +430,6 @@ where
         {
             self.closing = None;
         }
-    }
-}
-
-/// Moves frames into a sink as long as it has room, then flushes.
-fn send<T: Sink<Frame, Error = TransportError> + Unpin>(
-    channel: &mut T,
-    mut next: impl FnMut() -> Option<Frame>,
-    cx: &mut Context<'_>,
-) -> Flow {
-    let mut flow = Flow::Idle;
-    loop {
-        match channel.poll_ready_unpin(cx) {
-            Poll::Pending => return flow,
-            Poll::Ready(Err(error)) => return Flow::Broken(error),
-            Poll::Ready(Ok(())) => {}
-        }
-        let Some(frame) = next() else { break };
-        if let Err(error) = channel.start_send_unpin(frame) {
-            return Flow::Broken(error);
-        }
-        flow = Flow::Progress;
-    }
-    match channel.poll_flush_unpin(cx) {
-        Poll::Ready(Err(error)) => Flow::Broken(error),
-        Poll::Ready(Ok(())) | Poll::Pending => flow,
-    }
-}
-
-/// The next frame, or the end as an error.
-fn receive<T>(channel: &mut T, cx: &mut Context<'_>) -> Option<Result<Frame, TransportError>>
-where
-    T: Stream<Item = Result<Frame, TransportError>> + Unpin,
-{
-    match channel.poll_next_unpin(cx) {
-        Poll::Pending => None,
-        Poll::Ready(Some(result)) => Some(result),
-        Poll::Ready(None) => Some(Err(TransportError("the other end closed the channel".into()))),
     }
 }
 

@@ -9,11 +9,12 @@ use crate::signal::{HubLimits, IceServer};
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct HubConfig {
-    /// The most members of one room, those away counted. 64 by default.
+    /// The most members of one room, those away counted, whose places go to newcomers when it is full. 64 by
+    /// default.
     pub room_capacity: usize,
     /// The most rooms with a member in them. 10,000 by default.
     pub max_rooms: usize,
-    /// How long a v1 member whose connection is lost keeps its place. 8 s by default.
+    /// How long a v1 member whose connection is lost keeps its place, unless a newcomer needs it. 8 s by default.
     pub resume_window: Duration,
     /// The ICE servers that v1 clients are told. None by default.
     pub ice_servers: Vec<IceServer>,
@@ -35,6 +36,43 @@ pub struct HubConfig {
     pub max_signal: usize,
     /// The most offers in one message of a v1 client. 64 by default.
     pub max_offers: usize,
+    /// How many may join a room at once who have no seat in it. 256 by default, and always twice
+    /// [`room_capacity`](Self::room_capacity) at least: after a restart of the hub everyone comes back, and may
+    /// be cut off again.
+    pub room_join_burst: u32,
+    /// How many may join a room per second in the long run who have no seat in it. 16 by default. In a room of 64
+    /// each causes up to 27 KB, presence after it
+    /// and the limits of all members counted.
+    pub room_joins_per_second: u32,
+    /// How many times a member may come back to its seat at once. 32 by default.
+    pub resume_burst: u32,
+    /// How many times per second a member may come back to its seat in the long run. 2 by default: the sessions of
+    /// this library pause for half a second before they reconnect.
+    pub resumes_per_second: u32,
+    /// How many envelopes a client may send at once; an event of a v0 client counts as one. 125,000 by default:
+    /// two seconds' worth.
+    pub envelope_burst: u32,
+    /// How many envelopes a client may send per second in the long run. 62,500 by default: what fills an uplink
+    /// of 100 Mbit/s with envelopes of 200 bytes, as an event of some 64 bytes for one receiver takes on the
+    /// wire. An envelope for a room of 64 takes over 3,000 bytes for its receivers alone: 100 Mbit/s carry
+    /// 4,000 of them a second.
+    ///
+    /// Envelopes over this rate are refused, as are those over
+    /// [`deliveries_per_second`](Self::deliveries_per_second); between v1 peers the links make that good. What is
+    /// refused is not taken off the allowance. A client is closed that has envelopes refused at this rate again,
+    /// for as long as the burst lasts.
+    pub envelopes_per_second: u32,
+    /// How many bytes of one client's the hub delivers at once: those of a packet, and 128 for a header, once
+    /// for each receiver. 10⁹ by default, which is what 16 MB of uploads for a room of 64 come to: more than
+    /// the buffers of a connection hold when the server was busy for a moment. An envelope that costs more than
+    /// this passes when anything is left, and is paid for before the next.
+    pub delivery_burst: u64,
+    /// How many bytes of one client's the hub delivers per second in the long run. 10⁹ by default. An uplink of
+    /// 100 Mbit/s, filled with envelopes for a room of 64, comes to 12.5 MB × 63 = 787.5 MB; what is above that
+    /// is for the headers of deliveries, which outweigh what an envelope says of its receivers only for events
+    /// of v0 clients: those of 512 bytes and more stay below, too. A server whose own downlinks are slower may
+    /// set less.
+    pub deliveries_per_second: u64,
 }
 
 impl Default for HubConfig {
@@ -51,6 +89,14 @@ impl Default for HubConfig {
             signals_per_second: 100,
             max_signal: 64 * 1024,
             max_offers: 64,
+            room_join_burst: 256,
+            room_joins_per_second: 16,
+            resume_burst: 32,
+            resumes_per_second: 2,
+            envelope_burst: 125_000,
+            envelopes_per_second: 62_500,
+            delivery_burst: 1_000_000_000,
+            deliveries_per_second: 1_000_000_000,
         }
     }
 }
@@ -126,6 +172,40 @@ impl HubConfig {
         self.max_offers = offers;
         self
     }
+
+    /// Sets [`room_join_burst`](Self::room_join_burst) and
+    /// [`room_joins_per_second`](Self::room_joins_per_second).
+    #[must_use]
+    pub fn with_room_join_rate(mut self, burst: u32, per_second: u32) -> Self {
+        self.room_join_burst = burst;
+        self.room_joins_per_second = per_second;
+        self
+    }
+
+    /// Sets [`resume_burst`](Self::resume_burst) and [`resumes_per_second`](Self::resumes_per_second).
+    #[must_use]
+    pub fn with_resume_rate(mut self, burst: u32, per_second: u32) -> Self {
+        self.resume_burst = burst;
+        self.resumes_per_second = per_second;
+        self
+    }
+
+    /// Sets [`envelope_burst`](Self::envelope_burst) and [`envelopes_per_second`](Self::envelopes_per_second).
+    #[must_use]
+    pub fn with_envelope_rate(mut self, burst: u32, per_second: u32) -> Self {
+        self.envelope_burst = burst;
+        self.envelopes_per_second = per_second;
+        self
+    }
+
+    /// Sets [`delivery_burst`](Self::delivery_burst) and
+    /// [`deliveries_per_second`](Self::deliveries_per_second), in bytes.
+    #[must_use]
+    pub fn with_delivery_rate(mut self, burst: u64, per_second: u64) -> Self {
+        self.delivery_burst = burst;
+        self.deliveries_per_second = per_second;
+        self
+    }
 }
 
 /// Shows neither the key nor the credentials of ICE servers.
@@ -143,6 +223,14 @@ impl fmt::Debug for HubConfig {
             .field("signals_per_second", &self.signals_per_second)
             .field("max_signal", &self.max_signal)
             .field("max_offers", &self.max_offers)
+            .field("room_join_burst", &self.room_join_burst)
+            .field("room_joins_per_second", &self.room_joins_per_second)
+            .field("resume_burst", &self.resume_burst)
+            .field("resumes_per_second", &self.resumes_per_second)
+            .field("envelope_burst", &self.envelope_burst)
+            .field("envelopes_per_second", &self.envelopes_per_second)
+            .field("delivery_burst", &self.delivery_burst)
+            .field("deliveries_per_second", &self.deliveries_per_second)
             .finish()
     }
 }

@@ -1,5 +1,7 @@
 //! What a hub refuses. Nothing here carries a token, a signal or a payload.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::id::{InvalidName, PeerId, RoomName};
@@ -24,6 +26,14 @@ pub enum JoinError {
         /// How many rooms the hub takes.
         max: usize,
     },
+    /// The client has come back too often, or too many have joined the room, in a short time.
+    #[error("try again in {} ms: too many joins of room {room:?}", retry_after.as_millis())]
+    TooManyJoins {
+        /// The room.
+        room: RoomName,
+        /// When the next one is let in, in whole milliseconds.
+        retry_after: Duration,
+    },
     /// The client's own account of itself cannot be read.
     #[error("the `p2p` entry of the auth payload cannot be read: {reason}")]
     BadAuth {
@@ -44,17 +54,32 @@ pub enum JoinError {
 }
 
 impl JoinError {
-    /// A stable word for programs: `room-full`, `too-many-rooms`, `bad-auth`, `bad-name` or `name-taken`. On the
-    /// wire it stands before the text in the message of the `CONNECT_ERROR`, up to the first colon
+    /// A stable word for programs: `room-full`, `too-many-rooms`, `too-many-joins`, `bad-auth`, `bad-name` or
+    /// `name-taken`. On the wire it stands before the text in the message of the `CONNECT_ERROR`, up to the first colon
     /// (`{"message":"room-full: room …"}`), because `socketioxide` has room for nothing but a message.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
             Self::RoomFull { .. } => "room-full",
             Self::TooManyRooms { .. } => "too-many-rooms",
+            Self::TooManyJoins { .. } => "too-many-joins",
             Self::BadAuth { .. } => "bad-auth",
             Self::BadName(_) => "bad-name",
             Self::NameTaken { .. } => "name-taken",
+        }
+    }
+
+    /// When to try again, where it is a matter of time alone. On the wire the text begins with it
+    /// (`{"message":"too-many-joins: try again in 500 ms: …"}`).
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooManyJoins { retry_after, .. } => Some(*retry_after),
+            Self::RoomFull { .. }
+            | Self::TooManyRooms { .. }
+            | Self::BadAuth { .. }
+            | Self::BadName(_)
+            | Self::NameTaken { .. } => None,
         }
     }
 }
@@ -128,6 +153,28 @@ pub enum ClientError {
         got: usize,
         /// The members of the room.
         members: usize,
+    },
+    /// An envelope that names one receiver several times. Nobody has got it.
+    #[error("an envelope that names {peer:?} several times")]
+    DuplicateRecipient {
+        /// The receiver.
+        peer: PeerId,
+    },
+    /// More envelopes, or events of a v0 client, than the rate limit allows. Links make it good.
+    #[error("more envelopes than {per_second} per second after the first {burst}")]
+    TooManyEnvelopes {
+        /// How many are allowed at once.
+        burst: u32,
+        /// How many are allowed per second in the long run.
+        per_second: u32,
+    },
+    /// More bytes for receivers than the rate limit allows, those for each receiver counted. Links make it good.
+    #[error("more bytes for receivers than {per_second} per second after the first {burst}")]
+    TooMuchToDeliver {
+        /// How many bytes are allowed at once.
+        burst: u64,
+        /// How many bytes are allowed per second in the long run.
+        per_second: u64,
     },
     /// An event of its own from a v1 client, whose events travel in envelopes.
     #[error("an event outside an envelope, from a v1 client")]

@@ -5,6 +5,7 @@
 
 mod config;
 mod error;
+mod join;
 mod rate;
 mod room;
 mod route;
@@ -19,11 +20,11 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 pub use self::config::HubConfig;
 pub use self::error::{ClientError, JoinError};
-use self::rate::{Allowance, Verdict};
-use self::room::{Presence, Room, Seat};
+use self::rate::{Allowance, Rate, Throttle, Verdict};
+use self::room::Room;
 use self::token::TokenKey;
 use crate::id::{ClientId, PeerId, RoomName, Version};
-use crate::signal::{ClientMessage, IceServer, Join, Member, PairKey, ServerMessage, Welcome};
+use crate::signal::{ClientMessage, IceServer, Member, ServerMessage};
 use crate::time::Time;
 
 /// The most other names of one v0 client.
@@ -76,7 +77,7 @@ pub enum Address {
 pub enum CloseReason {
     /// Its identity came back on another connection: this one was half-open.
     Replaced,
-    /// It kept on breaking the rate limit.
+    /// It kept on breaking a rate limit.
     Abusive,
 }
 
@@ -107,6 +108,12 @@ pub struct HubStats {
     pub undeliverable: u64,
     /// Messages refused since the start.
     pub refused: u64,
+    /// Those of them that were envelopes, or events of v0 clients, beyond what their sender may have delivered.
+    pub throttled: u64,
+    /// Clients turned away since the start.
+    pub joins_refused: u64,
+    /// Members since the start that were away and whose place went to a newcomer.
+    pub displaced: u64,
 }
 
 /// Rooms, rosters, routing of signals and relay of events, without I/O.
@@ -131,6 +138,17 @@ pub struct HubStats {
 /// - A v1 client that is [`Lost`](Departure::Lost) keeps its seat for
 ///   [`resume_window`](HubConfig::resume_window); with its resume token it comes back to it, even after the
 ///   window or a restart of the hub, then as a new member with its old id.
+/// - Nobody is locked out by members that are away: when a room is full, a newcomer takes the place of the one
+///   that has been away for longest, and when there are too many rooms, a new one takes the place of one in which
+///   everyone is away. Those of whom nothing was ever accepted go first: a seat that was taken for nothing costs
+///   those who are in earnest nothing, and is kept all the same while nobody wants it, for a quiet member may
+///   have packets under way that are to wait for it. Who was displaced is told to all; it comes back as a new
+///   member with its old id, if there is room.
+/// - What a join causes, a welcome and a word to everyone, is far more than the client has sent. Therefore joins
+///   are bounded: those that come back to a seat per identity
+///   ([`resumes_per_second`](HubConfig::resumes_per_second)), all others per room
+///   ([`room_joins_per_second`](HubConfig::room_joins_per_second)). Of the first kind none is ever refused for
+///   what strangers do. All else that the hub says of itself follows a join, at most twice (away, gone).
 /// - A v0 client's offers go, one each, to those who were in the room before it, in the order in which they
 ///   came: offers that cross would connect two old clients twice.
 /// - An envelope is passed on unread. For a v0 receiver it is opened: that client gets the packet within.
@@ -151,6 +169,9 @@ pub struct Hub {
     relayed: u64,
     undeliverable: u64,
     refused: u64,
+    throttled: u64,
+    joins_refused: u64,
+    displaced: u64,
 }
 
 /// One connection.
@@ -161,7 +182,11 @@ struct Client {
     version: Version,
     /// Its place in the room's order of arrival.
     place: u64,
-    allowance: Allowance,
+    /// Whether anything that it said was accepted.
+    has_spoken: bool,
+    signals: Allowance,
+    envelopes: Throttle,
+    deliveries: Throttle,
     /// v0: the place of the member that got its last offer.
     offered: Option<u64>,
     /// v0: how many other names it has.
@@ -190,6 +215,9 @@ impl Hub {
             relayed: 0,
             undeliverable: 0,
             refused: 0,
+            throttled: 0,
+            joins_refused: 0,
+            displaced: 0,
         }
     }
 
@@ -240,6 +268,9 @@ impl Hub {
             relayed: self.relayed,
             undeliverable: self.undeliverable,
             refused: self.refused,
+            throttled: self.throttled,
+            joins_refused: self.joins_refused,
+            displaced: self.displaced,
         }
     }
 
@@ -247,80 +278,6 @@ impl Hub {
     #[must_use]
     pub const fn config(&self) -> &HubConfig {
         &self.config
-    }
-
-    /// A client connects and says who it is. Its welcome is the first thing that is sent to it.
-    ///
-    /// `client_name` is the Socket.IO socket id, by which a v0 client is known; without one the hub gives it an
-    /// id of its own making. A v1 client's id never depends on it.
-    ///
-    /// # Errors
-    /// [`JoinError`] when the client is turned away; nothing has changed then. A resume token that proves
-    /// nothing is no error: the client is somebody new.
-    pub fn handle_connect(
-        &mut self,
-        join: Join,
-        client_name: Option<&str>,
-        now: Time,
-    ) -> Result<ClientId, JoinError> {
-        self.advance(now);
-        let room = join.room.unwrap_or_default();
-        let known = match join.version {
-            Version::V0 => match client_name {
-                Some(name) => {
-                    let name = PeerId::new(name.to_owned())?;
-                    if self.seat(&room, &name).is_some() {
-                        return Err(JoinError::NameTaken { room, name });
-                    }
-                    Some(name)
-                }
-                None => None,
-            },
-            // A v0 client may have taken the name of somebody who was gone: that seat is no way back.
-            Version::V1 => join
-                .token
-                .and_then(|token| self.key.verify(&room, &token))
-                .filter(|id| self.seat(&room, id).is_none_or(|seat| seat.version == Version::V1)),
-        };
-        let seated = known.as_ref().is_some_and(|id| self.seat(&room, id).is_some());
-        if !seated {
-            self.check_capacity(&room)?;
-        }
-        let id = match known {
-            Some(id) => id,
-            None => self.draw_peer_id(),
-        };
-
-        let client = ClientId(self.next_client);
-        self.next_client += 1;
-        let seats = self.rooms.entry(room.clone()).or_default();
-        let place = match seats.reseat(&id, client) {
-            Some((place, Presence::Here(old))) => {
-                self.clients.remove(&old);
-                self.output.push_back(Output::Close { client: old, reason: CloseReason::Replaced });
-                place
-            }
-            Some((place, Presence::Away(until))) => {
-                self.timers.remove(&(until, room.clone(), id.clone()));
-                place
-            }
-            None => seats.enter(id.clone(), join.version, client),
-        };
-        self.clients.insert(
-            client,
-            Client {
-                id: id.clone(),
-                room: room.clone(),
-                version: join.version,
-                place,
-                allowance: Allowance::default(),
-                offered: None,
-                aliases: 0,
-            },
-        );
-        self.welcome(client, id.clone(), room.clone(), join.version);
-        self.announce(client, Member { id, version: join.version, away: false, key: None }, &room);
-        Ok(client)
     }
 
     /// A client says something.
@@ -338,10 +295,13 @@ impl Hub {
         let outcome = match message {
             ClientMessage::Offers(offers) => self.route_offers(client, offers, now),
             ClientMessage::Signal(signal) => self.route_signal(client, signal, now),
-            ClientMessage::Relay(upload) => self.relay(client, upload),
-            ClientMessage::Broadcast(packet) => self.broadcast(client, packet),
+            ClientMessage::Relay(upload) => self.relay(client, upload, now),
+            ClientMessage::Broadcast(packet) => self.broadcast(client, packet, now),
         };
-        self.refused += u64::from(outcome.is_err());
+        match outcome {
+            Ok(()) => self.note_speech(client),
+            Err(_) => self.refused += 1,
+        }
         outcome
     }
 
@@ -356,32 +316,12 @@ impl Hub {
         }
     }
 
-    /// A client's connection ended.
-    pub fn handle_disconnect(&mut self, client: ClientId, departure: Departure, now: Time) {
-        self.advance(now);
-        let Some(gone) = self.clients.remove(&client) else { return };
-        match (departure, gone.version) {
-            (Departure::Lost, Version::V1) => {
-                let until = now + self.config.resume_window;
-                if let Some(seats) = self.rooms.get_mut(&gone.room) {
-                    seats.keep(&gone.id, until);
-                }
-                self.timers.insert((until, gone.room.clone(), gone.id.clone()));
-                let message = ServerMessage::PeerAway(gone.id);
-                self.tell_room(&gone.room, None, Version::V1, message);
-            }
-            (Departure::Left, _) | (Departure::Lost, Version::V0) => {
-                self.vacate(&gone.room, gone.id);
-            }
-        }
-    }
-
     /// Time has passed: to be called at [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Time) {
         self.advance(now);
         while self.timers.first().is_some_and(|(until, ..)| *until <= now) {
             if let Some((_, room, id)) = self.timers.pop_first() {
-                self.vacate(&room, id);
+                self.vacate(&room, id, None);
             }
         }
     }
@@ -439,85 +379,14 @@ impl Hub {
         }
     }
 
-    fn check_capacity(&self, room: &RoomName) -> Result<(), JoinError> {
-        match self.rooms.get(room) {
-            Some(seats) if seats.len() >= self.config.room_capacity => {
-                Err(JoinError::RoomFull { room: room.clone(), capacity: self.config.room_capacity })
-            }
-            None if self.rooms.len() >= self.config.max_rooms => {
-                Err(JoinError::TooManyRooms { room: room.clone(), max: self.config.max_rooms })
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    fn seat(&self, room: &RoomName, id: &PeerId) -> Option<&Seat> {
-        self.rooms.get(room)?.seat(id)
-    }
-
-    fn draw_peer_id(&mut self) -> PeerId {
-        let mut random = [0; 16];
-        self.rng.fill_bytes(&mut random);
-        PeerId::from_random(random)
-    }
-
-    fn welcome(&mut self, client: ClientId, id: PeerId, room: RoomName, version: Version) {
-        let Some(seats) = self.rooms.get(&room) else { return };
-        let (others, welcome) = match version {
-            Version::V0 => (seats.present_len().saturating_sub(1), None),
-            Version::V1 => {
-                let others = seats.roster().filter(|member| member.id != id);
-                let roster: Vec<Member> = others
-                    .map(|member| Member { key: self.pair_key(&room, &id, &member), ..member })
-                    .collect();
-                let welcome = Welcome {
-                    version: Version::V1,
-                    token: self.key.issue(&room, &id),
-                    id,
-                    room,
-                    roster,
-                    limits: self.config.limits,
-                    ice_servers: self.config.ice_servers.clone(),
-                };
-                (welcome.roster.len(), Some(Box::new(welcome)))
-            }
-        };
-        let others = u32::try_from(others).unwrap_or(u32::MAX);
-        self.send(client, ServerMessage::NumClients { others, welcome });
-    }
-
-    /// Tells everyone else in the room who has come; each a secret of its own, if there are secrets.
-    fn announce(&mut self, client: ClientId, member: Member, room: &RoomName) {
-        if member.version == Version::V0 || !self.config.pair_keys {
-            let message = ServerMessage::PeerJoin(member);
-            return self.tell_room(room, Some(client), Version::V1, message);
-        }
-        let present = self.rooms.get(room).map(|seats| seats.present(Version::V1).values());
-        let others: Vec<ClientId> =
-            present.into_iter().flatten().copied().filter(|other| *other != client).collect();
-        for other in others {
-            let Some(Client { id, .. }) = self.clients.get(&other) else { continue };
-            let key = self.pair_key(room, id, &member);
-            self.send(other, ServerMessage::PeerJoin(Member { key, ..member.clone() }));
-        }
-    }
-
-    /// The secret that a v1 member shares with `other`, if there is to be one.
-    fn pair_key(&self, room: &RoomName, id: &PeerId, other: &Member) -> Option<PairKey> {
-        let keyed = self.config.pair_keys && other.version == Version::V1;
-        keyed.then(|| self.key.pair_key(room, id, &other.id))
-    }
-
-    /// Takes a member out of its room and tells everyone.
-    fn vacate(&mut self, room: &RoomName, id: PeerId) {
-        let Some(seats) = self.rooms.get_mut(room) else { return };
-        seats.leave(&id);
-        if seats.is_empty() {
-            self.rooms.remove(room);
-            return;
-        }
-        for version in [Version::V0, Version::V1] {
-            self.tell_room(room, None, version, ServerMessage::PeerDisconnect(id.clone()));
+    /// A member that was of use to somebody: see [`Room::longest_away`].
+    fn note_speech(&mut self, client: ClientId) {
+        let Some(speaker) = self.clients.get_mut(&client) else { return };
+        if !std::mem::replace(&mut speaker.has_spoken, true)
+            && let Some(seat) =
+                self.rooms.get_mut(&speaker.room).and_then(|room| room.seat_mut(&speaker.id))
+        {
+            seat.has_spoken = true;
         }
     }
 
@@ -525,8 +394,18 @@ impl Hub {
     fn charge(&mut self, client: ClientId, signals: usize, now: Time) -> Result<(), ClientError> {
         let (burst, per_second) = (self.config.signal_burst, self.config.signals_per_second);
         let Some(sender) = self.clients.get_mut(&client) else { return Err(ClientError::Gone) };
-        let cost = u32::try_from(signals).unwrap_or(u32::MAX);
-        match sender.allowance.charge(cost, now, burst, per_second) {
+        let verdict = sender.signals.charge(signals as u64, now, Rate::new(burst, per_second));
+        self.enforce(client, verdict, now, ClientError::TooManySignals { burst, per_second })
+    }
+
+    fn enforce(
+        &mut self,
+        client: ClientId,
+        verdict: Verdict,
+        now: Time,
+        error: ClientError,
+    ) -> Result<(), ClientError> {
+        match verdict {
             Verdict::Pass => return Ok(()),
             Verdict::Refuse => {}
             Verdict::Abuse => {
@@ -534,7 +413,7 @@ impl Hub {
                 self.handle_disconnect(client, Departure::Left, now);
             }
         }
-        Err(ClientError::TooManySignals { burst, per_second })
+        Err(error)
     }
 
     fn send(&mut self, client: ClientId, message: ServerMessage) {

@@ -1,37 +1,104 @@
-//! The rate limit on signals: a token bucket kept as one point in time (GCRA), so that nothing is lost to
-//! rounding and an idle client costs nothing.
+//! The rate limits: token buckets kept as one point in time (GCRA), so that nothing is lost to rounding and an
+//! idle client costs nothing.
+
+use std::time::Duration;
 
 use crate::time::Time;
 
-/// What a client has used of its allowance.
+/// What one token takes in the time of a bucket, which is nanoseconds × tokens per second.
+const TOKEN: u128 = 1_000_000_000;
+
+/// The size of a bucket, and how fast it fills. Zeros count as one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    burst: u64,
+    per_second: u64,
+}
+
+impl Rate {
+    pub(super) fn new(burst: impl Into<u64>, per_second: impl Into<u64>) -> Self {
+        Self { burst: burst.into().max(1), per_second: per_second.into().max(1) }
+    }
+
+    fn allowed(self) -> u128 {
+        u128::from(self.burst) * TOKEN
+    }
+}
+
+/// What was used of a bucket.
 #[derive(Debug, Default)]
 pub(super) struct Allowance {
-    /// When the bucket is full again.
-    full_at: u64,
+    /// When the bucket is full again, in its own time.
+    full_at: u128,
 }
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Pass,
-    /// Over the limit. It counts all the same, so that a client that does not slow down gets no further.
     Refuse,
-    /// Over the limit by as much again as the burst: the client does not slow down.
+    /// The client does not slow down.
     Abuse,
 }
 
 impl Allowance {
-    /// Takes `cost` tokens from a bucket of `burst` that fills at `per_second`.
-    pub(super) fn charge(&mut self, cost: u32, now: Time, burst: u32, per_second: u32) -> Verdict {
-        let interval = 1_000_000_000 / u64::from(per_second.max(1));
-        let now = now.as_nanos();
-        let allowed = interval.saturating_mul(u64::from(burst));
-        self.full_at =
-            self.full_at.max(now).saturating_add(interval.saturating_mul(u64::from(cost)));
-        let taken = self.full_at - now;
-        if taken <= allowed {
+    /// Takes `cost` tokens. What is over the limit counts all the same, so that a client that does not slow down
+    /// gets no further; over the limit by as much again as the burst is abuse.
+    pub(super) fn charge(&mut self, cost: u64, now: Time, rate: Rate) -> Verdict {
+        let owed = self.owed(now, rate).saturating_add(u128::from(cost) * TOKEN);
+        self.full_at = clock(now, rate).saturating_add(owed);
+        if owed <= rate.allowed() {
             Verdict::Pass
-        } else if taken <= allowed.saturating_mul(2) {
+        } else if owed <= rate.allowed() * 2 {
+            Verdict::Refuse
+        } else {
+            Verdict::Abuse
+        }
+    }
+
+    /// Takes `cost` tokens if they are there, and otherwise nothing. What costs more than the bucket holds needs
+    /// one and leaves a debt: it would never pass otherwise.
+    pub(super) fn take(&mut self, cost: u64, now: Time, rate: Rate) -> bool {
+        let owed = self.owed(now, rate);
+        let needed = if cost > rate.burst { 1 } else { cost };
+        let passes = owed.saturating_add(u128::from(needed) * TOKEN) <= rate.allowed();
+        if passes {
+            let cost = u128::from(cost) * TOKEN;
+            self.full_at = clock(now, rate).saturating_add(owed.saturating_add(cost));
+        }
+        passes
+    }
+
+    /// How long it is until there is a token.
+    pub(super) fn wait(&self, now: Time, rate: Rate) -> Duration {
+        let missing = self.owed(now, rate).saturating_add(TOKEN).saturating_sub(rate.allowed());
+        let nanos = missing.div_ceil(u128::from(rate.per_second));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    fn owed(&self, now: Time, rate: Rate) -> u128 {
+        self.full_at.saturating_sub(clock(now, rate))
+    }
+}
+
+fn clock(now: Time, rate: Rate) -> u128 {
+    u128::from(now.as_nanos()) * u128::from(rate.per_second)
+}
+
+/// The limit on what is made good when it is refused. What is refused is not taken off the allowance: who sends
+/// too much gets as much through as is allowed, and who adapts to its losses is never closed. Abuse is to have
+/// refused, at the rate of the allowance and for as long as its burst lasts, as much again.
+#[derive(Debug, Default)]
+pub(super) struct Throttle {
+    passed: Allowance,
+    refused: Allowance,
+}
+
+impl Throttle {
+    pub(super) fn charge(&mut self, cost: u64, now: Time, rate: Rate) -> Verdict {
+        if self.passed.take(cost, now, rate) {
+            Verdict::Pass
+        } else if self.refused.take(cost, now, rate) {
             Verdict::Refuse
         } else {
             Verdict::Abuse
@@ -43,10 +110,14 @@ impl Allowance {
 mod tests {
     use super::*;
 
+    fn rate(burst: u64, per_second: u64) -> Rate {
+        Rate::new(burst, per_second)
+    }
+
     #[test]
     fn burst_passes_then_refuses_then_is_abuse() {
         let mut allowance = Allowance::default();
-        let mut verdicts = (0..7).map(|_| allowance.charge(1, Time::ZERO, 3, 10));
+        let mut verdicts = (0..7).map(|_| allowance.charge(1, Time::ZERO, rate(3, 10)));
         assert!(verdicts.by_ref().take(3).all(|verdict| verdict == Verdict::Pass));
         assert!(verdicts.by_ref().take(3).all(|verdict| verdict == Verdict::Refuse));
         assert_eq!(verdicts.next(), Some(Verdict::Abuse));
@@ -57,24 +128,87 @@ mod tests {
         let mut allowance = Allowance::default();
         for tick in 0..1000 {
             let now = Time::from_millis(tick * 100);
-            assert_eq!(allowance.charge(1, now, 3, 10), Verdict::Pass, "at {now:?}");
+            assert_eq!(allowance.charge(1, now, rate(3, 10)), Verdict::Pass, "at {now:?}");
         }
+    }
+
+    #[test]
+    fn a_rate_above_one_per_nanosecond_is_exact() {
+        let mut allowance = Allowance::default();
+        let rate = rate(3, 3_000_000_000);
+        for nanos in 0..1000 {
+            let now = Time::from_nanos(nanos);
+            assert_eq!(allowance.charge(3, now, rate), Verdict::Pass, "at {now:?}");
+            assert_eq!(allowance.wait(now, rate), Duration::from_nanos(1));
+        }
+        assert_eq!(allowance.charge(1, Time::from_nanos(999), rate), Verdict::Refuse);
     }
 
     #[test]
     fn a_pause_fills_the_bucket_and_no_more() {
         let mut allowance = Allowance::default();
-        assert_eq!(allowance.charge(3, Time::ZERO, 3, 10), Verdict::Pass);
+        assert_eq!(allowance.charge(3, Time::ZERO, rate(3, 10)), Verdict::Pass);
         let later = Time::from_millis(3_600_000);
-        assert_eq!(allowance.charge(3, later, 3, 10), Verdict::Pass);
-        assert_eq!(allowance.charge(1, later, 3, 10), Verdict::Refuse);
+        assert_eq!(allowance.charge(3, later, rate(3, 10)), Verdict::Pass);
+        assert_eq!(allowance.charge(1, later, rate(3, 10)), Verdict::Refuse);
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_taken_and_comes_when_it_was_said_to() {
+        let mut allowance = Allowance::default();
+        let rate = rate(2, 10);
+        assert!(allowance.take(1, Time::ZERO, rate) && allowance.take(1, Time::ZERO, rate));
+        for _ in 0..100 {
+            assert!(!allowance.take(1, Time::ZERO, rate));
+        }
+        let wait = Duration::from_millis(100);
+        assert_eq!(allowance.wait(Time::ZERO, rate), wait);
+        assert!(!allowance.take(1, Time::ZERO + (wait - Duration::from_nanos(1)), rate));
+        assert!(allowance.take(1, Time::ZERO + wait, rate));
+        assert_eq!(allowance.wait(Time::ZERO + wait, rate), wait);
+    }
+
+    #[test]
+    fn what_costs_more_than_the_bucket_holds_passes_and_is_paid_for() {
+        let mut allowance = Allowance::default();
+        let rate = rate(10, 10);
+        assert!(allowance.take(50, Time::ZERO, rate));
+        assert!(!allowance.take(1, Time::from_millis(4099), rate));
+        assert!(allowance.take(1, Time::from_millis(4100), rate));
+    }
+
+    #[test]
+    fn who_keeps_sending_twice_what_is_allowed_gets_half_of_it_through_and_is_not_abusive() {
+        let mut throttle = Throttle::default();
+        let rate = rate(100, 10);
+        let verdicts = (0..10_000).map(|tick| {
+            let now = Time::from_millis(tick * 50);
+            throttle.charge(1, now, rate)
+        });
+        let verdicts: Vec<_> = verdicts.collect();
+        let passed = verdicts.iter().filter(|verdict| **verdict == Verdict::Pass).count();
+        assert!((5_000..5_102).contains(&passed), "{passed}");
+        assert!(!verdicts.contains(&Verdict::Abuse));
+    }
+
+    #[test]
+    fn who_keeps_sending_three_times_what_is_allowed_is_abusive() {
+        let mut throttle = Throttle::default();
+        let rate = rate(100, 10);
+        let verdicts = (0..1_000).map(|tick| {
+            let now = Time::from_millis(tick * 33);
+            throttle.charge(1, now, rate)
+        });
+        assert!(verdicts.collect::<Vec<_>>().contains(&Verdict::Abuse));
     }
 
     #[test]
     fn extreme_costs_and_times_do_not_overflow() {
         let mut allowance = Allowance::default();
         let end = Time::from_nanos(u64::MAX);
-        assert_eq!(allowance.charge(u32::MAX, end, 1, 0), Verdict::Pass);
-        assert_eq!(allowance.charge(u32::MAX, Time::ZERO, u32::MAX, 0), Verdict::Abuse);
+        assert_eq!(allowance.charge(u64::MAX, end, rate(1, 0)), Verdict::Abuse);
+        let most = rate(u64::MAX, u64::MAX);
+        assert!(allowance.take(u64::MAX, end, most));
+        assert_eq!(allowance.wait(Time::ZERO, rate(0, 0)), Duration::from_nanos(u64::MAX));
     }
 }

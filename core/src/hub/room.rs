@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use super::rate::Allowance;
 use crate::id::{ClientId, PeerId, Version};
-use crate::signal::Member;
+use crate::signal::{Member, PeerLimits};
 use crate::time::Time;
 
 /// The members of a room, those away included.
@@ -18,6 +19,8 @@ pub(super) struct Room {
     /// Other names of members.
     aliases: BTreeMap<PeerId, PeerId>,
     next_place: u64,
+    /// What newcomers have used of the room's allowance.
+    pub(super) joins: Allowance,
 }
 
 /// A member's seat. It stays while the member is away.
@@ -27,6 +30,14 @@ pub(super) struct Seat {
     /// The place in the order of arrival.
     pub(super) place: u64,
     pub(super) presence: Presence,
+    /// What its program has said that it accepts.
+    pub(super) limits: Option<PeerLimits>,
+    /// Above this its next incarnations count.
+    pub(super) epoch_base: u32,
+    /// Whether anything that the member said was accepted.
+    pub(super) has_spoken: bool,
+    /// What the member's returns have used of its allowance.
+    pub(super) resumes: Allowance,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +60,17 @@ impl Room {
         self.members.get(id)
     }
 
+    pub(super) fn seat_mut(&mut self, id: &PeerId) -> Option<&mut Seat> {
+        self.members.get_mut(id)
+    }
+
     pub(super) fn seat_or_alias(&self, name: &PeerId) -> Option<&Seat> {
         self.seat(name).or_else(|| self.seat(self.aliases.get(name)?))
+    }
+
+    /// Who has a place in the order of arrival.
+    pub(super) fn id_at(&self, place: u64) -> Option<&PeerId> {
+        self.order.get(&place)
     }
 
     pub(super) fn add_alias(&mut self, alias: PeerId, id: PeerId) {
@@ -58,19 +78,40 @@ impl Room {
     }
 
     /// Seats a new member behind all others.
-    pub(super) fn enter(&mut self, id: PeerId, version: Version, client: ClientId) -> u64 {
+    pub(super) fn enter(
+        &mut self,
+        id: PeerId,
+        version: Version,
+        limits: Option<PeerLimits>,
+        client: ClientId,
+    ) -> u64 {
         let place = self.next_place;
         self.next_place += 1;
         self.order.insert(place, id.clone());
         self.present_mut(version).insert(place, client);
-        self.members.insert(id, Seat { version, place, presence: Presence::Here(client) });
+        let seat = Seat {
+            version,
+            place,
+            presence: Presence::Here(client),
+            limits,
+            epoch_base: 0,
+            has_spoken: false,
+            resumes: Allowance::default(),
+        };
+        self.members.insert(id, seat);
         place
     }
 
     /// Puts another connection on a seat. What the seat was before, or nothing when there is no such member.
-    pub(super) fn reseat(&mut self, id: &PeerId, client: ClientId) -> Option<(u64, Presence)> {
+    pub(super) fn reseat(
+        &mut self,
+        id: &PeerId,
+        limits: Option<PeerLimits>,
+        client: ClientId,
+    ) -> Option<(u64, Presence)> {
         let seat = self.members.get_mut(id)?;
         let before = std::mem::replace(&mut seat.presence, Presence::Here(client));
+        seat.limits = limits;
         let (place, version) = (seat.place, seat.version);
         self.present_mut(version).insert(place, client);
         Some((place, before))
@@ -85,12 +126,28 @@ impl Room {
         }
     }
 
-    pub(super) fn leave(&mut self, id: &PeerId) {
-        if let Some(seat) = self.members.remove(id) {
-            self.order.remove(&seat.place);
-            self.present_mut(seat.version).remove(&seat.place);
-            self.aliases.retain(|_, owner| owner != id);
-        }
+    pub(super) fn leave(&mut self, id: &PeerId) -> Option<Seat> {
+        let seat = self.members.remove(id)?;
+        self.order.remove(&seat.place);
+        self.present_mut(seat.version).remove(&seat.place);
+        self.aliases.retain(|_, owner| owner != id);
+        Some(seat)
+    }
+
+    /// Those away, with the end of their windows.
+    pub(super) fn away(&self) -> impl Iterator<Item = (Time, &PeerId)> {
+        self.members.iter().filter_map(|(id, seat)| match seat.presence {
+            Presence::Away(until) => Some((until, id)),
+            Presence::Here(_) => None,
+        })
+    }
+
+    /// Whose place a newcomer takes when the room is full: of those away the one that has been for longest, but
+    /// first one of whom nothing was ever accepted.
+    pub(super) fn longest_away(&self) -> Option<&PeerId> {
+        let away = self.away();
+        let ranked = away.map(|(until, id)| (self.seat(id).map(|seat| seat.has_spoken), until, id));
+        ranked.min().map(|(.., id)| id)
     }
 
     /// The members in the order in which they came.
@@ -98,7 +155,8 @@ impl Room {
         self.order.values().filter_map(|id| {
             let seat = self.members.get(id)?;
             let away = matches!(seat.presence, Presence::Away(_));
-            Some(Member { id: id.clone(), version: seat.version, away, key: None })
+            let Seat { version, limits, .. } = *seat;
+            Some(Member { id: id.clone(), version, away, key: None, limits })
         })
     }
 

@@ -1,22 +1,22 @@
 //! Who gets what: signals to one member, envelopes to those they name, events to the room.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use bytestring::ByteString;
 
-use super::room::Presence;
+use super::rate::{Rate, Verdict};
+use super::room::{Presence, Seat};
 use super::{Client, ClientError, Hub};
 use crate::codec::Limits;
 use crate::id::{ClientId, PeerId, Version};
 use crate::packet::{Namespace, Packet};
 use crate::signal::{
-    AddressedOffer, Download, PeerSignal, ServerMessage, Upload, is_reserved_event,
+    AddressedOffer, Download, PeerSignal, Piece, Recipient, ServerMessage, Upload,
+    is_reserved_event,
 };
 use crate::time::Time;
+use crate::wire::{CONTROL_NAMESPACE, flatten, unflatten};
 
-/// The namespace of link control, which is between v1 peers.
-const CONTROL_NAMESPACE: &str = "/socketio-p2p";
+/// What the header of a delivery counts for, in bytes: about what it is on the wire, framing included.
+const DELIVERY_HEADER: usize = 128;
 
 impl Hub {
     pub(super) fn route_offers(
@@ -93,38 +93,37 @@ impl Hub {
         Ok(())
     }
 
-    pub(super) fn relay(&mut self, client: ClientId, upload: Upload) -> Result<(), ClientError> {
-        let sender = self.sender(client)?;
-        match sender.version {
+    pub(super) fn relay(
+        &mut self,
+        client: ClientId,
+        upload: Upload,
+        now: Time,
+    ) -> Result<(), ClientError> {
+        match self.sender(client)?.version {
             Version::V0 => return Err(ClientError::UnexpectedEnvelope),
             Version::V1 => {}
         }
+        self.charge_envelope(client, now)?;
+        let Upload { to, piece, body } = upload;
+        self.check_size(body.len())?;
+        let sender = self.sender(client)?;
         let (from, room) = (sender.id.clone(), sender.room.clone());
-        self.check_parts(upload.parts.len(), upload.parts.iter().map(Bytes::len).sum())?;
         let members = self.rooms.get(&room).map_or(0, super::Room::len);
-        if upload.to.len() > members {
-            return Err(ClientError::TooManyRecipients { got: upload.to.len(), members });
+        if to.len() > members {
+            return Err(ClientError::TooManyRecipients { got: to.len(), members });
         }
+        self.charge_deliveries(client, to.len(), body.len(), now)?;
+        let receivers = self.resolve(client, &to)?;
 
-        let parts: Arc<[Bytes]> = upload.parts.into();
         let mut opened = None;
-        for recipient in upload.to {
-            let receiver = match self.find_receiver(client, &recipient.id) {
-                Ok((_, receiver)) => self.clients.get(&receiver).map(|to| (receiver, to.version)),
-                Err(_) => None,
-            };
+        for (Recipient { numbers, .. }, receiver) in to.into_iter().zip(receivers) {
             let message = match receiver {
                 Some((receiver, Version::V1)) => {
-                    let message = ServerMessage::Relay(Download {
-                        from: from.clone(),
-                        epochs: Some(recipient.epochs),
-                        sequence: recipient.sequence,
-                        parts: Arc::clone(&parts),
-                    });
-                    Some((receiver, message))
+                    let (from, body) = (from.clone(), body.clone());
+                    Some((receiver, ServerMessage::Relay(Download { from, numbers, piece, body })))
                 }
-                Some((receiver, Version::V0)) if recipient.sequence.is_some() => opened
-                    .get_or_insert_with(|| open(&parts))
+                Some((receiver, Version::V0)) if piece == Some(Piece::WHOLE) => opened
+                    .get_or_insert_with(|| open(&body))
                     .clone()
                     .map(|packet| (receiver, ServerMessage::Event(packet))),
                 Some((_, Version::V0)) | None => None,
@@ -144,23 +143,91 @@ impl Hub {
         &mut self,
         client: ClientId,
         packet: Packet,
+        now: Time,
     ) -> Result<(), ClientError> {
-        let sender = self.sender(client)?;
-        match sender.version {
+        match self.sender(client)?.version {
             Version::V1 => return Err(ClientError::UnexpectedEvent),
             Version::V0 => {}
         }
+        self.charge_envelope(client, now)?;
+        let bytes = packet.wire_len();
+        self.check_parts(1 + packet.attachments().len(), bytes)?;
+        let sender = self.sender(client)?;
         let (from, room) = (sender.id.clone(), sender.room.clone());
-        self.check_parts(1 + packet.attachments().len(), packet.wire_len())?;
+        let receivers = self.rooms.get(&room).map_or(0, super::Room::present_len);
+        self.charge_deliveries(client, receivers.saturating_sub(1), bytes, now)?;
         let packet = plain_event(packet).ok_or(ClientError::Malformed)?;
 
-        let head = packet.head().as_bytes().clone();
-        let parts = std::iter::once(head).chain(packet.attachments().iter().cloned()).collect();
-        let download = Download { from, epochs: None, sequence: None, parts };
+        let body = flatten(&packet);
+        let download = Download { from, numbers: None, piece: Some(Piece::WHOLE), body };
         self.relayed += 1;
         self.tell_room(&room, Some(client), Version::V1, ServerMessage::Relay(download));
         self.tell_room(&room, Some(client), Version::V0, ServerMessage::Event(packet));
         Ok(())
+    }
+
+    /// Takes an envelope, or an event of a v0 client, off its sender's allowance.
+    fn charge_envelope(&mut self, client: ClientId, now: Time) -> Result<(), ClientError> {
+        let (burst, per_second) = (self.config.envelope_burst, self.config.envelopes_per_second);
+        let Some(sender) = self.clients.get_mut(&client) else { return Err(ClientError::Gone) };
+        let verdict = sender.envelopes.charge(1, now, Rate::new(burst, per_second));
+        self.throttle(client, verdict, now, ClientError::TooManyEnvelopes { burst, per_second })
+    }
+
+    /// Takes what a packet costs at its receivers off its sender's allowance.
+    fn charge_deliveries(
+        &mut self,
+        client: ClientId,
+        receivers: usize,
+        bytes: usize,
+        now: Time,
+    ) -> Result<(), ClientError> {
+        let (burst, per_second) = (self.config.delivery_burst, self.config.deliveries_per_second);
+        let Some(sender) = self.clients.get_mut(&client) else { return Err(ClientError::Gone) };
+        let cost = receivers.saturating_mul(bytes + DELIVERY_HEADER) as u64;
+        let verdict = sender.deliveries.charge(cost, now, Rate::new(burst, per_second));
+        self.throttle(client, verdict, now, ClientError::TooMuchToDeliver { burst, per_second })
+    }
+
+    fn throttle(
+        &mut self,
+        client: ClientId,
+        verdict: Verdict,
+        now: Time,
+        error: ClientError,
+    ) -> Result<(), ClientError> {
+        self.throttled += u64::from(verdict != Verdict::Pass);
+        self.enforce(client, verdict, now, error)
+    }
+
+    /// Who the recipients of an envelope are, as far as they are here. An error when two of them are one.
+    fn resolve(
+        &self,
+        client: ClientId,
+        to: &[Recipient],
+    ) -> Result<Vec<Option<(ClientId, Version)>>, ClientError> {
+        let sender = self.sender(client)?;
+        let Some(seats) = self.rooms.get(&sender.room) else { return Err(ClientError::Gone) };
+        let mut places = Vec::with_capacity(to.len());
+        let mut receivers = Vec::with_capacity(to.len());
+        for recipient in to {
+            let seat = seats.seat_or_alias(&recipient.id);
+            places.extend(seat.map(|seat| seat.place));
+            receivers.push(match seat {
+                Some(Seat { place, version, presence: Presence::Here(receiver), .. })
+                    if *place != sender.place =>
+                {
+                    Some((*receiver, *version))
+                }
+                Some(_) | None => None,
+            });
+        }
+        places.sort_unstable();
+        let twice = places.windows(2).find(|pair| pair.first() == pair.last());
+        match twice.and_then(|pair| seats.id_at(*pair.first()?)) {
+            Some(peer) => Err(ClientError::DuplicateRecipient { peer: peer.clone() }),
+            None => Ok(receivers),
+        }
     }
 
     fn sender(&self, client: ClientId) -> Result<&Client, ClientError> {
@@ -196,6 +263,10 @@ impl Hub {
         if parts == 0 || parts > max {
             return Err(ClientError::PartCount { got: parts, max });
         }
+        self.check_size(bytes)
+    }
+
+    fn check_size(&self, bytes: usize) -> Result<(), ClientError> {
         let max = self.config.limits.max_envelope as usize;
         if bytes > max { Err(ClientError::PacketTooLarge { got: bytes, max }) } else { Ok(()) }
     }
@@ -203,11 +274,9 @@ impl Hub {
 
 /// The packet in an envelope, for a v0 client; none when that client has no use for it. The acknowledgement id
 /// goes: nobody would pass the answer back.
-fn open(parts: &[Bytes]) -> Option<Packet> {
-    let (head, attachments) = parts.split_first()?;
-    let head = ByteString::try_from(head.clone()).ok()?;
-    let packet =
-        Packet::from_head_and_attachments(head, attachments.to_vec(), &Limits::unbounded());
+fn open(body: &Bytes) -> Option<Packet> {
+    let (head, attachments) = unflatten(body.clone())?;
+    let packet = Packet::from_head_and_attachments(head, attachments, &Limits::unbounded());
     plain_event(packet.ok()?)
 }
 

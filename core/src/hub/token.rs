@@ -1,5 +1,10 @@
 //! What the hub derives from its key instead of storing it: resume tokens, which prove that the bearer was given
 //! this identity in this room, and the keys of pairs.
+//!
+//! A token also carries the base above which its bearer's next incarnations count, so that a program that was
+//! restarted is not below what others remember of it, although neither it nor the hub remembers anything. Each
+//! welcome gives a base, and a token whose base is [`EPOCH_BLOCK`](crate::signal::EPOCH_BLOCK) higher: above
+//! all that its bearer may use until its next welcome.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,13 +15,23 @@ use crate::id::{PeerId, RoomName};
 use crate::signal::PairKey;
 
 /// Keeps tokens apart from every other use of the same key.
-const CONTEXT: &[u8] = b"socketio-p2p/1";
+const CONTEXT: &[u8] = b"token/socketio-p2p/1";
 
 /// The same for the keys of pairs. Neither begins with the other.
 const PAIR_CONTEXT: &[u8] = b"pair/socketio-p2p/1";
 
 /// The length in characters of the peer ids that a hub draws.
 const ID_LEN: usize = 22;
+
+/// Base and tag of a token, before base64url.
+const SEALED_LEN: usize = 4 + 32;
+
+/// What a token proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Proof {
+    pub(super) id: PeerId,
+    pub(super) epoch_base: u32,
+}
 
 /// Issues and checks tokens under one key.
 pub(super) struct TokenKey {
@@ -32,23 +47,27 @@ impl TokenKey {
         Self { keyed: Hmac::new(&block.into()) }
     }
 
-    /// `<peer id>.<base64url of HMAC-SHA-256(key, context ‖ length of room as one byte ‖ room ‖ peer id)>`.
-    pub(super) fn issue(&self, room: &RoomName, id: &PeerId) -> String {
-        let tag = self.mac(room, id).finalize().into_bytes();
-        format!("{id}.{}", URL_SAFE_NO_PAD.encode(tag))
+    /// `<peer id>.<base64url of base ‖ HMAC-SHA-256(key, context ‖ length of room as one byte ‖ room ‖ base ‖
+    /// peer id)>`, the base as four bytes, big-endian.
+    pub(super) fn issue(&self, room: &RoomName, id: &PeerId, epoch_base: u32) -> String {
+        let tag = self.mac(room, id, epoch_base).finalize().into_bytes();
+        let sealed = [&epoch_base.to_be_bytes()[..], &tag].concat();
+        format!("{id}.{}", URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    /// The identity that `token` proves in `room`.
-    pub(super) fn verify(&self, room: &RoomName, token: &str) -> Option<PeerId> {
-        let (id, tag) = token.split_once('.')?;
+    /// What `token` proves in `room`.
+    pub(super) fn verify(&self, room: &RoomName, token: &str) -> Option<Proof> {
+        let (id, sealed) = token.split_once('.')?;
         if id.len() != ID_LEN {
             return None;
         }
         let id = PeerId::new(id.to_owned()).ok()?;
-        let mut bytes = [0; 32];
-        let len = URL_SAFE_NO_PAD.decode_slice(tag, &mut bytes).ok()?;
-        self.mac(room, &id).verify_slice(bytes.get(..len)?).ok()?;
-        Some(id)
+        let mut bytes = [0; SEALED_LEN];
+        let len = URL_SAFE_NO_PAD.decode_slice(sealed, &mut bytes).ok()?;
+        let (base, tag) = bytes.get(..len)?.split_first_chunk::<4>()?;
+        let epoch_base = u32::from_be_bytes(*base);
+        self.mac(room, &id, epoch_base).verify_slice(tag).ok()?;
+        Some(Proof { id, epoch_base })
     }
 
     /// The secret of two members of a room, whichever is named first:
@@ -64,12 +83,13 @@ impl TokenKey {
         PairKey::new(mac.finalize().into_bytes().into())
     }
 
-    fn mac(&self, room: &RoomName, id: &PeerId) -> Hmac<Sha256> {
+    fn mac(&self, room: &RoomName, id: &PeerId, epoch_base: u32) -> Hmac<Sha256> {
         let mut mac = self.keyed.clone();
         mac.update(CONTEXT);
         // The length keeps room and id apart. It fits: MAX_ROOM_NAME is 128.
         mac.update(&[room.as_str().len() as u8]);
         mac.update(room.as_str().as_bytes());
+        mac.update(&epoch_base.to_be_bytes());
         mac.update(id.as_str().as_bytes());
         mac
     }
@@ -84,16 +104,31 @@ mod tests {
     }
 
     #[test]
-    fn a_token_proves_its_identity_in_its_room_under_its_key_only() {
+    fn a_token_proves_its_identity_and_base_in_its_room_under_its_key_only() {
         let key = TokenKey::new([7; 32]);
         let id = PeerId::from_random([1; 16]);
         assert_eq!(id.as_str().len(), ID_LEN);
-        let token = key.issue(&room("a"), &id);
-        assert_eq!(key.verify(&room("a"), &token), Some(id.clone()));
-        assert_eq!(key.verify(&room("b"), &token), None);
-        assert_eq!(TokenKey::new([8; 32]).verify(&room("a"), &token), None);
-        let other = PeerId::from_random([2; 16]);
-        let forged = token.replace(id.as_str(), other.as_str());
+        for epoch_base in [0, 4096, u32::MAX] {
+            let token = key.issue(&room("a"), &id, epoch_base);
+            let proof = Proof { id: id.clone(), epoch_base };
+            assert_eq!(key.verify(&room("a"), &token), Some(proof));
+            assert_eq!(key.verify(&room("b"), &token), None);
+            assert_eq!(TokenKey::new([8; 32]).verify(&room("a"), &token), None);
+            let other = PeerId::from_random([2; 16]);
+            let forged = token.replace(id.as_str(), other.as_str());
+            assert_eq!(key.verify(&room("a"), &forged), None);
+        }
+    }
+
+    #[test]
+    fn nobody_raises_or_lowers_the_base_of_a_token() {
+        let key = TokenKey::new([7; 32]);
+        let id = PeerId::from_random([1; 16]);
+        let [token, other] = [4096, 8192].map(|base| key.issue(&room("a"), &id, base));
+        // Four bytes are five characters and a third.
+        let (at, end) = (ID_LEN + 1, ID_LEN + 1 + 5);
+        assert_ne!(token[at..end], other[at..end]);
+        let forged = format!("{}{}{}", &token[..at], &other[at..end], &token[end..]);
         assert_eq!(key.verify(&room("a"), &forged), None);
     }
 
@@ -102,8 +137,8 @@ mod tests {
         let key = TokenKey::new([0; 32]);
         let id = PeerId::from_random([0; 16]);
         assert_eq!(
-            key.issue(&room("lobby"), &id),
-            "AAAAAAAAAAAAAAAAAAAAAA.VN_3fJIhYva2QT6B-isyAJcoffN3ZdtJ1UwMz1mAM-Y"
+            key.issue(&room("lobby"), &id, 4096),
+            "AAAAAAAAAAAAAAAAAAAAAA.AAAQALUGqfAnG2SFPDFQOh6d8_BCc_Ns1W4RhX_EFVrI26cV"
         );
     }
 
@@ -127,7 +162,7 @@ mod tests {
     fn malformed_tokens_prove_nothing() {
         let key = TokenKey::new([7; 32]);
         let id = PeerId::from_random([1; 16]);
-        let token = key.issue(&room("a"), &id);
+        let token = key.issue(&room("a"), &id, 4096);
         let long = format!("{token}{}", "A".repeat(10_000));
         for malformed in
             ["", ".", "AAAA", &token[..token.len() - 1], &token[1..], &long, "é.é", id.as_str()]

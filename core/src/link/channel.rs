@@ -1,158 +1,110 @@
-//! One attempt at a direct path, and the data channel that comes of it.
+//! An open data channel.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use bytes::Bytes;
-use bytestring::ByteString;
+use super::original;
+use crate::codec::Limits;
+use crate::id::PeerId;
+use crate::id::Version;
+use crate::time::Time;
+use crate::wire::{Item, Neighbours};
 
-use super::control::Control;
-use super::via::MAX_PARTS;
-use crate::codec::{DecodeError, Decoder, Limits};
-use crate::frame::Frame;
-use crate::id::{ConnectionId, Version};
-use crate::packet::{Packet, PacketType};
+/// Bundles of others that wait to be written.
+const MAX_PASSED: usize = 64;
 
-/// The original cuts one blob into pieces of 5,000 bytes and writes their number as the attachment count.
-pub(super) const V0_PIECES: usize = 16_384;
-
-/// An attempt at a direct path.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) id: ConnectionId,
-    /// The offerer's name for the offer: the signals of this attempt repeat it.
-    pub(crate) offer_id: String,
-    pub(crate) channel: Option<Channel>,
-}
-
-/// An open data channel.
 #[derive(Debug)]
 pub(crate) struct Channel {
-    decoder: Decoder,
-    version: Version,
     /// The longest message that the remote end takes.
     pub(crate) max_message: usize,
-    /// Whether the peer's hello has come.
+    /// Whether the peer has said who it is.
     pub(crate) greeted: bool,
-    /// Whether a probe has come back.
+    /// Whether a ping has come back.
     pub(crate) proved: bool,
-    /// The number of the last probe.
-    pub(crate) probe: u64,
-    /// The number that the peer, by counting, gives the next whole packet that is sent to it.
-    pub(crate) announced: Option<u64>,
-    /// The number of the next whole packet, by counting since the peer's `begin`.
-    pub(crate) count: Option<u64>,
-    /// The number in the volatile lane of the packet that comes next.
-    pub(crate) volatile: Option<u64>,
-    queue: VecDeque<Outgoing>,
-    /// What is left of the packet that is being written: packets never interleave.
-    frames: VecDeque<Frame>,
-}
-
-#[derive(Debug)]
-enum Outgoing {
-    Control(Control),
-    Data(Packet),
+    /// When something came last.
+    pub(crate) heard_at: Time,
+    probed_at: Time,
+    /// We have said what our application accepts.
+    introduced: bool,
+    /// For an original client: its own form.
+    pub(crate) original: Option<original::Wire>,
+    /// What the session says to the neighbour at the other end.
+    neighbours: Option<Neighbours>,
+    no_way: VecDeque<PeerId>,
+    /// Bundles that only go through the neighbour at the other end.
+    passed: VecDeque<Item>,
 }
 
 impl Channel {
-    pub(crate) fn new(version: Version, max_message: usize, limits: &Limits) -> Self {
-        let limits = match version {
-            Version::V0 => limits.clone().with_max_attachments(V0_PIECES),
-            // What is passed on has two.
-            Version::V1 => {
-                limits.clone().with_max_attachments(limits.max_attachments.max(MAX_PARTS))
-            }
-        };
+    pub(super) fn new(version: Version, max_message: usize, limits: &Limits, now: Time) -> Self {
+        let is_original = version == Version::V0;
         Self {
-            decoder: Decoder::new(limits),
-            version,
             max_message,
-            greeted: version == Version::V0,
-            proved: version == Version::V0,
-            probe: 0,
-            announced: None,
-            count: None,
-            volatile: None,
-            queue: VecDeque::new(),
-            frames: VecDeque::new(),
+            greeted: is_original,
+            proved: is_original,
+            heard_at: now,
+            probed_at: now,
+            introduced: false,
+            original: is_original.then(|| original::Wire::new(limits, max_message)),
+            neighbours: None,
+            no_way: VecDeque::new(),
+            passed: VecDeque::new(),
         }
     }
 
-    /// Takes a frame from the wire; a packet when it is complete.
-    pub(crate) fn decode(&mut self, frame: Frame) -> Result<Option<Packet>, DecodeError> {
-        let packet = self.decoder.push(frame)?;
-        Ok(match (self.version, packet) {
-            (Version::V0, Some(packet)) => Some(join_v0_pieces(packet)),
-            (_, packet) => packet,
-        })
+    pub(super) fn probe_at(&self, interval: Duration) -> Time {
+        self.heard_at.max(self.probed_at) + interval
     }
 
-    /// Queues link control. What it makes out of date leaves the queue, so that a peer that talks and does not
-    /// listen cannot fill it.
-    pub(crate) fn push_control(&mut self, control: Control) {
-        let stale = |queued: &Outgoing| match queued {
-            Outgoing::Control(queued) => control.supersedes(queued),
-            Outgoing::Data(_) => false,
-        };
-        self.queue.retain(|queued| !stale(queued));
-        self.queue.push_back(Outgoing::Control(control));
-    }
-
-    /// Queues a packet of the application. The link does so when the queue is empty and the wire has room.
-    pub(crate) fn push_data(&mut self, packet: Packet) {
-        self.queue.push_back(Outgoing::Data(packet));
-    }
-
-    /// The next frame of what is queued.
-    pub(crate) fn pop_frame(&mut self) -> Option<Frame> {
-        if self.frames.is_empty() {
-            let packet = match self.queue.pop_front()? {
-                // What we encode ourselves always fits: numbers, and pieces of a bounded size.
-                Outgoing::Control(control) => control.to_packet().ok()?,
-                Outgoing::Data(packet) => packet,
-            };
-            match self.version {
-                Version::V1 => self.frames.extend(packet.frames()),
-                Version::V0 => self.frames.extend(split_v0_pieces(&packet, self.max_message)),
-            }
+    /// Whether the channel has been quiet for so long that a ping is due.
+    pub(super) fn take_probe(&mut self, now: Time, interval: Duration) -> bool {
+        let due = self.probe_at(interval) <= now;
+        if due {
+            self.probed_at = now;
         }
-        self.frames.pop_front()
+        due
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
-        self.frames.is_empty() && self.queue.is_empty()
+    /// Whether the peer is still to hear what our application accepts; from now on it is not.
+    pub(super) fn take_introduction(&mut self) -> bool {
+        !std::mem::replace(&mut self.introduced, true)
     }
-}
 
-/// An original client's blob arrives in as many attachments as it has pieces, with one placeholder.
-fn join_v0_pieces(packet: Packet) -> Packet {
-    let pieces = packet.attachments();
-    if pieces.len() < 2 {
-        return packet;
+    /// Whether everything has been written.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.has_items() && self.original.as_ref().is_none_or(original::Wire::is_idle)
     }
-    let blob: Bytes = pieces.concat().into();
-    let payload = ByteString::from(packet.payload());
-    Packet::from_parts(
-        PacketType::BinaryEvent,
-        &packet.namespace(),
-        packet.ack_id(),
-        payload,
-        vec![blob],
-    )
-    .unwrap_or(packet)
-}
 
-/// The one blob that an original client can take, in messages that its end accepts.
-fn split_v0_pieces(packet: &Packet, max_message: usize) -> Vec<Frame> {
-    let [blob] = packet.attachments() else { return packet.frames().collect() };
-    let size = max_message.max(1);
-    let mut frames = Vec::with_capacity(1 + blob.len().div_ceil(size));
-    let count = blob.len().div_ceil(size);
-    frames.push(Frame::from(format!("5{count}-{}", packet.payload())));
-    frames.extend(
-        (0..blob.len())
-            .step_by(size)
-            .map(|start| Frame::Binary(blob.slice(start..blob.len().min(start + size)))),
-    );
-    frames
+    /// Tells the neighbour at the other end about others, in place of what it was told before.
+    pub(crate) fn tell_neighbours(&mut self, neighbours: Neighbours) {
+        self.neighbours = Some(neighbours);
+    }
+
+    /// Tells the neighbour that nothing is passed on to this peer. Each is said once.
+    pub(crate) fn tell_no_way(&mut self, peer: PeerId) {
+        if !self.no_way.contains(&peer) && self.no_way.len() < MAX_PASSED {
+            self.no_way.push_back(peer);
+        }
+    }
+
+    /// Puts a bundle of others behind those that wait. `false`: there is no room.
+    pub(crate) fn push_passed(&mut self, item: Item) -> bool {
+        let room = self.passed.len() < MAX_PASSED;
+        if room {
+            self.passed.push_back(item);
+        }
+        room
+    }
+
+    pub(crate) fn has_items(&self) -> bool {
+        self.neighbours.is_some() || !self.no_way.is_empty() || !self.passed.is_empty()
+    }
+
+    /// The next of what the session has to say on this channel.
+    pub(crate) fn pop_item(&mut self) -> Option<Item> {
+        if let Some(neighbours) = self.neighbours.take() {
+            return Some(Item::Neighbours(neighbours));
+        }
+        self.no_way.pop_front().map(Item::NoWay).or_else(|| self.passed.pop_front())
+    }
 }

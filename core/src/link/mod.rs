@@ -1,63 +1,71 @@
-//! Everything between this session and one remote peer: the state of the direct path, both paths, the lanes'
-//! streams, timers.
+//! Everything between this session and one remote peer.
 //!
-//! - `state`: the transition table of the direct path
-//! - `upgrade`: offers, answers, verification, loss
-//! - `outbound`: from `emit` to envelopes and frames
-//! - `inbound`: from envelopes and frames to events
-//! - `transfer`: blobs as streams
-//! - `succession`: what an incarnation leaves to the next
-//! - `via`: the way through a neighbour
-//! - `stream`, `fragment`, `control`, `channel`, `pace`, `replies`, `outbox`, `timer`: the parts
+//! The link joins parts that do not know each other; each input ends with one [`settle`](Link::settle).
+//!
+//! - `incarnation`: whose bundles count
+//! - `attempt`, `state`, `channel`, `original`: the direct path, from the offer to its loss
+//! - `route`, `recovery`, `pace`: which paths there are, what is known of them, which is used
+//! - `sender`, `progress`, `flight`, `stall`: what was accepted, sent, acknowledged, lost
+//! - `receiver`, `assembly`: what has come, put together and in order
+//! - `transfers`: blobs as streams
+//! - `dialogue`: pings, pongs, acknowledgements
+//! - `replies`: answers of the application that are waited for
+//! - `seals`: what goes through neighbours
+//! - `inputs`: what comes from the peer; `commands`: what the application wants; `transmit`: what goes out
 
+mod assembly;
+mod attempt;
 mod channel;
-pub(crate) mod control;
-mod fragment;
-mod inbound;
-mod outbound;
+mod commands;
+mod dialogue;
+mod flight;
+mod incarnation;
+mod inputs;
+mod original;
 mod outbox;
 pub(crate) mod pace;
+mod progress;
+mod receiver;
+mod recovery;
 mod replies;
+mod route;
+mod seals;
+mod sender;
+mod stall;
 mod state;
-mod stream;
-mod succession;
-mod timer;
-mod transfer;
-mod upgrade;
-pub(crate) mod via;
+mod transfers;
+mod transmit;
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
 
-use self::channel::Connection;
-use self::control::{Control, PerLane};
-use self::fragment::Reassembly;
+use self::attempt::Attempt;
+use self::dialogue::Dialogue;
+use self::flight::{Flight, PathKind};
+pub(crate) use self::incarnation::Admission;
+use self::incarnation::Incarnation;
+pub(crate) use self::inputs::Verdict;
+pub(crate) use self::outbox::Outbox;
+use self::receiver::Receiver;
 use self::replies::Replies;
-use self::state::State;
-use self::stream::{ReceiveStream, SendStream};
-use self::timer::{Timer, Timers};
-use self::transfer::Transfers;
-use self::upgrade::{DoubtedOffer, OfferAllowance};
-use self::via::Way;
-use crate::command::{Command, DirectCommand};
+use self::route::{Presence, Route};
+pub(crate) use self::seals::Dropped;
+use self::seals::Seals;
+use self::sender::Sender;
+use self::transfers::Transfers;
+pub(crate) use self::transmit::Envelope;
 use crate::config::{Config, Policy};
-use crate::error::PeerError;
 use crate::event::{Event, LeaveReason, Outcome, Path};
-use crate::id::{ConnectionId, PeerId, Version};
-use crate::signal::{Epochs, IceServer, Lane, Sequence};
+use crate::id::{ConnectionId, EmitId, PeerId, Version};
+use crate::signal::{Epochs, IceServer, Member, PeerLimits};
 use crate::time::Time;
 
-pub(crate) use self::inbound::{Admission, Verdict};
-pub(crate) use self::outbound::Envelope;
-pub(crate) use self::outbox::Outbox;
+/// Time-outs after which an incarnation that nobody has answered stops announcing itself.
+const MAX_ANNOUNCEMENTS: u32 = 6;
 
-/// How often a new incarnation announces itself, with pauses that double.
-const MAX_ANNOUNCEMENTS: u32 = 5;
-
-/// Link control that waits for the relay or a neighbour; more is never needed at a time.
-const MAX_INDIRECT_CONTROL: usize = 16;
+/// Time-outs in a row after which a neighbour is given up for another.
+const MAX_VIA_TIMEOUTS: u32 = 3;
 
 /// What a link works with and where its output goes.
 pub(crate) struct Context<'a> {
@@ -67,485 +75,385 @@ pub(crate) struct Context<'a> {
     pub(crate) ice_servers: &'a [IceServer],
     pub(crate) rng: &'a mut ChaCha12Rng,
     pub(crate) next_connection: &'a mut u64,
+    /// Bytes that the session may still hold of what has come.
+    pub(crate) left: usize,
     pub(crate) out: &'a mut Outbox,
+}
+
+impl Context<'_> {
+    /// The longest probe time-out: a peer is asked several times before it is given up.
+    fn longest_timeout(&self) -> Duration {
+        self.config.silence_timeout.min(self.config.stall_timeout / 8)
+    }
+}
+
+/// Who the peer is.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    pub(crate) id: PeerId,
+    pub(crate) version: Version,
+    /// What its application accepts, as far as it has said.
+    pub(crate) limits: Option<PeerLimits>,
+}
+
+/// How far saying good-bye has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Farewell {
+    Staying,
+    /// It is to be said on these paths still.
+    Leaving(flight::PerPath<bool>),
 }
 
 #[derive(Debug)]
 pub(crate) struct Link {
-    peer: PeerId,
-    version: Version,
-    state: State,
-    /// Numbers this incarnation of the link among all links of this session.
-    epoch: u32,
-    /// The peer's number for it; 0 until the peer has been heard.
-    peer_epoch: u32,
-    /// The peer's epochs up to this one are over.
-    stale_epoch: u32,
-    /// Whether the hub connects us right now.
-    relay_up: bool,
-    relay_lost_at: Time,
-    /// The last sign of life on a direct path.
-    last_heard: Time,
-    /// The path on which events are sent now.
-    sending: Option<Path>,
-    /// The path that the application was told last.
-    announced: Option<Path>,
-    away: bool,
-    /// `upgrade` was called.
-    wanted: bool,
-    /// The peer takes part in direct connections, as far as it has said.
-    eligible: bool,
-    /// An attempt is due as soon as there is room for it.
-    wants_offer: bool,
-    attempts: u32,
-    /// Whether this end made the offer of the latest attempt.
-    offered: bool,
-    connection: Option<Connection>,
-    doubted: Option<DoubtedOffer>,
-    offers: OfferAllowance,
-    timers: Timers,
-    lanes: PerLane<LaneState>,
-    /// Packets below these numbers went by the relay before the switch to the direct path.
-    tail: PerLane<u64>,
-    indirect_control: VecDeque<Control>,
-    /// Waiting for the peer to say where to go on.
-    resuming: bool,
-    retransmits: u32,
-    gaps: u32,
-    greeted_stale_at: Option<Time>,
-    /// How often this incarnation has announced itself.
-    announcements: u32,
-    /// An acknowledgement goes out with the next poll.
-    ack_due: bool,
-    unacked_packets: u32,
-    unacked_bytes: usize,
-    /// What was not acceptable, and the peer may not know it yet.
-    refused: VecDeque<Sequence>,
-    /// When the peer last made us send everything again.
-    rewound_at: Option<Time>,
-    /// What is left of the stall timeout while no path leads to the peer.
-    stall_left: Option<Duration>,
-    /// The peer refuses some of ours, and may not know that we know it.
-    refuses: bool,
-    replies: Replies,
+    peer: Remote,
+    incarnation: Incarnation,
+    attempt: Attempt,
+    route: Route,
+    dialogue: Dialogue,
+    flight: Flight,
+    sender: Sender,
+    receiver: Receiver,
     transfers: Transfers,
-    /// An emit was turned away: the application waits for `Writable`.
-    blocked: PerLane<bool>,
-    /// Volatile events that never left.
-    dropped: u64,
-    /// Bytes of events that went out while bulk waited.
-    overtaken: usize,
-    /// Good-bye is said: that paths end now is no news.
-    leaving: bool,
-    way: Way,
-    /// Whether the channel had proved itself when paths were looked at last.
-    was_verified: bool,
-}
-
-/// The two streams of one lane.
-#[derive(Debug, Default)]
-struct LaneState {
-    send: SendStream,
-    receive: ReceiveStream,
-    relay_reassembly: Reassembly,
-    via_reassembly: Reassembly,
-    direct_reassembly: Reassembly,
-}
-
-impl LaneState {
-    fn reassemblies(&self) -> [&Reassembly; 3] {
-        [&self.relay_reassembly, &self.direct_reassembly, &self.via_reassembly]
-    }
-
-    /// Frees the pieces of packets that have come whole on another path.
-    fn drop_old_pieces(&mut self) {
-        let expected = self.receive.expected();
-        let pieces =
-            [&mut self.relay_reassembly, &mut self.direct_reassembly, &mut self.via_reassembly];
-        pieces.into_iter().for_each(|pieces| pieces.drop_below(expected));
-    }
+    replies: Replies,
+    seals: Seals,
+    farewell: Farewell,
 }
 
 impl Link {
-    /// A link to a peer that the hub has just named. Epochs of the peer up to `stale_epoch` are over.
-    pub(crate) fn new(
-        peer: PeerId,
-        version: Version,
-        epoch: u32,
-        stale_epoch: u32,
+    /// A link to a member that the hub has just named. Epochs of the peer up to `over` are over.
+    pub(crate) fn new(member: &Member, epoch: u32, over: u32, now: Time) -> Self {
+        let Member { id, version, limits, key, .. } = member;
+        let peer = Remote { id: id.clone(), version: *version, limits: *limits };
+        let (incarnation, seals) = (Incarnation::new(epoch, over), Seals::new(key.clone()));
+        Self::with(peer, incarnation, Attempt::default(), seals, now)
+    }
+
+    fn with(
+        peer: Remote,
+        incarnation: Incarnation,
+        attempt: Attempt,
+        seals: Seals,
         now: Time,
     ) -> Self {
         Self {
             peer,
-            version,
-            state: State::Relayed,
-            epoch,
-            peer_epoch: 0,
-            stale_epoch,
-            relay_up: false,
-            relay_lost_at: now,
-            last_heard: Time::ZERO,
-            sending: None,
-            announced: Some(Path::Relay),
-            away: false,
-            wanted: false,
-            eligible: true,
-            wants_offer: false,
-            attempts: 0,
-            offered: false,
-            connection: None,
-            doubted: None,
-            offers: OfferAllowance::default(),
-            timers: Timers::default(),
-            lanes: PerLane::default(),
-            tail: PerLane::default(),
-            indirect_control: VecDeque::new(),
-            resuming: false,
-            retransmits: 0,
-            gaps: 0,
-            greeted_stale_at: None,
-            announcements: 0,
-            ack_due: false,
-            unacked_packets: 0,
-            unacked_bytes: 0,
-            refused: VecDeque::new(),
-            rewound_at: None,
-            stall_left: None,
-            refuses: false,
-            replies: Replies::default(),
+            incarnation,
+            attempt,
+            route: Route::new(now),
+            dialogue: Dialogue::default(),
+            flight: Flight::default(),
+            sender: Sender::default(),
+            receiver: Receiver::default(),
             transfers: Transfers::default(),
-            blocked: PerLane::default(),
-            dropped: 0,
-            overtaken: 0,
-            leaving: false,
-            way: Way::default(),
-            was_verified: false,
+            replies: Replies::default(),
+            seals,
+            farewell: Farewell::Staying,
         }
     }
 
-    pub(crate) fn peer(&self) -> &PeerId {
-        &self.peer
+    // ----- incarnations -----
+
+    /// Ends this incarnation and gives the one that follows it. Of it goes on what `verdict` says: nothing, what has come of
+    /// the peer, or what was sent to it.
+    pub(crate) fn succeed(
+        &mut self,
+        epoch: u32,
+        verdict: Verdict,
+        reason: LeaveReason,
+        cx: &mut Context<'_>,
+    ) -> Self {
+        let incarnation = match verdict {
+            Verdict::GivenUp => self.incarnation.successor_that_has_heard(epoch),
+            Verdict::Renewed => self.incarnation.successor(self.incarnation.ours()),
+            Verdict::Alive | Verdict::Restarted | Verdict::Left => {
+                self.incarnation.successor(epoch)
+            }
+        };
+        let peer_goes_on = verdict == Verdict::GivenUp;
+        let Remote { id, version, limits } = &self.peer;
+        let peer = Remote { id: id.clone(), version: *version, limits: *limits };
+        let seals = self.seals.successor(peer_goes_on);
+        let mut next = Self::with(peer, incarnation, self.attempt.successor(), seals, cx.now);
+        let lost = self.transfers.incoming.disown();
+        self.end_incoming(lost, cx);
+        if verdict == Verdict::Renewed {
+            // The numbers of what was sent have to be reached, though nobody asks for it any more.
+            let disowned = self.sender.disown();
+            self.end_emits(disowned, cx);
+            let lost = self.transfers.outgoing.abort_all(false);
+            self.end_outgoing(lost, cx);
+            next.sender = std::mem::take(&mut self.sender);
+            next.flight = std::mem::take(&mut self.flight);
+            PathKind::ALL.into_iter().for_each(|path| next.flight.abandon(path));
+            next.transfers.outgoing = std::mem::take(&mut self.transfers.outgoing);
+        }
+        if peer_goes_on {
+            next.receiver = std::mem::take(&mut self.receiver);
+            next.transfers.incoming = std::mem::take(&mut self.transfers.incoming);
+            next.dialogue.note_told();
+        }
+        next.route.set_relay(self.route.is_relay_up(), cx.now);
+        self.leave(reason, cx);
+        next
     }
 
-    pub(crate) fn version(&self) -> Version {
-        self.version
+    /// Ends the link and says why.
+    pub(crate) fn leave(&mut self, reason: LeaveReason, cx: &mut Context<'_>) {
+        self.attempt.close(cx);
+        let emits = self.sender.drain();
+        self.end_emits(emits, cx);
+        let lost = self.transfers.outgoing.drain();
+        self.end_outgoing(lost, cx);
+        let lost = self.transfers.incoming.disown();
+        self.end_incoming(lost, cx);
+        for emit in self.replies.drain() {
+            cx.out.push_no_ack(emit, self.peer.id.clone(), false);
+        }
+        let peer = self.peer.id.clone();
+        cx.out.events.push_back(Event::PeerLeft { peer, reason });
+    }
+
+    fn end_emits(&self, emits: Vec<(EmitId, bool)>, cx: &mut Context<'_>) {
+        for (emit, sent) in emits {
+            let outcome = if sent { Outcome::Unknown } else { Outcome::NotSent };
+            let peer = self.peer.id.clone();
+            cx.out.events.push_back(Event::Outcome { emit, peer, outcome });
+        }
+    }
+
+    // ----- getters -----
+
+    pub(crate) const fn peer(&self) -> &PeerId {
+        &self.peer.id
+    }
+
+    pub(crate) const fn version(&self) -> Version {
+        self.peer.version
+    }
+
+    pub(crate) const fn epochs(&self) -> Epochs {
+        self.incarnation.epochs()
+    }
+
+    /// The peer's last epoch, for the memory of epochs that are over.
+    pub(crate) fn last_heard(&self) -> u32 {
+        self.incarnation.last_heard()
     }
 
     /// The path on which events are sent now; `None` while they wait.
-    pub(crate) fn sending(&self) -> Option<&Path> {
-        self.sending.as_ref()
+    pub(crate) const fn sending(&self) -> Option<&Path> {
+        self.route.sending()
     }
 
-    pub(crate) fn is_away(&self) -> bool {
-        self.away
-    }
-
-    /// The peer's epoch, for the memory of epochs that are over.
-    pub(crate) fn peer_epoch(&self) -> u32 {
-        self.peer_epoch.max(self.stale_epoch)
+    pub(crate) const fn is_away(&self) -> bool {
+        self.route.is_away()
     }
 
     pub(crate) fn connection_id(&self) -> Option<ConnectionId> {
-        self.connection.as_ref().map(|connection| connection.id)
+        self.attempt.connection_id()
     }
 
     /// Whether it counts for `max_peers`.
-    pub(crate) fn is_active(&self) -> bool {
-        self.state.is_active()
+    pub(crate) const fn is_active(&self) -> bool {
+        self.attempt.state().is_active()
+    }
+
+    pub(crate) const fn is_verified(&self) -> bool {
+        self.attempt.state().is_verified()
     }
 
     /// Whether it has to be verified before the session is `Ready`.
     pub(crate) fn counts_for_ready(&self) -> bool {
-        self.eligible && !self.away
-    }
-
-    pub(crate) fn is_verified(&self) -> bool {
-        self.state.is_verified()
-    }
-
-    pub(crate) fn is_relay_up(&self) -> bool {
-        self.relay_up
+        self.attempt.counts_for_ready() && !self.route.is_away()
     }
 
     /// Whether an attempt is due and can be made.
     pub(crate) fn can_offer(&self) -> bool {
-        self.wants_offer && self.eligible && self.relay_up && self.state == State::Relayed
+        self.attempt.wants_offer() && self.route.is_relay_up()
     }
 
     /// Whether everything accepted has been acknowledged (or handed to the path, for a v0 peer).
     pub(crate) fn is_flushed(&self) -> bool {
-        self.reliable_lanes().all(|lane| lane.send.is_empty())
-            && !self.awaits_readers()
-            && self.open_channel().is_none_or(channel::Channel::is_idle)
+        let written = self.attempt.channel().is_none_or(channel::Channel::is_idle);
+        self.sender.is_empty() && self.transfers.outgoing.is_empty() && written
     }
 
     pub(crate) fn queued_bytes(&self) -> usize {
-        self.reliable_lanes().map(|lane| lane.send.bytes()).sum()
+        self.sender.bytes() + self.transfers.outgoing.bytes()
     }
 
-    /// What has come and cannot be handed out yet.
+    /// The memory that what has come and cannot be handed out yet holds.
     pub(crate) fn held_bytes(&self) -> usize {
-        let held = |lane: &LaneState| {
-            let pieces = lane.reassemblies().map(Reassembly::held_bytes);
-            pieces.iter().sum::<usize>() + lane.receive.held_bytes()
-        };
-        self.lanes.iter().map(held).sum()
-    }
-
-    /// Of what has come, the pieces that came directly.
-    pub(crate) fn held_direct(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.direct_reassembly.held_bytes()).sum()
+        self.receiver.held() + self.transfers.incoming.held()
     }
 
     /// How many volatile events were dropped before they left.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped
+    pub(crate) const fn dropped(&self) -> u64 {
+        self.sender.dropped()
     }
 
-    pub(crate) fn next_timeout(&self) -> Option<Time> {
-        self.timers.next()
+    // ----- time -----
+
+    pub(crate) fn next_timeout(&self, cx: &Context<'_>) -> Option<Time> {
+        let paced = self.paced_until(cx.now);
+        [
+            self.attempt.next_timeout(&self.peer, cx),
+            self.route.away_until(),
+            self.dialogue.next_timeout(),
+            self.receiver.next_timeout(),
+            self.replies.next_deadline(),
+            self.flight.stall.at(),
+            self.flight.held_until(cx.now),
+            paced,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
-    /// The hub reaches the peer and we reach the hub, or not.
-    pub(crate) fn set_relay(&mut self, up: bool, cx: &mut Context<'_>) {
-        if self.relay_up == up {
-            // A peer that is away when it becomes known is away from the start.
-            return self.update_presence(cx);
-        }
-        self.relay_up = up;
-        if up {
-            self.announcements = 0;
-            self.announce(cx);
-        } else {
-            self.relay_lost_at = cx.now;
-            if !self.controls_via() {
-                self.indirect_control.clear();
-            }
-            self.lanes.iter_mut().for_each(|lane| lane.relay_reassembly.reset());
-            if self.sending == Some(Path::Direct) && self.tail_is_outstanding() {
-                // What was under way on the relay may be lost: the channel carries it again.
-                self.rewind();
-            }
-        }
-        self.update_paths(cx);
-    }
-
-    /// Lets a peer that was given up know that a new incarnation has begun, until something of its own has come:
-    /// it may be waiting, with nothing to say, for the one that is over.
-    fn announce(&mut self, cx: &Context<'_>) {
-        let known = self.stale_epoch == 0 || self.peer_epoch != 0;
-        if known || !self.relay_up || self.announcements == MAX_ANNOUNCEMENTS {
-            return;
-        }
-        self.push_indirect_control(Control::Hello(self.epochs()));
-        let pause = cx.config.retransmit_timeout.saturating_mul(1 << self.announcements);
-        self.announcements += 1;
-        self.timers.set(Timer::Announce, cx.now + pause);
-    }
-
-    /// Says which path is used from now on, after anything that bears on it has changed.
-    fn update_paths(&mut self, cx: &mut Context<'_>) {
-        self.note_verified(cx);
-        if self.state == State::Closed || self.leaving {
-            return;
-        }
-        self.update_presence(cx);
-        let path = self.best_path(cx.policy);
-        if path != self.sending {
-            let through = |path: &Option<Path>| matches!(path, Some(Path::Via(_)));
-            cx.out.users_changed |= through(&path) || through(&self.sending);
-            let before = std::mem::replace(&mut self.sending, path.clone());
-            self.change_path(before.as_ref(), cx);
-            if let Some(path) = path
-                && self.announced.as_ref() != Some(&path)
-            {
-                self.announced = Some(path.clone());
-                cx.out.events.push_back(Event::PathChanged { peer: self.peer.clone(), path });
-            }
-        }
-    }
-
-    fn change_path(&mut self, before: Option<&Path>, cx: &mut Context<'_>) {
-        self.resuming = false;
-        self.timers.clear(Timer::Resume);
-        self.lanes.iter_mut().for_each(|lane| lane.send.restart_packet());
-        match (before, &self.sending) {
-            (Some(Path::Relay), Some(Path::Direct)) if self.version == Version::V1 => {
-                self.tail = self.lanes.each_ref().map(|lane| lane.send.next());
-            }
-            (_, Some(Path::Direct)) => self.rewind(),
-            (_, Some(Path::Relay | Path::Via(_))) => {
-                if self.version == Version::V1 && self.awaits_ack() {
-                    self.request_resume(cx);
-                }
-            }
-            (_, None) => {}
-        }
-        self.arm_retransmit(cx);
-    }
-
-    /// Tells the peer what we have and waits, a little, to hear what it has before sending on.
-    fn request_resume(&mut self, cx: &Context<'_>) {
-        self.resuming = true;
-        self.timers.set(Timer::Resume, cx.now + cx.config.retransmit_timeout / 3);
-        self.push_resume();
-    }
-
-    fn update_presence(&mut self, cx: &mut Context<'_>) {
-        let live = self.relay_up || self.state.is_verified() || self.way.is_there();
-        if live != self.away {
-            return;
-        }
-        self.away = !live;
-        let peer = self.peer.clone();
-        if live {
-            self.timers.clear(Timer::Away);
-            cx.out.events.push_back(Event::PeerBack { peer });
-        } else {
-            let last_sign = self.relay_lost_at.max(self.last_heard).max(self.way.lost_at());
-            self.timers.set(Timer::Away, last_sign + cx.config.resume_window);
-            cx.out.events.push_back(Event::PeerAway { peer });
-        }
-    }
-
-    /// Runs every timer that is due. Tells why the link is to be given up, if it is.
+    /// Runs everything that is due. Tells why the link is to be given up, if it is.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Option<LeaveReason> {
-        // Each once: one that is due again at once, as at the end of time, waits for the next call.
-        for timer in Timer::ALL {
-            if !self.timers.take_due(timer, cx.now) {
-                continue;
-            }
-            match timer {
-                Timer::Attempt => self.handle_attempt_timeout(cx),
-                Timer::Offer => self.handle_offer_due(),
-                Timer::Probe => self.probe(cx),
-                Timer::Silence => {
-                    let silent = cx.now - self.last_heard;
-                    let millis = u64::try_from(silent.as_millis()).unwrap_or(u64::MAX);
-                    self.lose_direct(PeerError::DirectSilent(millis), cx);
-                }
-                Timer::Doubt => {
-                    self.answer_doubted(cx);
-                }
-                Timer::Announce => self.announce(cx),
-                Timer::Ack => self.ack_due = true,
-                Timer::Retransmit => {
-                    self.retransmit(cx);
-                    self.doubt_way(cx);
-                }
-                Timer::Resume => self.end_resume(cx),
-                Timer::Gap => self.handle_gap(cx),
-                Timer::Away => return Some(LeaveReason::TimedOut),
-                Timer::Stall => return Some(LeaveReason::Stalled),
-                // The transmit that follows does the rest.
-                Timer::Pace => {}
-                Timer::Reply => self.handle_overdue_replies(cx),
-            }
+        if self.attempt.handle_timeout(&self.peer, cx) {
+            self.dialogue.request_ping(PathKind::Direct);
         }
-        None
+        self.dialogue.handle_timeout(cx.now);
+        if self.dialogue.take_timeout(cx.now)
+            && let Some(path) = self.route.control()
+        {
+            self.dialogue.request_ping(path);
+            self.doubt_way(cx);
+        }
+        while let Some(emit) = self.replies.take_overdue(cx.now) {
+            cx.out.push_no_ack(emit, self.peer.id.clone(), true);
+        }
+        let route = &self.route;
+        let is_down = |path: &Path| !route.has(PathKind::from(path));
+        self.receiver.handle_timeout(cx.config.unfinished_timeout, is_down, cx.now);
+        self.deliver(cx);
+        self.settle(cx);
+        let due = |at: Option<Time>| at.is_some_and(|at| at <= cx.now);
+        if due(self.route.away_until()) {
+            return Some(LeaveReason::TimedOut);
+        }
+        due(self.flight.stall.at()).then_some(LeaveReason::Stalled)
     }
 
-    /// The clock jumped: nobody was silent in the time that did not pass.
-    pub(crate) fn handle_clock_jump(&mut self, by: Duration) {
-        self.timers.shift(by);
-        self.replies.shift(by);
-        self.last_heard = self.last_heard + by;
-        self.relay_lost_at = self.relay_lost_at + by;
-        self.way.shift(by);
+    /// A way on which nothing comes back is given up.
+    fn doubt_way(&mut self, cx: &mut Context<'_>) {
+        if self.dialogue.timeouts() >= MAX_VIA_TIMEOUTS
+            && let Some(Path::Via(neighbour)) = self.route.sending().cloned()
+        {
+            self.fail_way(&neighbour, cx);
+        }
     }
 
-    /// Tells the peer that we leave, and what has come of it until now. On every path: the good-bye on one must
-    /// not overtake the acknowledgement on the other.
-    pub(crate) fn say_goodbye(&mut self) {
-        if self.version == Version::V0 || self.leaving {
+    // ----- what follows from whatever happened -----
+
+    /// Draws the consequences of an input: which paths there are, which one is used, what is waited for.
+    pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
+        self.settle_channel(cx);
+        if self.attempt.state() == state::State::Closed {
             return;
         }
-        self.leaving = true;
-        let owed = self.ack_due || self.unacked_packets > 0 || self.unacked_bytes > 0;
-        let ack = owed.then(|| self.take_ack());
-        for control in ack.into_iter().chain([Control::Bye]) {
-            self.push_indirect_control(control.clone());
-            if self.controls_on_channel()
-                && let Some(channel) = self.open_channel_mut()
-            {
-                channel.push_control(control);
+        if self.farewell == Farewell::Staying
+            && let Some(presence) = self.route.update_presence(cx.config.resume_window)
+        {
+            let peer = self.peer.id.clone();
+            cx.out.events.push_back(match presence {
+                Presence::Away => Event::PeerAway { peer },
+                Presence::Back => Event::PeerBack { peer },
+            });
+        }
+        if self.farewell == Farewell::Staying {
+            self.settle_path(cx);
+        }
+        if self.dialogue.has_news()
+            && let Some(path) = self.route.control()
+        {
+            self.dialogue.request_ping(path);
+        }
+        self.arm(cx);
+        self.report_writable(cx);
+    }
+
+    fn settle_channel(&mut self, cx: &mut Context<'_>) {
+        let open = self.attempt.channel().and(self.attempt.connection_id());
+        let (was, verified) = (self.route.is_verified(), self.attempt.state().is_verified());
+        if self.route.set_channel(open, verified) {
+            self.end_path(PathKind::Direct);
+        }
+        if was != verified {
+            cx.out.ways_changed = true;
+        }
+    }
+
+    fn settle_path(&mut self, cx: &mut Context<'_>) {
+        let before = self.route.sending().cloned();
+        if !self.route.choose(self.attempt.state(), cx.policy) {
+            return;
+        }
+        let through = |path: Option<&Path>| matches!(path, Some(Path::Via(_)));
+        let path = self.route.sending().cloned();
+        cx.out.users_changed |= through(before.as_ref()) || through(path.as_ref());
+        self.dialogue.begin_path();
+        match path {
+            Some(path) => {
+                // A neighbour is asked at once whether it is a way.
+                if self.waits_for_word() || matches!(path, Path::Via(_)) {
+                    self.dialogue.request_ping(PathKind::from(&path));
+                }
+                if self.route.take_announcement(&path) {
+                    let peer = self.peer.id.clone();
+                    cx.out.events.push_back(Event::PathChanged { peer, path });
+                }
             }
+            None => self.sender.drop_volatile(),
         }
     }
 
-    /// Ends the link: reports how every emit ended and closes the channel. The caller reports the departure.
-    pub(crate) fn close(&mut self, cx: &mut Context<'_>) {
-        self.close_connection(cx);
-        self.step(state::Input::Close);
-        self.sending = None;
-        self.timers = Timers::default();
-        for lane in Lane::RELIABLE {
-            for (sent, outgoing) in self.lanes[lane.index()].send.drain().collect::<Vec<_>>() {
-                let outcome = if sent { Outcome::Unknown } else { Outcome::NotSent };
-                self.report_outcome(lane, &outgoing, outcome, cx);
-            }
+    /// Nothing comes or goes on a path any more.
+    fn end_path(&mut self, path: PathKind) {
+        self.flight.abandon(path);
+        let other =
+            PathKind::ALL.into_iter().find(|other| *other != path && self.route.has(*other));
+        self.dialogue.end_path(path, other);
+    }
+
+    /// Whether something was sent or told of which the peer has said nothing.
+    fn waits_for_word(&self) -> bool {
+        let announces =
+            self.incarnation.has_given_up() && self.dialogue.timeouts() < MAX_ANNOUNCEMENTS;
+        self.peer.version == Version::V1
+            && (!self.flight.is_empty() || self.dialogue.awaits_confirmation() || announces)
+    }
+
+    fn arm(&mut self, cx: &Context<'_>) {
+        let path = self.route.control();
+        let waits = path.is_some() && self.waits_for_word();
+        let after = path.map_or(Duration::ZERO, |path| {
+            let times = self.dialogue.timeouts();
+            self.route.recovery(path).backed_off(times, cx.longest_timeout())
+        });
+        self.dialogue.arm(waits, after, cx.now);
+        let has_path = self.route.sending().is_some();
+        let waits = self.sender.has_sent() || self.transfers.outgoing.has_sent();
+        let patience = cx.config.stall_timeout;
+        self.flight.stall.arm(
+            waits && self.peer.version == Version::V1,
+            has_path,
+            patience,
+            cx.now,
+        );
+    }
+
+    fn report_writable(&mut self, cx: &mut Context<'_>) {
+        for lane in self.sender.take_writable(cx.config) {
+            cx.out.events.push_back(Event::Writable { peer: self.peer.id.clone(), lane });
         }
-        self.lose_transfers(cx);
-        for emit in self.replies.drain() {
-            cx.out.push_no_ack(emit, self.peer.clone(), false);
-        }
-    }
-
-    /// Ends the link and says why.
-    pub(crate) fn leave(mut self, reason: LeaveReason, cx: &mut Context<'_>) {
-        self.close(cx);
-        cx.out.events.push_back(Event::PeerLeft { peer: self.peer, reason });
-    }
-
-    fn reliable_lanes(&self) -> impl Iterator<Item = &LaneState> {
-        Lane::RELIABLE.into_iter().map(|lane| &self.lanes[lane.index()])
-    }
-
-    pub(crate) fn epochs(&self) -> Epochs {
-        Epochs { epoch: self.epoch, peer_epoch: self.peer_epoch }
-    }
-
-    fn received(&self) -> PerLane<u64> {
-        self.lanes.each_ref().map(|lane| lane.receive.expected())
-    }
-
-    fn step(&mut self, input: state::Input) -> bool {
-        let next = self.state.next(input);
-        if let Some(next) = next {
-            self.state = next;
-        }
-        next.is_some()
-    }
-
-    fn open_channel(&self) -> Option<&channel::Channel> {
-        self.connection.as_ref()?.channel.as_ref()
-    }
-
-    fn open_channel_mut(&mut self) -> Option<&mut channel::Channel> {
-        self.connection.as_mut()?.channel.as_mut()
-    }
-
-    fn report(&self, error: PeerError, cx: &mut Context<'_>) {
-        cx.out.events.push_back(Event::PeerError { peer: self.peer.clone(), error });
-    }
-
-    /// Frees the transport's end of the attempt and everything that hangs on it.
-    fn close_connection(&mut self, cx: &mut Context<'_>) {
-        if let Some(Connection { id: connection, .. }) = self.connection.take() {
-            cx.out.commands.push_back(Command::Direct(DirectCommand::Close { connection }));
-        }
-        self.lanes.iter_mut().for_each(|lane| lane.direct_reassembly.reset());
-        for timer in [Timer::Attempt, Timer::Probe, Timer::Silence] {
-            self.timers.clear(timer);
-        }
-    }
-
-    fn push_indirect_control(&mut self, control: Control) {
-        if (self.relay_up || self.way.is_there()) && self.version == Version::V1 {
-            if self.indirect_control.len() == MAX_INDIRECT_CONTROL {
-                self.indirect_control.pop_front();
-            }
-            self.indirect_control.push_back(control);
+        for number in self.transfers.outgoing.take_writable(cx.config.queue_bytes) {
+            let transfer = self.outgoing_id(number);
+            cx.out.events.push_back(Event::TransferWritable { transfer });
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::via::Neighbourly;
 use crate::command::Command;
 use crate::event::Event;
 use crate::id::{EmitId, PeerId};
 use crate::packet::Packet;
 use crate::signal::ClientMessage;
+use crate::wire::Item;
 
 /// Signals that wait for the signalling channel.
 const MAX_SIGNALS: usize = 1024;
@@ -19,7 +19,9 @@ pub(crate) struct Outbox {
     pub(crate) commands: VecDeque<Command>,
     pub(crate) signals: VecDeque<ClientMessage>,
     /// What peers said as neighbours: about others than themselves.
-    pub(crate) neighbourly: VecDeque<(PeerId, Neighbourly)>,
+    pub(crate) neighbourly: VecDeque<(PeerId, Item)>,
+    /// Something that came was dropped because the session holds too much.
+    pub(crate) starved: bool,
     /// Something has changed that bears on who can be reached through whom.
     pub(crate) ways_changed: bool,
     /// Another link is reached through a neighbour now, or is not any more.

@@ -1,7 +1,6 @@
 //! Answers that are waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::id::EmitId;
 use crate::time::Time;
@@ -35,15 +34,6 @@ impl Replies {
 
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
-    }
-
-    /// Moves every deadline: the clock jumped.
-    pub(crate) fn shift(&mut self, by: Duration) {
-        for deadline in self.pending.values_mut() {
-            *deadline = *deadline + by;
-        }
-        let deadlines = std::mem::take(&mut self.deadlines).into_iter();
-        self.deadlines = deadlines.map(|(deadline, emit)| (deadline + by, emit)).collect();
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -8,11 +8,11 @@ use super::{Closing, Session};
 use crate::error::EmitError;
 use crate::event::ReplyToken;
 use crate::id::{EmitId, PeerId};
-use crate::link::control::Control;
 use crate::link::{Context, Link};
 use crate::packet::{Packet, PacketType};
 use crate::signal::{Lane, is_reserved_event};
 use crate::time::Time;
+use crate::wire::CONTROL_NAMESPACE;
 
 /// Whom an emit or an upgrade is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Session {
         timeout: Option<Duration>,
         now: Time,
     ) -> Result<Emitted, EmitError> {
-        self.advance(now);
+        let now = self.advance(now);
         self.check_event(event)?;
         let id = self.take_emit_id();
         let deadline = now + timeout.unwrap_or(self.shared.config.ack_timeout);
@@ -119,8 +119,9 @@ impl Session {
         let question = event.clone().with_ack_id(id.as_u64());
         let to = to.into();
         let all = to == Target::All;
-        let emitted =
-            self.offer_to(to, id, now, |link, cx| link.ask(question.clone(), id, deadline, cx))?;
+        let emitted = self.offer_to(to, id, now, |link, shared, cx| {
+            link.ask(question.clone(), id, deadline, shared, cx)
+        })?;
         if all {
             self.shared.out.collect_acks(id, emitted.accepted.len());
         }
@@ -138,12 +139,20 @@ impl Session {
         args: &T,
         now: Time,
     ) -> Result<(), EmitError> {
-        self.advance(now);
+        let now = self.advance(now);
         let answer = Packet::ack(token.ack_id, args)?;
+        answer.check(&self.shared.config.limits)?;
         answer.validate(&self.shared.config.limits)?;
-        let link = self.links.get_mut(&token.peer).filter(|link| link.epochs() == token.epochs);
-        let link = link.ok_or_else(|| EmitError::ReplyExpired(token.peer.clone()))?;
-        link.emit(Lane::Events, answer, None, &mut self.shared.context(now))
+        let expired = || EmitError::ReplyExpired(token.peer.clone());
+        let key = self.links.key(&token.peer).ok_or_else(expired)?;
+        let emitted = self.with_key(key, now, |link, cx| {
+            if link.epochs() == token.epochs {
+                link.emit(Lane::Events, answer, None, false, cx)
+            } else {
+                Err(expired())
+            }
+        });
+        emitted.unwrap_or_else(|| Err(expired()))
     }
 
     fn emit_in(
@@ -153,36 +162,41 @@ impl Session {
         event: &Packet,
         now: Time,
     ) -> Result<Emitted, EmitError> {
-        self.advance(now);
+        let now = self.advance(now);
         self.check_event(event)?;
         let id = self.take_emit_id();
         // Its ack id was somebody else's: the answer would be taken for one to another event.
         let event = event.clone().without_ack_id();
-        self.offer_to(to, id, now, |link, cx| link.emit(lane, event.clone(), Some(id), cx))
+        self.offer_to(to, id, now, |link, shared, cx| {
+            link.emit(lane, event.clone(), Some(id), shared, cx)
+        })
     }
 
-    /// Offers something to the links of `to`.
+    /// Offers something to the links of `to`, each with whether others get it too.
     fn offer_to(
         &mut self,
         to: Target,
         id: EmitId,
         now: Time,
-        mut offer: impl FnMut(&mut Link, &mut Context<'_>) -> Result<(), EmitError>,
+        mut offer: impl FnMut(&mut Link, bool, &mut Context<'_>) -> Result<(), EmitError>,
     ) -> Result<Emitted, EmitError> {
         let mut emitted = Emitted { id, accepted: Vec::new(), rejected: Vec::new() };
-        let cx = &mut self.shared.context(now);
         match to {
             Target::Peer(peer) => {
-                let link = self.links.get_mut(&peer);
-                let link = link.ok_or_else(|| EmitError::UnknownPeer(peer.clone()))?;
-                offer(link, cx)?;
+                let offered = self.with_peer(&peer, now, |link, cx| offer(link, false, cx));
+                offered.unwrap_or_else(|| Err(EmitError::UnknownPeer(peer.clone())))?;
                 emitted.accepted.push(peer);
             }
             Target::All => {
-                for (peer, link) in &mut self.links {
-                    match offer(link, cx) {
-                        Ok(()) => emitted.accepted.push(peer.clone()),
-                        Err(error) => emitted.rejected.push((peer.clone(), error)),
+                let shared = self.links.len() > 1;
+                for key in self.links.keys() {
+                    let offered = self.with_key(key, now, |link, cx| {
+                        (link.peer().clone(), offer(link, shared, cx))
+                    });
+                    match offered {
+                        Some((peer, Ok(()))) => emitted.accepted.push(peer),
+                        Some((peer, Err(error))) => emitted.rejected.push((peer, error)),
+                        None => {}
                     }
                 }
             }
@@ -208,12 +222,13 @@ impl Session {
             | PacketType::ConnectError
             | PacketType::BinaryAck) => return Err(EmitError::NotAnEvent(other)),
         }
-        if Control::is_control(event) {
+        if event.namespace().as_str() == CONTROL_NAMESPACE {
             return Err(EmitError::ReservedNamespace(event.namespace().as_str().to_owned()));
         }
         if let Some(name) = event.event_name().filter(|name| is_reserved_event(name)) {
             return Err(EmitError::ReservedEvent(name.into_owned()));
         }
+        event.check(&self.shared.config.limits)?;
         event.validate(&self.shared.config.limits)?;
         Ok(())
     }

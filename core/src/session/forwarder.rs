@@ -1,12 +1,12 @@
-//! Packets that this session passes on between two others, within limits.
+//! Bundles that this session passes on between two others, within limits.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::id::PeerId;
 use crate::link::pace::Bucket;
-use crate::packet::Packet;
 use crate::time::Time;
+use crate::wire::Passed;
 
 /// The most bytes of one direction of a pair that wait for the channel.
 const QUEUE_BYTES: usize = 256 << 10;
@@ -59,7 +59,7 @@ pub(super) struct Forwarder {
     /// By the smaller id and the greater one.
     pairs: BTreeMap<(PeerId, PeerId), Pair>,
     /// By the receiver, each with its sender.
-    queues: BTreeMap<PeerId, VecDeque<(PeerId, Packet)>>,
+    queues: BTreeMap<PeerId, VecDeque<(PeerId, Passed)>>,
     counts: Forwarding,
 }
 
@@ -95,12 +95,12 @@ impl Forwarder {
         &mut self,
         from: &PeerId,
         to: &PeerId,
-        packet: Packet,
+        passed: Passed,
         len: usize,
         allowance: Allowance,
         now: Time,
     ) -> Result<(), Refused> {
-        let pushed = self.try_push(from, to, packet, len, allowance, now);
+        let pushed = self.try_push(from, to, passed, len, allowance, now);
         self.counts.dropped += u64::from(pushed.is_err());
         pushed
     }
@@ -109,7 +109,7 @@ impl Forwarder {
         &mut self,
         from: &PeerId,
         to: &PeerId,
-        packet: Packet,
+        passed: Passed,
         len: usize,
         allowance: Allowance,
         now: Time,
@@ -122,13 +122,13 @@ impl Forwarder {
         let pair = self.pairs.entry(key).or_insert_with(new);
         pair.used_at = now;
         let flow = &mut pair.flows[direction];
-        let queued = flow.queued + packet.wire_len() + QUEUE_PACKET;
+        let queued = flow.queued + passed.bundle.len() + QUEUE_PACKET;
         if now < flow.bucket.ready_at(BURST, allowance.rate) || queued > QUEUE_BYTES {
             return Err(Refused::Rate);
         }
         flow.bucket.take(len, allowance.rate, now);
         flow.queued = queued;
-        self.queues.entry(to.clone()).or_default().push_back((from.clone(), packet));
+        self.queues.entry(to.clone()).or_default().push_back((from.clone(), passed));
         Ok(())
     }
 
@@ -152,20 +152,20 @@ impl Forwarder {
     }
 
     /// The next packet for `to`.
-    pub(super) fn pop(&mut self, to: &PeerId) -> Option<Packet> {
+    pub(super) fn pop(&mut self, to: &PeerId) -> Option<(PeerId, Passed)> {
         let queue = self.queues.get_mut(to)?;
-        let (from, packet) = queue.pop_front()?;
+        let (from, passed) = queue.pop_front()?;
         if queue.is_empty() {
             self.queues.remove(to);
         }
         let (key, direction) = pair(&from, to);
-        let len = packet.wire_len();
+        let len = passed.bundle.len();
         if let Some(pair) = self.pairs.get_mut(&key) {
             pair.flows[direction].queued -= len + QUEUE_PACKET;
         }
         self.counts.packets += 1;
         self.counts.bytes += len as u64;
-        Some(packet)
+        Some((from, passed))
     }
 
     /// Gives up what waits for peers that are not there any more, and the pairs they are of.
@@ -202,8 +202,8 @@ fn pair(from: &PeerId, to: &PeerId) -> ((PeerId, PeerId), usize) {
 mod tests {
     use super::{Allowance, Forwarder, Refused};
     use crate::id::PeerId;
-    use crate::packet::Packet;
     use crate::time::Time;
+    use crate::wire::{Passed, Seal};
 
     const LIMITS: Allowance = Allowance { pairs: 2, rate: 1_000_000 };
 
@@ -211,15 +211,13 @@ mod tests {
         PeerId::new(name.to_owned()).unwrap()
     }
 
-    fn packet(len: usize) -> Packet {
-        Packet::event("x", &("y".repeat(len),)).unwrap()
+    fn passed(len: usize) -> Passed {
+        Passed { number: 1, seal: Seal::new([0; 32]), bundle: vec![7; len].into() }
     }
 
     fn push(forwarder: &mut Forwarder, from: &str, to: &str, at: u64) -> Result<(), Refused> {
         let now = Time::from_millis(at);
-        let packet = packet(1000);
-        let len = packet.wire_len();
-        forwarder.push(&id(from), &id(to), packet, len, LIMITS, now)
+        forwarder.push(&id(from), &id(to), passed(1000), 1000, LIMITS, now)
     }
 
     #[test]
@@ -248,15 +246,15 @@ mod tests {
                 forwarder.pop(&id("b"));
             }
         }
-        // With what the head of a packet adds, 1 MB/s for 10 s and the burst.
-        assert!((9_900..10_300).contains(&passed), "{passed}");
+        // 1 MB/s for 10 s and the burst.
+        assert!((10_000..10_300).contains(&passed), "{passed}");
         assert_eq!(push(&mut forwarder, "b", "a", 11_000), Ok(()));
     }
 
     #[test]
     fn what_waits_is_bounded_and_goes_in_order() {
         let mut forwarder = Forwarder::default();
-        let big = |number: usize| packet(10_000 + number);
+        let big = |number: usize| passed(10_000 + number);
         let mut taken = 0;
         while forwarder
             .push(&id("a"), &id("b"), big(taken), 0, LIMITS, Time::from_millis(1000))
@@ -267,7 +265,7 @@ mod tests {
         assert_eq!(taken, 25, "of 10 KB in 256 KiB");
         assert!(push(&mut forwarder, "c", "b", 1000).is_ok(), "another pair");
         for number in 0..taken {
-            assert_eq!(forwarder.pop(&id("b")), Some(big(number)));
+            assert_eq!(forwarder.pop(&id("b")), Some((id("a"), big(number))));
         }
         assert!(forwarder.pop(&id("b")).is_some());
         assert!(forwarder.is_idle());

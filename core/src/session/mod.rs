@@ -1,21 +1,25 @@
 //! One end of the mesh: the signalling dialect, all links, limits, events to the application.
 //!
+//! - `links`: all links, and the books by which one input need not walk them all
 //! - `emit`: events of the application for peers
 //! - `signaling`: the connection to the server and what comes over it
 //! - `peers`: membership, attempts at direct paths, `Ready` and `Upgrade`
-//! - `relay`: packets to and from the hub
+//! - `relay`: envelopes to and from the hub
+//! - `direct`: connections, data channels, datagram channels
 //! - `neighbours`, `forwarder`: ways through neighbours, and what is passed on for them
 //! - `transfer`: blobs that are written and read as streams
 
+mod direct;
 mod emit;
 mod forwarder;
+mod links;
 mod neighbours;
 mod peers;
 mod relay;
 mod signaling;
 mod transfer;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
@@ -23,21 +27,20 @@ use rand_chacha::rand_core::SeedableRng as _;
 
 pub use self::emit::{Emitted, Target};
 pub use self::forwarder::Forwarding;
+use self::links::{Key, Links};
 use self::neighbours::Neighbourhood;
 use self::peers::StaleEpochs;
 use self::signaling::Signaling;
+use crate::clock::Clock;
 use crate::command::Command;
 use crate::config::{Config, Policy};
 use crate::error::EmitError;
 use crate::event::{Event, LeaveReason, Path};
 use crate::frame::Frame;
-use crate::id::{ConnectionId, PeerId, Version};
-use crate::link::{Context, Link, Outbox, Verdict};
-use crate::signal::{IceServer, Signal};
+use crate::id::{PeerId, Version};
+use crate::link::{Context, Link, Outbox};
+use crate::signal::IceServer;
 use crate::time::Time;
-
-/// A timer that runs later than this after its deadline tells of a clock that jumped, not of a slow driver.
-const CLOCK_JUMP: Duration = Duration::from_secs(2);
 
 /// How long farewells may take to leave before the transports are closed.
 const LINGER: Duration = Duration::from_millis(100);
@@ -58,10 +61,8 @@ pub struct Peer {
     pub away: bool,
     /// Bytes that wait for it or for its acknowledgement, without volatile ones.
     pub queued: usize,
-    /// Bytes that came from it and wait for what has to come before they can be handed out.
+    /// The memory that is held by what has come from it and cannot be handed out yet.
     pub held: usize,
-    /// Those of them that are pieces which came directly: none once the direct path is gone.
-    pub held_direct: usize,
     /// Volatile events for it that were dropped before they left.
     pub dropped: u64,
 }
@@ -99,23 +100,21 @@ pub struct Peer {
 /// ignored. `now` must never go back.
 #[derive(Debug)]
 pub struct Session {
+    clock: Clock,
     signaling: Signaling,
-    links: BTreeMap<PeerId, Link>,
-    connections: BTreeMap<ConnectionId, PeerId>,
+    links: Links,
     stale_epochs: StaleEpochs,
     neighbourhood: Neighbourhood,
     shared: Shared,
     /// Frames of the packet that is being written to the signalling channel.
     frames: VecDeque<Frame>,
     /// Where the turn of the links to use the relay stands.
-    relay_turn: Option<PeerId>,
+    relay_turn: Option<Key>,
     next_epoch: u32,
     next_emit: u64,
     ready: bool,
     upgraded: bool,
     closing: Closing,
-    /// When the last input came.
-    advanced_at: Time,
     /// A DISCONNECT is to be written after everything else.
     leave_room: bool,
 }
@@ -146,7 +145,8 @@ enum Closing {
 }
 
 impl Shared {
-    fn context(&mut self, now: Time) -> Context<'_> {
+    /// `held`: bytes of what has come and cannot be handed out yet, of all peers.
+    fn context(&mut self, held: usize, now: Time) -> Context<'_> {
         Context {
             now,
             config: &self.config,
@@ -154,6 +154,7 @@ impl Shared {
             ice_servers: &self.ice_servers,
             rng: &mut self.rng,
             next_connection: &mut self.next_connection,
+            left: self.config.receive_bytes.saturating_sub(held),
             out: &mut self.out,
         }
     }
@@ -167,9 +168,9 @@ impl Session {
     pub fn new(config: Config, seed: [u8; 32], now: Time) -> Self {
         let policy = config.policy;
         let mut session = Self {
+            clock: Clock::new(now),
             signaling: Signaling::new(config.limits.clone(), now),
-            links: BTreeMap::new(),
-            connections: BTreeMap::new(),
+            links: Links::default(),
             stale_epochs: StaleEpochs::default(),
             neighbourhood: Neighbourhood::default(),
             shared: Shared {
@@ -187,7 +188,6 @@ impl Session {
             ready: false,
             upgraded: false,
             closing: Closing::No,
-            advanced_at: now,
             leave_room: false,
         };
         session.handle_timeout(now);
@@ -216,7 +216,7 @@ impl Session {
 
     /// The peers, in the order of their ids.
     pub fn peers(&self) -> impl Iterator<Item = Peer> + '_ {
-        self.links.values().map(|link| Peer {
+        self.links.iter().map(|link| Peer {
             id: link.peer().clone(),
             version: link.version(),
             path: link.sending().cloned(),
@@ -224,15 +224,8 @@ impl Session {
             away: link.is_away(),
             queued: link.queued_bytes(),
             held: link.held_bytes(),
-            held_direct: link.held_direct(),
             dropped: link.dropped(),
         })
-    }
-
-    /// The direct connection with a peer that is there or being made, for tests and diagnostics.
-    #[must_use]
-    pub fn connection_of(&self, peer: &PeerId) -> Option<ConnectionId> {
-        self.links.get(peer)?.connection_id()
     }
 
     /// What the session has passed on between other peers.
@@ -241,56 +234,20 @@ impl Session {
         self.neighbourhood.forwarding()
     }
 
-    /// Whether this connection is there or being made.
-    #[cfg(feature = "driver")]
-    pub(crate) fn is_live(&self, connection: ConnectionId) -> bool {
-        self.connections.contains_key(&connection)
-    }
-
-    // ----- input -----
-
-    /// A signal of the direct transport's for the remote end.
-    pub fn handle_direct_signal(&mut self, connection: ConnectionId, signal: &Signal, now: Time) {
-        self.with_connection(connection, now, |link, cx| {
-            link.handle_local_signal(signal, cx);
-            Verdict::Alive
-        });
-    }
-
-    /// The data channel of a connection is open; `max_message` is the longest message that the remote end
-    /// takes, in bytes.
-    pub fn handle_direct_open(&mut self, connection: ConnectionId, max_message: usize, now: Time) {
-        self.with_connection(connection, now, |link, cx| {
-            link.handle_open(max_message, cx);
-            Verdict::Alive
-        });
-    }
-
-    /// A message came on a data channel.
-    pub fn handle_direct_frame(&mut self, connection: ConnectionId, frame: Frame, now: Time) {
-        self.with_connection(connection, now, |link, cx| link.handle_frame(frame, cx));
-    }
-
-    /// A connection could not be made or is over; `error` goes to the application.
-    pub fn handle_direct_closed(&mut self, connection: ConnectionId, error: String, now: Time) {
-        self.with_connection(connection, now, |link, cx| {
-            link.handle_direct_closed(error, cx);
-            Verdict::Alive
-        });
-    }
+    // ----- time -----
 
     /// A deadline that [`poll_timeout`](Self::poll_timeout) named has come.
     pub fn handle_timeout(&mut self, now: Time) {
-        self.advance(now);
+        let now = self.advance(now);
         self.run_signaling_timers(now);
         self.run_neighbour_timers(now);
-        let mut departed = Vec::new();
-        for link in self.links.values_mut() {
-            if let Some(reason) = link.handle_timeout(&mut self.shared.context(now)) {
-                departed.push((link.peer().clone(), reason));
-            }
-        }
-        for (peer, reason) in departed {
+        for key in self.links.due(now) {
+            let Some(reason) =
+                self.with_key(key, now, |link, cx| link.handle_timeout(cx)).flatten()
+            else {
+                continue;
+            };
+            let Some(peer) = self.links.at(key).map(|link| link.peer().clone()) else { continue };
             if reason == LeaveReason::Stalled {
                 self.restart(&peer, reason, now);
             } else {
@@ -298,6 +255,28 @@ impl Session {
             }
         }
         self.settle(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something else happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.next_timeout().map(|at| self.clock.outer(at))
+    }
+
+    fn next_timeout(&self) -> Option<Time> {
+        let closing = match self.closing {
+            Closing::Flushing { until } | Closing::Lingering { until } => Some(until),
+            Closing::No => None,
+            Closing::Done => return None,
+        };
+        let others = [closing, self.signaling.next_timeout(), self.neighbourhood.next_timeout()];
+        others.into_iter().flatten().chain(self.links.next_timeout()).min()
+    }
+
+    /// Takes the caller's time of an input; the time by which everything inside goes.
+    fn advance(&mut self, now: Time) -> Time {
+        let due = self.next_timeout();
+        self.clock.advance(now, due)
     }
 
     // ----- commands -----
@@ -308,17 +287,15 @@ impl Session {
     /// # Errors
     /// [`EmitError::UnknownPeer`].
     pub fn upgrade(&mut self, to: impl Into<Target>, now: Time) -> Result<(), EmitError> {
-        self.advance(now);
-        match to.into() {
+        let now = self.advance(now);
+        let keys = match to.into() {
             Target::Peer(peer) => {
-                let link = self.links.get_mut(&peer).ok_or(EmitError::UnknownPeer(peer))?;
-                link.upgrade(&mut self.shared.context(now));
+                vec![self.links.key(&peer).ok_or(EmitError::UnknownPeer(peer))?]
             }
-            Target::All => {
-                for link in self.links.values_mut() {
-                    link.upgrade(&mut self.shared.context(now));
-                }
-            }
+            Target::All => self.links.keys(),
+        };
+        for key in keys {
+            self.with_key(key, now, |link, cx| link.upgrade(cx));
         }
         self.settle(now);
         Ok(())
@@ -326,10 +303,10 @@ impl Session {
 
     /// Changes the policy for all peers, with events under way.
     pub fn set_policy(&mut self, policy: Policy, now: Time) {
-        self.advance(now);
+        let now = self.advance(now);
         self.shared.policy = policy;
-        for link in self.links.values_mut() {
-            link.apply_policy(&mut self.shared.context(now));
+        for key in self.links.keys() {
+            self.with_key(key, now, |link, cx| link.apply_policy(cx));
         }
         self.settle(now);
     }
@@ -345,11 +322,11 @@ impl Session {
     /// Closes the session: what was accepted is delivered or reported within [`Config::close_timeout`], peers
     /// are told, then comes [`Event::Closed`].
     pub fn close(&mut self, now: Time) {
-        self.advance(now);
+        let now = self.advance(now);
         if self.closing == Closing::No {
             self.closing = Closing::Flushing { until: now + self.shared.config.close_timeout };
-            for link in self.links.values_mut() {
-                link.abort_unfinished_transfers(&mut self.shared.context(now));
+            for key in self.links.keys() {
+                self.with_key(key, now, |link, cx| link.abort_unfinished_transfers(cx));
             }
             self.settle(now);
         }
@@ -367,106 +344,54 @@ impl Session {
         self.shared.out.commands.pop_front()
     }
 
-    /// The next message for the data channel of `connection`. Call it only when the channel has room: what it
-    /// returns counts as sent.
-    pub fn poll_direct_transmit(&mut self, connection: ConnectionId, now: Time) -> Option<Frame> {
-        let peer = self.connections.get(&connection)?;
-        let link = self.links.get_mut(peer)?;
-        if link.connection_id() != Some(connection) {
-            return None;
-        }
-        let frame = if self.neighbourhood.has_work_for(peer) {
-            let peer = peer.clone();
-            self.next_shared_frame(&peer, now)
-        } else {
-            link.poll_direct(&mut self.shared.context(now))
-        };
-        if frame.is_none() {
-            self.note_flushed(now);
-        }
-        frame
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something else happens before.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Time> {
-        let closing = match self.closing {
-            Closing::Flushing { until } | Closing::Lingering { until } => Some(until),
-            Closing::No => None,
-            Closing::Done => return None,
-        };
-        let links = self.links.values().filter_map(Link::next_timeout);
-        let others =
-            self.signaling.next_timeout().into_iter().chain(self.neighbourhood.next_timeout());
-        links.chain(closing).chain(others).min()
-    }
-
     // ----- inside -----
 
-    /// Runs `act` on the link that a live connection belongs to.
-    fn with_connection(
+    /// Runs `act` on a link and enters into the books what has become of it.
+    fn with_key<T>(
         &mut self,
-        connection: ConnectionId,
+        key: Key,
         now: Time,
-        act: impl FnOnce(&mut Link, &mut Context<'_>) -> Verdict,
-    ) {
-        self.advance(now);
-        let Some(peer) = self.connections.get(&connection).cloned() else { return };
-        let Some(link) = self.links.get_mut(&peer) else { return };
-        if link.connection_id() != Some(connection) {
-            return;
-        }
-        let verdict = act(link, &mut self.shared.context(now));
-        self.conclude(&peer, verdict, now);
-        self.settle(now);
+        act: impl FnOnce(&mut Link, &mut Context<'_>) -> T,
+    ) -> Option<T> {
+        let cx = &mut self.shared.context(self.links.totals().held, now);
+        let done = act(self.links.at_mut(key)?, cx);
+        self.links.review(key, cx);
+        Some(done)
     }
 
-    /// Notices a clock that jumped, so that nobody is blamed for time that did not pass: everything that is due
-    /// keeps what was left of its time at the last input.
-    fn advance(&mut self, now: Time) {
-        let advanced_at = std::mem::replace(&mut self.advanced_at, now);
-        let late = self.poll_timeout().map_or(Duration::ZERO, |due| now - due);
-        if late > CLOCK_JUMP {
-            let jump = now - advanced_at;
-            self.signaling.handle_clock_jump(jump);
-            self.neighbourhood.handle_clock_jump(jump);
-            self.links.values_mut().for_each(|link| link.handle_clock_jump(jump));
-            if let Closing::Flushing { until } | Closing::Lingering { until } = &mut self.closing {
-                *until = *until + jump;
-            }
-        }
+    /// The same for the link to a peer.
+    fn with_peer<T>(
+        &mut self,
+        peer: &PeerId,
+        now: Time,
+        act: impl FnOnce(&mut Link, &mut Context<'_>) -> T,
+    ) -> Option<T> {
+        let key = self.links.key(peer)?;
+        self.with_key(key, now, act)
     }
 
     /// Draws the consequences of whatever happened.
     fn settle(&mut self, now: Time) {
         self.settle_ways(now);
+        self.make_room(now);
         self.start_attempts(now);
         self.announce_milestones();
         self.continue_closing(now);
-        self.settle_connections();
     }
 
-    /// Keeps the books on whose each connection is. Mostly they are right.
-    fn settle_connections(&mut self) {
-        let live = || self.links.values().filter_map(Link::connection_id);
-        let known = |connection| self.connections.contains_key(&connection);
-        if live().count() == self.connections.len() && live().all(known) {
-            return;
-        }
-        self.connections.retain(|connection, peer| {
-            self.links.get(peer).is_some_and(|link| link.connection_id() == Some(*connection))
-        });
-        for link in self.links.values() {
-            if let Some(connection) = link.connection_id() {
-                self.connections.entry(connection).or_insert_with(|| link.peer().clone());
-            }
+    /// Where what has come does not fit any more, the largest unfinished packet goes.
+    fn make_room(&mut self, now: Time) {
+        if std::mem::take(&mut self.shared.out.starved)
+            && let Some(largest) = self.links.largest()
+        {
+            self.with_key(largest, now, |link, cx| link.refuse_largest(cx));
         }
     }
 
     /// Taking the last frame for a v0 peer can be what closing waits for: no input follows it.
     fn note_flushed(&mut self, now: Time) {
         if let Closing::Flushing { until } = &mut self.closing
-            && self.links.values().all(Link::is_flushed)
+            && self.links.totals().unflushed == 0
         {
             *until = now;
         }
@@ -475,16 +400,18 @@ impl Session {
     fn continue_closing(&mut self, now: Time) {
         match self.closing {
             Closing::Flushing { until } => {
-                if now >= until || self.links.values().all(Link::is_flushed) {
+                if now >= until || self.links.totals().unflushed == 0 {
                     self.say_goodbye_through_neighbours(now);
-                    self.links.values_mut().for_each(Link::say_goodbye);
+                    for key in self.links.keys() {
+                        self.with_key(key, now, |link, _| link.say_goodbye());
+                    }
                     self.leave_room = self.is_joined();
                     self.closing = Closing::Lingering { until: now + LINGER };
                 }
             }
             Closing::Lingering { until } if now >= until => {
                 self.closing = Closing::Done;
-                for peer in self.links.keys().cloned().collect::<Vec<_>>() {
+                for peer in self.links.ids().cloned().collect::<Vec<_>>() {
                     self.remove(&peer, LeaveReason::Closed, now);
                 }
                 self.frames.clear();

@@ -2,26 +2,26 @@
 //!
 //! A neighbour is a v1 peer with a channel that has proved itself. Each tells its neighbours about the others it
 //! has; a link without a better path goes through one that knows its peer. What the two ends write to each other
-//! is in `link::via`, the limits on what is passed on in `forwarder`.
+//! is in `link::seals`, the limits on what is passed on in `forwarder`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::forwarder::{Allowance, Forwarder, Forwarding, Refused};
-use super::relay::open;
 use super::{Closing, Session};
 use crate::error::PeerError;
 use crate::event::{Event, Path};
 use crate::frame::Frame;
-use crate::id::{ConnectionId, PeerId, Version};
-use crate::link::Link;
-use crate::link::control::Control;
-use crate::link::via::{Dropped, End, MAX_BYTES, MIN_RATE, Neighbourly, Neighbours, Passed};
-use crate::packet::Packet;
+use crate::id::{ConnectionId, MAX_PEER_ID, PeerId, Version};
+use crate::link::{Dropped, Link};
 use crate::time::Time;
+use crate::wire::{BadBundle, Bundle, Item, MAX_NEIGHBOURS, Neighbours, Passed};
 
-/// The most peers that a neighbour is told about.
-const MAX_LISTED: usize = 64;
+/// The longest bundle that is passed on: a record and what control may be beside it.
+const MAX_BYTES: usize = 20 << 10;
+
+/// What a bundle costs on a channel beside its bytes: names, number and seal.
+const PASSING_BYTES: usize = 64;
 
 /// How long changes of neighbours gather before they are told.
 const GATHER: Duration = Duration::from_millis(100);
@@ -80,20 +80,18 @@ impl Neighbourhood {
         self.tell_at.into_iter().chain(self.retry_at).min()
     }
 
-    pub(super) fn handle_clock_jump(&mut self, by: Duration) {
-        for at in self.tell_at.iter_mut().chain(&mut self.retry_at) {
-            *at = *at + by;
-        }
-    }
-
     pub(super) fn forwarding(&self) -> Forwarding {
         self.forwarder.counts()
     }
 
+    /// Whether nothing goes through a neighbour, nor to one for others.
+    pub(super) fn is_idle(&self) -> bool {
+        self.users.is_empty() && self.forwarder.is_idle()
+    }
+
     /// Whether something that is not for this peer may wait for its channel.
-    pub(super) fn has_work_for(&self, neighbour: &PeerId) -> bool {
-        let none = self.users.is_empty() && self.forwarder.is_idle();
-        !none && (self.users.contains_key(neighbour) || self.forwarder.waits_for(neighbour))
+    fn has_work_for(&self, neighbour: &PeerId) -> bool {
+        self.users.contains_key(neighbour) || self.forwarder.waits_for(neighbour)
     }
 }
 
@@ -102,16 +100,20 @@ impl Session {
     pub(super) fn settle_ways(&mut self, now: Time) {
         while let Some((peer, said)) = self.shared.out.neighbourly.pop_front() {
             match said {
-                Neighbourly::Neighbours(neighbours) => self.note_neighbours(&peer, neighbours),
-                Neighbourly::Passed(passed) => match passed.end.clone() {
-                    End::To(to) => self.pass_on(&peer, &to, passed, now),
-                    End::From(from) => self.handle_passed(&peer, &from, &passed, now),
-                },
-                Neighbourly::NoWay(to) => {
-                    if let Some(link) = self.links.get_mut(&to) {
-                        link.fail_way(&peer, &mut self.shared.context(now));
-                    }
+                Item::Neighbours(neighbours) => self.note_neighbours(&peer, neighbours),
+                Item::Pass(to, passed) => self.pass_on(&peer, &to, passed, now),
+                Item::Passed(from, passed) => self.handle_passed(&peer, &from, &passed, now),
+                Item::NoWay(to) => {
+                    self.with_peer(&to, now, |link, cx| link.fail_way(&peer, cx));
                 }
+                // About the link to the peer itself, which has taken it.
+                Item::Record(_)
+                | Item::Ping(_)
+                | Item::Pong(_)
+                | Item::State(_)
+                | Item::Bye
+                | Item::Limits(_)
+                | Item::GivenUp(_) => {}
             }
         }
         if std::mem::take(&mut self.shared.out.ways_changed) {
@@ -125,14 +127,9 @@ impl Session {
     }
 
     fn note_neighbours(&mut self, peer: &PeerId, Neighbours { peers, rate }: Neighbours) {
-        if peers.len() > MAX_LISTED {
-            let error = PeerError::Misbehaved("more neighbours than may be told");
-            self.shared.out.events.push_back(Event::PeerError { peer: peer.clone(), error });
-            return;
-        }
         if let Some(neighbour) = self.neighbour(peer) {
             neighbour.peers = peers.into_iter().collect();
-            neighbour.rate = rate.max(MIN_RATE);
+            neighbour.rate = rate;
             self.shared.out.ways_changed = true;
         }
     }
@@ -155,11 +152,8 @@ impl Session {
         let known = &mut self.neighbourhood.known;
         known.retain(|peer, neighbour| connection(peer) == Some(neighbour.connection));
         let is_neighbour = |link: &Link| link.is_verified() && link.version() == Version::V1;
-        let verified: Vec<PeerId> = links
-            .values()
-            .filter(|link| is_neighbour(link))
-            .map(|link| link.peer().clone())
-            .collect();
+        let verified = links.iter().filter(|link| is_neighbour(link));
+        let verified: Vec<PeerId> = verified.map(|link| link.peer().clone()).collect();
         for (peer, connection) in verified.iter().filter_map(|peer| Some((peer, connection(peer)?)))
         {
             known.entry(peer.clone()).or_insert_with(|| Neighbour::new(connection));
@@ -178,7 +172,7 @@ impl Session {
     fn review_ways(&mut self, now: Time) {
         let Neighbourhood { known, verified, .. } = &self.neighbourhood;
         let mut changes = Vec::new();
-        for link in self.links.values() {
+        for link in self.links.iter() {
             let leads = |neighbour: &&PeerId| {
                 let knows =
                     known.get(*neighbour).is_some_and(|one| one.peers.contains(link.peer()));
@@ -188,24 +182,28 @@ impl Session {
             let present = present.filter(|neighbour| verified.binary_search(neighbour).is_ok());
             let way = present.filter(leads).or_else(|| verified.iter().find(leads));
             let way = way.and_then(|neighbour| Some((neighbour, known.get(neighbour)?.rate)));
-            if way != link.way() {
+            let heard = link.heard_via().filter(|heard| verified.binary_search(heard).is_err());
+            if way != link.way() || heard.is_some() {
                 let way = way.map(|(neighbour, rate)| (neighbour.clone(), rate));
-                changes.push((link.peer().clone(), way));
+                changes.push((link.peer().clone(), way, heard.is_some()));
             }
         }
-        for (peer, way) in changes {
-            if let Some(link) = self.links.get_mut(&peer) {
-                link.set_way(way, &mut self.shared.context(now));
-            }
+        for (peer, way, forget) in changes {
+            self.with_peer(&peer, now, |link, cx| {
+                if forget {
+                    link.forget_heard_via();
+                }
+                link.set_way(way, cx);
+            });
         }
-        let retries = self.links.values().filter_map(|link| link.retry_way_at(now));
+        let retries = self.links.iter().filter_map(|link| link.retry_way_at(now));
         self.neighbourhood.retry_at = retries.min();
     }
 
     pub(super) fn run_neighbour_timers(&mut self, now: Time) {
         if self.neighbourhood.tell_at.is_some_and(|at| at <= now) {
             self.neighbourhood.tell_at = None;
-            self.tell_neighbours();
+            self.tell_neighbours(now);
         }
         if self.neighbourhood.retry_at.is_some_and(|at| at <= now) {
             self.neighbourhood.retry_at = None;
@@ -214,28 +212,29 @@ impl Session {
     }
 
     fn review_users(&mut self) {
-        self.neighbourhood.users.clear();
-        for link in self.links.values().filter(|link| link.controls_via()) {
-            if let Some((neighbour, _)) = link.way() {
-                let users = self.neighbourhood.users.entry(neighbour.clone()).or_default();
-                users.peers.push(link.peer().clone());
+        let Neighbourhood { users, verified, .. } = &mut self.neighbourhood;
+        users.clear();
+        for link in
+            self.links.iter().filter(|link| link.way().is_some() || link.heard_via().is_some())
+        {
+            for neighbour in verified.iter().filter(|neighbour| link.uses(neighbour)) {
+                users.entry(neighbour.clone()).or_default().peers.push(link.peer().clone());
             }
         }
     }
 
     /// Tells every neighbour about the others, as far as it does not know.
-    fn tell_neighbours(&mut self) {
-        let Neighbourhood { known, verified, .. } = &mut self.neighbourhood;
-        for peer in &*verified {
-            let others = verified.iter().filter(|other| *other != peer);
-            let others: Vec<PeerId> = others.take(MAX_LISTED).cloned().collect();
-            let Some(neighbour) = known.get_mut(peer).filter(|one| one.told != others) else {
+    fn tell_neighbours(&mut self, now: Time) {
+        let rate = self.shared.config.forward_rate;
+        for peer in self.neighbourhood.verified.clone() {
+            let Neighbourhood { known, verified, .. } = &mut self.neighbourhood;
+            let others = verified.iter().filter(|other| **other != peer);
+            let others: Vec<PeerId> = others.take(MAX_NEIGHBOURS).cloned().collect();
+            let Some(neighbour) = known.get_mut(&peer).filter(|one| one.told != others) else {
                 continue;
             };
             neighbour.told.clone_from(&others);
-            if let Some(link) = self.links.get_mut(peer) {
-                link.tell_neighbours(others, self.shared.config.forward_rate);
-            }
+            self.with_peer(&peer, now, |link, _| link.tell_neighbours(others, rate));
         }
     }
 
@@ -249,16 +248,13 @@ impl Session {
         if from == to || !is_neighbour(from) || !is_neighbour(to) {
             return forwarder.note_dropped();
         }
-        let end = End::From(from.clone());
-        let packet = Control::Via(Passed { end, ..passed }).to_packet();
-        let Some(packet) = packet.ok().filter(|packet| packet.wire_len() <= MAX_BYTES) else {
+        let takes = self.links.get(to).and_then(Link::max_message).unwrap_or(0);
+        if passed.bundle.len() > MAX_BYTES.min(takes.saturating_sub(2 * MAX_PEER_ID)) {
             return forwarder.note_dropped();
-        };
-        let len = packet.wire_len();
-        if forwarder.push(from, to, packet, len, allowance, now) == Err(Refused::Pairs)
-            && let Some(link) = self.links.get_mut(from)
-        {
-            link.refuse_way(to.clone());
+        }
+        let len = passed.bundle.len() + PASSING_BYTES;
+        if forwarder.push(from, to, passed, len, allowance, now) == Err(Refused::Pairs) {
+            self.with_peer(from, now, |link, _| link.refuse_way(to.clone()));
         }
     }
 
@@ -273,21 +269,20 @@ impl Session {
                 return self.report_not_genuine(neighbour, from, "did not send", now);
             }
         }
-        if !self.admit(from, passed.epochs, now) {
+        // It is sealed: what cannot be read is the sender's fault.
+        let bundle = match Bundle::read(passed.bundle.clone()) {
+            Ok(bundle) => bundle,
+            Err(BadBundle(what)) => return self.report(from, PeerError::Misbehaved(what)),
+        };
+        if !self.admit(from, bundle.epochs, now) {
             return;
         }
-        let Some(link) = self.links.get_mut(from) else { return };
-        if !link.is_first(neighbour, passed.number) {
+        let first = self.with_peer(from, now, |link, _| link.is_first(neighbour, passed.number));
+        if first != Some(true) {
             return self.report_not_genuine(neighbour, from, "sent once and that came before", now);
         }
-        // It is sealed: what cannot be read is the sender's fault.
-        let Some(packet) = open(&passed.parts, &self.shared.config.limits) else {
-            let error = PeerError::Misbehaved("an envelope whose head is not UTF-8");
-            self.shared.out.events.push_back(Event::PeerError { peer: from.clone(), error });
-            return;
-        };
         let path = Path::Via(neighbour.clone());
-        self.handle_enclosed(from, path, passed.sequence, packet, now);
+        self.handle_admitted(from, &path, bundle, passed.bundle.len(), now);
     }
 
     /// Reports what a neighbour passed on, not more often than anyone can read.
@@ -302,53 +297,64 @@ impl Session {
     }
 
     /// The next frame for a channel that is not for `peer` alone: what is for it first, and after so much of that
-    /// one packet that goes on through it, or has come for it.
+    /// one bundle that goes on through it, or has come for it.
     pub(super) fn next_shared_frame(&mut self, peer: &PeerId, now: Time) -> Option<Frame> {
+        let own = |session: &mut Self| {
+            session.with_peer(peer, now, |link, cx| link.poll_direct(cx)).flatten()
+        };
+        if !self.neighbourhood.has_work_for(peer) {
+            return own(self);
+        }
         let own_bytes = self.neighbourhood.own_bytes.get(peer).copied().unwrap_or(0);
         if own_bytes >= PATIENCE {
             self.write_passed(peer, now);
         }
-        let link = self.links.get_mut(peer)?;
-        if let Some(frame) = link.poll_direct(&mut self.shared.context(now)) {
+        if let Some(frame) = own(self) {
             *self.neighbourhood.own_bytes.entry(peer.clone()).or_default() += frame.len();
             return Some(frame);
         }
         self.write_passed(peer, now);
-        self.links.get_mut(peer)?.poll_direct(&mut self.shared.context(now))
+        own(self)
     }
 
-    /// Puts one packet that only goes through `neighbour` on its channel.
+    /// Puts one bundle that only goes through `neighbour` on its channel.
     fn write_passed(&mut self, neighbour: &PeerId, now: Time) {
         self.neighbourhood.own_bytes.remove(neighbour);
-        let packet = self.next_passed(neighbour, now);
-        if let Some(packet) = packet
-            && let Some(link) = self.links.get_mut(neighbour)
-            && !link.push_passed(packet)
+        if let Some(item) = self.next_passed(neighbour, now)
+            && self.with_peer(neighbour, now, |link, _| link.push_passed(item)) != Some(true)
         {
             self.neighbourhood.forwarder.note_dropped();
         }
     }
 
     /// Of our own links' and of others' in turn.
-    fn next_passed(&mut self, neighbour: &PeerId, now: Time) -> Option<Packet> {
+    fn next_passed(&mut self, neighbour: &PeerId, now: Time) -> Option<Item> {
         let max_message = self.links.get(neighbour)?.max_message()?;
-        let Neighbourhood { users, forwarder, .. } = &mut self.neighbourhood;
-        let own_id = self.signaling.id()?;
-        let mut nobody = Users::default();
-        let Users { peers, turn } = users.get_mut(neighbour).unwrap_or(&mut nobody);
+        let own_id = self.id()?.clone();
+        let peers = self.neighbourhood.users.get(neighbour).map_or(0, |users| users.peers.len());
         // One turn more than there are links: that of the others.
-        let turns = peers.len() + 1;
+        let turns = peers + 1;
         for _ in 0..turns {
-            let user = peers.get(*turn);
-            *turn = (*turn + 1) % turns;
-            let packet = match user {
-                None => forwarder.pop(neighbour),
-                Some(user) => self.links.get_mut(user).and_then(|link| {
-                    link.poll_via(own_id, max_message, &mut self.shared.context(now))
-                }),
+            let users = self.neighbourhood.users.get_mut(neighbour);
+            let user = users.and_then(|users| {
+                let user = users.peers.get(users.turn).cloned();
+                users.turn = (users.turn + 1) % turns;
+                user
+            });
+            let item = match user {
+                None => {
+                    let passed = self.neighbourhood.forwarder.pop(neighbour);
+                    passed.map(|(from, passed)| Item::Passed(from, passed))
+                }
+                Some(user) => {
+                    let passed = self.with_peer(&user, now, |link, cx| {
+                        link.poll_via(&own_id, neighbour, max_message, cx)
+                    });
+                    passed.flatten().map(|passed| Item::Pass(user, passed))
+                }
             };
-            if packet.is_some() {
-                return packet;
+            if item.is_some() {
+                return item;
             }
         }
         None
@@ -360,15 +366,10 @@ impl Session {
         let ways = users.iter().map(|(neighbour, users)| (neighbour.clone(), users.peers.clone()));
         for (neighbour, peers) in ways.collect::<Vec<_>>() {
             for peer in peers {
-                if let Some(link) = self.links.get_mut(&peer) {
-                    link.say_goodbye();
-                }
+                self.with_peer(&peer, now, |link, _| link.say_goodbye());
             }
-            let last = |session: &mut Self| session.next_passed(&neighbour, now);
-            while let Some(packet) = last(self) {
-                if let Some(link) = self.links.get_mut(&neighbour) {
-                    link.push_passed(packet);
-                }
+            while let Some(item) = self.next_passed(&neighbour, now) {
+                self.with_peer(&neighbour, now, |link, _| link.push_passed(item));
             }
         }
     }

@@ -47,45 +47,41 @@ impl Session {
         if self.links.get(&member.id).is_some_and(|link| link.version() != member.version) {
             self.remove(&member.id, LeaveReason::Restarted, now);
         }
-        let known = self.links.contains_key(&member.id);
-        if !known && !self.add(member, now) {
-            return;
+        let known = self.links.key(&member.id).is_some();
+        if !known {
+            let over = self.stale_epochs.get(&member.id);
+            if !self.insert(Link::new(member, self.next_epoch, over, now), now) {
+                return;
+            }
         }
-        self.set_relay(&member.id, !member.away, now);
-        let Some(link) = self.links.get_mut(&member.id) else { return };
-        self.shared.out.ways_changed |= link.set_key(member.key.clone());
-        if roster && !known {
-            link.schedule_offer_now();
-        } else {
-            link.schedule_offer_after_patience(&self.shared.context(now));
-        }
+        let changed = self.with_peer(&member.id, now, |link, cx| {
+            link.set_relay(!member.away, cx);
+            if roster && !known {
+                link.schedule_offer_now();
+            } else {
+                link.schedule_offer_after_patience(cx);
+            }
+            link.set_membership(member.limits, member.key.clone(), cx)
+        });
+        self.shared.out.ways_changed |= changed == Some(true);
     }
 
-    /// Opens the books on a member. `false`: there is no room for it.
-    fn add(&mut self, member: &Member, now: Time) -> bool {
-        let Member { id, version, key, .. } = member;
-        let stale = self.stale_epochs.get(id);
-        let mut link = Link::new(id.clone(), *version, self.next_epoch, stale, now);
-        link.set_key(key.clone());
-        self.insert(link)
-    }
-
-    fn insert(&mut self, link: Link) -> bool {
+    /// Opens the books on a peer. `false`: there is no room for it.
+    fn insert(&mut self, link: Link, now: Time) -> bool {
         if self.links.len() >= self.shared.config.max_members || self.closing != Closing::No {
             return false;
         }
         self.shared.out.ways_changed = true;
         self.next_epoch = self.next_epoch.max(link.epochs().epoch.saturating_add(1));
         let (peer, version) = (link.peer().clone(), link.version());
-        self.links.insert(peer.clone(), link);
         self.shared.out.events.push_back(Event::PeerJoined { peer, version });
+        let key = self.links.insert(link);
+        self.with_key(key, now, |_, _| ());
         true
     }
 
     pub(super) fn set_relay(&mut self, peer: &PeerId, up: bool, now: Time) {
-        if let Some(link) = self.links.get_mut(peer) {
-            link.set_relay(up, &mut self.shared.context(now));
-        }
+        self.with_peer(peer, now, |link, cx| link.set_relay(up, cx));
     }
 
     pub(super) fn handle_peer_disconnect(&mut self, peer: &PeerId, now: Time) {
@@ -100,9 +96,9 @@ impl Session {
     }
 
     pub(super) fn remove(&mut self, peer: &PeerId, reason: LeaveReason, now: Time) {
-        if let Some(link) = self.links.remove(peer) {
-            self.stale_epochs.insert(peer.clone(), link.peer_epoch());
-            link.leave(reason, &mut self.shared.context(now));
+        if let Some(mut link) = self.links.remove(peer) {
+            self.stale_epochs.insert(peer.clone(), link.last_heard());
+            link.leave(reason, &mut self.shared.context(self.links.totals().held, now));
             self.shared.out.ways_changed = true;
         }
     }
@@ -112,44 +108,37 @@ impl Session {
         match verdict {
             Verdict::Alive => {}
             Verdict::Left => self.remove(peer, LeaveReason::Left, now),
-            Verdict::Restarted => self.restart(peer, LeaveReason::Restarted, now),
-            Verdict::Renewed => self.renew(peer, now),
-            Verdict::GivenUp => {
-                let heard = self.links.get_mut(peer).map(Link::take_heard);
-                self.restart(peer, LeaveReason::Restarted, now);
-                if let (Some(link), Some(heard)) = (self.links.get_mut(peer), heard) {
-                    link.keep_heard(heard);
-                }
+            Verdict::Restarted | Verdict::Renewed | Verdict::GivenUp => {
+                self.succeed(peer, verdict, LeaveReason::Restarted, now);
             }
         }
     }
 
     /// The link is over, the peer is not: a new incarnation begins.
     pub(super) fn restart(&mut self, peer: &PeerId, reason: LeaveReason, now: Time) {
-        self.succeed(peer, self.next_epoch, reason, now);
+        self.succeed(peer, Verdict::Restarted, reason, now);
     }
 
-    /// The peer has begun anew and goes on with what we send.
-    pub(super) fn renew(&mut self, peer: &PeerId, now: Time) {
-        let Some(link) = self.links.get_mut(peer) else { return };
-        let epoch = link.epochs().epoch;
-        let said = link.take_said(&mut self.shared.context(now));
-        self.succeed(peer, epoch, LeaveReason::Restarted, now);
-        if let Some(link) = self.links.get_mut(peer) {
-            link.keep_said(said, &self.shared.context(now));
-        }
-    }
-
-    /// Ends a link and begins the next one to the same peer.
-    fn succeed(&mut self, peer: &PeerId, epoch: u32, reason: LeaveReason, now: Time) {
-        let Some(link) = self.links.get(peer) else { return };
-        let (next, relay_up) = (link.successor(epoch, now), link.is_relay_up());
-        self.remove(peer, reason, now);
-        if self.insert(next) {
-            self.set_relay(peer, relay_up, now);
-            if let Some(link) = self.links.get_mut(peer) {
-                link.schedule_offer_after_patience(&self.shared.context(now));
-            }
+    /// Ends a link and begins the next one to the same peer, with what `verdict` leaves of it.
+    pub(super) fn succeed(
+        &mut self,
+        peer: &PeerId,
+        verdict: Verdict,
+        reason: LeaveReason,
+        now: Time,
+    ) {
+        let Some(mut link) = self.links.remove(peer) else { return };
+        let held = self.links.totals().held;
+        let epoch = self.next_epoch;
+        let next = link.succeed(epoch, verdict, reason, &mut self.shared.context(held, now));
+        self.stale_epochs.insert(peer.clone(), link.last_heard());
+        // A session that closes takes nobody up again.
+        self.shared.out.ways_changed = true;
+        if self.insert(next, now) {
+            self.with_peer(peer, now, |link, cx| {
+                link.settle(cx);
+                link.schedule_offer_after_patience(cx);
+            });
         }
     }
 
@@ -161,67 +150,55 @@ impl Session {
         now: Time,
     ) {
         let Some(own_id) = self.id().cloned() else { return };
-        let has_room = self.active() < self.shared.config.max_peers;
-        let Some(link) = self.links.get_mut(from) else { return };
-        if let Ok(Signal::Offer(sdp)) = offer.parse() {
-            let cx = &mut self.shared.context(now);
-            link.handle_offer(&own_id, offer_id, sdp, has_room, cx);
-        } else {
-            self.report_bad_signal(from);
+        let has_room = self.links.totals().active < self.shared.config.max_peers;
+        if self.links.key(from).is_none() {
+            return;
         }
+        let Ok(Signal::Offer(sdp)) = offer.parse() else {
+            return self.report(from, PeerError::BadSignal);
+        };
+        self.with_peer(from, now, |link, cx| {
+            link.handle_offer(&own_id, (offer_id, sdp), has_room, cx);
+        });
     }
 
     pub(super) fn handle_peer_signal(&mut self, signal: &PeerSignal, now: Time) {
         let Some(from) = &signal.from_peer_id else { return };
-        let Some(link) = self.links.get_mut(from) else { return };
+        if self.links.key(from).is_none() {
+            return;
+        }
         match signal.signal.parse() {
             Ok(parsed) => {
-                link.handle_signal(&signal.offer_id, parsed, &mut self.shared.context(now));
+                self.with_peer(from, now, |link, cx| {
+                    link.handle_signal(&signal.offer_id, parsed, cx);
+                });
             }
-            Err(_) => self.report_bad_signal(from),
+            Err(_) => self.report(from, PeerError::BadSignal),
         }
-    }
-
-    fn report_bad_signal(&mut self, peer: &PeerId) {
-        let event = Event::PeerError { peer: peer.clone(), error: PeerError::BadSignal };
-        self.shared.out.events.push_back(event);
-    }
-
-    fn active(&self) -> usize {
-        self.links.values().filter(|link| link.is_active()).count()
     }
 
     /// Starts the attempts that are due, as far as `max_peers` allows.
     pub(super) fn start_attempts(&mut self, now: Time) {
         let allowed = self.shared.policy != Policy::RelayOnly && self.closing == Closing::No;
-        if !allowed || !self.is_joined() || !self.links.values().any(Link::can_offer) {
-            return;
-        }
-        let mut room = self.shared.config.max_peers.saturating_sub(self.active());
-        for link in self.links.values_mut().filter(|link| link.can_offer()) {
-            if room == 0 {
-                break;
-            }
-            link.offer(&mut self.shared.context(now));
-            room -= 1;
+        while allowed
+            && self.is_joined()
+            && self.links.totals().active < self.shared.config.max_peers
+            && let Some(key) = self.links.first_wanting_offer()
+        {
+            self.with_key(key, now, |link, cx| link.offer(cx));
         }
     }
 
     /// `Ready` and `Upgrade`, each time they become true.
     pub(super) fn announce_milestones(&mut self) {
-        let (mut counted, mut verified, mut direct) = (0, 0, 0);
-        for link in self.links.values() {
-            counted += usize::from(link.counts_for_ready());
-            verified += usize::from(link.is_verified());
-            direct += usize::from(link.sending() == Some(&Path::Direct));
-        }
-        let expected = counted.min(self.shared.config.max_peers);
-        let ready = expected > 0 && verified >= expected;
+        let totals = self.links.totals();
+        let expected = totals.counted.min(self.shared.config.max_peers);
+        let ready = expected > 0 && totals.verified >= expected;
         if ready && !self.ready {
             self.shared.out.events.push_back(Event::Ready);
         }
         self.ready = ready;
-        let upgraded = expected > 0 && direct >= expected;
+        let upgraded = expected > 0 && totals.direct >= expected;
         if upgraded && !self.upgraded {
             self.shared.out.events.push_back(Event::Upgrade);
         }

@@ -1,25 +1,21 @@
-//! Packets to and from the hub.
-
-use std::ops::Bound;
-
-use bytes::Bytes;
-use bytestring::ByteString;
+//! Envelopes to and from the hub.
 
 use super::Session;
-use crate::codec::{DecodeError, Limits};
 use crate::error::PeerError;
 use crate::event::{Event, LeaveReason, Path};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
-use crate::link::{Admission, Envelope, Link};
+use crate::link::{Admission, Envelope, Verdict};
 use crate::packet::Packet;
-use crate::signal::{ClientMessage, Download, Epochs, Sequence, Upload};
+use crate::signal::{ClientMessage, Download, Epochs, Piece, Recipient, Upload};
 use crate::time::Time;
+use crate::wire::{BadBundle, Bundle, Record, Stream, unflatten};
 
 impl Session {
     /// The next message for the signalling channel. Call it only when the channel has room: what it returns
     /// counts as sent.
     pub fn poll_signaling_transmit(&mut self, now: Time) -> Option<Frame> {
+        let now = self.clock.inner(now);
         while self.frames.is_empty() {
             let packet = match self.next_message(now) {
                 // What we build ourselves can be encoded; if not, the link's timers recover.
@@ -31,7 +27,7 @@ impl Session {
                 }
             };
             if let Some(packet) = packet {
-                self.write(&packet.in_namespace(&self.shared.config.namespace));
+                self.write(packet);
             }
         }
         self.frames.pop_front()
@@ -47,91 +43,125 @@ impl Session {
         self.next_envelope(now).map(ClientMessage::Relay)
     }
 
-    /// One packet of the link whose turn it is, together with every other link to which the same goes next.
+    /// What the link whose turn it is has for the hub, together with every other link to which the same goes next.
     fn next_envelope(&mut self, now: Time) -> Option<Upload> {
-        if !self.links.values().any(Link::may_use_relay) {
-            return None;
-        }
         let limits = self.signaling.limits();
-        let last = self.relay_turn.clone();
-        let after = last.clone().map_or(Bound::Unbounded, Bound::Excluded);
-        let mut poll = |(peer, link): (&PeerId, &mut Link)| {
-            let envelope = link.poll_relay(&limits, &mut self.shared.context(now))?;
-            Some((peer.clone(), envelope))
-        };
-        // In turn, beginning after the peer that had it last.
-        let (peer, envelope) = self
-            .links
-            .range_mut((after, Bound::Unbounded))
-            .find_map(&mut poll)
-            .or_else(|| self.links.range_mut(..=last?).find_map(&mut poll))?;
-        let Envelope { recipient, parts, shared } = envelope;
-        let mut to = vec![recipient];
-        if let Some(shared) = shared {
-            for link in self.links.values_mut().filter(|link| *link.peer() != peer) {
-                let cx = &mut self.shared.context(now);
-                to.extend(link.join_envelope(shared, to.len(), &limits, cx));
+        // Each at most once: one that has nothing after all is not asked again.
+        for _ in 0..=self.links.len() {
+            let key = self.links.next_wanting_relay(self.relay_turn)?;
+            self.relay_turn = Some(key);
+            let peer = self.links.at(key)?.peer().clone();
+            let envelope =
+                self.with_key(key, now, |link, cx| link.poll_relay(&limits, cx)).flatten();
+            match envelope {
+                None => {}
+                Some(Envelope::Bundle(body)) => {
+                    let to = vec![Recipient { id: peer, numbers: None }];
+                    return Some(Upload { to, piece: None, body });
+                }
+                Some(Envelope::Record { recipient, shared, bytes: body }) => {
+                    let mut to = vec![recipient];
+                    if shared.is_for_many() {
+                        for other in self.links.wanting_relay() {
+                            if other != key {
+                                let others = to.len();
+                                let joined = self.with_key(other, now, |link, cx| {
+                                    link.join_envelope(&shared, others, &limits, cx)
+                                });
+                                to.extend(joined.flatten());
+                            }
+                        }
+                    }
+                    let piece = Some(Piece { at: shared.bytes.start, end: shared.end });
+                    return Some(Upload { to, piece, body });
+                }
             }
         }
-        self.relay_turn = Some(peer);
-        Some(Upload { to, parts })
+        None
     }
 
     pub(super) fn handle_download(&mut self, download: Download, now: Time) {
-        let Download { from, epochs, sequence, parts } = download;
-        let Some(link) = self.links.get_mut(&from) else { return };
-        let Some(packet) = open(&parts, &self.shared.config.limits) else {
-            let error = PeerError::Misbehaved("an envelope whose head is not UTF-8");
-            self.shared.out.events.push_back(Event::PeerError { peer: from, error });
-            return;
-        };
-        match (link.version(), epochs) {
-            (Version::V0, _) => {
-                link.handle_unnumbered(packet, &mut self.shared.context(now));
-            }
-            (Version::V1, Some(epochs)) => {
-                if self.admit(&from, epochs, now) {
-                    self.handle_enclosed(&from, Path::Relay, sequence, packet, now);
+        let Download { from, numbers, piece, body } = download;
+        let Some(link) = self.links.get(&from) else { return };
+        match (link.version(), numbers, piece) {
+            (Version::V0, ..) => self.handle_original(&from, body, now),
+            (Version::V1, Some(numbers), Some(Piece { at: offset, end })) => {
+                if self.admit(&from, numbers.epochs, now) {
+                    let stream = Stream::Lane(numbers.lane);
+                    let (number, abort) = (numbers.seq, false);
+                    let record = Record { stream, number, offset, end, abort, bytes: body };
+                    self.with_peer(&from, now, |link, cx| link.handle_record(record, cx));
                 }
             }
-            (Version::V1, None) => {}
+            (Version::V1, None, None) => self.handle_enclosed(&from, &Path::Relay, body, now),
+            (Version::V1, ..) => {
+                self.report(&from, PeerError::Misbehaved("an envelope of no known form"));
+            }
         }
     }
 
-    /// Judges the epochs of an envelope of `from`. `false`: the envelope is stale.
-    pub(super) fn admit(&mut self, from: &PeerId, epochs: Epochs, now: Time) -> bool {
-        let Some(link) = self.links.get_mut(from) else { return false };
-        match link.admit(epochs, &mut self.shared.context(now)) {
-            Admission::Stale => return false,
-            Admission::Current => return true,
-            Admission::Restarted => self.restart(from, LeaveReason::Restarted, now),
-            Admission::Renewed => self.renew(from, now),
-        }
-        // Our new incarnation is not known to the peer yet.
-        let epochs = Epochs { peer_epoch: 0, ..epochs };
-        let link = self.links.get_mut(from);
-        let admitted = link.map(|link| link.admit(epochs, &mut self.shared.context(now)));
-        admitted == Some(Admission::Current)
+    /// An event of an original client, which the hub has enclosed.
+    fn handle_original(&mut self, from: &PeerId, body: bytes::Bytes, now: Time) {
+        let Some((head, attachments)) = unflatten(body) else {
+            let error = PeerError::Misbehaved("an envelope that holds no packet");
+            return self.report(from, error);
+        };
+        let limits = &self.shared.config.limits;
+        let packet = Packet::from_head_and_attachments(head, attachments, limits);
+        self.with_peer(from, now, |link, cx| link.handle_unnumbered(packet, Path::Relay, cx));
     }
 
-    /// Takes what was in an envelope that has been admitted.
+    /// Takes a bundle of `from` that came through the hub or a neighbour.
     pub(super) fn handle_enclosed(
         &mut self,
         from: &PeerId,
-        path: Path,
-        sequence: Option<Sequence>,
-        packet: Result<Packet, DecodeError>,
+        path: &Path,
+        body: bytes::Bytes,
         now: Time,
     ) {
-        let Some(link) = self.links.get_mut(from) else { return };
-        let verdict = link.handle_relayed(path, sequence, packet, &mut self.shared.context(now));
-        self.conclude(from, verdict, now);
+        let message = body.len();
+        match Bundle::read(body) {
+            Ok(bundle) if self.admit(from, bundle.epochs, now) => {
+                self.handle_admitted(from, path, bundle, message, now);
+            }
+            Ok(_) => {}
+            Err(BadBundle(what)) => self.report(from, PeerError::Misbehaved(what)),
+        }
     }
-}
 
-/// The packet of an envelope. `None`: it has no head, or one that is not UTF-8.
-pub(super) fn open(parts: &[Bytes], limits: &Limits) -> Option<Result<Packet, DecodeError>> {
-    let (head, attachments) = parts.split_first()?;
-    let head = ByteString::try_from(head.clone()).ok()?;
-    Some(Packet::from_head_and_attachments(head, attachments.to_vec(), limits))
+    /// Takes a bundle whose epochs have been admitted.
+    pub(super) fn handle_admitted(
+        &mut self,
+        from: &PeerId,
+        path: &Path,
+        bundle: Bundle,
+        message: usize,
+        now: Time,
+    ) {
+        let act = |link: &mut crate::link::Link, cx: &mut crate::link::Context<'_>| {
+            link.handle_bundle(bundle, path, message, cx)
+        };
+        let verdict = self.with_peer(from, now, act);
+        self.conclude(from, verdict.unwrap_or(Verdict::Alive), now);
+    }
+
+    /// Judges the epochs of what came from `from`. `false`: it is stale.
+    pub(super) fn admit(&mut self, from: &PeerId, epochs: Epochs, now: Time) -> bool {
+        let verdict = match self.with_peer(from, now, |link, cx| link.admit(epochs, cx)) {
+            None | Some(Admission::Stale) => return false,
+            Some(Admission::Current) => return true,
+            Some(Admission::Restarted) => Verdict::Restarted,
+            Some(Admission::Renewed) => Verdict::Renewed,
+        };
+        self.succeed(from, verdict, LeaveReason::Restarted, now);
+        // Our new incarnation is not known to the peer yet.
+        let epochs = Epochs { peer_epoch: 0, ..epochs };
+        let admitted = self.with_peer(from, now, |link, cx| link.admit(epochs, cx));
+        admitted == Some(Admission::Current)
+    }
+
+    pub(super) fn report(&mut self, peer: &PeerId, error: PeerError) {
+        let event = Event::PeerError { peer: peer.clone(), error };
+        self.shared.out.events.push_back(event);
+    }
 }

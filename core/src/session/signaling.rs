@@ -1,7 +1,6 @@
 //! The connection to the server: opening, joining, losing, and what the server says.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use rand_chacha::rand_core::Rng as _;
 use serde::Serialize;
@@ -16,13 +15,16 @@ use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::link::Outbox;
 use crate::packet::{Packet, PacketType};
-use crate::signal::{HubLimits, Join, ServerMessage, Welcome};
+use crate::signal::{HubLimits, Join, PeerLimits, ServerMessage, Welcome};
 use crate::time::Time;
 
 /// What the server passes on at most unless it says otherwise, and what an envelope may be longer on its way to us
 /// than on its way to the server.
 const HUB_LIMITS: HubLimits = HubLimits { max_envelope: 1 << 20, max_attachments: 256 };
 const ENVELOPE_SLACK: usize = 4096;
+
+/// What a hub refuses with when there have been too many joins of late.
+const TOO_MANY_JOINS: &str = "too-many-joins";
 
 /// No server makes us take more than that at a time, unless our own limits allow it.
 const MAX_ENVELOPE: usize = 16 << 20;
@@ -124,14 +126,6 @@ impl Signaling {
         }
     }
 
-    pub(super) fn handle_clock_jump(&mut self, by: Duration) {
-        if let State::Waiting { until } | State::Joining { until } | State::Welcomed { until } =
-            &mut self.state
-        {
-            *until = *until + by;
-        }
-    }
-
     pub(super) fn retry_now(&mut self, out: &mut Outbox) {
         if matches!(self.state, State::Waiting { .. } | State::Refused) {
             self.state = State::Connecting;
@@ -163,7 +157,7 @@ impl Signaling {
 impl Session {
     /// The signalling channel is open: the session says CONNECT.
     pub fn handle_signaling_open(&mut self, now: Time) {
-        self.advance(now);
+        let now = self.advance(now);
         if self.signaling.state != State::Connecting {
             return;
         }
@@ -173,11 +167,10 @@ impl Session {
         self.signaling.connected = false;
         let token = self.signaling.identity.as_ref().map(|identity| identity.token.0.clone());
         let room = Some(self.shared.config.room.clone());
-        let auth = Auth { p2p: Join { version: Version::V1, room, token } };
+        let limits = Some(PeerLimits::from(&self.shared.config.limits));
+        let auth = Auth { p2p: Join { version: Version::V1, room, token, limits } };
         match Packet::connect(Some(&auth)) {
-            Ok(connect) => {
-                self.write(&connect.in_namespace(&self.shared.config.namespace));
-            }
+            Ok(connect) => self.write(connect),
             Err(error) => self.lose_signaling(error.to_string(), true, now),
         }
         self.settle(now);
@@ -185,7 +178,7 @@ impl Session {
 
     /// A message came on the signalling channel. A bad one costs the channel: the session asks for a new one.
     pub fn handle_signaling_frame(&mut self, frame: Frame, now: Time) {
-        self.advance(now);
+        let now = self.advance(now);
         if self.signaling.is_open()
             && let Err(error) = self.read_signaling(frame, now)
         {
@@ -196,7 +189,7 @@ impl Session {
 
     /// The signalling channel could not be opened or is over; `error` goes to the application.
     pub fn handle_signaling_closed(&mut self, error: String, now: Time) {
-        self.advance(now);
+        let now = self.advance(now);
         if self.signaling.has_channel() {
             self.lose_signaling(error, false, now);
         }
@@ -248,8 +241,8 @@ impl Session {
     fn leave_hub(&mut self, now: Time) {
         self.frames.clear();
         self.shared.out.signals.clear();
-        for link in self.links.values_mut() {
-            link.set_relay(false, &mut self.shared.context(now));
+        for key in self.links.keys() {
+            self.with_key(key, now, |link, cx| link.set_relay(false, cx));
         }
     }
 
@@ -297,6 +290,10 @@ impl Session {
         let reason = read_or(packet, || Reason { message: "no reason given".into(), data: None });
         let code = reason.data.as_ref().and_then(|data| data.get("code")?.as_str());
         let code = code.or_else(|| code_in(&reason.message)).map(str::to_owned);
+        if code.as_deref() == Some(TOO_MANY_JOINS) {
+            // Not for good: the hub wants us to come later.
+            return self.lose_signaling(reason.message, true, now);
+        }
         self.shared.out.commands.push_back(Command::CloseSignaling);
         self.leave_hub(now);
         self.signaling.state = State::Refused;
@@ -326,10 +323,11 @@ impl Session {
     }
 
     fn handle_welcome(&mut self, welcome: Welcome, now: Time) {
-        let Welcome { id, token, room, roster, limits, ice_servers, .. } = welcome;
+        let Welcome { id, token, room, roster, limits, ice_servers, epoch_base, .. } = welcome;
+        self.next_epoch = self.next_epoch.max(epoch_base.saturating_add(1));
         let resumed = self.id() == Some(&id);
         if !resumed {
-            for peer in self.links.keys().cloned().collect::<Vec<_>>() {
+            for peer in self.links.ids().cloned().collect::<Vec<_>>() {
                 self.remove(&peer, LeaveReason::IdentityChanged, now);
             }
         }
@@ -352,7 +350,7 @@ impl Session {
         self.shared.ice_servers = ice_servers;
         self.shared.out.events.push_back(Event::Connected { id, room, resumed });
         let here: BTreeSet<&PeerId> = roster.iter().map(|member| &member.id).collect();
-        let gone = self.links.keys().filter(|peer| !here.contains(peer));
+        let gone = self.links.ids().filter(|peer| !here.contains(peer));
         for peer in gone.cloned().collect::<Vec<_>>() {
             self.set_relay(&peer, false, now);
         }
@@ -362,7 +360,9 @@ impl Session {
     }
 
     /// Queues a packet for the signalling channel.
-    pub(super) fn write(&mut self, packet: &Packet) {
+    pub(super) fn write(&mut self, packet: Packet) {
+        let namespace = &self.shared.config.namespace;
+        let packet = if namespace.is_default() { packet } else { packet.in_namespace(namespace) };
         self.frames.extend(packet.frames());
     }
 }

@@ -8,13 +8,16 @@ use crate::id::PeerId;
 use crate::link::{Context, Link};
 use crate::packet::Packet;
 use crate::time::Time;
-use crate::transfer::{TransferError, TransferId, TransferProgress, TransferRead};
+use crate::transfer::{
+    IncomingTransferId, OutgoingTransferId, TransferError, TransferId, TransferProgress,
+    TransferRead,
+};
 
 impl Session {
     /// Announces a transfer to a peer with an event, whose arguments say what it is; `size` is its length in
     /// bytes if it is known. [`write_transfer`](Self::write_transfer) and
-    /// [`finish_transfer`](Self::finish_transfer) follow. It shares the bulk lane with
-    /// [`emit_bulk`](Self::emit_bulk), survives changes of paths as every event does, and holds a window of
+    /// [`finish_transfer`](Self::finish_transfer) follow. It shares what
+    /// events leave of a path with [`emit_bulk`](Self::emit_bulk), has no order among other things, survives changes of paths as every event does, and holds a window of
     /// [`Config::transfer_window`](crate::Config::transfer_window) bytes in memory at each end, however long
     /// it is.
     ///
@@ -64,12 +67,11 @@ impl Session {
         event: &Packet,
         size: Option<u64>,
         now: Time,
-    ) -> Result<TransferId, EmitError> {
-        self.advance(now);
+    ) -> Result<OutgoingTransferId, EmitError> {
+        let now = self.advance(now);
         self.check_event(event)?;
-        let link = self.links.get_mut(to);
-        let link = link.ok_or_else(|| EmitError::UnknownPeer(to.clone()))?;
-        link.open_transfer(event.clone(), size, &mut self.shared.context(now))
+        let opened = self.with_peer(to, now, |link, cx| link.open_transfer(event, size, cx));
+        opened.unwrap_or_else(|| Err(EmitError::UnknownPeer(to.clone())))
     }
 
     /// Takes bytes from the front of `data`, as many as go now, and tells how many. When some stay, and once
@@ -81,11 +83,11 @@ impl Session {
     /// [`TransferError::BeyondSize`]: nothing was taken.
     pub fn write_transfer(
         &mut self,
-        id: &TransferId,
+        id: &OutgoingTransferId,
         data: &mut Bytes,
         now: Time,
     ) -> Result<usize, TransferError> {
-        self.with_transfer(id, now, |link, cx| link.write_transfer(id, data, cx))
+        self.with_outgoing(id, now, |link, cx| link.write_transfer(id, data, cx))
     }
 
     /// Says that everything has been written.
@@ -94,46 +96,86 @@ impl Session {
     /// # Errors
     /// [`TransferError::Unknown`] when the transfer is over, [`TransferError::Finished`],
     /// [`TransferError::Incomplete`].
-    pub fn finish_transfer(&mut self, id: &TransferId, now: Time) -> Result<(), TransferError> {
-        self.with_transfer(id, now, |link, _| link.finish_transfer(id))
+    pub fn finish_transfer(
+        &mut self,
+        id: &OutgoingTransferId,
+        now: Time,
+    ) -> Result<(), TransferError> {
+        self.with_outgoing(id, now, |link, _| link.finish_transfer(id))
     }
 
-    /// What has come of a peer's transfer. Reading is what lets the peer send on.
+    /// The next of what has come of a peer's transfer; there may be more behind it. Reading is what lets the peer send
+    /// on.
     ///
     /// # Errors
     /// [`TransferError::Unknown`] when the transfer is over.
     pub fn read_transfer(
         &mut self,
-        id: &TransferId,
+        id: &IncomingTransferId,
         now: Time,
     ) -> Result<TransferRead, TransferError> {
-        self.with_transfer(id, now, |link, cx| link.read_transfer(id, cx))
+        self.with_incoming(id, now, |link, cx| link.read_transfer(id, cx))
     }
 
     /// Breaks a transfer off, an own one or a peer's. The other end is told; this one hears no more of it.
     ///
     /// # Errors
     /// [`TransferError::Unknown`] when the transfer is over.
-    pub fn cancel_transfer(&mut self, id: &TransferId, now: Time) -> Result<(), TransferError> {
-        self.with_transfer(id, now, |link, _| link.cancel_transfer(id))
+    pub fn cancel_transfer(
+        &mut self,
+        id: impl Into<TransferId>,
+        now: Time,
+    ) -> Result<(), TransferError> {
+        match &id.into() {
+            TransferId::Outgoing(id) => {
+                self.with_outgoing(id, now, |link, _| link.cancel_outgoing(id))
+            }
+            TransferId::Incoming(id) => {
+                self.with_incoming(id, now, |link, cx| link.cancel_incoming(id, cx))
+            }
+        }
     }
 
     /// How far a transfer is; `None` when it is over.
     #[must_use]
-    pub fn transfer_progress(&self, id: &TransferId) -> Option<TransferProgress> {
-        let link = self.links.get(&id.peer).filter(|link| link.carries(id))?;
-        link.transfer_progress(id)
+    pub fn transfer_progress(&self, id: impl Into<TransferId>) -> Option<TransferProgress> {
+        match &id.into() {
+            TransferId::Outgoing(id) => {
+                let link = self.links.get(&id.peer).filter(|link| link.carries_outgoing(id))?;
+                link.outgoing_progress(id)
+            }
+            TransferId::Incoming(id) => {
+                let link = self.links.get(&id.peer).filter(|link| link.carries_incoming(id))?;
+                link.incoming_progress(id)
+            }
+        }
     }
 
-    fn with_transfer<T>(
+    fn with_outgoing<T>(
         &mut self,
-        id: &TransferId,
+        id: &OutgoingTransferId,
         now: Time,
         act: impl FnOnce(&mut Link, &mut Context<'_>) -> Result<T, TransferError>,
     ) -> Result<T, TransferError> {
-        self.advance(now);
-        let link = self.links.get_mut(&id.peer).filter(|link| link.carries(id));
-        let link = link.ok_or_else(|| TransferError::Unknown(id.clone()))?;
-        act(link, &mut self.shared.context(now))
+        let now = self.advance(now);
+        let unknown = || Err(TransferError::Unknown(id.into()));
+        let done = self.with_peer(&id.peer, now, |link, cx| {
+            if link.carries_outgoing(id) { act(link, cx) } else { unknown() }
+        });
+        done.unwrap_or_else(unknown)
+    }
+
+    fn with_incoming<T>(
+        &mut self,
+        id: &IncomingTransferId,
+        now: Time,
+        act: impl FnOnce(&mut Link, &mut Context<'_>) -> Result<T, TransferError>,
+    ) -> Result<T, TransferError> {
+        let now = self.advance(now);
+        let unknown = || Err(TransferError::Unknown(id.into()));
+        let done = self.with_peer(&id.peer, now, |link, cx| {
+            if link.carries_incoming(id) { act(link, cx) } else { unknown() }
+        });
+        done.unwrap_or_else(unknown)
     }
 }

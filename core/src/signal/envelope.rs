@@ -1,6 +1,4 @@
-//! Packets between v1 peers on their way through the hub.
-
-use std::sync::Arc;
+//! What goes between peers through the hub.
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -58,15 +56,6 @@ impl<'de> Deserialize<'de> for Lane {
     }
 }
 
-/// The place of a packet in its sender's stream to one receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sequence {
-    /// The lane.
-    pub lane: Lane,
-    /// The number within epoch and lane, from 0.
-    pub seq: u64,
-}
-
 /// The two incarnations of a link that an envelope belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Epochs {
@@ -82,37 +71,85 @@ const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// One receiver of a relay envelope, with the numbering that holds for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What tells a receiver whose record it got: the incarnations of the link and the packet's place in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// The incarnations, as the sender sees them.
+    pub epochs: Epochs,
+    /// The lane.
+    pub lane: Lane,
+    /// The packet's number within epoch and lane, from 0.
+    pub seq: u64,
+}
+
+/// Which part of a packet a record is: the same for all its receivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Where in the flattened packet it begins.
+    pub at: u64,
+    /// Whether the packet ends with it.
+    pub end: bool,
+}
+
+impl Piece {
+    /// A packet that is one record.
+    pub const WHOLE: Self = Self { at: 0, end: true };
+}
+
+/// One receiver of an envelope.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
     /// Who.
     pub id: PeerId,
-    /// The incarnations of the link to it.
-    #[serde(flatten)]
-    pub epochs: Epochs,
-    /// The packet's place in the stream to it; none for link control.
-    #[serde(flatten)]
-    pub sequence: Option<Sequence>,
+    /// For a record: its place in the stream to this receiver. None for a bundle, and for a v0 client.
+    pub numbers: Option<Numbers>,
 }
 
-/// A packet on its way through the hub, to one peer or more: one upload, whatever their number.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What goes through the hub to one peer or more: one upload, whatever their number.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Upload {
     /// The receivers.
     pub to: Vec<Recipient>,
-    /// Head and attachments of the packet, unread by the hub.
-    pub parts: Vec<Bytes>,
+    /// For a record: which part of its packet it is. None for a bundle.
+    pub piece: Option<Piece>,
+    /// The record's bytes or the bundle, unread by the hub.
+    pub body: Bytes,
 }
 
-/// A packet that came through the hub from one peer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What came through the hub from one peer.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Download {
     /// The sender, written by the hub.
     pub from: PeerId,
-    /// The incarnations of the link, as the sender sees them; none from a v0 client.
-    pub epochs: Option<Epochs>,
-    /// The packet's place in the sender's stream; none for link control and from a v0 client.
-    pub sequence: Option<Sequence>,
-    /// Head and attachments of the packet, shared by all receivers.
-    pub parts: Arc<[Bytes]>,
+    /// For a record: whose it is. None for a bundle, and from a v0 client.
+    pub numbers: Option<Numbers>,
+    /// For a record: which part of its packet it is.
+    pub piece: Option<Piece>,
+    /// The record's bytes, the bundle, or the flattened packet of a v0 client; shared by all receivers.
+    pub body: Bytes,
+}
+
+/// Shows the length of the body only.
+impl std::fmt::Debug for Upload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { to, piece, body } = self;
+        f.debug_struct("Upload")
+            .field("to", to)
+            .field("piece", piece)
+            .field("body", &body.len())
+            .finish()
+    }
+}
+
+/// Shows the length of the body only.
+impl std::fmt::Debug for Download {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { from, numbers, piece, body } = self;
+        f.debug_struct("Download")
+            .field("from", from)
+            .field("numbers", numbers)
+            .field("piece", piece)
+            .field("body", &body.len())
+            .finish()
+    }
 }

@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{IceServer, PairKey};
+use crate::codec::Limits;
 use crate::id::{PeerId, RoomName, Version};
+use crate::packet::Packet;
 
 /// What a client says of itself when it connects, in the auth payload of its CONNECT packet under the key
 /// `p2p`. A client that says nothing is a v0 client.
@@ -20,13 +22,16 @@ pub struct Join {
     /// The resume token of an earlier welcome: the way back to that identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// What the client accepts of other members. None when it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<PeerLimits>,
 }
 
 impl Join {
     /// What a v0 client means by saying nothing: this room, no token.
     #[must_use]
     pub fn v0(room: RoomName) -> Self {
-        Self { version: Version::V0, room: Some(room), token: None }
+        Self { version: Version::V0, room: Some(room), token: None, limits: None }
     }
 
     /// Reads the auth payload of a CONNECT packet. `None` when it has no `p2p` entry, as from a v0 client.
@@ -53,9 +58,13 @@ impl fmt::Debug for Join {
             .field("version", &self.version)
             .field("room", &self.room)
             .field("resumes", &self.token.is_some())
+            .field("limits", &self.limits)
             .finish()
     }
 }
+
+/// How many incarnations a peer may number from one welcome to the next.
+pub const EPOCH_BLOCK: u32 = 1 << 12;
 
 /// What the hub tells a v1 peer that has joined.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +79,19 @@ pub struct Welcome {
     pub token: String,
     /// The room.
     pub room: RoomName,
+    /// The incarnations that the peer begins from here on have numbers above this one, and not above this plus
+    /// [`EPOCH_BLOCK`]; what has begun keeps its number. 0 for somebody new, and from a hub that does not say.
+    ///
+    /// Whatever restarts, the program, the hub or both, a program that comes back with the token of its last
+    /// welcome gets a base at or above every number that it may have used, and so does one whose latest welcome
+    /// was lost on the way: it has used nothing of that one. A program must therefore save the token before it
+    /// uses numbers of the welcome that brought it, and needs another welcome before it has used up the block.
+    ///
+    /// With an older token than that, the base is as high all the same while the hub has the peer's seat (within
+    /// the resume window, and when the older program is still connected). When the hub has restarted or has given
+    /// the seat up, it is not: numbers can come again that other members remember.
+    #[serde(default)]
+    pub epoch_base: u32,
     /// The other members, in the order in which they came.
     pub roster: Vec<Member>,
     /// What the hub allows.
@@ -85,6 +107,7 @@ impl fmt::Debug for Welcome {
         f.debug_struct("Welcome")
             .field("id", &self.id)
             .field("room", &self.room)
+            .field("epoch_base", &self.epoch_base)
             .field("roster", &self.roster)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
@@ -106,6 +129,42 @@ pub struct Member {
     /// are known. None where one of the two is a v0 client, and where the hub gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<PairKey>,
+    /// What it accepts. None for a v0 client, and when it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<PeerLimits>,
+}
+
+/// What a member accepts of others. What is over it is refused at the receiver's end; who knows it need not send
+/// it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerLimits {
+    /// The most bytes of a packet, head and attachments together.
+    #[serde(rename = "bytes")]
+    pub packet_bytes: u64,
+    /// The most attachments of a packet.
+    pub attachments: u32,
+    /// The most arrays and objects open at once in a payload.
+    #[serde(rename = "depth")]
+    pub json_depth: u32,
+    /// The most bytes of an event name as it is written.
+    #[serde(rename = "name")]
+    pub event_name: u32,
+    /// The most bytes of a namespace.
+    pub namespace: u32,
+}
+
+/// What does not fit is said as the most that does.
+impl From<&Limits> for PeerLimits {
+    fn from(limits: &Limits) -> Self {
+        let count = |limit| u32::try_from(limit).unwrap_or(u32::MAX);
+        Self {
+            packet_bytes: limits.max_packet_bytes as u64,
+            attachments: count(limits.max_attachments),
+            json_depth: count(limits.max_depth),
+            event_name: count(limits.max_event_name),
+            namespace: count(limits.max_namespace),
+        }
+    }
 }
 
 /// What the hub allows a v1 peer to send.
@@ -116,4 +175,18 @@ pub struct HubLimits {
     pub max_envelope: u32,
     /// The most attachments in one relay envelope.
     pub max_attachments: u32,
+}
+
+impl PeerLimits {
+    /// Whether such a packet, which is within `own`, is accepted.
+    pub(crate) fn accept(&self, packet: &Packet, own: &Limits) -> bool {
+        let theirs = Limits::unbounded()
+            .with_max_packet_bytes(usize::try_from(self.packet_bytes).unwrap_or(usize::MAX))
+            .with_max_attachments(self.attachments as usize)
+            .with_max_depth(self.json_depth as usize)
+            .with_max_event_name(self.event_name as usize)
+            .with_max_namespace(self.namespace as usize);
+        packet.check(&theirs).is_ok()
+            && (theirs.max_depth >= own.max_depth || packet.validate(&theirs).is_ok())
+    }
 }

@@ -4,10 +4,11 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
-use serde::ser::SerializeTuple as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Download, Epochs, Member, RawSignal, Recipient, Sequence, Upload, Welcome};
+use super::{
+    Download, Epochs, Lane, Member, Numbers, Piece, RawSignal, Recipient, Upload, Welcome,
+};
 use crate::codec::{Blob, EncodeError, PayloadError};
 use crate::id::PeerId;
 use crate::packet::Packet;
@@ -164,39 +165,113 @@ struct PeerWire {
     peer_id: PeerId,
 }
 
+/// The header of an envelope on its way to the hub.
 #[derive(Serialize, Deserialize)]
 struct UploadHeader {
-    to: Vec<Recipient>,
+    to: Vec<RecipientWire>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    end: bool,
 }
 
+#[derive(Serialize, Deserialize)]
+struct RecipientWire {
+    id: PeerId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    epoch: Option<u32>,
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    peer_epoch: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lane: Option<Lane>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+}
+
+/// The header of an envelope on its way from the hub.
 #[derive(Serialize, Deserialize)]
 struct DownloadHeader {
     from: PeerId,
-    #[serde(flatten)]
-    epochs: Option<Epochs>,
-    #[serde(flatten)]
-    sequence: Option<Sequence>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    epoch: Option<u32>,
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    peer_epoch: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lane: Option<Lane>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    end: bool,
 }
 
-/// The arguments of a relay envelope: the header, then the parts as bytes.
-pub(crate) struct Enclosed<'a, H> {
-    pub(crate) header: H,
-    pub(crate) parts: &'a [Bytes],
+/// The numbers of a record, if all of them are there.
+fn numbers(
+    epoch: Option<u32>,
+    peer_epoch: Option<u32>,
+    lane: Option<Lane>,
+    seq: Option<u64>,
+) -> Option<Numbers> {
+    let epochs = Epochs { epoch: epoch?, peer_epoch: peer_epoch.unwrap_or(0) };
+    Some(Numbers { epochs, lane: lane?, seq: seq? })
 }
 
-impl<H: Serialize> Serialize for Enclosed<'_, H> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut args = serializer.serialize_tuple(1 + self.parts.len())?;
-        args.serialize_element(&self.header)?;
-        for part in self.parts {
-            args.serialize_element(&Blob::from(part.clone()))?;
-        }
-        args.end()
+/// How the numbers of a record are written.
+fn split(numbers: Option<Numbers>) -> (Option<u32>, Option<u32>, Option<Lane>, Option<u64>) {
+    let epochs = numbers.map(|numbers| numbers.epochs);
+    let known = epochs.map(|epochs| epochs.peer_epoch).filter(|epoch| *epoch != 0);
+    let (lane, seq) = (numbers.map(|numbers| numbers.lane), numbers.map(|numbers| numbers.seq));
+    (epochs.map(|epochs| epochs.epoch), known, lane, seq)
+}
+
+impl DownloadHeader {
+    fn of(Download { from, numbers, piece, .. }: &Download) -> Self {
+        let (epoch, peer_epoch, lane, seq) = split(*numbers);
+        let (at, end) = (piece.map(|piece| piece.at), piece.is_some_and(|piece| piece.end));
+        Self { from: from.clone(), epoch, peer_epoch, lane, seq, at, end }
     }
 }
 
+impl Download {
+    /// The header of the envelope, as JSON: for a server that writes packets by itself.
+    ///
+    /// # Errors
+    /// The JSON error when it cannot be written, which does not happen with what a hub makes.
+    pub fn header(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&DownloadHeader::of(self))
+    }
+}
+
+impl From<&Recipient> for RecipientWire {
+    fn from(Recipient { id, numbers }: &Recipient) -> Self {
+        let (epoch, peer_epoch, lane, seq) = split(*numbers);
+        Self { id: id.clone(), epoch, peer_epoch, lane, seq }
+    }
+}
+
+impl From<RecipientWire> for Recipient {
+    fn from(wire: RecipientWire) -> Self {
+        let RecipientWire { id, epoch, peer_epoch, lane, seq } = wire;
+        Self { id, numbers: numbers(epoch, peer_epoch, lane, seq) }
+    }
+}
+
+fn envelope<H: Serialize>(header: &H, body: &Bytes) -> Result<Packet, EncodeError> {
+    Packet::event(name::RELAY, &(header, Blob::from(body.clone())))
+}
+
+/// The header and the body of an envelope.
+fn open_envelope<H: for<'de> Deserialize<'de>>(
+    packet: &Packet,
+) -> Result<(H, Bytes), MessageError> {
+    let wrong = |source| MessageError::Arguments { event: name::RELAY.to_owned(), source };
+    let (header, body) = packet.args::<(H, Blob)>().map_err(wrong)?;
+    Ok((header, body.into()))
+}
+
 /// The first argument of an event, whatever follows it.
-pub(crate) struct First<T>(pub(crate) T);
+struct First<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for First<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -273,8 +348,9 @@ impl ClientMessage {
             }
             name::PEER_SIGNAL => first(&packet, &event).map(Self::Signal),
             name::RELAY => {
-                let UploadHeader { to } = first(&packet, &event)?;
-                Ok(Self::Relay(Upload { to, parts: packet.attachments().to_vec() }))
+                let (UploadHeader { to, at, end }, body) = open_envelope(&packet)?;
+                let to = to.into_iter().map(Recipient::from).collect();
+                Ok(Self::Relay(Upload { to, piece: at.map(|at| Piece { at, end }), body }))
             }
             _ => {
                 drop(event);
@@ -294,10 +370,11 @@ impl ClientMessage {
                 Packet::event(name::OFFERS, &(wire,))
             }
             Self::Signal(signal) => Packet::event(name::PEER_SIGNAL, &(signal,)),
-            Self::Relay(upload) => Packet::event(
-                name::RELAY,
-                &Enclosed { header: UploadHeader { to: upload.to.clone() }, parts: &upload.parts },
-            ),
+            Self::Relay(Upload { to, piece, body }) => {
+                let to = to.iter().map(RecipientWire::from).collect();
+                let (at, end) = (piece.map(|piece| piece.at), piece.is_some_and(|piece| piece.end));
+                envelope(&UploadHeader { to, at, end }, body)
+            }
             Self::Broadcast(packet) => Ok(packet.clone()),
         }
     }
@@ -328,9 +405,11 @@ impl ServerMessage {
                 first::<PeerWire>(&packet, &event).map(|wire| Self::PeerDisconnect(wire.peer_id))
             }
             name::RELAY => {
-                let DownloadHeader { from, epochs, sequence } = first(&packet, &event)?;
-                let parts = packet.attachments().into();
-                Ok(Self::Relay(Download { from, epochs, sequence, parts }))
+                let (header, body) = open_envelope(&packet)?;
+                let DownloadHeader { from, epoch, peer_epoch, lane, seq, at, end } = header;
+                let numbers = numbers(epoch, peer_epoch, lane, seq);
+                let piece = at.map(|at| Piece { at, end });
+                Ok(Self::Relay(Download { from, numbers, piece, body }))
             }
             _ => {
                 drop(event);
@@ -367,17 +446,7 @@ impl ServerMessage {
             Self::PeerDisconnect(peer) => {
                 Packet::event(name::PEER_DISCONNECT, &(PeerWire { peer_id: peer.clone() },))
             }
-            Self::Relay(download) => Packet::event(
-                name::RELAY,
-                &Enclosed {
-                    header: DownloadHeader {
-                        from: download.from.clone(),
-                        epochs: download.epochs,
-                        sequence: download.sequence,
-                    },
-                    parts: &download.parts,
-                },
-            ),
+            Self::Relay(download) => envelope(&DownloadHeader::of(download), &download.body),
             Self::Event(packet) => Ok(packet.clone()),
         }
     }

@@ -16,11 +16,9 @@ mod message;
 mod pair_key;
 
 pub use self::description::{Decline, IceCandidate, IceServer, RawSignal, Signal};
-pub use self::envelope::{Download, Epochs, Lane, Recipient, Sequence, Upload};
-pub use self::membership::{HubLimits, Join, Member, Welcome};
+pub use self::envelope::{Download, Epochs, Lane, Numbers, Piece, Recipient, Upload};
+pub use self::membership::{EPOCH_BLOCK, HubLimits, Join, Member, PeerLimits, Welcome};
 pub use self::message::{
     AddressedOffer, ClientMessage, MessageError, PeerSignal, ServerMessage, is_reserved_event,
 };
 pub use self::pair_key::PairKey;
-
-pub(crate) use self::message::{Enclosed, First};

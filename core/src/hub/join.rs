@@ -1,0 +1,362 @@
+//! Coming and going: who is let in, what it finds, and who is told.
+
+use std::time::Duration;
+
+use rand_chacha::rand_core::Rng as _;
+
+use super::rate::{Allowance, Rate, Throttle};
+use super::room::{Presence, Room, Seat};
+use super::token::Proof;
+use super::{Client, CloseReason, Departure, Hub, JoinError, Output};
+use crate::id::{ClientId, PeerId, RoomName, Version};
+use crate::signal::{EPOCH_BLOCK, Join, Member, PairKey, PeerLimits, ServerMessage, Welcome};
+use crate::time::Time;
+
+/// The greatest base that leaves a block above it. An identity beyond it is used up.
+const MAX_EPOCH_BASE: u32 = u32::MAX - EPOCH_BLOCK;
+
+/// How many of those who have been away for longest are looked at for a room with nobody else in it.
+const MAX_DESERTED: usize = 64;
+
+/// What has to go for a newcomer.
+enum Displaced {
+    /// The place of a member that is away.
+    Member(PeerId),
+    /// A room with nobody in it but those away.
+    Room(RoomName),
+}
+
+impl Hub {
+    /// A client connects and says who it is. Its welcome is the first thing that is sent to it.
+    ///
+    /// `client_name` is the Socket.IO socket id, by which a v0 client is known; without one the hub gives it an
+    /// id of its own making. A v1 client's id never depends on it.
+    ///
+    /// # Errors
+    /// [`JoinError`] when the client is turned away; nobody else notices. A resume token that proves nothing is
+    /// no error: the client is somebody new.
+    pub fn handle_connect(
+        &mut self,
+        join: Join,
+        client_name: Option<&str>,
+        now: Time,
+    ) -> Result<ClientId, JoinError> {
+        self.advance(now);
+        let joined = self.admit(join, client_name, now);
+        self.joins_refused += u64::from(joined.is_err());
+        joined
+    }
+
+    fn admit(
+        &mut self,
+        join: Join,
+        client_name: Option<&str>,
+        now: Time,
+    ) -> Result<ClientId, JoinError> {
+        let room = join.room.unwrap_or_default();
+        let (known, epoch_base) = match join.version {
+            Version::V0 => (self.v0_name(&room, client_name)?, 0),
+            Version::V1 => match join.token.and_then(|token| self.prove(&room, &token)) {
+                Some(Proof { id, epoch_base }) => (Some(id), epoch_base),
+                None => (None, 0),
+            },
+        };
+        let client = ClientId(self.next_client);
+        if known.as_ref().is_some_and(|id| self.seat(&room, id).is_some()) {
+            self.charge_resume(&room, known.as_ref(), now)?;
+        } else {
+            let displaced = self.find_place(&room)?;
+            self.charge_join(&room, now)?;
+            self.displace(displaced, &room, client);
+        }
+        let id = match known {
+            Some(id) => id,
+            None => self.draw_peer_id(),
+        };
+        self.next_client += 1;
+
+        let limits = match join.version {
+            Version::V0 => None,
+            Version::V1 => join.limits,
+        };
+        let place = self.sit_down(&room, &id, join.version, limits, client);
+        if let Some(seat) = self.rooms.get_mut(&room).and_then(|seats| seats.seat_mut(&id)) {
+            seat.epoch_base = epoch_base.saturating_add(EPOCH_BLOCK);
+        }
+        self.clients.insert(
+            client,
+            Client {
+                id: id.clone(),
+                room: room.clone(),
+                version: join.version,
+                place,
+                has_spoken: false,
+                signals: Allowance::default(),
+                envelopes: Throttle::default(),
+                deliveries: Throttle::default(),
+                offered: None,
+                aliases: 0,
+            },
+        );
+        match join.version {
+            Version::V0 => self.count_in(client, &room),
+            Version::V1 => self.welcome(client, &id, &room, epoch_base),
+        }
+        let member = Member { id, version: join.version, away: false, key: None, limits };
+        self.announce(client, member, &room);
+        Ok(client)
+    }
+
+    /// A client's connection ended.
+    pub fn handle_disconnect(&mut self, client: ClientId, departure: Departure, now: Time) {
+        self.advance(now);
+        let Some(gone) = self.clients.remove(&client) else { return };
+        match (departure, gone.version) {
+            (Departure::Lost, Version::V1) => {
+                let until = now + self.config.resume_window;
+                if let Some(seats) = self.rooms.get_mut(&gone.room) {
+                    seats.keep(&gone.id, until);
+                }
+                self.timers.insert((until, gone.room.clone(), gone.id.clone()));
+                let message = ServerMessage::PeerAway(gone.id);
+                self.tell_room(&gone.room, None, Version::V1, message);
+            }
+            (Departure::Left, _) | (Departure::Lost, Version::V0) => {
+                self.vacate(&gone.room, gone.id, None);
+            }
+        }
+    }
+
+    // ----- who it is -----
+
+    fn v0_name(&self, room: &RoomName, name: Option<&str>) -> Result<Option<PeerId>, JoinError> {
+        let Some(name) = name else { return Ok(None) };
+        let name = PeerId::new(name.to_owned())?;
+        match self.seat(room, &name) {
+            Some(_) => Err(JoinError::NameTaken { room: room.clone(), name }),
+            None => Ok(Some(name)),
+        }
+    }
+
+    /// The identity that a token proves, and the base that is due to it.
+    fn prove(&self, room: &RoomName, token: &str) -> Option<Proof> {
+        let Proof { id, mut epoch_base } = self.key.verify(room, token)?;
+        if let Some(seat) = self.seat(room, &id) {
+            // A v0 client may have taken the name of somebody who was gone: that seat is no way back.
+            if seat.version == Version::V0 {
+                return None;
+            }
+            epoch_base = epoch_base.max(seat.epoch_base);
+        }
+        (epoch_base <= MAX_EPOCH_BASE).then_some(Proof { id, epoch_base })
+    }
+
+    fn seat(&self, room: &RoomName, id: &PeerId) -> Option<&Seat> {
+        self.rooms.get(room)?.seat(id)
+    }
+
+    fn draw_peer_id(&mut self) -> PeerId {
+        let mut random = [0; 16];
+        self.rng.fill_bytes(&mut random);
+        PeerId::from_random(random)
+    }
+
+    // ----- whether there is a place -----
+
+    /// What has to go for one more member, if anything.
+    fn find_place(&self, room: &RoomName) -> Result<Option<Displaced>, JoinError> {
+        let (capacity, max) = (self.config.room_capacity, self.config.max_rooms);
+        match self.rooms.get(room) {
+            Some(seats) if seats.len() >= capacity => match seats.longest_away() {
+                Some(id) => Ok(Some(Displaced::Member(id.clone()))),
+                None => Err(JoinError::RoomFull { room: room.clone(), capacity }),
+            },
+            None if self.rooms.len() >= max => {
+                let longest_away = self.timers.iter().map(|(_, room, _)| room);
+                let deserted = longest_away.take(MAX_DESERTED).find(|room| {
+                    self.rooms.get(*room).is_some_and(|seats| seats.present_len() == 0)
+                });
+                match deserted {
+                    Some(room) => Ok(Some(Displaced::Room(room.clone()))),
+                    None => Err(JoinError::TooManyRooms { room: room.clone(), max }),
+                }
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Makes room for `newcomer`, which hears nothing of it: it finds things as they are then.
+    fn displace(&mut self, displaced: Option<Displaced>, room: &RoomName, newcomer: ClientId) {
+        match displaced {
+            None => {}
+            Some(Displaced::Member(id)) => {
+                self.displaced += 1;
+                self.vacate(room, id, Some(newcomer));
+            }
+            Some(Displaced::Room(room)) => {
+                let Some(seats) = self.rooms.remove(&room) else { return };
+                for (until, id) in seats.away() {
+                    self.displaced += 1;
+                    self.timers.remove(&(until, room.clone(), id.clone()));
+                }
+            }
+        }
+    }
+
+    /// Takes a join that needs a place off the room's allowance.
+    fn charge_join(&mut self, room: &RoomName, now: Time) -> Result<(), JoinError> {
+        // After a restart of the hub everyone comes back at once.
+        let everyone = u32::try_from(self.config.room_capacity).unwrap_or(u32::MAX);
+        let burst = self.config.room_join_burst.max(everyone.saturating_mul(2));
+        let rate = Rate::new(burst, self.config.room_joins_per_second);
+        match self.rooms.get_mut(room) {
+            Some(seats) => charge(&mut seats.joins, rate, room, now),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the return of a member off its own allowance.
+    fn charge_resume(
+        &mut self,
+        room: &RoomName,
+        id: Option<&PeerId>,
+        now: Time,
+    ) -> Result<(), JoinError> {
+        let rate = Rate::new(self.config.resume_burst, self.config.resumes_per_second);
+        let seats = self.rooms.get_mut(room);
+        match seats.zip(id).and_then(|(seats, id)| seats.seat_mut(id)) {
+            Some(seat) => charge(&mut seat.resumes, rate, room, now),
+            None => Ok(()),
+        }
+    }
+
+    // ----- taking it -----
+
+    /// Puts a connection on a seat, and ends the one that was there.
+    fn sit_down(
+        &mut self,
+        room: &RoomName,
+        id: &PeerId,
+        version: Version,
+        limits: Option<PeerLimits>,
+        client: ClientId,
+    ) -> u64 {
+        let seats = self.rooms.entry(room.clone()).or_default();
+        match seats.reseat(id, limits, client) {
+            Some((place, Presence::Here(old))) => {
+                self.clients.remove(&old);
+                self.output.push_back(Output::Close { client: old, reason: CloseReason::Replaced });
+                place
+            }
+            Some((place, Presence::Away(until))) => {
+                self.timers.remove(&(until, room.clone(), id.clone()));
+                place
+            }
+            None => seats.enter(id.clone(), version, limits, client),
+        }
+    }
+
+    /// Tells a v0 client how many others are here.
+    fn count_in(&mut self, client: ClientId, room: &RoomName) {
+        let present = self.rooms.get(room).map_or(0, Room::present_len);
+        let others = u32::try_from(present.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.send(client, ServerMessage::NumClients { others, welcome: None });
+    }
+
+    fn welcome(&mut self, client: ClientId, id: &PeerId, room: &RoomName, epoch_base: u32) {
+        let Some(seats) = self.rooms.get(room) else { return };
+        let others = seats.roster().filter(|member| member.id != *id);
+        let roster: Vec<Member> = others
+            .map(|member| Member { key: self.pair_key(room, id, &member), ..member })
+            .collect();
+        let others = u32::try_from(roster.len()).unwrap_or(u32::MAX);
+        let welcome = Welcome {
+            version: Version::V1,
+            token: self.key.issue(room, id, epoch_base.saturating_add(EPOCH_BLOCK)),
+            id: id.clone(),
+            room: room.clone(),
+            epoch_base,
+            roster,
+            limits: self.config.limits,
+            ice_servers: self.config.ice_servers.clone(),
+        };
+        let welcome = Some(Box::new(welcome));
+        self.send(client, ServerMessage::NumClients { others, welcome });
+    }
+
+    /// Tells everyone else in the room who has come; each a secret of its own, if there are secrets.
+    fn announce(&mut self, client: ClientId, member: Member, room: &RoomName) {
+        if member.version == Version::V0 || !self.config.pair_keys {
+            let message = ServerMessage::PeerJoin(member);
+            return self.tell_room(room, Some(client), Version::V1, message);
+        }
+        let present = self.rooms.get(room).map(|seats| seats.present(Version::V1).values());
+        let others: Vec<ClientId> =
+            present.into_iter().flatten().copied().filter(|other| *other != client).collect();
+        for other in others {
+            let Some(Client { id, .. }) = self.clients.get(&other) else { continue };
+            let key = self.pair_key(room, id, &member);
+            self.send(other, ServerMessage::PeerJoin(Member { key, ..member.clone() }));
+        }
+    }
+
+    /// The secret that a v1 member shares with `other`, if there is to be one.
+    fn pair_key(&self, room: &RoomName, id: &PeerId, other: &Member) -> Option<PairKey> {
+        let keyed = self.config.pair_keys && other.version == Version::V1;
+        keyed.then(|| self.key.pair_key(room, id, &other.id))
+    }
+
+    /// Takes a member out of its room and tells everyone, but not `newcomer`, for which it goes.
+    pub(super) fn vacate(&mut self, room: &RoomName, id: PeerId, newcomer: Option<ClientId>) {
+        let Some(seats) = self.rooms.get_mut(room) else { return };
+        if let Some(Seat { presence: Presence::Away(until), .. }) = seats.leave(&id) {
+            self.timers.remove(&(until, room.clone(), id.clone()));
+        }
+        if seats.is_empty() && newcomer.is_none() {
+            self.rooms.remove(room);
+            return;
+        }
+        for version in [Version::V0, Version::V1] {
+            self.tell_room(room, newcomer, version, ServerMessage::PeerDisconnect(id.clone()));
+        }
+    }
+}
+
+fn charge(
+    allowance: &mut Allowance,
+    rate: Rate,
+    room: &RoomName,
+    now: Time,
+) -> Result<(), JoinError> {
+    if allowance.take(1, now, rate) {
+        return Ok(());
+    }
+    // In whole milliseconds, as the client reads it.
+    let wait = allowance.wait(now, rate).as_nanos().div_ceil(1_000_000);
+    let retry_after = Duration::from_millis(u64::try_from(wait).unwrap_or(u64::MAX));
+    Err(JoinError::TooManyJoins { room: room.clone(), retry_after })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::HubConfig;
+    use crate::hub::token::TokenKey;
+
+    #[test]
+    fn an_identity_whose_numbers_are_used_up_is_somebody_new() {
+        let key = [5; 32];
+        let mut hub = Hub::new(HubConfig::default().with_token_key(key), [0; 32]);
+        let room = RoomName::default();
+        let id = PeerId::from_random([1; 16]);
+        for (epoch_base, proves) in
+            [(MAX_EPOCH_BASE, true), (MAX_EPOCH_BASE + 1, false), (u32::MAX, false)]
+        {
+            let token = Some(TokenKey::new(key).issue(&room, &id, epoch_base));
+            let join = Join { version: Version::V1, room: None, token, limits: None };
+            let client = hub.handle_connect(join, None, Time::ZERO).unwrap();
+            assert_eq!(hub.peer_id(client) == Some(&id), proves, "{epoch_base}");
+            hub.handle_disconnect(client, Departure::Left, Time::ZERO);
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! What the application wants of the link.
+
+use bytes::Bytes;
+
+use super::flight::{PathKind, PerPath};
+use super::sender::Outgoing;
+use super::transfers::NotWritten;
+use super::{Context, Farewell, Link};
+use crate::error::EmitError;
+use crate::event::{Event, Outcome};
+use crate::id::{EmitId, PeerId, Version};
+use crate::packet::Packet;
+use crate::signal::{Lane, PeerLimits};
+use crate::time::Time;
+use crate::transfer::{
+    IncomingTransferId, OutgoingTransferId, TransferError, TransferOutcome, TransferProgress,
+    TransferRead,
+};
+
+impl Link {
+    // ----- the direct path -----
+
+    /// Attempts are wanted from now on, the first one at once.
+    pub(crate) fn schedule_offer_now(&mut self) {
+        self.attempt.schedule_now();
+    }
+
+    /// The peer is expected to offer; this end does after a while.
+    pub(crate) fn schedule_offer_after_patience(&mut self, cx: &Context<'_>) {
+        self.attempt.schedule_after_patience(&self.peer, cx);
+    }
+
+    /// Starts an attempt. The caller has seen that there is room for one.
+    pub(crate) fn offer(&mut self, cx: &mut Context<'_>) {
+        self.attempt.offer(&self.peer, cx);
+        self.settle(cx);
+    }
+
+    /// The application wants the direct path.
+    pub(crate) fn upgrade(&mut self, cx: &mut Context<'_>) {
+        self.attempt.upgrade(cx);
+        self.settle(cx);
+    }
+
+    /// The policy has changed.
+    pub(crate) fn apply_policy(&mut self, cx: &mut Context<'_>) {
+        self.attempt.apply_policy(cx);
+        self.settle(cx);
+    }
+
+    // ----- events -----
+
+    /// Takes a packet for the peer; `shared`: the same goes to others.
+    pub(crate) fn emit(
+        &mut self,
+        lane: Lane,
+        packet: Packet,
+        emit: Option<EmitId>,
+        shared: bool,
+        cx: &mut Context<'_>,
+    ) -> Result<(), EmitError> {
+        self.check_support(&packet)?;
+        self.check_limits(&packet, cx)?;
+        let peer = || self.peer.id.clone();
+        if lane == Lane::Volatile && self.route.sending().is_none() {
+            let peer = peer();
+            self.sender.note_dropped();
+            return Err(EmitError::Dropped(peer));
+        }
+        match self.sender.push(lane, packet, emit, shared, cx.config) {
+            Ok(()) => Ok(()),
+            Err(_) if lane == Lane::Volatile => Err(EmitError::Dropped(self.peer.id.clone())),
+            Err(queued) => Err(EmitError::Blocked { peer: self.peer.id.clone(), lane, queued }),
+        }
+    }
+
+    /// Takes an event for the peer that it is to answer until `deadline`. Its ack id is the emit's number.
+    pub(crate) fn ask(
+        &mut self,
+        question: Packet,
+        emit: EmitId,
+        deadline: Time,
+        shared: bool,
+        cx: &mut Context<'_>,
+    ) -> Result<(), EmitError> {
+        if self.replies.len() >= cx.config.max_pending_acks {
+            return Err(EmitError::TooManyPendingAcks(self.replies.len()));
+        }
+        self.emit(Lane::Events, question, Some(emit), shared, cx)?;
+        self.replies.expect(emit, deadline);
+        Ok(())
+    }
+
+    fn check_support(&self, packet: &Packet) -> Result<(), EmitError> {
+        if self.peer.version == Version::V1 {
+            return Ok(());
+        }
+        let what = match packet.attachments() {
+            _ if packet.ack_id().is_some() => "an event that asks for an acknowledgement",
+            _ if !packet.namespace().is_default() => "an event in a namespace",
+            [] => return Ok(()),
+            [blob] if blob.is_empty() => "an empty blob",
+            [_] => return Ok(()),
+            [..] => "more than one blob in an event",
+        };
+        Err(EmitError::UnsupportedByPeer { peer: self.peer.id.clone(), what })
+    }
+
+    /// Whether the peer's application accepts such a packet, as far as it has said what it does.
+    fn check_limits(&self, packet: &Packet, cx: &Context<'_>) -> Result<(), EmitError> {
+        match self.peer.limits.filter(|limits| !limits.accept(packet, &cx.config.limits)) {
+            None => Ok(()),
+            Some(_) => Err(EmitError::BeyondPeerLimits(self.peer.id.clone())),
+        }
+    }
+
+    /// The peer has said what its application accepts: what waits, and is not that, is not sent.
+    pub(super) fn set_limits(&mut self, limits: PeerLimits, cx: &mut Context<'_>) {
+        if self.peer.limits == Some(limits) {
+            return;
+        }
+        self.peer.limits = Some(limits);
+        let own = &cx.config.limits;
+        let refused = self.sender.take_unsent(|packet| !limits.accept(packet, own));
+        for (_, Outgoing { emit, .. }) in refused {
+            if let Some(emit) = emit {
+                let (peer, outcome) = (self.peer.id.clone(), Outcome::Refused);
+                cx.out.events.push_back(Event::Outcome { emit, peer, outcome });
+            }
+        }
+    }
+
+    // ----- transfers -----
+
+    /// Announces a transfer with an event.
+    pub(crate) fn open_transfer(
+        &mut self,
+        event: &Packet,
+        size: Option<u64>,
+        cx: &Context<'_>,
+    ) -> Result<OutgoingTransferId, EmitError> {
+        if self.peer.version == Version::V0 {
+            let peer = self.peer.id.clone();
+            return Err(EmitError::UnsupportedByPeer { peer, what: "a transfer" });
+        }
+        self.check_limits(event, cx)?;
+        let open = self.transfers.outgoing.len();
+        if open >= cx.config.max_transfers {
+            return Err(EmitError::TooManyTransfers(open));
+        }
+        let number = self.transfers.outgoing.open(event, size);
+        Ok(self.outgoing_id(number))
+    }
+
+    /// Takes bytes from the front of `data` as far as window and queue allow; tells how many.
+    pub(crate) fn write_transfer(
+        &mut self,
+        id: &OutgoingTransferId,
+        data: &mut Bytes,
+        cx: &Context<'_>,
+    ) -> Result<usize, TransferError> {
+        let written = self.transfers.outgoing.write(id.number, data, cx.config.queue_bytes);
+        written.map_err(|why| not_written(id, why))
+    }
+
+    /// Says that everything has been written.
+    pub(crate) fn finish_transfer(&mut self, id: &OutgoingTransferId) -> Result<(), TransferError> {
+        self.transfers.outgoing.finish(id.number).map_err(|why| not_written(id, why))
+    }
+
+    /// The next bytes that have come.
+    pub(crate) fn read_transfer(
+        &mut self,
+        id: &IncomingTransferId,
+        cx: &mut Context<'_>,
+    ) -> Result<TransferRead, TransferError> {
+        let read = self.transfers.incoming.read(id.number, cx.config.transfer_window);
+        let (read, told) = read.ok_or_else(|| TransferError::Unknown(id.clone().into()))?;
+        if told {
+            self.dialogue.note_told();
+            self.settle(cx);
+        }
+        Ok(read)
+    }
+
+    pub(crate) fn cancel_outgoing(&mut self, id: &OutgoingTransferId) -> Result<(), TransferError> {
+        let known = self.transfers.outgoing.abort(id.number);
+        if known { Ok(()) } else { Err(TransferError::Unknown(id.clone().into())) }
+    }
+
+    pub(crate) fn cancel_incoming(
+        &mut self,
+        id: &IncomingTransferId,
+        cx: &mut Context<'_>,
+    ) -> Result<(), TransferError> {
+        if !self.transfers.incoming.refuse(id.number) {
+            return Err(TransferError::Unknown(id.clone().into()));
+        }
+        self.dialogue.note_told();
+        self.settle(cx);
+        Ok(())
+    }
+
+    pub(crate) fn outgoing_progress(&self, id: &OutgoingTransferId) -> Option<TransferProgress> {
+        self.transfers.outgoing.progress(id.number)
+    }
+
+    pub(crate) fn incoming_progress(&self, id: &IncomingTransferId) -> Option<TransferProgress> {
+        self.transfers.incoming.progress(id.number)
+    }
+
+    /// Whether the transfer is one of this incarnation's.
+    pub(crate) fn carries_outgoing(&self, id: &OutgoingTransferId) -> bool {
+        id.epoch == self.incarnation.ours()
+    }
+
+    /// Whether the transfer is one of the peer's incarnation.
+    pub(crate) fn carries_incoming(&self, id: &IncomingTransferId) -> bool {
+        id.epoch == self.incarnation.theirs()
+    }
+
+    pub(super) fn outgoing_id(&self, number: u64) -> OutgoingTransferId {
+        OutgoingTransferId { peer: self.peer.id.clone(), epoch: self.incarnation.ours(), number }
+    }
+
+    pub(super) fn incoming_id(&self, number: u64) -> IncomingTransferId {
+        IncomingTransferId { peer: self.peer.id.clone(), epoch: self.incarnation.theirs(), number }
+    }
+
+    pub(super) fn end_outgoing(&self, lost: Vec<u64>, cx: &mut Context<'_>) {
+        for number in lost {
+            let (transfer, outcome) = (self.outgoing_id(number).into(), TransferOutcome::Lost);
+            cx.out.events.push_back(Event::TransferEnded { transfer, outcome });
+        }
+    }
+
+    pub(super) fn end_incoming(&self, lost: Vec<u64>, cx: &mut Context<'_>) {
+        for number in lost {
+            let (transfer, outcome) = (self.incoming_id(number).into(), TransferOutcome::Lost);
+            cx.out.events.push_back(Event::TransferEnded { transfer, outcome });
+        }
+    }
+
+    // ----- leaving -----
+
+    /// Breaks off what has not been written whole: the session closes.
+    pub(crate) fn abort_unfinished_transfers(&mut self, cx: &mut Context<'_>) {
+        for number in self.transfers.outgoing.abort_all(true) {
+            let (transfer, outcome) = (self.outgoing_id(number).into(), TransferOutcome::Aborted);
+            cx.out.events.push_back(Event::TransferEnded { transfer, outcome });
+        }
+    }
+
+    /// Tells the peer that we leave, and what has come of it until now. On every path: the good-bye on one must
+    /// not overtake the acknowledgement on the other.
+    pub(crate) fn say_goodbye(&mut self) {
+        if self.peer.version == Version::V1 && self.farewell == Farewell::Staying {
+            let mut due = PerPath::default();
+            for path in PathKind::ALL {
+                due[path.index()] = self.route.has(path);
+            }
+            self.farewell = Farewell::Leaving(due);
+            self.attempt.leave();
+        }
+    }
+
+    /// Tells the neighbour at the other end of this link whom we pass bundles on to.
+    pub(crate) fn tell_neighbours(&mut self, peers: Vec<PeerId>, rate: u64) {
+        if let Some(channel) = self.attempt.channel_mut() {
+            channel.tell_neighbours(crate::wire::Neighbours { peers, rate });
+        }
+    }
+
+    /// Tells the peer that nothing is passed on between it and `other`.
+    pub(crate) fn refuse_way(&mut self, other: PeerId) {
+        if let Some(channel) = self.attempt.channel_mut() {
+            channel.tell_no_way(other);
+        }
+    }
+
+    /// Makes room: gives up the unfinished packet of the peer that holds the most memory. `false`: there is none.
+    pub(crate) fn refuse_largest(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some((lane, number)) = self.receiver.largest_unfinished() else { return false };
+        let why = crate::PeerError::Misbehaved("a packet for which there is no room");
+        self.receiver.refuse(lane, number, &crate::Path::Relay, why, usize::MAX);
+        self.deliver(cx);
+        self.settle(cx);
+        true
+    }
+}
+
+fn not_written(id: &OutgoingTransferId, why: NotWritten) -> TransferError {
+    match why {
+        NotWritten::Unknown => TransferError::Unknown(id.clone().into()),
+        NotWritten::Finished => TransferError::Finished(id.clone()),
+        NotWritten::BeyondSize { got, size } => TransferError::BeyondSize { got, size },
+        NotWritten::Incomplete { got, size } => TransferError::Incomplete { got, size },
+    }
+}

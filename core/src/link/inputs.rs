@@ -1,0 +1,602 @@
+//! What comes from the peer: signals, channels, bundles.
+
+use bytes::Bytes;
+
+use super::flight::{PathKind, Sent};
+use super::incarnation::Admission;
+use super::receiver::Bounds;
+use super::sender::BeyondSent;
+use super::transfers::{News, TransferBounds};
+use super::{Context, Farewell, Link};
+use crate::codec::DecodeError;
+use crate::config::Policy;
+use crate::error::PeerError;
+use crate::event::{Event, Outcome, Path, ReplyToken};
+use crate::frame::Frame;
+use crate::id::{PeerId, Version};
+use crate::packet::{Packet, PacketType};
+use crate::signal::{Epochs, Lane, PairKey, PeerLimits, Signal, is_reserved_event};
+use crate::transfer::TransferOutcome;
+use crate::wire::{
+    BadBundle, Bundle, CONTROL_NAMESPACE, Item, MAX_NUMBER, Passage, Passed, Record, State, Stream,
+};
+
+/// What an input means for the link as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Verdict {
+    Alive,
+    /// The peer has begun anew, and does not know our incarnation.
+    Restarted,
+    /// The peer has begun anew, and has taken up our incarnation.
+    Renewed,
+    /// The peer has given our incarnation up. Its own, the one that we know, goes on.
+    GivenUp,
+    /// The peer said good-bye.
+    Left,
+}
+
+impl Link {
+    // ----- what the hub says of the peer -----
+
+    /// The hub reaches the peer and we reach the hub, or not.
+    pub(crate) fn set_relay(&mut self, up: bool, cx: &mut Context<'_>) {
+        if self.route.is_relay_up() && !up {
+            self.route.set_relay(false, cx.now);
+            self.end_path(PathKind::Relay);
+        }
+        self.route.set_relay(up, cx.now);
+        self.settle(cx);
+    }
+
+    /// What the peer's application accepts, and the secret that is shared with it. Whether the secret is another.
+    pub(crate) fn set_membership(
+        &mut self,
+        limits: Option<PeerLimits>,
+        key: Option<PairKey>,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        if let Some(limits) = limits {
+            self.set_limits(limits, cx);
+        }
+        self.seals.set_key(key)
+    }
+
+    // ----- the direct path -----
+
+    /// Takes up the peer's offer, or not: `has_room` tells whether another attempt is allowed.
+    pub(crate) fn handle_offer(
+        &mut self,
+        own_id: &PeerId,
+        offer: (String, String),
+        has_room: bool,
+        cx: &mut Context<'_>,
+    ) {
+        if self.attempt.handle_offer(&self.peer, own_id, offer, has_room, cx) {
+            self.dialogue.request_ping(PathKind::Direct);
+        }
+        self.settle(cx);
+    }
+
+    pub(crate) fn handle_signal(&mut self, offer_id: &str, signal: Signal, cx: &mut Context<'_>) {
+        self.attempt.handle_signal(&self.peer, offer_id, signal, cx);
+        self.settle(cx);
+    }
+
+    pub(crate) fn handle_local_signal(&mut self, signal: &Signal, cx: &mut Context<'_>) {
+        self.attempt.handle_local_signal(&self.peer, signal, cx);
+    }
+
+    /// The data channel is open: we say who we are, and ask.
+    pub(crate) fn handle_open(&mut self, max_message: usize, cx: &mut Context<'_>) {
+        if self.attempt.handle_open(&self.peer, max_message, cx) {
+            self.route.note_heard(cx.now);
+            self.dialogue.request_ping(PathKind::Direct);
+        }
+        self.settle(cx);
+    }
+
+    pub(crate) fn handle_direct_closed(&mut self, error: String, cx: &mut Context<'_>) {
+        self.lose_direct(PeerError::DirectFailed(error), cx);
+        self.settle(cx);
+    }
+
+    /// The second channel, for volatile events, is open, or not any more.
+    pub(crate) fn set_datagrams(&mut self, max_message: Option<usize>) {
+        self.attempt.set_datagrams(max_message);
+    }
+
+    pub(super) fn lose_direct(&mut self, error: PeerError, cx: &mut Context<'_>) {
+        if self.farewell == Farewell::Staying {
+            self.attempt.lose(&self.peer, error, cx);
+        } else {
+            // The peer has heard that we leave.
+            self.attempt.close(cx);
+        }
+    }
+
+    /// Takes a frame of the data channel.
+    pub(crate) fn handle_frame(&mut self, frame: Frame, cx: &mut Context<'_>) -> Verdict {
+        let Some(channel) = self.attempt.channel_mut() else { return Verdict::Alive };
+        channel.heard_at = cx.now;
+        self.route.note_heard(cx.now);
+        if let Some(original) = &mut channel.original {
+            match original.decode(frame) {
+                Ok(Some(packet)) => self.handle_unnumbered(Ok(packet), Path::Direct, cx),
+                Ok(None) => {}
+                Err(error) => self.lose_direct(PeerError::BadFrame(error), cx),
+            }
+            self.settle(cx);
+            return Verdict::Alive;
+        }
+        let verdict = match frame {
+            Frame::Binary(bytes) => self.handle_direct_bundle(bytes, cx),
+            Frame::Text(_) => {
+                self.misbehaved("a text message between v1 peers", PathKind::Direct, cx)
+            }
+        };
+        self.settle(cx);
+        verdict
+    }
+
+    fn handle_direct_bundle(&mut self, bytes: Bytes, cx: &mut Context<'_>) -> Verdict {
+        let message = bytes.len();
+        let bundle = match Bundle::read(bytes) {
+            Ok(bundle) => bundle,
+            Err(BadBundle(what)) => return self.misbehaved(what, PathKind::Direct, cx),
+        };
+        match self.admit(bundle.epochs, cx) {
+            Admission::Current => {
+                self.attempt.handle_greeting(cx);
+                self.handle_items(bundle, &Path::Direct, message, cx)
+            }
+            Admission::Stale => self.misbehaved(
+                "a bundle of an epoch that is over on a channel",
+                PathKind::Direct,
+                cx,
+            ),
+            Admission::Restarted => Verdict::Restarted,
+            Admission::Renewed => Verdict::Renewed,
+        }
+    }
+
+    /// Takes a message of the channel for volatile events.
+    pub(crate) fn handle_datagram(&mut self, frame: Frame, cx: &mut Context<'_>) {
+        let Frame::Binary(bytes) = frame else { return };
+        let message = bytes.len();
+        let Ok(bundle) = Bundle::read(bytes) else { return };
+        // It may come before the peer has said on the other channel who it is, or after it has begun anew there.
+        if self.incarnation.theirs() == 0 || bundle.epochs.epoch != self.incarnation.theirs() {
+            return;
+        }
+        for item in bundle {
+            if let Ok(Item::Record(record)) = item
+                && record.stream == Stream::Lane(Lane::Volatile)
+            {
+                self.take_record(record, &Path::Direct, message, cx);
+            }
+        }
+        self.deliver(cx);
+        self.settle(cx);
+    }
+
+    // ----- bundles -----
+
+    /// Judges epochs, and takes the peer's when they are its first. What is owed to a stale bundle is noted.
+    pub(crate) fn admit(&mut self, epochs: Epochs, cx: &Context<'_>) -> Admission {
+        self.incarnation.admit(epochs, cx.now)
+    }
+
+    /// Takes a bundle that came through the hub or a neighbour. Its epochs have been admitted.
+    pub(crate) fn handle_bundle(
+        &mut self,
+        bundle: Bundle,
+        path: &Path,
+        message: usize,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        self.note_indirect(path, cx);
+        let verdict = self.handle_items(bundle, path, message, cx);
+        self.settle(cx);
+        verdict
+    }
+
+    /// Takes a record that many have got. Its epochs have been admitted.
+    pub(crate) fn handle_record(&mut self, record: Record, cx: &mut Context<'_>) {
+        self.note_indirect(&Path::Relay, cx);
+        let message = record.bytes.len();
+        self.take_record(record, &Path::Relay, message, cx);
+        self.deliver(cx);
+        self.settle(cx);
+    }
+
+    fn handle_items(
+        &mut self,
+        bundle: Bundle,
+        path: &Path,
+        message: usize,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        let kind = PathKind::from(path);
+        // What the peer has of an incarnation of ours counts for that one only.
+        let knows_us = bundle.epochs.peer_epoch == self.incarnation.ours();
+        let mut verdict = Verdict::Alive;
+        for item in bundle {
+            let item = match item {
+                Ok(item) => item,
+                Err(BadBundle(what)) => {
+                    verdict = self.misbehaved(what, kind, cx);
+                    break;
+                }
+            };
+            match item {
+                Item::Record(record) => self.take_record(record, path, message, cx),
+                Item::Ping(number) => self.dialogue.owe_pong(kind, number),
+                Item::Pong(number) => self.handle_pong(number, kind, cx),
+                Item::State(state) if knows_us => {
+                    if self.handle_state(&state, cx).is_err() {
+                        let what = "an acknowledgement of what was never sent";
+                        verdict = self.misbehaved(what, kind, cx);
+                    }
+                }
+                Item::State(_) => {}
+                Item::Limits(limits) => self.set_limits(limits, cx),
+                Item::Bye => verdict = Verdict::Left,
+                Item::GivenUp(epoch) if epoch == self.incarnation.ours() => {
+                    verdict = Verdict::GivenUp
+                }
+                Item::GivenUp(_) => {}
+                Item::Neighbours(_) | Item::Pass(..) | Item::Passed(..) | Item::NoWay(_)
+                    if kind == PathKind::Direct =>
+                {
+                    cx.out.neighbourly.push_back((self.peer.id.clone(), item));
+                }
+                Item::Neighbours(_) | Item::Pass(..) | Item::Passed(..) | Item::NoWay(_) => {
+                    verdict = self.misbehaved("channel control on another path", kind, cx);
+                }
+            }
+            if verdict != Verdict::Alive {
+                break;
+            }
+        }
+        self.deliver(cx);
+        verdict
+    }
+
+    fn take_record(&mut self, record: Record, path: &Path, message: usize, cx: &mut Context<'_>) {
+        let kind = PathKind::from(path);
+        if record.number >= MAX_NUMBER {
+            // What is one above it has to be told too.
+            let error = PeerError::Misbehaved("a number that no other can follow");
+            return self.report(error, cx);
+        }
+        let Stream::Lane(lane) = record.stream else {
+            return self.take_transfer_record(record, kind, cx);
+        };
+        if !allows(cx.policy, kind) {
+            let why = PeerError::ForbiddenPath(path.clone());
+            self.receiver.refuse(lane, record.number, path, why, cx.config.queue_bytes);
+            self.dialogue.owe_ack(kind);
+            return;
+        }
+        let bytes = record.bytes.len();
+        let bounds = Bounds {
+            limits: &cx.config.limits,
+            ahead: cx.config.queue_bytes,
+            left: cx.left,
+            volatile: cx.config.volatile_bytes,
+            patience: cx.config.unfinished_timeout,
+        };
+        let news = self.receiver.take(lane, record, path, message, bounds, cx.now);
+        cx.out.starved |= news.is_none();
+        self.dialogue.note_records(kind, 1, bytes, cx.now);
+    }
+
+    fn take_transfer_record(&mut self, record: Record, path: PathKind, cx: &mut Context<'_>) {
+        let (number, bytes) = (record.number, record.bytes.len());
+        let bounds = TransferBounds {
+            limits: &cx.config.limits,
+            window: cx.config.transfer_window,
+            transfers: if allows(cx.policy, path) { cx.config.max_transfers } else { 0 },
+            left: cx.left,
+        };
+        let news = self.transfers.incoming.take(record, bounds);
+        self.dialogue.note_records(path, 1, bytes, cx.now);
+        let News { opened, readable, aborted, told, error, .. } = news;
+        if told {
+            self.dialogue.note_told();
+        }
+        let transfer = self.incoming_id(number);
+        if let Some(opened) = opened {
+            let (from, transfer) = (self.peer.id.clone(), transfer.clone());
+            let (packet, size) = (opened.packet, opened.size);
+            cx.out.events.push_back(Event::TransferOpened { from, transfer, packet, size });
+        }
+        if readable {
+            cx.out.events.push_back(Event::TransferReadable { transfer: transfer.clone() });
+        }
+        if aborted {
+            let outcome = TransferOutcome::Aborted;
+            cx.out.events.push_back(Event::TransferEnded { transfer: transfer.into(), outcome });
+        }
+        if let Some(error) = error {
+            self.report(error, cx);
+        }
+    }
+
+    fn handle_pong(&mut self, number: u64, path: PathKind, cx: &mut Context<'_>) {
+        let Some(answer) = self.route.recovery_mut(path).pong(number, cx.now) else { return };
+        self.dialogue.note_pong(number);
+        if path == PathKind::Direct {
+            self.attempt.handle_proof(cx);
+        }
+        let longest = cx.longest_timeout();
+        let Self { flight, route, sender, transfers, dialogue, .. } = self;
+        // The time before which something on another path would have been acknowledged.
+        let patience = |other: PathKind| {
+            let timeout = route.recovery(other).timeout(longest);
+            crate::Time::from_nanos(cx.now.as_nanos().saturating_sub(timeout.as_nanos() as u64))
+        };
+        let is_acked = |sent: &Sent| match sent.stream {
+            Stream::Lane(_) => sender.is_acked(sent),
+            Stream::Transfers => transfers.outgoing.is_acked(sent),
+        };
+        let (lost, swept) = flight.take_lost(path, answer.order, patience, is_acked);
+        for path in PathKind::ALL {
+            route.recovery_mut(path).note_delivered(swept[path.index()]);
+        }
+        for other in PathKind::ALL.into_iter().filter(|other| *other != path) {
+            let waits = flight.under_way(other).all > 0 && route.has(other);
+            if waits && !route.recovery(other).is_asking() {
+                // What is there is not proved lost by this path, as long as that one may be slow.
+                dialogue.request_ping(other);
+            }
+        }
+        if lost.is_empty() {
+            return;
+        }
+        for sent in &lost {
+            match sent.stream {
+                Stream::Lane(_) => sender.lose(sent),
+                Stream::Transfers => transfers.outgoing.lose(sent),
+            }
+        }
+        if flight.note_loss(|times| route.recovery(path).backed_off(times, longest), cx.now) {
+            route.recovery_mut(path).collapse();
+        }
+    }
+
+    fn handle_state(&mut self, state: &State, cx: &mut Context<'_>) -> Result<(), BeyondSent> {
+        let mut news = 0;
+        for (lane, has) in Lane::RELIABLE.into_iter().zip(&state.lanes) {
+            let refused = |number| state.refused.contains(&(lane, number));
+            news += self.sender.acknowledge(lane, has, refused, |done| {
+                if let Some(emit) = done.emit {
+                    let outcome = if done.refused { Outcome::Refused } else { Outcome::Delivered };
+                    let peer = self.peer.id.clone();
+                    cx.out.events.push_back(Event::Outcome { emit, peer, outcome });
+                }
+            })?;
+        }
+        self.sender.acknowledge_volatile(state.seen);
+        let mut ended = Vec::new();
+        news += self.transfers.outgoing.acknowledge(&state.incoming, |end| ended.push(end))?;
+        for (number, outcome) in ended {
+            let transfer = self.outgoing_id(number).into();
+            cx.out.events.push_back(Event::TransferEnded { transfer, outcome });
+        }
+        if !state.refused.is_empty() || !state.incoming.is_empty() {
+            // It repeats what is over until it hears that we know.
+            let settled = self.sender.settled();
+            let over = |(lane, number): &(Lane, u64)| *number < settled[lane.index()];
+            let told = self.transfers.outgoing.told().1;
+            let ended = |number| !told.contains(number);
+            if state.refused.iter().any(over) || state.incoming.iter().any(|one| ended(&one.number))
+            {
+                self.owe_state();
+            }
+        }
+        if self.receiver.settle(state.settled) {
+            self.deliver(cx);
+            self.owe_state();
+        }
+        self.transfers.incoming.settle(state.opened, &state.open);
+        self.sweep(news, state);
+        Ok(())
+    }
+
+    /// Forgets what is not under way any more.
+    fn sweep(&mut self, news: u64, state: &State) {
+        let Self { flight, route, sender, transfers, dialogue, .. } = self;
+        let swept = flight.sweep(|sent| match sent.stream {
+            Stream::Lane(_) => sender.is_acked(sent),
+            Stream::Transfers => transfers.outgoing.is_acked(sent),
+        });
+        for path in PathKind::ALL {
+            route.recovery_mut(path).note_delivered(swept[path.index()]);
+        }
+        if news > 0 {
+            flight.note_news(news);
+            dialogue.note_progress();
+            let gap = state.lanes.iter().any(|lane| !lane.ahead.is_empty());
+            if gap
+                && let Some(path) =
+                    route.control().filter(|path| !route.recovery(*path).is_asking())
+            {
+                // A ping proves that what is missing is lost.
+                dialogue.request_ping(path);
+            }
+        }
+    }
+
+    /// Says how things stand on whatever path there is.
+    fn owe_state(&mut self) {
+        if let Some(path) = self.route.control() {
+            self.dialogue.owe_ack(path);
+        }
+    }
+
+    /// Hands over everything that is in order now.
+    pub(super) fn deliver(&mut self, cx: &mut Context<'_>) {
+        for lane in Lane::ALL {
+            while let Some((number, path, packet)) = self.receiver.pop(lane) {
+                let accepted = packet.and_then(|packet| self.accept(packet, path, cx));
+                if let Err(error) = accepted {
+                    self.receiver.note_refused(lane, number);
+                    self.report(error, cx);
+                }
+            }
+        }
+    }
+
+    /// Takes an event of a v0 peer.
+    pub(crate) fn handle_unnumbered(
+        &mut self,
+        packet: Result<Packet, DecodeError>,
+        path: Path,
+        cx: &mut Context<'_>,
+    ) {
+        let packet = packet.map_err(PeerError::BadPacket).and_then(|packet| {
+            if allows(cx.policy, PathKind::from(&path)) {
+                self.accept(packet, path, cx)
+            } else {
+                Err(PeerError::ForbiddenPath(path))
+            }
+        });
+        packet.unwrap_or_else(|error| self.report(error, cx));
+    }
+
+    /// Checks a packet that is in order, once, and hands it to the application.
+    fn accept(
+        &mut self,
+        packet: Packet,
+        path: Path,
+        cx: &mut Context<'_>,
+    ) -> Result<(), PeerError> {
+        packet.validate(&cx.config.limits).map_err(PeerError::BadPacket)?;
+        match packet.packet_type() {
+            PacketType::Event | PacketType::BinaryEvent => {
+                if packet.namespace().as_str() == CONTROL_NAMESPACE {
+                    return Err(PeerError::Misbehaved("an event in the namespace of link control"));
+                }
+                if packet.event_name().is_none_or(|name| is_reserved_event(&name)) {
+                    return Err(PeerError::Misbehaved("an event of the signalling dialect"));
+                }
+                let reply = packet.ack_id().filter(|_| self.peer.version == Version::V1);
+                let (peer, epochs) = (&self.peer.id, self.incarnation.epochs());
+                let token = |ack_id| ReplyToken { peer: peer.clone(), epochs, ack_id };
+                let reply = reply.map(token);
+                let from = self.peer.id.clone();
+                cx.out.events.push_back(Event::Received { from, path, packet, reply });
+                Ok(())
+            }
+            PacketType::Ack | PacketType::BinaryAck => {
+                // An answer after its deadline is nobody's fault.
+                if let Some(emit) = packet.ack_id().and_then(|id| self.replies.resolve(id)) {
+                    cx.out.push_ack(emit, self.peer.id.clone(), packet);
+                }
+                Ok(())
+            }
+            PacketType::Connect | PacketType::Disconnect | PacketType::ConnectError => {
+                Err(PeerError::Misbehaved("a packet that is neither event nor acknowledgement"))
+            }
+        }
+    }
+
+    // ----- through neighbours -----
+
+    /// Whether the peer has sealed what `neighbour` passes on as from it.
+    pub(crate) fn check_seal(
+        &self,
+        own_id: &PeerId,
+        neighbour: &PeerId,
+        passed: &Passed,
+    ) -> Result<(), super::Dropped> {
+        self.seals.check(Passage { neighbour, from: &self.peer.id, to: own_id }, passed)
+    }
+
+    /// Whether a genuine bundle of the current epoch comes for the first time.
+    pub(crate) fn is_first(&mut self, neighbour: &PeerId, number: u64) -> bool {
+        self.seals.is_first(neighbour, number)
+    }
+
+    fn note_indirect(&mut self, path: &Path, cx: &mut Context<'_>) {
+        let neighbour = match path {
+            Path::Via(neighbour) => Some(neighbour),
+            Path::Relay | Path::Direct => return,
+        };
+        cx.out.users_changed |= self.route.set_heard_via(neighbour);
+    }
+
+    /// The neighbour does not pass on.
+    pub(crate) fn fail_way(&mut self, neighbour: &PeerId, cx: &mut Context<'_>) {
+        cx.out.ways_changed |= self.route.fail_way(neighbour, cx.now);
+    }
+
+    /// Whether a neighbour that knows the peer is a way to it.
+    pub(crate) fn accepts_neighbour(&self, neighbour: &PeerId, now: crate::Time) -> bool {
+        self.peer.version == Version::V1
+            && self.seals.has_key()
+            && *neighbour != self.peer.id
+            && self.route.accepts_neighbour(neighbour, now)
+    }
+
+    /// The neighbour through which the peer can be reached, used or not, and the bytes per second that it passes on.
+    pub(crate) fn way(&self) -> Option<(&PeerId, u64)> {
+        self.route.way()
+    }
+
+    pub(crate) fn retry_way_at(&self, now: crate::Time) -> Option<crate::Time> {
+        self.route.retry_way_at(now)
+    }
+
+    /// Sets the neighbour through which the peer can be reached, and how fast it passes on.
+    pub(crate) fn set_way(&mut self, way: Option<(PeerId, u64)>, cx: &mut Context<'_>) {
+        let other =
+            self.route.way().map(|(neighbour, _)| neighbour) != way.as_ref().map(|(one, _)| one);
+        if other {
+            self.flight.abandon(PathKind::Via);
+        }
+        self.route.set_way(way, cx.now);
+        self.settle(cx);
+    }
+
+    /// The neighbour through which the peer's last bundle came, if it came through one.
+    pub(crate) fn heard_via(&self) -> Option<&PeerId> {
+        self.route.heard_via()
+    }
+
+    /// That neighbour is not one any more.
+    pub(crate) fn forget_heard_via(&mut self) {
+        self.route.set_heard_via(None);
+        if !self.route.has(PathKind::Via) {
+            self.end_path(PathKind::Via);
+        }
+    }
+
+    // ----- faults -----
+
+    /// The peer broke the protocol. A channel on which it did so is given up.
+    fn misbehaved(&mut self, what: &'static str, path: PathKind, cx: &mut Context<'_>) -> Verdict {
+        let error = PeerError::Misbehaved(what);
+        if path == PathKind::Direct {
+            self.lose_direct(error, cx);
+        } else {
+            self.report(error, cx);
+        }
+        Verdict::Alive
+    }
+
+    fn report(&self, error: PeerError, cx: &mut Context<'_>) {
+        cx.out.events.push_back(Event::PeerError { peer: self.peer.id.clone(), error });
+    }
+}
+
+/// Whether records may come, and acknowledgements go, on a path of this kind.
+pub(super) fn allows(policy: Policy, path: PathKind) -> bool {
+    match policy {
+        Policy::Automatic | Policy::Manual => true,
+        Policy::RelayOnly => path == PathKind::Relay,
+        Policy::DirectOnly => path != PathKind::Relay,
+    }
+}

@@ -1,0 +1,477 @@
+//! The sending end of the lanes: what was accepted and is not acknowledged.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use super::flight::Sent;
+use super::progress::Progress;
+use crate::config::Config;
+use crate::id::EmitId;
+use crate::packet::Packet;
+use crate::signal::Lane;
+use crate::time::Time;
+use crate::wire::{Flat, LaneState, Stream};
+
+/// For so long a volatile event counts as under way when nothing is heard of it.
+const VOLATILE_AGE: Duration = Duration::from_secs(1);
+
+/// A packet that is not acknowledged yet.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) flat: Flat,
+    /// Whose outcome it is; none for answers to the peer's events.
+    pub(crate) emit: Option<EmitId>,
+    /// The same goes to others too.
+    pub(crate) shared: bool,
+    progress: Progress,
+}
+
+/// What goes out next of a lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) lane: Lane,
+    pub(crate) number: u64,
+    pub(crate) bytes: Range<u64>,
+    /// The packet ends with it.
+    pub(crate) end: bool,
+    /// The emit that others have too, when none of these bytes has gone out before.
+    pub(crate) shared: Option<EmitId>,
+}
+
+/// A packet of which the peer has said what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Done {
+    pub(crate) emit: Option<EmitId>,
+    pub(crate) refused: bool,
+}
+
+/// An acknowledgement of what was never sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BeyondSent;
+
+/// All lanes to one peer.
+#[derive(Debug, Default)]
+pub(crate) struct Sender {
+    lanes: [Queue; Lane::RELIABLE.len()],
+    volatile: Volatile,
+    /// Bytes of events that went out while bulk waited.
+    overtaken: usize,
+}
+
+/// A bounded queue of all packets of a lane that are not acknowledged.
+#[derive(Debug, Default)]
+struct Queue {
+    packets: VecDeque<Outgoing>,
+    /// The number of the packet at the front.
+    base: u64,
+    /// How many packets, from the front, have gone out whole.
+    whole: usize,
+    /// The packets of which something has to be sent again.
+    lost: BTreeSet<u64>,
+    bytes: u64,
+    /// An emit was turned away: the application waits for room.
+    blocked: bool,
+}
+
+/// Volatile events: sent once, dropped rather than late.
+#[derive(Debug, Default)]
+struct Volatile {
+    packets: VecDeque<Outgoing>,
+    /// The number of the packet at the front.
+    base: u64,
+    bytes: u64,
+    /// What was sent and is not known to have come: number, bytes, when.
+    under_way: VecDeque<(u64, u64, Time)>,
+    dropped: u64,
+}
+
+impl Sender {
+    /// Takes a packet into a reliable lane. `Err`: the bytes that wait there already.
+    pub(crate) fn push(
+        &mut self,
+        lane: Lane,
+        packet: Packet,
+        emit: Option<EmitId>,
+        shared: bool,
+        config: &Config,
+    ) -> Result<(), usize> {
+        let outgoing = Outgoing::new(packet, emit, shared);
+        if lane == Lane::Volatile {
+            return self.volatile.push(outgoing, config.volatile_bytes);
+        }
+        let Some(queue) = self.queue_mut(lane) else { return Ok(()) };
+        let fits = queue.packets.is_empty()
+            || (queue.packets.len() < config.queue_packets
+                && queue.bytes + outgoing.flat.len() <= config.queue_bytes as u64);
+        if !fits {
+            queue.blocked = true;
+            return Err(usize::try_from(queue.bytes).unwrap_or(usize::MAX));
+        }
+        queue.bytes += outgoing.flat.len();
+        queue.packets.push_back(outgoing);
+        Ok(())
+    }
+
+    /// The lanes that were full and have room again, each once.
+    pub(crate) fn take_writable(&mut self, config: &Config) -> impl Iterator<Item = Lane> + use<> {
+        let writable = |queue: &mut Queue| {
+            let room = queue.bytes <= config.queue_bytes as u64 / 2
+                && queue.packets.len() <= config.queue_packets / 2;
+            std::mem::take(&mut queue.blocked) && {
+                queue.blocked = !room;
+                room
+            }
+        };
+        let writable = self.lanes.each_mut().map(writable);
+        Lane::RELIABLE.into_iter().zip(writable).filter_map(|(lane, is)| is.then_some(lane))
+    }
+
+    /// Of this lane the piece that goes out next, `max` bytes at most.
+    pub(crate) fn peek(&self, lane: Lane, max: usize) -> Option<Piece> {
+        let (number, outgoing) = match self.queue(lane) {
+            Some(queue) => queue.peek()?,
+            None => self.volatile.packets.front().map(|packet| (self.volatile.base, packet))?,
+        };
+        let len = outgoing.flat.len();
+        let bytes = outgoing.progress.next(len, max as u64)?;
+        let fresh = bytes.start == outgoing.progress.sent();
+        let shared = outgoing.emit.filter(|_| outgoing.shared && fresh);
+        Some(Piece { lane, number, end: bytes.end == len, bytes, shared })
+    }
+
+    /// The packet that a piece is of.
+    pub(crate) fn packet_of(&self, piece: &Piece) -> Option<&Flat> {
+        let outgoing = match self.queue(piece.lane) {
+            Some(queue) => queue.get(piece.number)?,
+            None => self.volatile.packets.front()?,
+        };
+        Some(&outgoing.flat)
+    }
+
+    pub(crate) fn put(&self, piece: &Piece, buffer: &mut BytesMut) {
+        if let Some(flat) = self.packet_of(piece) {
+            flat.put(piece.bytes.start, piece.bytes.end, buffer);
+        }
+    }
+
+    /// Notes that a piece, which [`peek`](Self::peek) gave, has been handed to a path.
+    pub(crate) fn note_sent(&mut self, piece: &Piece, now: Time) {
+        match self.queue_mut(piece.lane) {
+            Some(queue) => queue.note_sent(piece),
+            None => self.volatile.note_sent(piece, now),
+        }
+    }
+
+    /// Whether anything waits to go out in a lane.
+    pub(crate) fn waits(&self, lane: Lane) -> bool {
+        match self.queue(lane) {
+            Some(queue) => queue.waits(),
+            None => !self.volatile.packets.is_empty(),
+        }
+    }
+
+    /// Whether it is the turn of bulk although there are events: they have overtaken so many bytes of it.
+    pub(crate) const fn owes_bulk(&self, patience: usize) -> bool {
+        self.overtaken >= patience
+    }
+
+    /// Keeps count of what overtakes bulk.
+    pub(crate) fn note_turn(&mut self, bulk: bool, bytes: usize, bulk_waits: bool) {
+        self.overtaken = if bulk || !bulk_waits { 0 } else { self.overtaken.saturating_add(bytes) };
+    }
+
+    /// Takes in what the peer has of a lane; `refused` tells what it could not take. How many bytes that is news of.
+    pub(crate) fn acknowledge(
+        &mut self,
+        lane: Lane,
+        state: &LaneState,
+        refused: impl Fn(u64) -> bool,
+        done: impl FnMut(Done),
+    ) -> Result<u64, BeyondSent> {
+        match self.queue_mut(lane) {
+            Some(queue) => queue.acknowledge(state, refused, done),
+            None => Ok(0),
+        }
+    }
+
+    /// The peer has seen volatile events below this number.
+    pub(crate) fn acknowledge_volatile(&mut self, seen: u64) {
+        while self.volatile.under_way.pop_front_if(|(number, ..)| *number < seen).is_some() {}
+    }
+
+    pub(crate) fn is_acked(&self, sent: &Sent) -> bool {
+        let Stream::Lane(lane) = sent.stream else { return true };
+        let Some(queue) = self.queue(lane) else { return true };
+        sent.number < queue.base
+            || queue.get(sent.number).is_none_or(|packet| packet.progress.is_acked(&sent.bytes))
+    }
+
+    /// What was under way has been lost.
+    pub(crate) fn lose(&mut self, sent: &Sent) {
+        if let Stream::Lane(lane) = sent.stream
+            && let Some(queue) = self.queue_mut(lane)
+            && let Some(packet) = queue.get_mut(sent.number)
+        {
+            packet.progress.lose(sent.bytes.clone());
+            if packet.progress.has_lost() {
+                queue.lost.insert(sent.number);
+            }
+        }
+    }
+
+    /// What became of our packets below these numbers is known here.
+    pub(crate) fn settled(&self) -> [u64; Lane::RELIABLE.len()] {
+        self.lanes.each_ref().map(|queue| queue.base)
+    }
+
+    /// Whether everything in the reliable lanes has been acknowledged.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lanes.iter().all(|queue| queue.packets.is_empty())
+    }
+
+    /// Whether something of a reliable lane was sent that is not acknowledged.
+    pub(crate) fn has_sent(&self) -> bool {
+        self.lanes.iter().any(|queue| queue.begun() > 0)
+    }
+
+    /// Bytes in the reliable lanes.
+    pub(crate) fn bytes(&self) -> usize {
+        usize::try_from(self.lanes.iter().map(|queue| queue.bytes).sum::<u64>())
+            .unwrap_or(usize::MAX)
+    }
+
+    /// How many volatile events never left.
+    pub(crate) const fn dropped(&self) -> u64 {
+        self.volatile.dropped
+    }
+
+    pub(crate) fn note_dropped(&mut self) {
+        self.volatile.dropped += 1;
+    }
+
+    /// Volatile events wait for no path.
+    pub(crate) fn drop_volatile(&mut self) {
+        self.volatile.forget();
+    }
+
+    /// Takes packets that no byte has gone out of and that `is_refused`. They have no number yet.
+    pub(crate) fn take_unsent(
+        &mut self,
+        is_refused: impl Fn(&Packet) -> bool,
+    ) -> Vec<(Lane, Outgoing)> {
+        let mut taken = Vec::new();
+        for (lane, queue) in Lane::RELIABLE.into_iter().zip(&mut self.lanes) {
+            let unsent = queue.packets.split_off(queue.begun());
+            for packet in unsent {
+                if is_refused(packet.flat.packet()) {
+                    queue.bytes -= packet.flat.len();
+                    taken.push((lane, packet));
+                } else {
+                    queue.packets.push_back(packet);
+                }
+            }
+        }
+        taken
+    }
+
+    /// Takes the emits away, each with whether any of it was ever sent. The packets that were stay, as nobody's, because
+    /// the numbers behind them have to be reached.
+    pub(crate) fn disown(&mut self) -> Vec<(EmitId, bool)> {
+        let unsent = self.take_unsent(|_| true);
+        let sent = self.lanes.iter_mut().flat_map(|queue| &mut queue.packets);
+        let mut disowned: Vec<_> =
+            sent.filter_map(|packet| Some((packet.emit.take()?, true))).collect();
+        disowned.extend(unsent.into_iter().filter_map(|(_, packet)| Some((packet.emit?, false))));
+        // Nobody waits for room in this incarnation.
+        self.lanes.iter_mut().for_each(|queue| queue.blocked = false);
+        self.drop_volatile();
+        disowned
+    }
+
+    /// Gives everything up: each emit with whether any of it was ever sent.
+    pub(crate) fn drain(&mut self) -> Vec<(EmitId, bool)> {
+        let mut drained = Vec::new();
+        for queue in &mut self.lanes {
+            for packet in std::mem::take(queue).packets {
+                drained.extend(packet.emit.map(|emit| (emit, packet.progress.sent() > 0)));
+            }
+        }
+        drained
+    }
+
+    /// Takes the packet at the front of a lane, for a peer that acknowledges nothing.
+    pub(crate) fn take_front(&mut self, lane: Lane) -> Option<(Packet, Option<EmitId>)> {
+        let (packets, bytes) = match lane {
+            Lane::Events | Lane::Bulk => {
+                let queue = self.queue_mut(lane)?;
+                queue.base += u64::from(!queue.packets.is_empty());
+                (&mut queue.packets, &mut queue.bytes)
+            }
+            Lane::Volatile => (&mut self.volatile.packets, &mut self.volatile.bytes),
+        };
+        let Outgoing { flat, emit, .. } = packets.pop_front()?;
+        *bytes -= flat.len();
+        Some((flat.packet().clone(), emit))
+    }
+
+    fn queue(&self, lane: Lane) -> Option<&Queue> {
+        self.lanes.get(lane.index())
+    }
+
+    fn queue_mut(&mut self, lane: Lane) -> Option<&mut Queue> {
+        self.lanes.get_mut(lane.index())
+    }
+}
+
+impl Outgoing {
+    fn new(packet: Packet, emit: Option<EmitId>, shared: bool) -> Self {
+        Self { flat: Flat::new(packet), emit, shared, progress: Progress::default() }
+    }
+}
+
+impl Queue {
+    fn get(&self, number: u64) -> Option<&Outgoing> {
+        self.packets.get(usize::try_from(number.checked_sub(self.base)?).ok()?)
+    }
+
+    fn get_mut(&mut self, number: u64) -> Option<&mut Outgoing> {
+        self.packets.get_mut(usize::try_from(number.checked_sub(self.base)?).ok()?)
+    }
+
+    fn peek(&self) -> Option<(u64, &Outgoing)> {
+        let number = match self.lost.first() {
+            Some(lost) => *lost,
+            None => self.base + self.whole as u64,
+        };
+        Some((number, self.get(number)?))
+    }
+
+    fn waits(&self) -> bool {
+        !self.lost.is_empty() || self.whole < self.packets.len()
+    }
+
+    /// How many packets, from the front, have gone out at least in part.
+    fn begun(&self) -> usize {
+        let begun = self.packets.get(self.whole).is_some_and(|next| next.progress.sent() > 0);
+        self.whole + usize::from(begun)
+    }
+
+    fn note_sent(&mut self, piece: &Piece) {
+        let Some(packet) = self.get_mut(piece.number) else { return };
+        packet.progress.note_sent(piece.bytes.clone());
+        let (lost, whole) =
+            (packet.progress.has_lost(), packet.progress.sent() == packet.flat.len());
+        if !lost {
+            self.lost.remove(&piece.number);
+        }
+        if whole && piece.number == self.base + self.whole as u64 {
+            self.whole += 1;
+        }
+    }
+
+    fn acknowledge(
+        &mut self,
+        LaneState { next, ahead }: &LaneState,
+        refused: impl Fn(u64) -> bool,
+        mut done: impl FnMut(Done),
+    ) -> Result<u64, BeyondSent> {
+        if next.number < self.base {
+            // An older one, overtaken by another.
+            return Ok(0);
+        }
+        if next.number > self.base + self.begun() as u64 {
+            return Err(BeyondSent);
+        }
+        let mut news = 0;
+        while self.base < next.number
+            && let Some(packet) = self.packets.front()
+        {
+            let refused = refused(self.base);
+            if !refused && packet.progress.sent() < packet.flat.len() {
+                return Err(BeyondSent);
+            }
+            let Some(mut packet) = self.packets.pop_front() else { break };
+            self.lost.remove(&self.base);
+            self.base += 1;
+            self.whole = self.whole.saturating_sub(1);
+            self.bytes -= packet.flat.len();
+            news += packet.progress.acknowledge(packet.progress.sent());
+            done(Done { emit: packet.emit, refused });
+        }
+        if let Some(packet) = self.packets.front_mut() {
+            if next.offset > packet.progress.sent() {
+                return Err(BeyondSent);
+            }
+            news += packet.progress.acknowledge(next.offset);
+        }
+        news += self.acknowledge_ahead(ahead)?;
+        let Self { packets, lost, base, .. } = self;
+        lost.retain(|number| {
+            let index = usize::try_from(number - *base).ok();
+            index
+                .and_then(|index| packets.get(index))
+                .is_some_and(|packet| packet.progress.has_lost())
+        });
+        Ok(news)
+    }
+
+    fn acknowledge_ahead(
+        &mut self,
+        ahead: &[(crate::wire::Place, crate::wire::Place)],
+    ) -> Result<u64, BeyondSent> {
+        let (mut news, mut last) = (0, crate::wire::Place::default());
+        for (from, to) in ahead {
+            // In order, or the same packets would be walked again and again.
+            if *from < last || *to <= *from || to.number > self.base + self.begun() as u64 {
+                return Err(BeyondSent);
+            }
+            last = *to;
+            for number in from.number.max(self.base)..=to.number {
+                let Some(packet) = self.get_mut(number) else { break };
+                let start = if number == from.number { from.offset } else { 0 };
+                let end = if number == to.number { to.offset } else { packet.flat.len() };
+                news += packet.progress.acknowledge_ahead(start..end);
+            }
+        }
+        Ok(news)
+    }
+}
+
+impl Volatile {
+    fn push(&mut self, outgoing: Outgoing, max: usize) -> Result<(), usize> {
+        let under_way: u64 = self.under_way.iter().map(|(_, bytes, _)| bytes).sum();
+        let waiting = self.bytes + under_way;
+        if waiting + outgoing.flat.len() > max as u64 {
+            self.dropped += 1;
+            return Err(usize::try_from(waiting).unwrap_or(usize::MAX));
+        }
+        self.bytes += outgoing.flat.len();
+        self.packets.push_back(outgoing);
+        Ok(())
+    }
+
+    fn note_sent(&mut self, piece: &Piece, now: Time) {
+        while self.under_way.pop_front_if(|(.., at)| now - *at >= VOLATILE_AGE).is_some() {}
+        let Some(packet) = self.packets.front_mut() else { return };
+        packet.progress.note_sent(piece.bytes.clone());
+        if piece.end
+            && let Some(packet) = self.packets.pop_front()
+        {
+            let len = packet.flat.len();
+            self.bytes -= len;
+            self.under_way.push_back((self.base, len, now));
+            self.base += 1;
+        }
+    }
+
+    fn forget(&mut self) {
+        self.dropped += self.packets.len() as u64;
+        self.base += self.packets.len() as u64;
+        self.packets.clear();
+        self.under_way.clear();
+        self.bytes = 0;
+    }
+}

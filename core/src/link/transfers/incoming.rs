@@ -1,0 +1,344 @@
+//! The receiving end of transfers.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+use super::PREFIX;
+use crate::codec::Limits;
+use crate::error::PeerError;
+use crate::link::assembly::Assembly;
+use crate::packet::{Packet, PacketType};
+use crate::signal::is_reserved_event;
+use crate::transfer::{TransferProgress, TransferRead};
+use crate::wire::{
+    CONTROL_NAMESPACE, Incoming as IncomingState, IncomingKind, MAX_RANGES, Record, flat_limit,
+    unflatten,
+};
+
+/// How many ended transfers are told until the sender has heard of it; more have to wait.
+const MAX_ENDED: usize = 64;
+
+/// How far numbers may run ahead of each other: records of transfers have no order among them.
+const MAX_UNSEEN: u64 = 64;
+
+/// Shorter pieces are put together, so that what is counted is what is held.
+const SHORT: usize = 1 << 10;
+
+/// All transfers of one peer.
+#[derive(Debug, Default)]
+pub(crate) struct IncomingTransfers {
+    /// One above the highest number that has come.
+    expected: u64,
+    /// Numbers below that have not come yet.
+    unseen: BTreeSet<u64>,
+    open: BTreeMap<u64, Incoming>,
+    /// Those that are over, as long as the sender may not know.
+    ended: BTreeMap<u64, IncomingKind>,
+}
+
+#[derive(Debug, Default)]
+struct Incoming {
+    assembly: Assembly,
+    /// What has come before the announcement is whole.
+    announcement: Vec<u8>,
+    /// Where the data begins, once the application knows of the transfer.
+    data_at: Option<u64>,
+    size: Option<u64>,
+    /// The bytes below this may come.
+    granted: u64,
+    /// The application has read the bytes below this.
+    read: u64,
+    buffer: Buffer,
+    /// The application has found nothing and waits.
+    waiting: bool,
+}
+
+/// Data that waits to be read.
+#[derive(Debug, Default)]
+struct Buffer {
+    pieces: VecDeque<Bytes>,
+    /// Short pieces at the end.
+    tail: BytesMut,
+    len: usize,
+}
+
+/// A transfer that has been announced.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) packet: Packet,
+    pub(crate) size: Option<u64>,
+}
+
+/// What a record is to the application.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    pub(crate) opened: Option<Opened>,
+    /// There is something to read in a transfer in which there was nothing.
+    pub(crate) readable: bool,
+    /// The transfer has been broken off, by its sender or because of what came; the application knew of it.
+    pub(crate) aborted: bool,
+    /// Something that the sender has to hear of.
+    pub(crate) told: bool,
+    pub(crate) error: Option<PeerError>,
+}
+
+/// What may be held.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TransferBounds<'a> {
+    pub(crate) limits: &'a Limits,
+    pub(crate) window: usize,
+    pub(crate) transfers: usize,
+    /// Bytes that are left of what the session may hold in all.
+    pub(crate) left: usize,
+}
+
+impl IncomingTransfers {
+    pub(crate) fn take(&mut self, record: Record, bounds: TransferBounds<'_>) -> News {
+        let number = record.number;
+        if !self.open.contains_key(&number) && !self.begin(number, &record, bounds) {
+            return News::default();
+        }
+        if record.abort {
+            let known = self.end(number, IncomingKind::Aborted);
+            return News { aborted: known, told: true, ..News::default() };
+        }
+        let Some(incoming) = self.open.get_mut(&number) else {
+            return News { told: true, ..News::default() };
+        };
+        let known = incoming.data_at.is_some();
+        match incoming.take(record, bounds) {
+            Ok(news) => news,
+            Err(error) => {
+                // Of one that this record would have opened the application has not heard.
+                self.end(number, IncomingKind::Refused);
+                News { aborted: known, told: true, error: Some(error), ..News::default() }
+            }
+        }
+    }
+
+    /// Takes note of a transfer of which nothing has come yet. `false`: the record is not taken.
+    fn begin(&mut self, number: u64, record: &Record, bounds: TransferBounds<'_>) -> bool {
+        if self.ended.contains_key(&number) {
+            return false;
+        }
+        let new = number >= self.expected || self.unseen.contains(&number);
+        let far = number.saturating_sub(self.expected) > MAX_UNSEEN;
+        let unseen = (number.saturating_sub(self.expected)) as usize + self.unseen.len();
+        if self.ended.len() >= MAX_ENDED || far || unseen > 2 * MAX_UNSEEN as usize {
+            // Not acknowledged: it comes again.
+            return false;
+        }
+        if number >= self.expected {
+            self.unseen.extend(self.expected..number);
+            self.expected = number + 1;
+        } else {
+            self.unseen.remove(&number);
+        }
+        if !new {
+            // Late, or of an incarnation of ours that is over.
+            self.ended.insert(number, IncomingKind::Unknown);
+        } else if record.abort {
+            self.ended.insert(number, IncomingKind::Aborted);
+        } else if self.open.len() >= bounds.transfers {
+            self.ended.insert(number, IncomingKind::Refused);
+        } else {
+            self.open.insert(number, Incoming::default());
+        }
+        true
+    }
+
+    /// Notes how a transfer ended. Whether the application knew of it.
+    fn end(&mut self, number: u64, kind: IncomingKind) -> bool {
+        let Some(incoming) = self.open.remove(&number) else { return false };
+        self.ended.insert(number, kind);
+        incoming.data_at.is_some()
+    }
+
+    /// The next bytes; and whether the sender has to hear of it. `None`: the transfer is over.
+    pub(crate) fn read(&mut self, number: u64, window: usize) -> Option<(TransferRead, bool)> {
+        let incoming = self.open.get_mut(&number).filter(|one| one.data_at.is_some())?;
+        let Some(bytes) = incoming.buffer.pop() else {
+            if incoming.assembly.is_complete() {
+                self.end(number, IncomingKind::Done);
+                return Some((TransferRead::End, true));
+            }
+            incoming.waiting = true;
+            return Some((TransferRead::Pending, false));
+        };
+        incoming.read += bytes.len() as u64;
+        // Told several times per window, not for each piece.
+        let window = window as u64;
+        let low = incoming.granted - incoming.read <= window - window / 4;
+        let told = incoming.assembly.len().is_none() && low;
+        if told {
+            incoming.granted = incoming.granted.max(incoming.read.saturating_add(window));
+        }
+        Some((TransferRead::Data(bytes), told))
+    }
+
+    /// The application wants no more. `false`: the transfer is over.
+    pub(crate) fn refuse(&mut self, number: u64) -> bool {
+        self.end(number, IncomingKind::Refused)
+    }
+
+    pub(crate) fn progress(&self, number: u64) -> Option<TransferProgress> {
+        let incoming = self.open.get(&number)?;
+        Some(TransferProgress { read: incoming.read - incoming.data_at?, size: incoming.size })
+    }
+
+    /// The sender has opened so many, and these are not over: it knows what became of the others. Whether that makes room.
+    pub(crate) fn settle(&mut self, opened: u64, open: &[u64]) -> bool {
+        let before = self.ended.len();
+        self.ended.retain(|number, _| *number >= opened || open.contains(number));
+        before >= MAX_ENDED && self.ended.len() < before
+    }
+
+    pub(crate) fn states(&self) -> Vec<IncomingState> {
+        let open = self.open.iter().map(|(number, one)| (*number, one.state()));
+        let ended = self.ended.iter().map(|(number, kind)| (*number, kind.clone()));
+        open.chain(ended).map(|(number, kind)| IncomingState { number, kind }).collect()
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        self.open.values().map(Incoming::held).sum()
+    }
+
+    /// The link ends: the numbers of those that the application knows. Whoever sends goes on hears that they are not
+    /// known any more.
+    pub(crate) fn disown(&mut self) -> Vec<u64> {
+        let open = std::mem::take(&mut self.open);
+        let known = |(number, one): (&u64, &Incoming)| one.data_at.map(|_| *number);
+        let numbers = open.iter().filter_map(known).collect();
+        self.ended.extend(open.into_keys().map(|number| (number, IncomingKind::Unknown)));
+        numbers
+    }
+}
+
+impl Incoming {
+    fn take(&mut self, record: Record, bounds: TransferBounds<'_>) -> Result<News, PeerError> {
+        let Record { offset, bytes, end, .. } = record;
+        let until = offset.saturating_add(bytes.len() as u64);
+        let most = match self.data_at {
+            Some(_) => self.granted,
+            None => announcement_limit(bounds.limits),
+        };
+        if until > most {
+            return Err(PeerError::Misbehaved("more bytes of a transfer than were allowed"));
+        }
+        if bytes.len() > bounds.left {
+            return Ok(News::default());
+        }
+        let Self { assembly, announcement, buffer, data_at, .. } = self;
+        let opened = data_at.is_some();
+        let take = |piece: Bytes| {
+            if opened {
+                buffer.push(piece);
+            } else {
+                announcement.extend_from_slice(&piece);
+            }
+        };
+        assembly.push(offset, bytes, end, take).map_err(|_| {
+            PeerError::Misbehaved("records of a transfer that contradict each other")
+        })?;
+        let opened = if opened { None } else { self.open(bounds)? };
+        if let Some(len) = self.assembly.len()
+            && let (Some(size), Some(data_at)) = (self.size, self.data_at)
+            && len - data_at.min(len) != size
+        {
+            return Err(PeerError::Misbehaved("a transfer that is not as long as was said"));
+        }
+        let to_read =
+            self.data_at.is_some() && (self.buffer.len > 0 || self.assembly.is_complete());
+        let readable = to_read && std::mem::take(&mut self.waiting);
+        Ok(News { told: opened.is_some(), opened, readable, ..News::default() })
+    }
+
+    /// Reads the announcement if it is whole.
+    fn open(&mut self, bounds: TransferBounds<'_>) -> Result<Option<Opened>, PeerError> {
+        let bad = || PeerError::Misbehaved("a transfer that cannot be opened");
+        let mut head = &self.announcement[..];
+        if head.len() < PREFIX {
+            return if self.assembly.is_complete() { Err(bad()) } else { Ok(None) };
+        }
+        let (size, len) = (head.get_u64(), head.get_u32() as usize);
+        if len as u64 > announcement_limit(bounds.limits) {
+            return Err(bad());
+        }
+        if head.len() < len {
+            return if self.assembly.is_complete() { Err(bad()) } else { Ok(None) };
+        }
+        let mut announcement = Bytes::from(std::mem::take(&mut self.announcement));
+        let data = announcement.split_off(PREFIX + len);
+        let (head, attachments) = unflatten(announcement.slice(PREFIX..)).ok_or_else(bad)?;
+        let packet = Packet::from_head_and_attachments(head, attachments, bounds.limits)
+            .and_then(|packet| packet.validate(bounds.limits).map(|()| packet))
+            .map_err(PeerError::BadPacket)?;
+        let is_event = matches!(packet.packet_type(), PacketType::Event | PacketType::BinaryEvent);
+        let reserved = packet.event_name().is_none_or(|name| is_reserved_event(&name));
+        if !is_event || reserved || packet.namespace().as_str() == CONTROL_NAMESPACE {
+            return Err(bad());
+        }
+        let data_at = (PREFIX + len) as u64;
+        self.data_at = Some(data_at);
+        self.size = (size != u64::MAX).then_some(size);
+        self.read = data_at;
+        self.granted = data_at.saturating_add(bounds.window as u64);
+        // What waits behind a gap counts too: it is there as soon as the gap is filled.
+        if self.assembly.reach() > self.granted {
+            return Err(bad());
+        }
+        self.waiting = true;
+        self.buffer.push(data);
+        Ok(Some(Opened { packet, size: self.size }))
+    }
+
+    fn state(&self) -> IncomingKind {
+        IncomingKind::Open {
+            read: self.read,
+            had: self.assembly.had() + u64::from(self.assembly.is_complete()),
+            granted: self.granted,
+            ahead: self.assembly.ahead(MAX_RANGES),
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.announcement.capacity() + self.assembly.held() + self.buffer.held()
+    }
+}
+
+impl Buffer {
+    fn push(&mut self, piece: Bytes) {
+        self.len += piece.len();
+        if piece.len() < SHORT {
+            self.tail.extend_from_slice(&piece);
+        } else {
+            self.close_tail();
+            self.pieces.push_back(piece);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        if self.pieces.is_empty() {
+            self.close_tail();
+        }
+        let piece = self.pieces.pop_front()?;
+        self.len -= piece.len();
+        Some(piece)
+    }
+
+    fn close_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.pieces.push_back(self.tail.split().freeze());
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.len + self.pieces.len() * size_of::<Bytes>()
+    }
+}
+
+/// The longest announcement that may turn out to be within the limits.
+fn announcement_limit(limits: &Limits) -> u64 {
+    flat_limit(limits).saturating_add(PREFIX as u64)
+}

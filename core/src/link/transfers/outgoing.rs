@@ -1,0 +1,390 @@
+//! The sending end of transfers.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+
+use super::announcement;
+use crate::link::flight::Sent;
+use crate::link::progress::Progress;
+use crate::link::sender::BeyondSent;
+use crate::packet::Packet;
+use crate::transfer::{TransferOutcome, TransferProgress};
+use crate::wire::{Incoming, IncomingKind};
+
+/// Where a record that breaks a transfer off is: behind everything.
+const ABORT: Range<u64> = u64::MAX..u64::MAX;
+
+/// All transfers to one peer.
+#[derive(Debug, Default)]
+pub(crate) struct OutgoingTransfers {
+    opened: u64,
+    /// Those that are not over, and those of which the peer has to hear that they are.
+    open: BTreeMap<u64, Outgoing>,
+    /// Whose turn it was last.
+    turn: u64,
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    announcement: Bytes,
+    size: Option<u64>,
+    /// What is not acknowledged of the data, in pieces as they were written.
+    data: VecDeque<Bytes>,
+    /// Where `data` begins.
+    start: u64,
+    /// Announcement and data so far.
+    end: u64,
+    /// The bytes below this may be sent.
+    granted: u64,
+    /// The peer's application has read the bytes below this.
+    read: u64,
+    finished: bool,
+    /// The application waits for room.
+    blocked: bool,
+    aborted: Option<Abort>,
+    progress: Progress,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Abort {
+    /// To be said, or to be said again.
+    Due,
+    UnderWay,
+}
+
+/// What goes out next of a transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TransferPiece {
+    pub(crate) number: u64,
+    /// The end takes a place behind the last byte.
+    pub(crate) bytes: Range<u64>,
+    pub(crate) len: u64,
+    pub(crate) end: bool,
+    pub(crate) abort: bool,
+}
+
+/// A transfer that is over.
+pub(crate) type Ended = (u64, TransferOutcome);
+
+/// Why nothing is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotWritten {
+    Unknown,
+    Finished,
+    BeyondSize { got: u64, size: u64 },
+    Incomplete { got: u64, size: u64 },
+}
+
+impl OutgoingTransfers {
+    pub(crate) fn len(&self) -> usize {
+        self.open.values().filter(|one| one.aborted.is_none()).count()
+    }
+
+    /// Opens a transfer; its number.
+    pub(crate) fn open(&mut self, event: &Packet, size: Option<u64>) -> u64 {
+        let number = self.opened;
+        self.opened += 1;
+        let announcement = announcement(size, event);
+        let end = announcement.len() as u64;
+        let outgoing = Outgoing {
+            announcement,
+            size,
+            data: VecDeque::new(),
+            start: end,
+            end,
+            granted: end,
+            read: end,
+            finished: false,
+            // The peer's first word opens the window, and the application is told.
+            blocked: true,
+            aborted: None,
+            progress: Progress::default(),
+        };
+        self.open.insert(number, outgoing);
+        number
+    }
+
+    /// Takes bytes from the front of `data`, as far as credit and `room` allow; how many.
+    pub(crate) fn write(
+        &mut self,
+        number: u64,
+        data: &mut Bytes,
+        room: usize,
+    ) -> Result<usize, NotWritten> {
+        let outgoing = self.live(number)?;
+        if outgoing.finished {
+            return Err(NotWritten::Finished);
+        }
+        let got = outgoing.written().saturating_add(data.len() as u64);
+        if let Some(size) = outgoing.size.filter(|size| *size < got) {
+            return Err(NotWritten::BeyondSize { got, size });
+        }
+        let taken = outgoing.room(room).min(data.len());
+        if taken < data.len() {
+            outgoing.blocked = true;
+        }
+        if taken > 0 {
+            outgoing.data.push_back(data.split_to(taken));
+            outgoing.end += taken as u64;
+        }
+        Ok(taken)
+    }
+
+    /// Notes that everything has been written.
+    pub(crate) fn finish(&mut self, number: u64) -> Result<(), NotWritten> {
+        let outgoing = self.live(number)?;
+        if outgoing.finished {
+            return Err(NotWritten::Finished);
+        }
+        let got = outgoing.written();
+        if let Some(size) = outgoing.size.filter(|size| *size > got) {
+            return Err(NotWritten::Incomplete { got, size });
+        }
+        outgoing.finished = true;
+        Ok(())
+    }
+
+    /// Breaks a transfer off. `false`: it is over.
+    pub(crate) fn abort(&mut self, number: u64) -> bool {
+        let Some(outgoing) = self.open.get_mut(&number).filter(|one| one.aborted.is_none()) else {
+            return false;
+        };
+        outgoing.aborted = Some(Abort::Due);
+        outgoing.data.clear();
+        true
+    }
+
+    /// Breaks all off that `are`; their numbers.
+    pub(crate) fn abort_all(&mut self, unfinished_only: bool) -> Vec<u64> {
+        let those = self
+            .open
+            .iter()
+            .filter(|(_, one)| one.aborted.is_none() && !(unfinished_only && one.finished));
+        let numbers: Vec<u64> = those.map(|(number, _)| *number).collect();
+        numbers.iter().for_each(|number| {
+            self.abort(*number);
+        });
+        numbers
+    }
+
+    pub(crate) fn progress(&self, number: u64) -> Option<TransferProgress> {
+        let outgoing = self.open.get(&number).filter(|one| one.aborted.is_none())?;
+        Some(TransferProgress { read: outgoing.read - outgoing.head(), size: outgoing.size })
+    }
+
+    /// Takes in what the peer has. How many bytes that is news of, and what is over.
+    pub(crate) fn acknowledge(
+        &mut self,
+        incoming: &[Incoming],
+        mut ended: impl FnMut(Ended),
+    ) -> Result<u64, BeyondSent> {
+        let mut news = 0;
+        for Incoming { number, kind } in incoming {
+            let Some(outgoing) = self.open.get_mut(number) else {
+                if *number >= self.opened {
+                    return Err(BeyondSent);
+                }
+                continue;
+            };
+            let outcome = match kind {
+                IncomingKind::Open { .. } if outgoing.aborted.is_some() => continue,
+                IncomingKind::Open { read, had, granted, ahead } => {
+                    news += outgoing.acknowledge(*read, *had, *granted, ahead)?;
+                    continue;
+                }
+                IncomingKind::Done if outgoing.finished => TransferOutcome::Delivered,
+                IncomingKind::Done | IncomingKind::Aborted if outgoing.aborted.is_none() => {
+                    return Err(BeyondSent);
+                }
+                IncomingKind::Done | IncomingKind::Aborted | IncomingKind::Refused => {
+                    TransferOutcome::Refused
+                }
+                IncomingKind::Unknown => TransferOutcome::Lost,
+            };
+            // That the peer has heard of an end is progress.
+            news += 1;
+            if self.open.remove(number).is_some_and(|one| one.aborted.is_none()) {
+                ended((*number, outcome));
+            }
+        }
+        Ok(news)
+    }
+
+    /// The transfers whose application waits and has room again, each once.
+    pub(crate) fn take_writable(&mut self, room: usize) -> Vec<u64> {
+        let mut writable = Vec::new();
+        for (number, outgoing) in &mut self.open {
+            if outgoing.blocked && outgoing.aborted.is_none() && outgoing.has_room(room) {
+                outgoing.blocked = false;
+                writable.push(*number);
+            }
+        }
+        writable
+    }
+
+    pub(crate) fn waits(&self) -> bool {
+        self.open.values().any(Outgoing::waits)
+    }
+
+    /// The piece that goes out next, of the transfers in turn, `max` bytes at most.
+    pub(crate) fn peek(&self, max: usize) -> Option<TransferPiece> {
+        let behind = self.open.range(self.turn.saturating_add(1)..);
+        let mut turns = behind.chain(self.open.range(..=self.turn));
+        let (number, outgoing) = turns.find(|(_, one)| one.waits())?;
+        if outgoing.aborted.is_some() {
+            let (bytes, len) = (ABORT, 0);
+            return Some(TransferPiece { number: *number, bytes, len, end: false, abort: true });
+        }
+        let bytes = outgoing.progress.next(outgoing.sendable(), max as u64)?;
+        let end = bytes.end > outgoing.end;
+        let len = bytes.end.min(outgoing.end) - bytes.start;
+        Some(TransferPiece { number: *number, bytes, len, end, abort: false })
+    }
+
+    pub(crate) fn put(&self, piece: &TransferPiece, buffer: &mut BytesMut) {
+        if let Some(outgoing) = self.open.get(&piece.number).filter(|_| !piece.abort) {
+            outgoing.put(piece.bytes.start, piece.bytes.start + piece.len, buffer);
+        }
+    }
+
+    pub(crate) fn note_sent(&mut self, piece: &TransferPiece) {
+        self.turn = piece.number;
+        let Some(outgoing) = self.open.get_mut(&piece.number) else { return };
+        if piece.abort {
+            outgoing.aborted = Some(Abort::UnderWay);
+        } else {
+            outgoing.progress.note_sent(piece.bytes.clone());
+        }
+    }
+
+    pub(crate) fn is_acked(&self, sent: &Sent) -> bool {
+        let Some(outgoing) = self.open.get(&sent.number) else { return true };
+        match outgoing.aborted {
+            Some(_) => sent.bytes != ABORT,
+            None => outgoing.progress.is_acked(&sent.bytes),
+        }
+    }
+
+    pub(crate) fn lose(&mut self, sent: &Sent) {
+        let Some(outgoing) = self.open.get_mut(&sent.number) else { return };
+        match outgoing.aborted {
+            Some(_) => outgoing.aborted = Some(Abort::Due),
+            None => outgoing.progress.lose(sent.bytes.clone()),
+        }
+    }
+
+    /// So many have been opened, and these are not over.
+    pub(crate) fn told(&self) -> (u64, Vec<u64>) {
+        (self.opened, self.open.keys().copied().collect())
+    }
+
+    /// Whether something of one was sent that is not acknowledged.
+    pub(crate) fn has_sent(&self) -> bool {
+        let has_sent = |one: &Outgoing| match one.aborted {
+            Some(abort) => abort == Abort::UnderWay,
+            None => one.progress.acked() < one.progress.sent(),
+        };
+        self.open.values().any(has_sent)
+    }
+
+    /// Whether one waits for the peer's application to read it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// The link ends: the numbers of those that were going on.
+    pub(crate) fn drain(&mut self) -> Vec<u64> {
+        let open = std::mem::take(&mut self.open).into_iter();
+        open.filter(|(_, one)| one.aborted.is_none()).map(|(number, _)| number).collect()
+    }
+
+    /// Bytes that wait or are not acknowledged.
+    pub(crate) fn bytes(&self) -> usize {
+        self.open.values().flat_map(|one| &one.data).map(Bytes::len).sum()
+    }
+
+    fn live(&mut self, number: u64) -> Result<&mut Outgoing, NotWritten> {
+        let outgoing = self.open.get_mut(&number).filter(|one| one.aborted.is_none());
+        outgoing.ok_or(NotWritten::Unknown)
+    }
+}
+
+impl Outgoing {
+    /// The length of the announcement.
+    fn head(&self) -> u64 {
+        self.announcement.len() as u64
+    }
+
+    fn written(&self) -> u64 {
+        self.end - self.head()
+    }
+
+    /// How many bytes may be written, with `max` held at most.
+    fn room(&self, max: usize) -> usize {
+        let credit = usize::try_from(self.granted.saturating_sub(self.end)).unwrap_or(usize::MAX);
+        let held = usize::try_from(self.end - self.start).unwrap_or(usize::MAX);
+        credit.min(max.saturating_sub(held))
+    }
+
+    fn has_room(&self, max: usize) -> bool {
+        let held = usize::try_from(self.end - self.start).unwrap_or(usize::MAX);
+        self.granted > self.end && held <= max / 2
+    }
+
+    /// What may be sent, the end counted as one more.
+    fn sendable(&self) -> u64 {
+        self.end + u64::from(self.finished)
+    }
+
+    fn waits(&self) -> bool {
+        match self.aborted {
+            Some(abort) => abort == Abort::Due,
+            None => self.progress.has_lost() || self.progress.sent() < self.sendable(),
+        }
+    }
+
+    fn acknowledge(
+        &mut self,
+        read: u64,
+        had: u64,
+        granted: u64,
+        ahead: &[(u64, u64)],
+    ) -> Result<u64, BeyondSent> {
+        let sent = self.progress.sent();
+        if had > sent || read > had || ahead.iter().any(|(_, to)| *to > sent) {
+            return Err(BeyondSent);
+        }
+        let mut news = self.progress.acknowledge(had);
+        for (from, to) in ahead {
+            news += self.progress.acknowledge_ahead(*from..*to);
+        }
+        self.read = self.read.max(read.min(self.end));
+        self.granted = self.granted.max(granted);
+        while let Some(first) = self.data.front() {
+            let end = self.start + first.len() as u64;
+            if end > self.progress.acked() {
+                break;
+            }
+            self.start = end;
+            self.data.pop_front();
+        }
+        Ok(news)
+    }
+
+    /// Writes the bytes `start..end`.
+    fn put(&self, start: u64, end: u64, buffer: &mut BytesMut) {
+        let mut put = |at: u64, bytes: &Bytes| {
+            let len = bytes.len() as u64;
+            let from = start.saturating_sub(at).min(len) as usize;
+            let to = end.saturating_sub(at).min(len) as usize;
+            if from < to {
+                buffer.put_slice(&bytes.chunk()[from..to]);
+            }
+            at + len
+        };
+        put(0, &self.announcement);
+        self.data.iter().fold(self.start, put);
+    }
+}

@@ -1,0 +1,221 @@
+//! All links of a session, and the books by which one input need not walk them all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use crate::event::Path;
+use crate::id::{ConnectionId, PeerId};
+use crate::link::{Context, Link};
+use crate::time::Time;
+
+/// The place of a link, until the link is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key(usize);
+
+/// What the books keep of one link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Standing {
+    /// For `Ready`.
+    counts: bool,
+    verified: bool,
+    /// Records go directly.
+    direct: bool,
+    /// For `max_peers`.
+    active: bool,
+    wants_offer: bool,
+    wants_relay: bool,
+    unflushed: bool,
+    held: usize,
+    connection: Option<ConnectionId>,
+    deadline: Option<Time>,
+}
+
+/// How many links are what.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    pub(super) counted: usize,
+    pub(super) verified: usize,
+    pub(super) direct: usize,
+    pub(super) active: usize,
+    pub(super) unflushed: usize,
+    /// Bytes.
+    pub(super) held: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    link: Link,
+    standing: Standing,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    slots: Vec<Option<Slot>>,
+    free: Vec<Key>,
+    by_id: BTreeMap<PeerId, Key>,
+    by_connection: BTreeMap<ConnectionId, Key>,
+    deadlines: BTreeSet<(Time, Key)>,
+    wanting_offers: BTreeSet<Key>,
+    wanting_relay: BTreeSet<Key>,
+    totals: Totals,
+}
+
+impl Links {
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(super) const fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// In the order of the peers' ids.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Link> {
+        self.by_id.values().filter_map(|key| self.at(*key))
+    }
+
+    /// In the order of the peers' ids.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        self.by_id.values().copied().collect()
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = &PeerId> {
+        self.by_id.keys()
+    }
+
+    pub(super) fn key(&self, peer: &PeerId) -> Option<Key> {
+        self.by_id.get(peer).copied()
+    }
+
+    pub(super) fn key_of(&self, connection: ConnectionId) -> Option<Key> {
+        self.by_connection.get(&connection).copied()
+    }
+
+    pub(super) fn get(&self, peer: &PeerId) -> Option<&Link> {
+        self.at(self.key(peer)?)
+    }
+
+    pub(super) fn at(&self, key: Key) -> Option<&Link> {
+        self.slots.get(key.0)?.as_ref().map(|slot| &slot.link)
+    }
+
+    /// Whoever changes a link calls [`review`](Self::review) afterwards.
+    pub(super) fn at_mut(&mut self, key: Key) -> Option<&mut Link> {
+        self.slots.get_mut(key.0)?.as_mut().map(|slot| &mut slot.link)
+    }
+
+    pub(super) fn insert(&mut self, link: Link) -> Key {
+        let key = self.free.pop().unwrap_or(Key(self.slots.len()));
+        if key.0 == self.slots.len() {
+            self.slots.push(None);
+        }
+        self.by_id.insert(link.peer().clone(), key);
+        self.slots[key.0] = Some(Slot { link, standing: Standing::default() });
+        key
+    }
+
+    pub(super) fn remove(&mut self, peer: &PeerId) -> Option<Link> {
+        let key = self.by_id.remove(peer)?;
+        self.enter(key, Standing::default());
+        self.free.push(key);
+        self.slots.get_mut(key.0)?.take().map(|slot| slot.link)
+    }
+
+    /// Enters into the books what has become of a link.
+    pub(super) fn review(&mut self, key: Key, cx: &Context<'_>) {
+        if let Some(link) = self.at(key) {
+            let standing = Standing::of(link, cx);
+            self.enter(key, standing);
+        }
+    }
+
+    fn enter(&mut self, key: Key, new: Standing) {
+        let Some(slot) = self.slots.get_mut(key.0).and_then(Option::as_mut) else { return };
+        let old = std::mem::replace(&mut slot.standing, new);
+        if old == new {
+            return;
+        }
+        let count = |total: &mut usize, old: bool, new: bool| {
+            *total = *total + usize::from(new) - usize::from(old);
+        };
+        let totals = &mut self.totals;
+        count(&mut totals.counted, old.counts, new.counts);
+        count(&mut totals.verified, old.verified, new.verified);
+        count(&mut totals.direct, old.direct, new.direct);
+        count(&mut totals.active, old.active, new.active);
+        count(&mut totals.unflushed, old.unflushed, new.unflushed);
+        totals.held = totals.held + new.held - old.held;
+        mark(&mut self.wanting_offers, key, old.wants_offer, new.wants_offer);
+        mark(&mut self.wanting_relay, key, old.wants_relay, new.wants_relay);
+        if old.connection != new.connection {
+            old.connection.map(|connection| self.by_connection.remove(&connection));
+            new.connection.map(|connection| self.by_connection.insert(connection, key));
+        }
+        if old.deadline != new.deadline {
+            old.deadline.map(|at| self.deadlines.remove(&(at, key)));
+            new.deadline.map(|at| self.deadlines.insert((at, key)));
+        }
+    }
+
+    /// When the next link is due.
+    pub(super) fn next_timeout(&self) -> Option<Time> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// The links that are due.
+    pub(super) fn due(&self, now: Time) -> Vec<Key> {
+        let due = self.deadlines.iter().take_while(|(at, _)| *at <= now);
+        due.map(|(_, key)| *key).collect()
+    }
+
+    /// A link that an attempt at a direct path is due for, the first in the order of their ids.
+    pub(super) fn first_wanting_offer(&self) -> Option<Key> {
+        let ids = self.wanting_offers.iter().filter_map(|key| Some((self.at(*key)?.peer(), *key)));
+        ids.min().map(|(_, key)| key)
+    }
+
+    /// The link that has something for the relay and whose turn comes next after `last`.
+    pub(super) fn next_wanting_relay(&self, last: Option<Key>) -> Option<Key> {
+        let after = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut behind = self.wanting_relay.range((after, Bound::Unbounded));
+        behind.next().or_else(|| self.wanting_relay.first()).copied()
+    }
+
+    /// All that have something for the relay.
+    pub(super) fn wanting_relay(&self) -> Vec<Key> {
+        self.wanting_relay.iter().copied().collect()
+    }
+
+    /// The link that holds the most of what cannot be handed out yet.
+    pub(super) fn largest(&self) -> Option<Key> {
+        let held = |key: &Key| self.slots[key.0].as_ref().map_or(0, |slot| slot.standing.held);
+        self.by_id.values().copied().max_by_key(held)
+    }
+}
+
+impl Standing {
+    fn of(link: &Link, cx: &Context<'_>) -> Self {
+        Self {
+            counts: link.counts_for_ready(),
+            verified: link.is_verified(),
+            direct: link.sending() == Some(&Path::Direct),
+            active: link.is_active(),
+            wants_offer: link.can_offer(),
+            wants_relay: link.wants_relay(cx),
+            unflushed: !link.is_flushed(),
+            held: link.held_bytes(),
+            connection: link.connection_id(),
+            deadline: link.next_timeout(cx),
+        }
+    }
+}
+
+fn mark(set: &mut BTreeSet<Key>, key: Key, old: bool, new: bool) {
+    if old != new {
+        if new {
+            set.insert(key)
+        } else {
+            set.remove(&key)
+        };
+    }
+}

@@ -1,0 +1,119 @@
+//! Proof that a bundle is of the peer with which a key is shared, whoever passes it on.
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::id::PeerId;
+use crate::signal::PairKey;
+
+pub(crate) const SEAL_LEN: usize = 32;
+
+/// Keeps seals apart from every other use of a key.
+const CONTEXT: &[u8] = b"socketio-p2p/1 via";
+
+/// A bundle that a neighbour is to pass on, or has passed on.
+#[derive(Clone, PartialEq)]
+pub struct Passed {
+    /// Grows with every bundle that its sender gives to a neighbour in an epoch.
+    pub number: u64,
+    /// Proof of who sent it.
+    pub seal: Seal,
+    /// The bundle.
+    pub bundle: Bytes,
+}
+
+/// Shows no byte of the bundle.
+impl std::fmt::Debug for Passed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Passed({}, {} bytes)", self.number, self.bundle.len())
+    }
+}
+
+/// A MAC under the key that two members share (`PROTOCOL.md`, "Through a neighbour").
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seal([u8; SEAL_LEN]);
+
+/// Who gives a bundle to whom, through whom: a seal holds for this and nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct Passage<'a> {
+    /// Through whom.
+    pub neighbour: &'a PeerId,
+    /// Who has sealed it.
+    pub from: &'a PeerId,
+    /// For whom it is.
+    pub to: &'a PeerId,
+}
+
+impl Seal {
+    /// Takes bytes for a seal, whatever they prove.
+    #[must_use]
+    pub const fn new(bytes: [u8; SEAL_LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; SEAL_LEN] {
+        &self.0
+    }
+}
+
+impl Passage<'_> {
+    /// Seals a bundle.
+    #[must_use]
+    pub fn seal(&self, key: &PairKey, number: u64, bundle: Bytes) -> Passed {
+        let seal = Seal(self.mac(key, number, &bundle).finalize().into_bytes().into());
+        Passed { number, seal, bundle }
+    }
+
+    /// Whether the sender has sealed what came. Compares in constant time.
+    #[must_use]
+    pub fn is_genuine(&self, key: &PairKey, passed: &Passed) -> bool {
+        self.mac(key, passed.number, &passed.bundle).verify_slice(&passed.seal.0).is_ok()
+    }
+
+    fn mac(&self, key: &PairKey, number: u64, bundle: &[u8]) -> Hmac<Sha256> {
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(key.as_bytes());
+        let mut mac = Hmac::<Sha256>::new(&block.into());
+        mac.update(CONTEXT);
+        for id in [self.neighbour, self.from, self.to] {
+            // It fits: MAX_PEER_ID is 64.
+            mac.update(&[id.as_str().len() as u8]);
+            mac.update(id.as_str().as_bytes());
+        }
+        mac.update(&number.to_be_bytes());
+        mac.update(bundle);
+        mac
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{Passage, Passed};
+    use crate::id::PeerId;
+    use crate::signal::PairKey;
+
+    #[test]
+    fn a_seal_holds_for_the_bundle_its_number_and_its_way_and_for_nothing_else() {
+        let id = |name: &str| name.parse::<PeerId>().unwrap();
+        let (ann, bob, cid) = (id("ann"), id("bob"), id("cid"));
+        let key = PairKey::new([7; 32]);
+        let way = Passage { neighbour: &cid, from: &ann, to: &bob };
+        let passed = way.seal(&key, 3, Bytes::from_static(b"bundle"));
+        assert!(way.is_genuine(&key, &passed));
+        assert!(!way.is_genuine(&PairKey::new([8; 32]), &passed));
+        for other in [
+            Passage { neighbour: &ann, ..way },
+            Passage { from: &cid, ..way },
+            Passage { from: &bob, to: &ann, ..way },
+        ] {
+            assert!(!other.is_genuine(&key, &passed), "{other:?}");
+        }
+        assert!(!way.is_genuine(&key, &Passed { number: 4, ..passed.clone() }));
+        assert!(!way.is_genuine(&key, &Passed { bundle: Bytes::from_static(b"bundlf"), ..passed }));
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::channel::mpsc;
-use futures::{FutureExt as _, Sink, Stream, StreamExt as _};
+use futures::{FutureExt as _, Sink, SinkExt as _, Stream, StreamExt as _};
 use socketio_p2p_core::driver::{
     Clock, DirectCommand, DirectEvent, DirectTransport, Driver, Signaling, SignalingChannel,
     TransportError, async_trait,
@@ -61,7 +61,11 @@ impl Net {
 }
 
 /// Polls both drivers until one of `first` is what is looked for.
-async fn until(first: &mut Peer, second: &mut Peer, is: impl Fn(&Event) -> bool) -> Event {
+async fn until(
+    first: &mut (impl Stream<Item = Event> + Unpin),
+    second: &mut (impl Stream<Item = Event> + Unpin),
+    is: impl Fn(&Event) -> bool,
+) -> Event {
     let wait = async {
         loop {
             tokio::select! {
@@ -180,6 +184,83 @@ impl DirectTransport for Told {
     type Channel = MemoryChannel;
 
     fn execute(&mut self, _: DirectCommand) {}
+}
+
+/// A direct transport whose connections get this datagram channel, before or after their data channel.
+struct Tapped {
+    inner: MemoryDirect,
+    channel: Option<MemoryChannel>,
+    datagrams_first: bool,
+    next: Option<DirectEvent<MemoryChannel>>,
+}
+
+impl Stream for Tapped {
+    type Item = DirectEvent<MemoryChannel>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(event) = self.next.take() {
+            return Poll::Ready(Some(event));
+        }
+        loop {
+            return match std::task::ready!(self.inner.poll_next_unpin(cx)) {
+                Some(DirectEvent::Datagrams { .. }) => continue,
+                Some(DirectEvent::Open { connection, channel, max_message }) => {
+                    let mut open = DirectEvent::Open { connection, channel, max_message };
+                    if let Some(channel) = self.channel.take() {
+                        let mut datagrams = DirectEvent::Datagrams { connection, channel };
+                        if self.datagrams_first {
+                            std::mem::swap(&mut open, &mut datagrams);
+                        }
+                        self.next = Some(datagrams);
+                    }
+                    Poll::Ready(Some(open))
+                }
+                event => Poll::Ready(event),
+            };
+        }
+    }
+}
+
+impl DirectTransport for Tapped {
+    type Channel = MemoryChannel;
+
+    fn execute(&mut self, command: DirectCommand) {
+        self.inner.execute(command);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_datagram_channel_is_read_beside_the_data_channel_and_ends_alone() {
+    for datagrams_first in [false, true] {
+        let mut net = Net::new();
+        let mut b = net.peer(Config::default());
+        let (ours, mut theirs) = channel(1);
+        let (signaling, inner) = (net.network.signaling(), net.network.direct());
+        let tapped = Tapped { inner, channel: Some(ours), datagrams_first, next: None };
+        let mut a = Driver::new(Config::default(), [9; 32], signaling, tapped, net.clock.clone());
+        until(&mut a, &mut b, direct).await;
+
+        // More than the channel holds: all pass because they are read.
+        let datagrams = async {
+            for _ in 0..100 {
+                theirs.send(Frame::from(vec![7; 100])).await.unwrap();
+            }
+        };
+        tokio::select! {
+            () = datagrams => {}
+            event = until(&mut a, &mut b, |_| false) => panic!("{event:?}"),
+        }
+        drop(theirs);
+
+        for n in 0..3 {
+            b.emit(Target::All, &Packet::event("peer-msg", &(n,)).unwrap()).unwrap();
+            let event = until(&mut a, &mut b, |event| !matches!(event, Event::Ready)).await;
+            let Event::Received { path: Path::Direct, packet, .. } = event else {
+                panic!("{event:?}")
+            };
+            assert_eq!(packet.args::<(i32,)>().unwrap(), (n,));
+        }
+    }
 }
 
 /// A signalling channel that takes all, says the same again and again, and needs a while to close.

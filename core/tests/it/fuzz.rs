@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use socketio_p2p_fuzz::{codec, hub, mesh, session};
+use socketio_p2p_fuzz::{codec, hub, mesh, session, wire};
 
 /// Runs a target's body over every file of a folder of seeds.
 fn replay(seeds: &str, at_least: usize, target: fn(&[u8])) {
@@ -39,6 +39,11 @@ fn any_value_goes_out_and_comes_back() {
 fn typed_values_with_bytes_go_out_and_come_back() {
     replay("codec_typed", 10, codec::typed);
     replay("codec_frames", 250, codec::typed);
+}
+
+#[test]
+fn a_bundle_that_can_be_read_is_read_the_same_once_more() {
+    replay("bundle", 20, wire::bundle);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The hub against its rules, on virtual time.
 
 mod hostile;
+mod joins;
 mod model;
 mod presence;
 mod relay;
@@ -10,8 +11,8 @@ use std::time::Duration;
 
 use socketio_p2p_core::hub::{CloseReason, Departure, Hub, HubConfig, JoinError};
 use socketio_p2p_core::signal::{
-    AddressedOffer, ClientMessage, Epochs, Join, Lane, PairKey, PeerSignal, RawSignal, Recipient,
-    Sequence, ServerMessage, Welcome,
+    AddressedOffer, ClientMessage, Epochs, Join, Lane, Member, Numbers, PairKey, PeerLimits,
+    PeerSignal, Piece, RawSignal, Recipient, ServerMessage, Welcome,
 };
 use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
 use socketio_p2p_fuzz::hub::world::{World, room_name, v1};
@@ -37,10 +38,9 @@ fn answer(offer_id: &str, claimed: Option<&str>, to: &PeerId) -> ClientMessage {
     })
 }
 
+/// A receiver: of a record with its numbers, otherwise of a bundle.
 fn recipient(id: &PeerId, seq: Option<u64>) -> Recipient {
-    Recipient {
-        id: id.clone(),
-        epochs: Epochs { epoch: 1, peer_epoch: 0 },
-        sequence: seq.map(|seq| Sequence { lane: Lane::Events, seq }),
-    }
+    let epochs = Epochs { epoch: 1, peer_epoch: 0 };
+    let numbers = seq.map(|seq| Numbers { epochs, lane: Lane::Events, seq });
+    Recipient { id: id.clone(), numbers }
 }

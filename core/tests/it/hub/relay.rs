@@ -7,13 +7,22 @@ use socketio_p2p_core::signal::Upload;
 
 use super::*;
 
-fn upload(to: Vec<Recipient>, parts: &[&'static str]) -> ClientMessage {
-    let parts = parts.iter().map(|part| Bytes::from_static(part.as_bytes())).collect();
-    ClientMessage::Relay(Upload { to, parts })
+fn upload(to: Vec<Recipient>, piece: Option<Piece>, body: impl Into<Bytes>) -> ClientMessage {
+    ClientMessage::Relay(Upload { to, piece, body: body.into() })
+}
+
+/// A packet flattened by the words of `PROTOCOL.md`.
+fn flat(parts: &[&str]) -> Vec<u8> {
+    let part = |part: &&str| [&(part.len() as u32).to_be_bytes()[..], part.as_bytes()].concat();
+    parts.iter().flat_map(part).collect()
+}
+
+fn whole(to: Vec<Recipient>, parts: &[&str]) -> ClientMessage {
+    upload(to, Some(Piece::WHOLE), flat(parts))
 }
 
 #[test]
-fn an_envelope_goes_to_those_it_names_with_the_real_sender_and_their_numbering() {
+fn a_record_goes_to_those_it_names_with_the_real_sender_and_their_numbers() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let (b, _) = world.v1("a");
@@ -21,13 +30,25 @@ fn an_envelope_goes_to_those_it_names_with_the_real_sender_and_their_numbering()
     let (bystander, _) = world.v1("a");
     let (from, to_b, to_c) = (world.id(a), world.id(b), world.id(c));
     world.forget_all();
-    let to = vec![recipient(&to_b, Some(7)), recipient(&to_c, None)];
-    world.say(a, upload(to, &["51-[\"x\"]", "\x00\x01"])).unwrap();
-    let parts = r#"51-[\"x\"] + \x00\x01"#;
-    assert_eq!(world.received(b), [format!("relay from {from} epoch 1 #7: {parts}")]);
-    assert_eq!(world.received(c), [format!("relay from {from} epoch 1: {parts}")]);
+    let to = vec![recipient(&to_b, Some(7)), recipient(&to_c, Some(0))];
+    let piece = Some(Piece { at: 4096, end: true });
+    world.say(a, upload(to, piece, &b"\x00\x01x"[..])).unwrap();
+    let rest = r"at 4096 end: \x00\x01x";
+    assert_eq!(world.received(b), [format!("relay from {from} epoch 1 #7 {rest}")]);
+    assert_eq!(world.received(c), [format!("relay from {from} epoch 1 #0 {rest}")]);
     assert_eq!(world.received(bystander), [""; 0]);
     assert_eq!(world.hub.stats().relayed, 2);
+}
+
+#[test]
+fn a_bundle_goes_to_the_one_it_names_unread() {
+    let mut world = World::new(HubConfig::default());
+    let (a, _) = world.v1("a");
+    let (b, _) = world.v1("a");
+    let (from, to) = (world.id(a), world.id(b));
+    world.forget_all();
+    world.say(a, upload(vec![recipient(&to, None)], None, &b"\xff no bundle"[..])).unwrap();
+    assert_eq!(world.received(b), [format!(r"relay from {from}: \xff no bundle")]);
 }
 
 #[test]
@@ -38,13 +59,12 @@ fn the_hub_copies_no_payload() {
     let (c, _) = world.v1("a");
     let to = vec![recipient(&world.id(b), Some(0)), recipient(&world.id(c), Some(0))];
     world.forget_all();
-    let payload = Bytes::from(vec![7; 4096]);
-    let upload = Upload { to, parts: vec![Bytes::from_static(b"51-[]"), payload.clone()] };
-    world.say(a, ClientMessage::Relay(upload)).unwrap();
+    let body = Bytes::from(vec![7; 4096]);
+    world.say(a, upload(to, Some(Piece::WHOLE), body.clone())).unwrap();
     for client in [b, c] {
         match &world.inboxes[&client][..] {
             [ServerMessage::Relay(download)] => {
-                assert_eq!(download.parts[1].as_ptr(), payload.as_ptr());
+                assert_eq!(download.body.as_ptr(), body.as_ptr());
             }
             other => panic!("expected one envelope, got {other:?}"),
         }
@@ -61,7 +81,7 @@ fn an_envelope_for_somebody_away_or_gone_or_elsewhere_is_counted_and_the_rest_go
     let to = [away, here, elsewhere].map(|client| recipient(&world.id(client), Some(0)));
     world.part(away, Departure::Lost);
     world.forget_all();
-    world.say(a, upload(to.to_vec(), &["2[\"x\"]"])).unwrap();
+    world.say(a, whole(to.to_vec(), &["2[\"x\"]"])).unwrap();
     assert_eq!(world.received(here).len(), 1);
     assert_eq!(world.received(elsewhere), [""; 0]);
     assert_eq!(world.hub.stats().undeliverable, 2);
@@ -72,14 +92,14 @@ fn a_v0_client_gets_what_is_in_the_envelope() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let old = world.v0("a", "socket-0");
-    let to = || vec![recipient(&PeerId::new("socket-0").unwrap(), Some(0))];
+    let to = || vec![recipient(&PeerId::new("socket-0").unwrap(), None)];
     world.forget_all();
-    world.say(a, upload(to(), &["2[\"chat\",\"hi\"]"])).unwrap();
+    world.say(a, whole(to(), &["2[\"chat\",\"hi\"]"])).unwrap();
     let blob = r#"51-["file",{"_placeholder":true,"num":0}]"#;
-    world.say(a, upload(to(), &[blob, "abc"])).unwrap();
+    world.say(a, whole(to(), &[blob, "abc"])).unwrap();
     assert_eq!(world.received(old), [r#"event 2["chat","hi"]"#, &format!("event {blob} + abc")]);
     // Its own namespace is the only one it is in, and nobody would pass an answer back.
-    world.say(a, upload(to(), &["2/other,17[\"chat\",\"hi\"]"])).unwrap();
+    world.say(a, whole(to(), &["2/other,17[\"chat\",\"hi\"]"])).unwrap();
     assert_eq!(world.received(old), [r#"event 2["chat","hi"]"#]);
 }
 
@@ -90,8 +110,14 @@ fn a_v0_client_gets_nothing_that_is_not_an_event_for_it() {
     let old = world.v0("a", "socket-0");
     let id = PeerId::new("socket-0").unwrap();
     world.forget_all();
-    let unnumbered = vec![recipient(&id, None)];
-    world.say(a, upload(unnumbered, &["2[\"chat\"]"])).unwrap();
+    let to = || vec![recipient(&id, Some(0))];
+    let flat = flat(&["2[\"chat\"]"]);
+    for piece in [None, Some(Piece { at: 0, end: false }), Some(Piece { at: 5, end: true })] {
+        world.say(a, upload(to(), piece, flat.clone())).unwrap();
+    }
+    for bytes in [&b""[..], b"\0\0\0", &flat[..flat.len() - 1], b"\0\0\0\x01\xff"] {
+        world.say(a, upload(to(), Some(Piece::WHOLE), Bytes::copy_from_slice(bytes))).unwrap();
+    }
     for parts in [
         &["2/socketio-p2p,[\"ack\",1]"][..],
         &["2[\"peer-disconnect\",{\"peerId\":\"x\"}]"],
@@ -107,10 +133,10 @@ fn a_v0_client_gets_nothing_that_is_not_an_event_for_it() {
         &[""],
         &["\u{e9}"],
     ] {
-        world.say(a, upload(vec![recipient(&id, Some(0))], parts)).unwrap();
+        world.say(a, whole(to(), parts)).unwrap();
     }
     assert_eq!(world.received(old), [""; 0]);
-    assert_eq!(world.hub.stats().undeliverable, 14);
+    assert_eq!(world.hub.stats().undeliverable, 20);
     assert_eq!(world.hub.stats().relayed, 0);
 }
 
@@ -126,8 +152,8 @@ fn an_event_of_a_v0_client_reaches_everyone_else_in_its_room() {
     world.say(sender, ClientMessage::Broadcast(packet.with_ack_id(3))).unwrap();
     let head = r#"51-["file","f",{"_placeholder":true,"num":0}]"#;
     assert_eq!(world.received(old), [format!("event {head} + abc")]);
-    let escaped = head.escape_default();
-    assert_eq!(world.received(a), [format!("relay from socket-0: {escaped} + abc")]);
+    let body = flat(&[head, "abc"]).escape_ascii().to_string();
+    assert_eq!(world.received(a), [format!("relay from socket-0 at 0 end: {body}")]);
     for client in [sender, elsewhere] {
         assert_eq!(world.received(client), [""; 0]);
     }
@@ -159,7 +185,7 @@ fn each_dialect_keeps_to_its_own_form() {
         Err("an event outside an envelope, from a v1 client".to_owned())
     );
     assert_eq!(
-        world.say(old, upload(vec![], &["2[\"chat\"]"])),
+        world.say(old, whole(vec![], &["2[\"chat\"]"])),
         Err("an envelope from a v0 client".to_owned())
     );
 }

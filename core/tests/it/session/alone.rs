@@ -4,18 +4,27 @@
 mod acks;
 mod closing;
 mod epochs;
+mod letter;
+mod losses;
+mod memory;
 mod offers;
 mod original;
+mod refusals;
 mod server;
 mod transfers;
 mod via;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 use socketio_p2p_core::codec::{Blob, Decoder, Limits};
-use socketio_p2p_core::signal::Signal;
+use socketio_p2p_core::signal::{
+    ClientMessage, Download, Epochs, Lane, Numbers, PeerLimits, Piece, Recipient, ServerMessage,
+    Signal, Upload,
+};
+use socketio_p2p_core::wire::{Bundle, Item, LaneState, Place, Record, State, Stream, unflatten};
 use socketio_p2p_core::{
     Command, Config, ConnectionId, DirectCommand, EmitError, Event, Frame, LeaveReason, Outcome,
     Packet, Path, PeerError, PeerId, Policy, Session, Target, Time, TransferOutcome,
@@ -23,27 +32,42 @@ use socketio_p2p_core::{
 
 use super::{has, numbered, outcomes};
 
+/// The epochs of a peer's bundles that has not heard the session, and of one that has: the session's first link has
+/// epoch 1, and so has the peer's unless a test says something else.
+const FRESH: Epochs = Epochs { epoch: 1, peer_epoch: 0 };
+const KNOWN: Epochs = Epochs { epoch: 1, peer_epoch: 1 };
+
 /// A session, its clock, and what it has put out.
 struct Alone {
     session: Session,
     now: Time,
     decoder: Decoder,
+    /// The session's epoch towards the peer at the other end of each channel.
+    channels: BTreeMap<ConnectionId, u32>,
+}
+
+/// One bundle of the session's to a peer, or the record in an envelope that is for others too.
+#[derive(Clone, Debug, PartialEq)]
+struct Said {
+    epochs: Epochs,
+    items: Vec<Item>,
 }
 
 impl Alone {
     /// A session that has joined a room with these members: id and version.
     fn with_members(config: Config, members: &[(&str, u8)]) -> Self {
         let now = Time::from_millis(1);
-        let limits = Limits::default().with_max_attachments(300);
+        let ours = serde_json::to_value(PeerLimits::from(&config.limits)).unwrap();
         let mut alone = Self {
             session: Session::new(config, [9; 32], now),
             now,
-            decoder: Decoder::new(limits),
+            decoder: Decoder::new(Limits::unbounded()),
+            channels: BTreeMap::new(),
         };
         assert!(matches!(alone.session.poll_command(), Some(Command::ConnectSignaling)));
         alone.session.handle_signaling_open(now);
-        let connect = alone.sent();
-        assert_eq!(connect[0].head(), r#"0{"p2p":{"v":1,"room":"lobby"}}"#);
+        let connect: Value = serde_json::from_str(&alone.sent()[0].head()[1..]).unwrap();
+        assert_eq!(connect, json!({"p2p": {"v": 1, "room": "lobby", "limits": ours}}));
         alone.hear(r#"0{"sid":"s"}"#);
         let roster: Vec<Value> =
             members.iter().map(|(id, version)| json!({"id": id, "v": version})).collect();
@@ -56,27 +80,51 @@ impl Alone {
         alone
     }
 
+    /// A session that has joined an empty room into which these have come.
+    fn with_newcomers(config: Config, newcomers: &[&str]) -> Self {
+        let mut alone = Self::with_members(config, &[]);
+        for id in newcomers {
+            alone.hear(&format!("2{}", json!(["peer-join", {"id": id, "v": 1}])));
+        }
+        alone
+    }
+
+    // ----- what it hears through the server -----
+
     /// The server says this.
     fn hear(&mut self, text: &str) {
         self.session.handle_signaling_frame(text.to_owned().into(), self.now);
     }
 
-    /// The server passes on a packet of `from`, whose header has these further fields.
-    fn hear_envelope(&mut self, from: &str, header: &Value, head: &str, attachments: &[&[u8]]) {
-        let mut header = header.clone();
-        header["from"] = json!(from);
-        let parts = 1 + attachments.len();
-        let holder = |num| json!({"_placeholder": true, "num": num});
-        let mut args = vec![json!("p2p:relay"), header];
-        args.extend((0..parts).map(holder));
-        self.hear(&format!("5{parts}-{}", Value::from(args)));
-        let head = Bytes::copy_from_slice(head.as_bytes());
-        self.session.handle_signaling_frame(head.into(), self.now);
-        for attachment in attachments {
-            let attachment = Bytes::copy_from_slice(attachment);
-            self.session.handle_signaling_frame(attachment.into(), self.now);
+    fn hear_download(&mut self, download: Download) {
+        for frame in ServerMessage::Relay(download).to_packet().unwrap().frames() {
+            self.session.handle_signaling_frame(frame, self.now);
         }
     }
+
+    /// The server passes on a bundle, whatever its bytes are.
+    fn hear_body(&mut self, from: &str, body: Bytes) {
+        self.hear_download(Download { from: id(from), numbers: None, piece: None, body });
+    }
+
+    /// The server passes on a bundle.
+    fn hear_bundle(&mut self, from: &str, epochs: Epochs, items: &[Item]) {
+        self.hear_body(from, Bundle::write(epochs, items));
+    }
+
+    /// The server passes on a record that others may have got too.
+    fn hear_record(&mut self, from: &str, numbers: Numbers, piece: Piece, body: Bytes) {
+        let (numbers, piece) = (Some(numbers), Some(piece));
+        self.hear_download(Download { from: id(from), numbers, piece, body });
+    }
+
+    /// The server passes on a whole packet that others may have got too, as number `seq` of the lane for events.
+    fn hear_packet(&mut self, from: &str, epochs: Epochs, seq: u64, head: &str) {
+        let numbers = Numbers { epochs, lane: Lane::Events, seq };
+        self.hear_record(from, numbers, Piece::WHOLE, flat(head, &[]));
+    }
+
+    // ----- what it says -----
 
     /// What the session has sent to the server.
     fn sent(&mut self) -> Vec<Packet> {
@@ -87,6 +135,11 @@ impl Alone {
         packets
     }
 
+    /// What the session has said to a peer through the server; what it said to others is lost.
+    fn said(&mut self, to: &str) -> Vec<Said> {
+        said_to(to, &self.sent())
+    }
+
     fn events(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.session.poll_event()).collect()
     }
@@ -95,16 +148,26 @@ impl Alone {
         std::iter::from_fn(|| self.session.poll_command()).collect()
     }
 
+    // ----- time -----
+
+    /// Lets time pass. What the session says is lost.
     fn wait(&mut self, span: Duration) {
+        self.wait_and(span, |alone| drop(alone.sent()));
+    }
+
+    /// Lets time pass, and does something whenever the session was due.
+    fn wait_and(&mut self, span: Duration, mut act: impl FnMut(&mut Self)) {
         let end = self.now + span;
         while let Some(at) = self.session.poll_timeout().filter(|at| *at <= end) {
             self.now = at;
             self.session.handle_timeout(at);
-            self.sent();
+            act(self);
             while self.session.poll_command().is_some() {}
         }
         self.now = end;
     }
+
+    // ----- channels -----
 
     /// Takes up an offer of `from` and opens the channel.
     fn open_channel(&mut self, from: &str) -> ConnectionId {
@@ -125,62 +188,170 @@ impl Alone {
         connection
     }
 
-    /// A channel with `from` on which its hello and the answer to the probe have come.
+    /// A channel with `from` on which the session's first ping has been answered.
     fn verified_channel(&mut self, from: &str) -> ConnectionId {
         self.verified_channel_of(from, 262_144)
     }
 
     fn verified_channel_of(&mut self, from: &str, max_message: usize) -> ConnectionId {
         let channel = self.open_channel_of(from, max_message);
-        self.direct(channel, r#"2/socketio-p2p,["hello",{"epoch":1}]"#);
-        self.direct(channel, r#"2/socketio-p2p,["pong",0]"#);
+        self.answer_pings(channel);
         self.sent_directly(channel);
         self.sent();
         self.events();
         channel
     }
 
-    fn direct(&mut self, connection: ConnectionId, frame: impl Into<Frame>) {
-        self.session.handle_direct_frame(connection, frame.into(), self.now);
-    }
-
-    fn sent_directly(&mut self, connection: ConnectionId) -> Vec<Frame> {
-        std::iter::from_fn(|| self.session.poll_direct_transmit(connection, self.now)).collect()
-    }
-}
-
-/// The header of each envelope to `a` among what was sent, with what is in it.
-fn envelopes(sent: &[Packet]) -> Vec<(Value, Vec<Bytes>)> {
-    let open = |packet: &Packet| {
-        let head = packet.head().to_string();
-        let args: Value = serde_json::from_str(&head[head.find('[')?..]).ok()?;
-        if args[0] != "p2p:relay" {
-            return None;
+    /// The peer answers what the session asks on a channel, and has got nothing.
+    fn answer_pings(&mut self, channel: ConnectionId) {
+        let said = self.written(channel);
+        for ping in pings(&items(&said)) {
+            self.direct(channel, &[Item::State(State::default()), Item::Pong(ping)]);
         }
-        let to = args[1]["to"].as_array()?.iter().find(|to| to["id"] == "a")?.clone();
-        Some((to, packet.attachments().to_vec()))
+    }
+
+    /// The peer says this on the channel, in its epoch 1.
+    fn direct(&mut self, channel: ConnectionId, items: &[Item]) {
+        let peer_epoch = self.channels.get(&channel).copied().unwrap_or(0);
+        let bundle = Bundle::write(Epochs { epoch: 1, peer_epoch }, items);
+        self.direct_frame(channel, bundle);
+    }
+
+    fn direct_frame(&mut self, channel: ConnectionId, frame: impl Into<Frame>) {
+        self.session.handle_direct_frame(channel, frame.into(), self.now);
+    }
+
+    fn sent_directly(&mut self, channel: ConnectionId) -> Vec<Frame> {
+        std::iter::from_fn(|| self.session.poll_direct_transmit(channel, self.now)).collect()
+    }
+
+    /// What the session has said on a channel with a v1 peer.
+    fn written(&mut self, channel: ConnectionId) -> Vec<Said> {
+        let frames = self.sent_directly(channel).into_iter();
+        let said: Vec<Said> = frames.map(|frame| read(&binary(frame))).collect();
+        for one in &said {
+            self.channels.insert(channel, one.epochs.epoch);
+        }
+        said
+    }
+}
+
+// ----- bundles -----
+
+/// A packet flattened by the words of `PROTOCOL.md`.
+fn flat(head: &str, attachments: &[&[u8]]) -> Bytes {
+    let parts = std::iter::once(head.as_bytes()).chain(attachments.iter().copied());
+    let part = |part: &[u8]| [&(part.len() as u32).to_be_bytes()[..], part].concat();
+    parts.flat_map(part).collect()
+}
+
+/// A piece of a packet.
+fn piece(lane: Lane, number: u64, offset: u64, bytes: impl Into<Bytes>, end: bool) -> Item {
+    let (stream, bytes) = (Stream::Lane(lane), bytes.into());
+    Item::Record(Record { stream, number, offset, end, abort: false, bytes })
+}
+
+/// A whole packet without attachments, in the lane for events.
+fn packet(number: u64, head: &str) -> Item {
+    piece(Lane::Events, number, 0, flat(head, &[]), true)
+}
+
+/// What a peer says that has all events below `next` and nothing else.
+fn has_events(next: u64) -> Item {
+    let events = LaneState { next: Place { number: next, offset: 0 }, ..LaneState::default() };
+    Item::State(State { lanes: [events, LaneState::default()], ..State::default() })
+}
+
+fn read(bytes: &Bytes) -> Said {
+    let bundle = Bundle::read(bytes.clone()).unwrap();
+    Said { epochs: bundle.epochs, items: bundle.map(Result::unwrap).collect() }
+}
+
+/// What is said to a peer among what was sent to the server.
+fn said_to(peer: &str, sent: &[Packet]) -> Vec<Said> {
+    downloads(peer, sent)
+        .into_iter()
+        .map(|Download { numbers, piece, body, .. }| match numbers.zip(piece) {
+            None => read(&body),
+            Some((Numbers { epochs, lane, seq }, Piece { at, end })) => {
+                Said { epochs, items: vec![self::piece(lane, seq, at, body, end)] }
+            }
+        })
+        .collect()
+}
+
+/// What a hub would pass on to this peer, as from `a`.
+fn downloads(peer: &str, sent: &[Packet]) -> Vec<Download> {
+    let relayed = sent.iter().filter_map(|packet| {
+        let message = ClientMessage::from_packet(packet.clone()).ok()?;
+        let ClientMessage::Relay(Upload { to, piece, body }) = message else { return None };
+        let Recipient { numbers, .. } = to.into_iter().find(|to| to.id == id(peer))?;
+        Some(Download { from: id("a"), numbers, piece, body })
+    });
+    relayed.collect()
+}
+
+/// Passes on what one session has sent for the other. Each knows the other as `a`.
+fn pass(sent: &[Packet], to: &mut Alone) {
+    downloads("a", sent).into_iter().for_each(|download| to.hear_download(download));
+}
+
+/// Each hears what the other has to say, for so long.
+fn converse(one: &mut Alone, other: &mut Alone, span: Duration) {
+    let end = one.now.max(other.now) + span;
+    loop {
+        loop {
+            let (from_one, from_other) = (one.sent(), other.sent());
+            if from_one.is_empty() && from_other.is_empty() {
+                break;
+            }
+            pass(&from_one, other);
+            pass(&from_other, one);
+        }
+        let due = [&*one, &*other].into_iter().filter_map(|alone| alone.session.poll_timeout());
+        let Some(due) = due.min().filter(|due| *due <= end) else { break };
+        for alone in [&mut *one, &mut *other] {
+            alone.now = due;
+            alone.session.handle_timeout(due);
+        }
+    }
+}
+
+fn items(said: &[Said]) -> Vec<Item> {
+    said.iter().flat_map(|said| said.items.clone()).collect()
+}
+
+fn records(items: &[Item]) -> Vec<Record> {
+    let record = |item: &Item| match item {
+        Item::Record(record) => Some(record.clone()),
+        _ => None,
     };
-    sent.iter().filter_map(open).collect()
+    items.iter().filter_map(record).collect()
 }
 
-/// Passes on what one session has for the other. Each knows the other as `a`.
-fn pass(sent: &[(Value, Vec<Bytes>)], to: &mut Alone) {
-    for (header, parts) in sent {
-        let mut header = header.clone();
-        header.as_object_mut().unwrap().remove("id");
-        let head = std::str::from_utf8(&parts[0]).unwrap().to_owned();
-        let attachments: Vec<&[u8]> = parts[1..].iter().map(AsRef::as_ref).collect();
-        to.hear_envelope("a", &header, &head, &attachments);
-    }
+/// The number and the head of each whole packet among the records.
+fn packets(items: &[Item]) -> Vec<(u64, String)> {
+    let whole = records(items).into_iter().filter(|record| record.offset == 0 && record.end);
+    whole.map(|record| (record.number, unflatten(record.bytes).unwrap().0.to_string())).collect()
 }
 
-fn control(name: &str, args: &Value) -> String {
-    let mut all = vec![json!(name)];
-    if !args.is_null() {
-        all.push(args.clone());
-    }
-    format!("2/socketio-p2p,{}", Value::from(all))
+fn states(items: &[Item]) -> Vec<State> {
+    let state = |item: &Item| match item {
+        Item::State(state) => Some(state.clone()),
+        _ => None,
+    };
+    items.iter().filter_map(state).collect()
 }
+
+fn pings(items: &[Item]) -> Vec<u64> {
+    let ping = |item: &Item| match item {
+        Item::Ping(number) => Some(*number),
+        _ => None,
+    };
+    items.iter().filter_map(ping).collect()
+}
+
+// ----- odds and ends -----
 
 fn id(name: &str) -> PeerId {
     name.parse().unwrap()
@@ -193,6 +364,13 @@ fn text(frame: &Frame) -> &str {
     }
 }
 
+fn binary(frame: Frame) -> Bytes {
+    match frame {
+        Frame::Binary(bytes) => bytes,
+        Frame::Text(text) => panic!("text: {text}"),
+    }
+}
+
 fn relay_only() -> Config {
     Config::default().with_policy(Policy::RelayOnly)
 }
@@ -201,106 +379,21 @@ fn has_close(commands: &[Command]) -> bool {
     commands.iter().any(|command| matches!(command, Command::CloseSignaling))
 }
 
-#[test]
-fn an_event_to_two_peers_is_one_envelope_to_the_letter() {
-    let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("b", 1)]);
-    alone.session.emit(Target::All, &Packet::event("hi", &(1,)).unwrap(), alone.now).unwrap();
-    let sent = alone.sent();
-    assert_eq!(sent.len(), 1);
-    assert_eq!(
-        sent[0].head(),
-        "51-[\"p2p:relay\",{\"to\":[{\"id\":\"a\",\"epoch\":1,\"lane\":0,\"seq\":0},\
-         {\"id\":\"b\",\"epoch\":2,\"lane\":0,\"seq\":0}]},{\"_placeholder\":true,\"num\":0}]"
-    );
-    assert_eq!(sent[0].attachments(), [Bytes::from_static(b"2[\"hi\",1]")]);
+fn forbidden(events: &[Event]) -> bool {
+    has(events, |event| {
+        matches!(event, Event::PeerError { error: PeerError::ForbiddenPath(_), .. })
+    })
 }
 
-#[test]
-fn debug_output_shows_no_secret() {
-    let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
-    alone
-        .session
-        .emit(Target::All, &Packet::event("x", &("private",)).unwrap(), alone.now)
-        .unwrap();
-    let debug = format!("{:?}", alone.session);
-    for secret in ["secret-token", "private"] {
-        assert!(!debug.contains(secret), "{secret} is shown");
-    }
-    // Randomness yet to come would tell future ids.
-    assert!(!debug.contains("[9, 9, 9"));
+fn misbehaved(events: &[Event]) -> bool {
+    has(events, |event| matches!(event, Event::PeerError { error: PeerError::Misbehaved(_), .. }))
 }
 
-#[test]
-fn control_to_which_nobody_listens_does_not_pile_up() {
-    let mut alone = Alone::with_members(Config::default(), &[]);
-    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
-    let channel = alone.verified_channel("a");
-    for number in 0..10_000 {
-        alone.direct(channel, format!(r#"2/socketio-p2p,["ping",{number}]"#));
-        alone.direct(channel, r#"2/socketio-p2p,["resume",{"received":[0,0,0]}]"#);
-    }
-    let frames = alone.sent_directly(channel);
-    assert!(frames.len() < 10, "{}", frames.len());
-    assert!(frames.iter().any(|frame| text(frame) == r#"2/socketio-p2p,["pong",9999]"#));
-}
-
-#[test]
-fn a_remote_end_that_takes_no_bytes_does_not_make_frames_without_end() {
-    let mut alone = Alone::with_members(Config::default(), &[]);
-    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
-    let channel = alone.verified_channel_of("a", 0);
-    alone.session.emit(Target::All, &Packet::event("hello", &()).unwrap(), alone.now).unwrap();
-    let frames = std::iter::from_fn(|| alone.session.poll_direct_transmit(channel, alone.now));
-    assert!(frames.take(1000).count() < 1000);
-}
-
-#[test]
-fn a_clock_that_jumps_makes_no_answer_overdue() {
-    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    let event = Packet::event("ask", &()).unwrap();
-    alone.session.emit_with_ack(id("a"), &event, None, alone.now).unwrap();
-    alone.sent();
-    alone.now = alone.now + Duration::from_secs(86_400);
-    alone.session.emit_with_ack(id("a"), &event, None, alone.now).unwrap();
-    alone.session.handle_timeout(alone.now);
-    let overdue = |event: &Event| matches!(event, Event::NoAck { .. });
-    assert!(!has(&alone.events(), overdue));
-    alone.wait(Duration::from_secs(11));
-    assert_eq!(alone.events().iter().filter(|event| overdue(event)).count(), 2);
-}
-
-#[test]
-fn at_the_end_of_time_nothing_runs_for_ever() {
-    let (done, wait) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let mut alone = Alone::with_members(Config::default(), &[]);
-        alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
-        alone.verified_channel("a");
-        alone.hear_envelope("a", &json!({"epoch": 1, "lane": 0, "seq": 9}), "2[\"x\"]", &[]);
-        alone.now = Time::from_nanos(u64::MAX);
-        for _ in 0..10 {
-            alone.session.handle_timeout(alone.now);
-        }
-        done.send(()).unwrap();
-    });
-    wait.recv_timeout(Duration::from_secs(20)).expect("ten calls come to an end");
-}
-
-#[test]
-fn an_event_waits_for_the_rest_of_one_fragment_and_no_more() {
-    let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
-    let connection = alone.verified_channel("a");
-    alone.sent_directly(connection);
-    let bulk = Packet::event("big", &(Blob::from(vec![1; 500_000]),)).unwrap();
-    alone.session.emit_bulk(Target::All, &bulk, alone.now).unwrap();
-    let next = |alone: &mut Alone| alone.session.poll_direct_transmit(connection, alone.now);
-    assert!(text(&next(&mut alone).unwrap()).contains("fragment"));
-    alone.session.emit(Target::All, &numbered(7), alone.now).unwrap();
-    let Some(Frame::Binary(piece)) = next(&mut alone) else { panic!("the piece itself") };
-    assert!(piece.len() <= 16 << 10);
-    let mut event = next(&mut alone).unwrap();
-    if text(&event).contains("begin") {
-        event = next(&mut alone).unwrap();
-    }
-    assert_eq!(text(&event), r#"2["n",7]"#);
+/// The names of the events that have come.
+fn names(events: &[Event]) -> Vec<String> {
+    let name = |event: &Event| match event {
+        Event::Received { packet, .. } => packet.event_name().map(|name| name.to_string()),
+        _ => None,
+    };
+    events.iter().filter_map(name).collect()
 }

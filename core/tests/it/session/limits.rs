@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use socketio_p2p_core::codec::Blob;
-use socketio_p2p_core::{Config, Event, Outcome, Packet, Policy, Target};
+use socketio_p2p_core::{
+    Config, EmitError, Event, Outcome, Packet, PeerError, Policy, Target, TransferOutcome,
+};
 use socketio_p2p_transport_memory::{Mesh, Node};
 
-use super::{has, numbered, outcomes};
+use super::{emit_beyond_limits, has, numbered, outcomes};
 
 fn with_strict_receiver(
     policy: Policy,
@@ -23,57 +25,61 @@ fn with_strict_receiver(
     (mesh, a, b)
 }
 
-/// Sends what the receiver does not take, and one event behind it. Tells how often the receiver lost the server in ten
-/// minutes, and how the emits ended.
+/// Sends what the receiver does not take, and one event behind it. Tells how often the receiver lost the server and its
+/// channel in ten minutes, and how the emits ended: one that is turned away at once because the limits are known counts as
+/// refused.
+fn send_beyond(mesh: &mut Mesh, a: Node, b: Node, event: &Packet) -> (usize, Vec<Outcome>) {
+    let at_once = emit_beyond_limits(mesh, a, event);
+    mesh.emit(a, Target::All, &numbered(1)).unwrap();
+    mesh.run_for(Duration::from_secs(600));
+    let lost = |event: &&Event| {
+        let failed = |error: &PeerError| !matches!(error, PeerError::BadPacket(_));
+        match event {
+            Event::Disconnected { .. } => true,
+            Event::PeerError { error, .. } => failed(error),
+            _ => false,
+        }
+    };
+    let lost = mesh.take_events(b).iter().filter(lost).count();
+    let mut ends = outcomes(&mesh.take_events(a));
+    if at_once {
+        ends.insert(0, Outcome::Refused);
+    }
+    (lost, ends)
+}
+
 fn send_too_much(policy: Policy, max: usize, len: usize) -> (usize, Vec<Outcome>) {
     let (mut mesh, a, b) = with_strict_receiver(policy, |config| {
         let limits = config.limits.clone().with_max_packet_bytes(max);
         config.with_limits(limits)
     });
     let big = Packet::event("big", &(Blob::from(vec![7; len]),)).unwrap();
-    mesh.emit(a, Target::All, &big).unwrap();
-    mesh.emit(a, Target::All, &numbered(1)).unwrap();
-    mesh.run_for(Duration::from_secs(600));
-    let lost = |event: &&Event| matches!(event, Event::Disconnected { .. });
-    let lost = mesh.take_events(b).iter().filter(lost).count();
-    (lost, outcomes(&mesh.take_events(a)))
-}
-
-/// More than fits into one envelope, so that it goes in pieces.
-#[test]
-fn an_event_in_pieces_longer_than_the_receiver_takes_ends_on_the_relay() {
-    let (_, outcomes) = send_too_much(Policy::RelayOnly, 1_100_000, 1_500_000);
-    assert_eq!(outcomes, [Outcome::Refused, Outcome::Delivered]);
+    send_beyond(&mut mesh, a, b, &big)
 }
 
 #[test]
-fn an_event_in_pieces_longer_than_the_receiver_takes_ends_on_a_channel() {
-    let (_, outcomes) = send_too_much(Policy::Automatic, 1_100_000, 1_500_000);
-    assert_eq!(outcomes, [Outcome::Refused, Outcome::Delivered]);
+fn an_event_longer_than_the_receiver_takes_is_refused_alone_on_either_path() {
+    for policy in [Policy::RelayOnly, Policy::Automatic] {
+        for (max, len) in [(1_100_000, 1_500_000), (50_000, 60_000), (1_000, 1_100)] {
+            let (lost, outcomes) = send_too_much(policy, max, len);
+            assert_eq!(lost, 0, "{policy:?} {len}");
+            assert_eq!(outcomes, [Outcome::Refused, Outcome::Delivered], "{policy:?} {len}");
+        }
+    }
 }
 
-/// The hub takes 1 MiB in an envelope, whatever its receiver takes.
 #[test]
-fn an_envelope_longer_than_the_receiver_takes_does_not_cost_it_the_server() {
-    let (lost, outcomes) = send_too_much(Policy::RelayOnly, 50_000, 60_000);
-    assert_eq!(lost, 0, "times that it lost the server");
-    assert_eq!(outcomes, [Outcome::Refused, Outcome::Delivered]);
-}
-
-/// The hub takes 256 parts in an envelope, whatever its receiver takes.
-#[test]
-fn an_envelope_of_more_parts_than_the_receiver_takes_does_not_cost_it_the_server() {
-    let (mut mesh, a, b) = with_strict_receiver(Policy::RelayOnly, |config| {
-        let limits = config.limits.clone().with_max_attachments(2);
-        config.with_limits(limits)
-    });
-    let blobs = vec![Blob::from(vec![7]); 100];
-    mesh.emit(a, Target::All, &Packet::event("many", &(blobs,)).unwrap()).unwrap();
-    mesh.emit(a, Target::All, &numbered(1)).unwrap();
-    mesh.run_for(Duration::from_secs(600));
-    let lost = |event: &&Event| matches!(event, Event::Disconnected { .. });
-    assert_eq!(mesh.take_events(b).iter().filter(lost).count(), 0, "times that it lost the server");
-    assert_eq!(outcomes(&mesh.take_events(a)), [Outcome::Refused, Outcome::Delivered]);
+fn an_event_of_more_attachments_than_the_receiver_takes_is_refused_alone_on_either_path() {
+    for policy in [Policy::RelayOnly, Policy::Automatic] {
+        let (mut mesh, a, b) = with_strict_receiver(policy, |config| {
+            let limits = config.limits.clone().with_max_attachments(2);
+            config.with_limits(limits)
+        });
+        let blobs = vec![Blob::from(vec![7]); 100];
+        let many = Packet::event("many", &(blobs,)).unwrap();
+        let (lost, outcomes) = send_beyond(&mut mesh, a, b, &many);
+        assert_eq!((lost, outcomes), (0, vec![Outcome::Refused, Outcome::Delivered]), "{policy:?}");
+    }
 }
 
 #[test]
@@ -85,8 +91,14 @@ fn a_transfer_whose_announcement_the_receiver_cannot_take_ends() {
     let to = mesh.id(b);
     let blob = || Blob::from(vec![1]);
     let event = Packet::event("file", &(blob(), blob(), blob())).unwrap();
-    mesh.with(a, |session, now| session.open_transfer(&to, &event, None, now)).unwrap();
-    mesh.run_for(Duration::from_secs(600));
-    let events = mesh.take_events(a);
-    assert!(has(&events, |event| matches!(event, Event::TransferEnded { .. })), "{events:?}");
+    match mesh.with(a, |session, now| session.open_transfer(&to, &event, None, now)) {
+        Err(error) => assert!(matches!(error, EmitError::BeyondPeerLimits(_)), "{error}"),
+        Ok(_) => {
+            mesh.run_for(Duration::from_secs(600));
+            let events = mesh.take_events(a);
+            let refused = TransferOutcome::Refused;
+            let ended = |event: &Event| matches!(event, Event::TransferEnded { outcome, .. } if *outcome == refused);
+            assert!(has(&events, ended), "{events:?}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod alone;
 mod delivery;
+mod edges;
 mod lanes;
 mod limits;
 mod membership;
@@ -11,7 +12,7 @@ mod upgrade;
 
 use std::time::Duration;
 
-use socketio_p2p_core::{Config, Event, Outcome, Packet, Path, Target};
+use socketio_p2p_core::{Config, EmitError, Event, Outcome, Packet, Path, Target};
 use socketio_p2p_transport_memory::{Mesh, Node};
 
 /// A mesh of `n` sessions that have joined.
@@ -55,6 +56,17 @@ fn outcomes(events: &[Event]) -> Vec<Outcome> {
 
 fn has(events: &[Event], is: impl Fn(&Event) -> bool) -> bool {
     events.iter().any(is)
+}
+
+/// Emits an event to the only other member. Whether it is turned away because its limits are known already, in which case
+/// it has no outcome.
+fn emit_beyond_limits(mesh: &mut Mesh, node: Node, event: &Packet) -> bool {
+    let rejected = mesh.emit(node, Target::All, event).unwrap().rejected;
+    match &rejected[..] {
+        [] => false,
+        [(_, EmitError::BeyondPeerLimits(_))] => true,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn path(mesh: &Mesh, node: Node, other: Node) -> Option<Path> {

@@ -193,7 +193,7 @@ fn who_will_not_use_the_server_goes_through_a_neighbour_until_there_is_a_direct_
 }
 
 #[test]
-fn one_end_may_use_the_server_and_the_other_not() {
+fn what_comes_through_the_server_to_who_does_not_use_it_is_refused() {
     let mut mesh = Mesh::new(1);
     let a = mesh.add(Config::default().with_policy(Policy::DirectOnly));
     let b = mesh.add(Config::default());
@@ -203,10 +203,15 @@ fn one_end_may_use_the_server_and_the_other_not() {
     mesh.run_until_direct(b, n);
     mesh.run_for(Duration::from_secs(1));
     emit_all(&mut mesh, a, (0..50).map(numbered));
-    emit_all(&mut mesh, b, (0..50).map(numbered));
+    let to_a = mesh.id(a);
+    mesh.take_events(b);
+    for number in 0..50 {
+        mesh.emit(b, &to_a, &numbered(number)).unwrap();
+    }
     mesh.run_until_quiet();
     assert_eq!(stretches(&numbers(&mut mesh, b), 0..50), [via(&mesh, n)]);
-    assert_eq!(stretches(&numbers(&mut mesh, a), 0..50), [Path::Relay]);
+    assert!(numbers(&mut mesh, a).is_empty());
+    assert_eq!(outcomes(&mesh.take_events(b)), vec![Outcome::Refused; 50]);
 }
 
 #[test]

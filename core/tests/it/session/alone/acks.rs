@@ -1,390 +1,235 @@
-//! What is acknowledged, where, and what is refused.
-
-use std::collections::BTreeSet;
+//! What is acknowledged, when and where, and acknowledgements that cannot be.
 
 use super::*;
 
 #[test]
-fn an_envelope_that_is_no_packet_is_reported_and_the_stream_goes_on() {
-    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    alone.events();
-    let header = |seq: u64| json!({"epoch": 1, "lane": 0, "seq": seq});
-    let bad = [
-        "",
-        "9",
-        "2",
-        "2[\"x\",",
-        "0{}",
-        "4{}",
-        "2[\"offers\",1]",
-        "2[\"p2p:relay\"]",
-        "51-[\"x\"]",
+fn an_acknowledgement_of_what_was_never_sent_is_misbehaviour() {
+    let place = |number, offset| Place { number, offset };
+    let ahead = |from, to| LaneState { ahead: vec![(from, to)], ..LaneState::default() };
+    let lanes = [
+        LaneState { next: place(u64::MAX, 0), ..LaneState::default() },
+        LaneState { next: place(2, 0), ..LaneState::default() },
+        LaneState { next: place(0, 100), ..LaneState::default() },
+        ahead(place(1, 0), place(3, 0)),
+        ahead(place(0, 9), place(0, 3)),
     ];
-    for (seq, head) in bad.iter().enumerate() {
-        alone.hear_envelope("a", &header(seq as u64), head, &[]);
+    for lane in lanes {
+        let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+        alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
+        alone.sent();
+        alone.events();
+        let state = State { lanes: [lane, LaneState::default()], ..State::default() };
+        alone.hear_bundle("a", KNOWN, &[Item::State(state.clone())]);
         let events = alone.events();
-        assert!(
-            events.len() == 1 && has(&events, |event| matches!(event, Event::PeerError { .. })),
-            "{head:?}: {events:?}"
-        );
+        assert!(misbehaved(&events) && outcomes(&events).is_empty(), "{state:?}: {events:?}");
     }
-    alone.hear_envelope("a", &header(bad.len() as u64), "2[\"fine\"]", &[]);
-    assert!(has(&alone.events(), |event| matches!(event, Event::Received { .. })));
 }
 
 #[test]
-fn an_acknowledgement_of_what_was_never_sent_is_misbehaviour() {
+fn what_a_peer_has_of_another_incarnation_counts_for_nothing() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
+    alone.sent();
     alone.events();
-    let ack = r#"2/socketio-p2p,["ack",{"received":[18446744073709551615,0,0],"partial":[0,0,0]}]"#;
-    alone.hear_envelope("a", &json!({"epoch": 1}), ack, &[]);
-    let events = alone.events();
-    assert!(has(&events, |event| matches!(
-        event,
-        Event::PeerError { error: PeerError::Misbehaved(_), .. }
-    )));
+    alone.hear_bundle("a", FRESH, &[has_events(1)]);
+    assert!(alone.events().is_empty());
+    alone.hear_bundle("a", KNOWN, &[has_events(1)]);
+    assert_eq!(outcomes(&alone.events()), [Outcome::Delivered]);
 }
 
 #[test]
 fn numbers_at_the_end_of_their_range_do_no_harm() {
-    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    let far = json!({"epoch": u32::MAX, "lane": 0, "seq": u64::MAX});
-    alone.hear_envelope("a", &far, "2[\"x\"]", &[]);
-    for head in [
-        r#"51-/socketio-p2p,["x"]"#,
-        r#"2/socketio-p2p,["ack",{"received":[18446744073709551615,18446744073709551615,0],"partial":[0,0,0]}]"#,
-        r#"2/socketio-p2p,["resume",{"received":[0,0,0]}]"#,
-        r#"2/socketio-p2p,["unheard-of",1]"#,
-    ] {
-        alone.hear_envelope("a", &json!({"epoch": u32::MAX}), head, &[]);
+    const END: u64 = u64::MAX;
+    let far = Epochs { epoch: u32::MAX, peer_epoch: 0 };
+    for lane in Lane::ALL {
+        for (seq, at, end) in [(END, 0, true), (END - 1, 0, false), (1, END, true), (0, END, false)]
+        {
+            let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+            let numbers = Numbers { epochs: far, lane, seq };
+            alone.hear_record("a", numbers, Piece { at, end }, flat("2[\"x\"]", &[]));
+            alone.hear_bundle(
+                "a",
+                far,
+                &[Item::Ping(END), Item::Pong(END), Item::GivenUp(u32::MAX)],
+            );
+            alone.wait(Duration::from_secs(60));
+            assert_eq!(alone.session.peers().count(), 1, "{lane:?} {seq} {at}");
+        }
     }
-    let fragment = r#"51-/socketio-p2p,["fragment",{"lane":0,"seq":18446744073709551615,"offset":18446744073709551615,"total":18446744073709551615},{"_placeholder":true,"num":0}]"#;
-    alone.hear_envelope("a", &json!({"epoch": u32::MAX}), fragment, &[b"x"]);
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    let place = Place { number: END, offset: END };
+    let lane = LaneState { next: place, ahead: vec![(place, place); 16] };
+    let state = State {
+        lanes: [lane.clone(), lane],
+        seen: END,
+        settled: [END; 2],
+        refused: vec![(Lane::Bulk, END); 64],
+        opened: END,
+        open: vec![END; 1000],
+        ..State::default()
+    };
+    let known = Epochs { peer_epoch: 1, ..far };
+    alone.hear_bundle("a", known, &[Item::State(state)]);
+    for (number, offset) in [(END, 0), (0, END), (END, END), (64, 5), (65, 0)] {
+        let record = Record {
+            stream: Stream::Transfers,
+            number,
+            offset,
+            end: true,
+            abort: false,
+            bytes: Bytes::from_static(b"x"),
+        };
+        alone.hear_bundle("a", known, &[Item::Record(record)]);
+    }
     alone.wait(Duration::from_secs(60));
     assert_eq!(alone.session.peers().count(), 1);
 }
 
 #[test]
-fn fragments_are_acknowledged_within_the_delay_too() {
+fn what_cannot_be_read_is_the_peers_fault_and_what_came_before_it_counts() {
+    for rest in [&[0x84][..], &[0x84, 0, 9, 1], &[1, 0], &[3, 1, 0], &[7, 2, 0, 0x40], &[2]] {
+        let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+        alone.events();
+        let good = Bundle::write(FRESH, &[packet(0, "2[\"x\"]")]);
+        alone.hear_body("a", [&good[..], rest].concat().into());
+        let events = alone.events();
+        assert!(misbehaved(&events), "{rest:?}: {events:?}");
+        assert_eq!(names(&events), ["x"]);
+    }
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    let fragment = r#"51-/socketio-p2p,["fragment",{"lane":0,"seq":0,"offset":0,"total":9000},{"_placeholder":true,"num":0}]"#;
-    alone.hear_envelope("a", &json!({"epoch": 1}), fragment, &[&[7; 2000]]);
+    alone.events();
+    for body in [&[][..], &[1], &[0xff; 8]] {
+        alone.hear_body("a", Bytes::copy_from_slice(body));
+        assert!(misbehaved(&alone.events()), "{body:?}");
+    }
+    alone.hear_bundle("a", FRESH, &[packet(0, "2[\"x\"]")]);
+    assert_eq!(names(&alone.events()), ["x"]);
+}
+
+#[test]
+fn control_of_a_later_version_is_passed_over() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.events();
+    let known = Bundle::write(FRESH, &[packet(0, "2[\"x\"]")]);
+    alone.hear_body("a", [&[1, 0, 0x7f, 3, 9, 9, 9][..], &known[2..]].concat().into());
+    let events = alone.events();
+    assert_eq!((names(&events), misbehaved(&events)), (vec!["x".to_owned()], false));
+}
+
+#[test]
+fn pieces_are_acknowledged_within_the_delay() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.hear_bundle("a", FRESH, &[piece(Lane::Events, 0, 0, vec![0; 2000], false)]);
+    assert!(alone.sent().is_empty());
     let due = alone.session.poll_timeout().expect("an acknowledgement is planned");
     assert!(due - alone.now <= Duration::from_millis(20));
     alone.session.handle_timeout(due);
-    let sent = alone.sent();
-    assert_eq!(
-        sent[0].attachments()[0],
-        r#"2/socketio-p2p,["ack",{"received":[0,0,0],"partial":[2000,0,0]}]"#
-    );
+    let said = states(&items(&alone.said("a")));
+    assert_eq!(said[0].lanes[0].next, Place { number: 0, offset: 2000 });
 }
 
 #[test]
-fn an_acknowledgement_refuses_no_more_than_acknowledgements_do() {
+fn many_records_are_acknowledged_at_once_and_so_are_64_kib() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    alone.session.emit(Target::All, &Packet::event("x", &()).unwrap(), alone.now).unwrap();
-    alone.sent();
+    let many: Vec<Item> = (0..32).map(|number| packet(number, "2[\"x\"]")).collect();
+    alone.hear_bundle("a", FRESH, &many);
+    let said = states(&items(&alone.said("a")));
+    assert_eq!(said[0].lanes[0].next, Place { number: 32, offset: 0 });
+    for offset in 0..4 {
+        let bytes = vec![0; 16 << 10];
+        alone.hear_bundle("a", FRESH, &[piece(Lane::Bulk, 0, offset << 14, bytes, false)]);
+    }
+    let said = states(&items(&alone.said("a")));
+    assert_eq!(said[0].lanes[1].next, Place { number: 0, offset: 64 << 10 });
+}
+
+#[test]
+fn what_comes_ahead_of_its_turn_is_told_and_waits() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     alone.events();
-    let refused = vec![json!({"lane": 0, "seq": 5}); 1000];
-    let ack = json!(["ack", {"received": [1, 0, 0], "partial": [0, 0, 0], "refused": refused}]);
-    alone.hear_envelope("a", &json!({"epoch": 1}), &format!("2/socketio-p2p,{ack}"), &[]);
-    let events = alone.events();
-    assert!(has(&events, |event| matches!(
-        event,
-        Event::PeerError { error: PeerError::Misbehaved(_), .. }
-    )));
-    assert!(outcomes(&events).is_empty());
-}
-
-#[test]
-fn no_packet_is_acknowledged_whose_refusal_is_not_told() {
-    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    for seq in 0..200 {
-        alone.hear_envelope("a", &json!({"epoch": 1, "lane": 0, "seq": seq}), "2[\"offer\"]", &[]);
-    }
-    let mut told = BTreeSet::new();
-    let (mut received, mut last) = (0, 0);
-    for _ in 0..10 {
-        for envelope in alone.sent() {
-            let head = std::str::from_utf8(&envelope.attachments()[0]).unwrap();
-            let Some(ack) = head.strip_prefix("2/socketio-p2p,[\"ack\",") else { continue };
-            let ack: Value = serde_json::from_str(ack.strip_suffix(']').unwrap()).unwrap();
-            received = ack["received"][0].as_u64().unwrap();
-            let refused = ack["refused"].as_array().unwrap().iter();
-            told.extend(refused.map(|refused| refused["seq"].as_u64().unwrap()));
-            assert!((0..received).all(|seq| told.contains(&seq)), "{received}: {told:?}");
-        }
-        assert!(told.len() <= received as usize && received < last + 65, "{received} after {last}");
-        last = received;
-        let known =
-            json!(["ack", {"received": [0, 0, 0], "partial": [0, 0, 0], "told": [last, 0, 0]}]);
-        let known = format!("2/socketio-p2p,{known}");
-        alone.hear_envelope("a", &json!({"epoch": 1}), &known, &[]);
-        let Some(due) = alone.session.poll_timeout() else { continue };
-        alone.now = due;
-        alone.session.handle_timeout(due);
-    }
-    assert_eq!(received, 200);
-}
-
-#[test]
-fn who_has_heard_of_a_refusal_says_so() {
-    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
-    alone.sent();
-    let ack = |refused: Value| {
-        let ack = json!(["ack", {"received": [1, 0, 0], "partial": [0, 0, 0], "refused": refused}]);
-        format!("2/socketio-p2p,{ack}")
-    };
-    let refusal = ack(json!([{"lane": 0, "seq": 0}]));
-    for _ in 0..2 {
-        alone.hear_envelope("a", &json!({"epoch": 1}), &refusal, &[]);
-        let said = alone.sent();
-        assert_eq!(said.len(), 1, "{said:?}");
-        assert_eq!(
-            said[0].attachments()[0],
-            r#"2/socketio-p2p,["ack",{"received":[0,0,0],"partial":[0,0,0],"told":[1,0,0]}]"#
-        );
-    }
-    assert_eq!(outcomes(&alone.events()), [Outcome::Refused]);
-    alone.hear_envelope("a", &json!({"epoch": 1}), &ack(json!([])), &[]);
-    assert!(alone.sent().is_empty());
-}
-
-#[test]
-fn a_resume_acknowledges_no_packet_without_its_refusal() {
-    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    alone.session.emit(Target::All, &Packet::event("x", &()).unwrap(), alone.now).unwrap();
-    alone.sent();
-    alone.hear_envelope("a", &json!({"epoch": 1, "lane": 0, "seq": 0}), "2[\"offer\"]", &[]);
-    alone.hear(r#"2["peer-away",{"peerId":"a"}]"#);
-    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
-    let heads: Vec<Bytes> =
-        alone.sent().iter().map(|envelope| envelope.attachments()[0].clone()).collect();
-    assert_eq!(
-        heads,
-        [r#"2/socketio-p2p,["resume",{"received":[1,0,0],"refused":[{"lane":0,"seq":0}]}]"#]
+    let whole = flat("2[\"first\"]", &[]);
+    let (start, end) = (whole.slice(..5), whole.slice(5..));
+    alone.hear_bundle(
+        "a",
+        FRESH,
+        &[packet(1, "2[\"second\"]"), piece(Lane::Events, 0, 5, end, true), Item::Ping(1)],
     );
+    assert!(alone.events().is_empty());
+    let said = items(&alone.said("a"));
+    let place = |number, offset| Place { number, offset };
+    let expected = LaneState { next: place(0, 0), ahead: vec![(place(0, 5), place(2, 0))] };
+    assert_eq!(states(&said)[0].lanes[0], expected);
+    assert!(said.contains(&Item::Pong(1)));
+    alone.hear_bundle("a", FRESH, &[piece(Lane::Events, 0, 0, start, false)]);
+    assert_eq!(names(&alone.events()), ["first", "second"]);
 }
 
 #[test]
-fn a_peer_that_resumes_on_the_relay_is_answered_there() {
-    let mut alone = Alone::with_members(Config::default(), &[]);
-    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+fn the_same_bytes_may_come_again_cut_otherwise_and_on_another_path() {
+    let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
     let channel = alone.verified_channel("a");
-    alone.sent();
-    alone.sent_directly(channel);
-    let resume = r#"2/socketio-p2p,["resume",{"received":[0,0,0]}]"#;
-    alone.hear_envelope("a", &json!({"epoch": 1}), resume, &[]);
-    let sent = alone.sent();
-    let answer = &sent[0].attachments()[0];
-    assert!(answer.starts_with(br#"2/socketio-p2p,["ack","#), "{sent:?}");
+    let whole = flat("2[\"cut\"]", &[]);
+    let cut = |from: usize, to: usize| {
+        piece(Lane::Events, 0, from as u64, whole.slice(from..to), to == whole.len())
+    };
+    alone.hear_bundle("a", FRESH, &[cut(2, 6)]);
+    alone.direct(channel, &[cut(0, 4), cut(4, 9)]);
+    alone.hear_bundle("a", FRESH, &[cut(0, whole.len() - 1)]);
+    assert!(alone.events().is_empty());
+    alone.direct(channel, &[cut(7, whole.len()), cut(0, whole.len())]);
+    assert_eq!(names(&alone.events()), ["cut"]);
 }
 
 #[test]
-fn a_peer_that_takes_and_never_acknowledges_is_given_up_and_the_others_go_on() {
-    let mut alone = Alone::with_members(relay_only(), &[("deaf", 1), ("fine", 1)]);
-    alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
-    alone.sent();
-    let ack = r#"2/socketio-p2p,["ack",{"received":[1,0,0],"partial":[0,0,0]}]"#;
-    alone.hear_envelope("fine", &json!({"epoch": 1}), ack, &[]);
-    alone.events();
-    alone.wait(Duration::from_secs(29));
-    assert!(!has(&alone.events(), |event| matches!(event, Event::PeerLeft { .. })));
-    alone.wait(Duration::from_secs(2));
-    let events = alone.events();
-    let left: Vec<_> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::PeerLeft { peer, reason } => Some((peer.as_str(), *reason)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(left, [("deaf", LeaveReason::Stalled)]);
-    assert_eq!(outcomes(&events), [Outcome::Unknown]);
-    assert_eq!(alone.session.peers().count(), 2, "it is in the room still");
+fn a_ping_is_answered_where_it_came_with_the_whole_state() {
+    let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
+    let channel = alone.verified_channel("a");
+    alone.direct(channel, &[packet(0, "2[\"x\"]")]);
+    alone.hear_bundle("a", FRESH, &[Item::Ping(7)]);
+    let on_relay = items(&alone.said("a"));
+    assert!(on_relay.contains(&Item::Pong(7)), "{on_relay:?}");
+    assert_eq!(states(&on_relay)[0].lanes[0].next.number, 1);
+    assert!(!items(&alone.written(channel)).contains(&Item::Pong(7)));
 }
 
 #[test]
 fn what_came_on_the_channel_is_acknowledged_there_whatever_was_answered_on_the_relay() {
     let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
-    let connection = alone.verified_channel("a");
-    alone.sent_directly(connection);
+    let channel = alone.verified_channel("a");
     // Our hub has lost "a", and what it said before comes late.
     alone.hear(r#"2["peer-away",{"peerId":"a"}]"#);
-    alone.direct(connection, r#"2/socketio-p2p,["begin",{"next":0}]"#);
-    alone.direct(connection, r#"2["n",0]"#);
-    let resume = r#"2/socketio-p2p,["resume",{"received":[0,0,0]}]"#;
-    alone.hear_envelope("a", &json!({"epoch": 1}), resume, &[]);
-    let sent = alone.sent_directly(connection);
-    let ack = r#"2/socketio-p2p,["ack",{"received":[1,0,0],"partial":[0,0,0]}]"#;
-    assert!(sent.iter().any(|frame| text(frame) == ack), "{sent:?}");
+    alone.direct(channel, &[packet(0, "2[\"x\"]")]);
+    alone.hear_bundle("a", FRESH, &[Item::Ping(1)]);
+    alone.wait(Duration::from_millis(20));
+    let said = states(&items(&alone.written(channel)));
+    assert!(said.iter().any(|state| state.lanes[0].next.number == 1), "{said:?}");
 }
 
 #[test]
-fn what_came_on_a_channel_before_it_proved_itself_is_acknowledged_when_it_does() {
+fn what_came_on_a_channel_before_it_proved_itself_is_acknowledged_there() {
     let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
-    let connection = alone.open_channel("a");
-    alone.direct(connection, r#"2/socketio-p2p,["hello",{"epoch":1}]"#);
-    alone.direct(connection, r#"2/socketio-p2p,["begin",{"next":0}]"#);
-    alone.direct(connection, r#"2["n",0]"#);
-    alone.wait(Duration::from_millis(100));
-    alone.sent_directly(connection);
-    // The acknowledgement on the relay may be lost.
-    alone.direct(connection, r#"2/socketio-p2p,["pong",0]"#);
-    let sent = alone.sent_directly(connection);
-    let ack = r#"2/socketio-p2p,["ack",{"received":[1,0,0],"partial":[0,0,0]}]"#;
-    assert!(sent.iter().any(|frame| text(frame) == ack), "{sent:?}");
+    let channel = alone.open_channel("a");
+    alone.direct(channel, &[packet(0, "2[\"x\"]")]);
+    alone.wait(Duration::from_millis(20));
+    let said = states(&items(&alone.written(channel)));
+    assert!(said.iter().any(|state| state.lanes[0].next.number == 1), "{said:?}");
 }
 
-/// A receiver that takes no attachments, a sender that sends some: every event is refused, whatever the server loses.
 #[test]
-fn a_refusal_is_told_although_an_acknowledgement_is_lost() {
-    let mut from = Alone::with_members(relay_only(), &[("a", 1)]);
-    let limits = relay_only().limits.with_max_attachments(0);
-    let mut to = Alone::with_members(relay_only().with_limits(limits), &[("a", 1)]);
-    for _ in 0..128 {
-        let event = Packet::event("x", &(Blob::from(vec![1]),)).unwrap();
-        from.session.emit(Target::All, &event, from.now).unwrap();
-    }
-    let sent = envelopes(&from.sent());
-    assert_eq!(sent.len(), 128);
-    for (index, envelope) in sent.iter().enumerate() {
-        pass(std::slice::from_ref(envelope), &mut to);
-        let answers = envelopes(&to.sent());
-        if index > 64 {
-            pass(&answers, &mut from);
-        }
-    }
-    to.wait_and_pass(&mut from);
-    let ends = outcomes(&from.events());
-    assert!(!ends.contains(&Outcome::Delivered), "none was handed out: {ends:?}");
-}
-
-impl Alone {
-    /// Lets timers run and passes on what comes of it.
-    fn wait_and_pass(&mut self, to: &mut Alone) {
-        for _ in 0..20 {
-            let Some(due) = self.session.poll_timeout() else { return };
-            self.now = due;
-            self.session.handle_timeout(due);
-            let sent = envelopes(&self.sent());
-            pass(&sent, to);
-        }
-    }
-}
-
-/// What the acknowledgements among these packets acknowledge, they refuse.
-fn assert_all_are_refused<'a>(heads: impl Iterator<Item = &'a str>) {
-    let mut told = BTreeSet::new();
-    let mut received = 0;
-    for head in heads {
-        let Some(ack) = head.strip_prefix(r#"2/socketio-p2p,["ack","#) else { continue };
-        let ack: Value = serde_json::from_str(ack.strip_suffix(']').unwrap()).unwrap();
-        received = ack["received"][0].as_u64().unwrap();
-        let refused = ack["refused"].as_array().unwrap().iter();
-        told.extend(refused.map(|refused| refused["seq"].as_u64().unwrap()));
-    }
-    assert!(received > 0);
-    let untold: Vec<u64> = (0..received).filter(|seq| !told.contains(seq)).collect();
-    assert!(untold.is_empty(), "acknowledged as delivered: {untold:?}");
-}
-
-/// Nothing is lost here: the channel is slow, and one acknowledgement replaces another that waits for it.
-#[test]
-fn a_refusal_is_told_although_the_channel_takes_nothing_for_a_while() {
+fn what_is_owed_on_a_channel_that_closes_is_said_through_the_server() {
     let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
     let channel = alone.verified_channel("a");
-    alone.sent_directly(channel);
-    alone.direct(channel, control("begin", &json!({"next": 0})));
-    for _ in 0..2 {
-        for _ in 0..64 {
-            alone.direct(channel, r#"2["offer"]"#);
-        }
-        alone.direct(channel, control("resume", &json!({"received": [0, 0, 0]})));
-    }
-    let sent = alone.sent_directly(channel);
-    assert_all_are_refused(sent.iter().map(text));
-}
-
-/// As `no_packet_is_acknowledged_whose_refusal_is_not_told`, with an incarnation of ours that ends in between.
-#[test]
-fn a_refusal_is_told_by_the_next_incarnation() {
-    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    let bad = |alone: &mut Alone, seqs: std::ops::Range<u64>| {
-        for seq in seqs {
-            let header = json!({"epoch": 1, "lane": 0, "seq": seq});
-            alone.hear_envelope("a", &header, "2[\"offer\"]", &[]);
-        }
-    };
-    bad(&mut alone, 0..60);
-    // The peer says that our incarnation 1 is over, and goes on with its own.
-    let over = control("hello", &json!({"epoch": 1, "for": 1}));
-    alone.hear_envelope("a", &json!({"epoch": 1}), &over, &[]);
-    bad(&mut alone, 60..124);
-    let sent = envelopes(&alone.sent());
-    assert_all_are_refused(sent.iter().map(|(_, parts)| std::str::from_utf8(&parts[0]).unwrap()));
-}
-
-/// What a session sends through the server for a hundred small envelopes of a peer, while a window of its own is under
-/// way to that peer.
-fn sent_for_a_hundred(envelope: impl Fn(u32) -> (Value, String)) -> usize {
-    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    alone.hear_envelope(
-        "a",
-        &json!({"epoch": 5, "for": 1}),
-        &control("hello", &json!({"epoch": 5})),
-        &[],
-    );
-    for _ in 0..4 {
-        let event = Packet::event("n", &("x".repeat(60_000),)).unwrap();
-        alone.session.emit(id("a"), &event, alone.now).unwrap();
-    }
-    alone.sent();
-    let mut bytes = 0;
-    for number in 0..100 {
-        let (header, head) = envelope(number);
-        alone.hear_envelope("a", &header, &head, &[]);
-        bytes += alone.sent().iter().map(Packet::wire_len).sum::<usize>();
-    }
-    bytes
-}
-
-#[test]
-fn a_peer_that_begins_anew_all_the_time_does_not_make_us_send_everything_each_time() {
-    let bytes = sent_for_a_hundred(|number| {
-        let epoch = 6 + number;
-        (json!({"epoch": epoch, "for": 1}), control("hello", &json!({"epoch": epoch})))
-    });
-    assert!(bytes < 2_000_000, "{bytes} bytes for 100 envelopes of 100 bytes, in no time");
-}
-
-#[test]
-fn a_peer_that_resumes_all_the_time_does_not_make_us_send_everything_each_time() {
-    let resume = control("resume", &json!({"received": [0, 0, 0]}));
-    let bytes = sent_for_a_hundred(|_| (json!({"epoch": 5, "for": 1}), resume.clone()));
-    assert!(bytes < 2_000_000, "{bytes} bytes for 100 envelopes of 100 bytes, in no time");
-}
-
-/// A peer that repeats that it has one byte of a packet acknowledges nothing.
-#[test]
-fn a_peer_that_acknowledges_the_same_piece_again_and_again_is_given_up() {
-    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
-    alone.sent();
-    let ack = control("ack", &json!({"received": [0, 0, 0], "partial": [0, 1, 0]}));
-    for _ in 0..60 {
-        alone.hear_envelope("a", &json!({"epoch": 1}), &ack, &[]);
-        alone.wait(Duration::from_secs(10));
-    }
-    assert_eq!(outcomes(&alone.events()), [Outcome::Unknown], "after ten minutes");
+    alone.direct(channel, &[packet(0, "2[\"x\"]")]);
+    alone.session.handle_direct_closed(channel, "gone".into(), alone.now);
+    let said = states(&items(&alone.said("a")));
+    assert!(said.iter().any(|state| state.lanes[0].next.number == 1), "{said:?}");
 }
 
 /// An application that passes an event on sends what it has received: with the ack id of whoever asked first.
 #[test]
 fn the_answer_to_an_event_that_is_passed_on_is_not_taken_for_the_answer_to_another() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("b", 1)]);
-    alone.hear_envelope("b", &json!({"epoch": 1, "lane": 0, "seq": 0}), r#"20["theirs"]"#, &[]);
+    alone.hear_packet("b", FRESH, 0, r#"20["theirs"]"#);
     let theirs = alone.events().into_iter().find_map(|event| match event {
         Event::Received { packet, .. } => Some(packet),
         _ => None,
@@ -392,7 +237,7 @@ fn the_answer_to_an_event_that_is_passed_on_is_not_taken_for_the_answer_to_anoth
     let question = Packet::event("ours", &()).unwrap();
     alone.session.emit_with_ack(id("a"), &question, None, alone.now).unwrap();
     alone.session.emit(id("a"), &theirs.unwrap(), alone.now).unwrap();
-    let sent = envelopes(&alone.sent());
-    let heads: Vec<&[u8]> = sent.iter().map(|(_, parts)| &parts[0][..]).collect();
-    assert_eq!(heads, [&br#"20["ours"]"#[..], br#"2["theirs"]"#]);
+    let said = packets(&items(&alone.said("a")));
+    let heads: Vec<&str> = said.iter().map(|(_, head)| head.as_str()).collect();
+    assert_eq!(heads, [r#"20["ours"]"#, r#"2["theirs"]"#]);
 }

@@ -21,24 +21,23 @@ fn nothing_follows_the_good_bye() {
     alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
     alone.sent();
     alone.session.close(alone.now);
-    // It is never acknowledged, and due again.
+    // It is never acknowledged.
     alone.wait(Duration::from_millis(4990));
     alone.now = alone.now + Duration::from_millis(10);
     alone.session.handle_timeout(alone.now);
-    let heads: Vec<Bytes> = alone
-        .sent()
-        .iter()
-        .filter_map(|envelope| envelope.attachments().first().cloned())
-        .collect();
-    assert_eq!(heads, [r#"2/socketio-p2p,["bye"]"#]);
+    let said = alone.said("a");
+    assert_eq!(said.len(), 1, "{said:?}");
+    let said = items(&said);
+    assert!(said.contains(&Item::Bye) && records(&said).is_empty(), "{said:?}");
+    assert_eq!(states(&said).len(), 1, "with it goes what has come");
     alone.session.handle_timeout(alone.now + Duration::from_millis(100));
     assert_eq!(outcomes(&alone.events()), [Outcome::Unknown]);
+    assert!(alone.sent().is_empty());
 }
 
 #[test]
 fn a_session_that_is_closed_waits_for_nothing() {
-    let mut alone = Alone::with_members(Config::default(), &[]);
-    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
     // Neighbours are to be told of each other soon.
     alone.verified_channel("a");
     alone.session.close(alone.now);

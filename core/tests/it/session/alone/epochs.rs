@@ -1,40 +1,18 @@
-//! Incarnations of a peer, as the epochs of its envelopes tell them.
+//! Incarnations of a peer, as the epochs of its bundles tell them.
 
 use super::*;
 
-#[test]
-fn packets_of_an_epoch_that_is_over_are_ignored() {
-    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    alone.hear_envelope("a", &json!({"epoch": 5, "lane": 0, "seq": 0}), "2[\"x\"]", &[]);
-    assert!(has(&alone.events(), |event| matches!(event, Event::Received { .. })));
-    for stale in [
-        json!({"epoch": 4, "lane": 0, "seq": 1}),
-        json!({"epoch": 5, "for": 77, "lane": 0, "seq": 1}),
-    ] {
-        alone.hear_envelope("a", &stale, "2[\"x\"]", &[]);
-        assert!(alone.events().is_empty(), "{stale}");
-    }
+const fn from(epoch: u32, peer_epoch: u32) -> Epochs {
+    Epochs { epoch, peer_epoch }
 }
 
-/// An envelope of `a` with this epoch of its own, and with ours as far as it knows it.
-fn hear_hello(alone: &mut Alone, epoch: u32, ours: Option<u32>) {
-    let mut header = json!({"epoch": epoch});
-    if let Some(ours) = ours {
-        header["for"] = json!(ours);
-    }
-    alone.hear_envelope("a", &header, r#"2/socketio-p2p,["hello",{"epoch":0}]"#, &[]);
-}
-
-/// The numbered packets among what was sent to `a`, whole or the piece of a fragment, each behind its envelope's
-/// header.
-fn numbered_envelopes(sent: &[Packet]) -> Vec<String> {
-    let numbered = |packet: &Packet| {
-        let (_, header) = packet.head().split_once(r#"{"to":[{"id":"a","#)?;
-        let (header, _) = header.split_once("}]")?;
-        let inner = String::from_utf8_lossy(packet.attachments().last()?);
-        header.contains("seq").then(|| format!("{header} {inner}"))
+/// The packets to `a` among what was sent, each with the epochs of its bundle.
+fn numbered_packets(said: &[Said]) -> Vec<(Epochs, u64, String)> {
+    let of = |said: &Said| {
+        let epochs = said.epochs;
+        packets(&said.items).into_iter().map(move |(number, head)| (epochs, number, head))
     };
-    sent.iter().filter_map(numbered).collect()
+    said.iter().flat_map(of).collect()
 }
 
 fn restarts(events: &[Event]) -> usize {
@@ -43,109 +21,183 @@ fn restarts(events: &[Event]) -> usize {
     events.iter().filter(left).count()
 }
 
+fn n(number: u64) -> String {
+    format!("2[\"n\",{number}]")
+}
+
+#[test]
+fn packets_of_an_epoch_that_is_over_are_ignored() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.hear_packet("a", from(5, 0), 0, "2[\"x\"]");
+    assert_eq!(names(&alone.events()), ["x"]);
+    for stale in [from(4, 0), from(4, 1), from(5, 77), from(6, 77)] {
+        alone.hear_packet("a", stale, 1, "2[\"x\"]");
+        alone.hear_bundle("a", stale, &[packet(1, "2[\"x\"]"), Item::Bye]);
+        assert!(alone.events().is_empty(), "{stale:?}");
+    }
+}
+
+#[test]
+fn who_speaks_to_an_epoch_of_ours_that_is_not_is_told_once_a_second() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.hear_bundle("a", from(5, 1), &[]);
+    alone.sent();
+    for _ in 0..10 {
+        let mut said = Vec::new();
+        for _ in 0..100 {
+            alone.hear_bundle("a", from(5, 77), &[Item::Ping(1)]);
+            said.extend(alone.said("a"));
+        }
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!((said[0].epochs, &said[0].items[..]), (from(1, 5), &[][..]));
+        alone.wait(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn who_speaks_of_an_epoch_of_its_own_that_is_over_is_told_once_a_second() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.hear_bundle("a", from(5, 1), &[]);
+    alone.hear(r#"2["peer-disconnect",{"peerId":"a"}]"#);
+    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    alone.sent();
+    let mut said = Vec::new();
+    for _ in 0..100 {
+        alone.hear_bundle("a", from(5, 0), &[Item::Ping(1), packet(0, "2[\"x\"]")]);
+        said.extend(alone.said("a"));
+    }
+    assert_eq!(said, [Said { epochs: from(2, 0), items: vec![Item::GivenUp(5)] }]);
+    assert!(names(&alone.events()).is_empty());
+    alone.hear_bundle("a", from(6, 0), &[packet(0, "2[\"x\"]")]);
+    assert_eq!(names(&alone.events()), ["x"], "its next one is taken");
+}
+
 #[test]
 fn a_peer_that_begins_anew_and_does_not_know_us_gets_a_new_stream() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    hear_hello(&mut alone, 5, Some(1));
+    alone.hear_bundle("a", from(5, 1), &[]);
     alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
     alone.sent();
-    hear_hello(&mut alone, 6, None);
+    alone.hear_bundle("a", from(6, 0), &[]);
     alone.session.emit(Target::All, &numbered(1), alone.now).unwrap();
     let events = alone.events();
     assert_eq!((restarts(&events), outcomes(&events)), (1, vec![Outcome::Unknown]));
-    assert_eq!(
-        numbered_envelopes(&alone.sent()),
-        [r#""epoch":2,"for":6,"lane":0,"seq":0 2["n",1]"#],
-    );
+    assert_eq!(numbered_packets(&alone.said("a")), [(from(2, 6), 0, n(1))]);
 }
 
 /// If both ends began anew each time that the other does, two that cross would never come to an end of it.
 #[test]
 fn a_peer_that_begins_anew_and_has_taken_us_up_gets_the_rest_of_our_stream() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    hear_hello(&mut alone, 5, Some(1));
+    alone.hear_bundle("a", from(5, 1), &[]);
     alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
     alone.sent();
     alone.session.emit(Target::All, &numbered(1), alone.now).unwrap();
     alone.events();
-    hear_hello(&mut alone, 6, Some(1));
+    alone.hear_bundle("a", from(6, 1), &[]);
     let events = alone.events();
     assert_eq!(restarts(&events), 1);
     assert_eq!(outcomes(&events), [Outcome::Unknown, Outcome::NotSent]);
     alone.session.emit(Target::All, &numbered(2), alone.now).unwrap();
-    assert_eq!(
-        numbered_envelopes(&alone.sent()),
-        [
-            r#""epoch":1,"for":6,"lane":0,"seq":0 2["n",0]"#,
-            r#""epoch":1,"for":6,"lane":0,"seq":1 2["n",2]"#,
-        ],
-    );
-    let ack = r#"2/socketio-p2p,["ack",{"received":[2,0,0],"partial":[0,0,0]}]"#;
-    alone.hear_envelope("a", &json!({"epoch": 6, "for": 1}), ack, &[]);
+    let said = alone.said("a");
+    assert_eq!(numbered_packets(&said), [(from(1, 6), 1, n(2))]);
+    // What had been sent before, and has not come, has to be reached.
+    let asked = pings(&items(&said));
+    alone.hear_bundle("a", from(6, 1), &[has_events(0), Item::Pong(asked[0])]);
+    let again = numbered_packets(&alone.said("a"));
+    assert_eq!(again[0], (from(1, 6), 0, n(0)));
+    alone.hear_bundle("a", from(6, 1), &[has_events(2)]);
     assert_eq!(outcomes(&alone.events()), [Outcome::Delivered], "the first had its end");
 }
 
 #[test]
 fn what_a_peer_sent_before_it_began_anew_is_forgotten() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    alone.hear_envelope("a", &json!({"epoch": 5, "lane": 0, "seq": 0}), r#"27["ask"]"#, &[]);
-    alone.hear_envelope("a", &json!({"epoch": 5, "lane": 0, "seq": 2}), r#"2["held"]"#, &[]);
+    alone.hear_packet("a", from(5, 0), 0, r#"27["ask"]"#);
+    alone.hear_packet("a", from(5, 0), 2, r#"2["held"]"#);
+    alone.hear_bundle("a", from(5, 0), &[piece(Lane::Events, 1, 0, vec![0; 100], false)]);
     let question = alone.events().into_iter().find_map(|event| match event {
         Event::Received { reply, .. } => reply,
         _ => None,
     });
-    let renewed = |seq: u64| json!({"epoch": 6, "for": 1, "lane": 0, "seq": seq});
-    alone.hear_envelope("a", &renewed(1), r#"2["second"]"#, &[]);
-    alone.hear_envelope("a", &renewed(0), r#"2["first"]"#, &[]);
-    let received: Vec<_> = alone
-        .events()
-        .iter()
-        .filter_map(|event| match event {
-            Event::Received { packet, .. } => packet.event_name().map(|name| name.to_string()),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(received, ["first", "second"]);
+    alone.hear_packet("a", from(6, 1), 1, r#"2["second"]"#);
+    alone.hear_packet("a", from(6, 1), 0, r#"2["first"]"#);
+    assert_eq!(names(&alone.events()), ["first", "second"]);
     let answer = alone.session.reply(&question.expect("a question"), &(1,), alone.now);
     assert!(matches!(answer, Err(EmitError::ReplyExpired(_))), "{answer:?}");
+    assert_eq!(alone.session.peers().next().unwrap().held, 0);
+}
+
+#[test]
+fn who_hears_that_its_epoch_is_given_up_begins_anew_and_goes_on_with_what_has_come() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+    alone.hear_packet("a", from(5, 1), 0, "2[\"first\"]");
+    alone.hear_packet("a", from(5, 1), 2, "2[\"third\"]");
+    alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
+    alone.sent();
+    assert_eq!(names(&alone.events()), ["first"]);
+    alone.hear_bundle("a", from(5, 0), &[Item::GivenUp(77)]);
+    assert!(alone.events().is_empty(), "not one of ours");
+    alone.hear_bundle("a", from(5, 0), &[Item::GivenUp(1)]);
+    let events = alone.events();
+    assert_eq!((restarts(&events), outcomes(&events)), (1, vec![Outcome::Unknown]));
+    alone.session.emit(Target::All, &numbered(1), alone.now).unwrap();
+    let said = alone.said("a");
+    assert_eq!(numbered_packets(&said), [(from(2, 5), 0, n(1))]);
+    alone.hear_packet("a", from(5, 2), 1, "2[\"second\"]");
+    assert_eq!(names(&alone.events()), ["second", "third"]);
+    // Again, as a hub that repeats would: our epoch 1 is not the current one any more.
+    alone.hear_bundle("a", from(5, 0), &[Item::GivenUp(1)]);
+    assert!(alone.events().is_empty());
+}
+
+#[test]
+fn the_epochs_of_a_session_begin_where_the_server_says() {
+    let mut alone = Alone::with_members(relay_only(), &[]);
+    let welcome = json!(["numClients", 1, {
+        "v": 1, "id": "me", "token": "t", "room": "lobby", "roster": [{"id": "a", "v": 1}],
+        "limits": {"maxEnvelope": 65536, "maxAttachments": 16}, "epochBase": 4000,
+    }]);
+    alone.hear(&format!("2{welcome}"));
+    alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
+    assert_eq!(numbered_packets(&alone.said("a")), [(from(4001, 0), 0, n(0))]);
+}
+
+#[test]
+fn a_channel_belongs_to_the_epochs_of_its_first_bundles() {
+    let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
+    let channel = alone.verified_channel("a");
+    alone.direct_frame(channel, Bundle::write(from(1, 7), &[packet(0, "2[\"x\"]")]));
+    let events = alone.events();
+    assert!(names(&events).is_empty() && misbehaved(&events), "{events:?}");
+    let closes = |command: &Command| matches!(command, Command::Direct(DirectCommand::Close { connection }) if *connection == channel);
+    assert!(alone.commands().iter().any(closes));
 }
 
 #[test]
 fn transfers_end_when_the_peer_begins_anew_and_their_numbers_are_not_used_again() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    hear_hello(&mut alone, 5, Some(1));
+    alone.hear_bundle("a", from(5, 1), &[]);
     let file = Packet::event("file", &()).unwrap();
     let first = alone.session.open_transfer(&id("a"), &file, None, alone.now).unwrap();
     alone.sent();
     alone.events();
-    hear_hello(&mut alone, 6, Some(1));
-    let lost = Event::TransferEnded { transfer: first.clone(), outcome: TransferOutcome::Lost };
+    alone.hear_bundle("a", from(6, 1), &[]);
+    let outcome = TransferOutcome::Lost;
+    let lost = Event::TransferEnded { transfer: first.clone().into(), outcome };
     assert!(has(&alone.events(), |event| format!("{event:?}") == format!("{lost:?}")));
     let second = alone.session.open_transfer(&id("a"), &file, None, alone.now).unwrap();
     assert_ne!(first, second);
-    let sent = numbered_envelopes(&alone.sent());
-    let told = |what: &str| sent.iter().any(|packet| packet.contains(what));
-    assert!(told(r#"2/socketio-p2p,["abort",0]"#), "{sent:?}");
-    assert!(told(r#"["open",{"transfer":1}"#), "{sent:?}");
-    let theirs = r#"51-/socketio-p2p,["open",{"transfer":0},{"_placeholder":true,"num":0},[]]"#;
-    let opened = |alone: &mut Alone, epoch: u32| {
-        let header = json!({"epoch": epoch, "for": 1, "lane": 1, "seq": 0});
-        alone.hear_envelope("a", &header, theirs, &[br#"2["file"]"#]);
-        let opened = |event| match event {
-            Event::TransferOpened { transfer, .. } => Some(transfer),
-            _ => None,
-        };
-        alone.events().into_iter().find_map(opened).expect("it opens a transfer")
-    };
-    assert_ne!(opened(&mut alone, 6), opened(&mut alone, 7), "each of an incarnation of its own");
+    let said = records(&items(&alone.said("a")));
+    let of = |number| said.iter().find(|record| record.number == number).expect("a record");
+    assert!(of(0).abort && !of(1).abort && of(1).offset == 0, "{said:?}");
 }
 
 /// Five announcements go into the void because the relay comes and goes.
 #[test]
 fn a_new_incarnation_is_announced_after_the_relay_has_come_and_gone_five_times() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    let hello = control("hello", &json!({"epoch": 1}));
-    alone.hear_envelope("a", &json!({"epoch": 1, "for": 1}), &hello, &[]);
+    alone.hear_bundle("a", KNOWN, &[]);
     alone.hear(r#"2["peer-away",{"peerId":"a"}]"#);
     alone.wait(Duration::from_secs(9));
     assert_eq!(alone.session.peers().count(), 0, "it is given up");
@@ -157,12 +209,40 @@ fn a_new_incarnation_is_announced_after_the_relay_has_come_and_gone_five_times()
         alone.wait(Duration::from_secs(1));
     }
     alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
-    let mut said = alone.sent().len();
-    for _ in 0..100 {
-        let Some(due) = alone.session.poll_timeout() else { break };
-        alone.now = due;
-        alone.session.handle_timeout(due);
-        said += envelopes(&alone.sent()).len();
+    let mut said = alone.said("a");
+    alone.wait_and(Duration::from_secs(60), |alone| said.extend(alone.said("a")));
+    assert!(
+        !pings(&items(&said)).is_empty(),
+        "nothing tells the peer that the incarnation it knows is over"
+    );
+    assert!(said.len() < 12, "{}", said.len());
+}
+
+#[test]
+fn nobody_waits_for_room_in_the_incarnation_before() {
+    let mut alone = Alone::with_members(relay_only().with_queue_bytes(40), &[("a", 1)]);
+    alone.hear_bundle("a", from(5, 1), &[]);
+    let event = Packet::event("x", &("a text of some length",)).unwrap();
+    alone.session.emit(id("a"), &event, alone.now).unwrap();
+    let blocked = alone.session.emit(id("a"), &event, alone.now);
+    assert!(matches!(blocked, Err(EmitError::Blocked { .. })), "{blocked:?}");
+    alone.events();
+    alone.hear_bundle("a", from(6, 1), &[]);
+    let events = alone.events();
+    assert!(has(&events, |event| matches!(event, Event::PeerJoined { .. })), "{events:?}");
+    assert!(!has(&events, |event| matches!(event, Event::Writable { .. })), "{events:?}");
+}
+
+#[test]
+fn a_datagram_of_a_peer_that_has_not_been_heard_is_ignored() {
+    let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
+    let channel = alone.open_channel("a");
+    alone.session.handle_datagrams_open(channel, 1_200, alone.now);
+    alone.events();
+    for epoch in [0, 3] {
+        let items = [piece(Lane::Volatile, 0, 0, flat("2[\"x\"]", &[]), true)];
+        let bundle = Bundle::write(from(epoch, 1), &items);
+        alone.session.handle_datagram(channel, bundle.into(), alone.now);
+        assert_eq!(names(&alone.events()), [""; 0], "epoch {epoch}");
     }
-    assert!(said > 0, "nothing tells the peer that the incarnation it knows is over");
 }

@@ -31,39 +31,45 @@ fn an_offer_is_addressed_and_its_signals_carry_its_name() {
 
 #[test]
 fn a_channel_on_which_the_peer_misbehaves_is_given_up() {
+    let bundle = |peer_epoch, items: &[Item]| {
+        Frame::from(Bundle::write(Epochs { epoch: 1, peer_epoch }, items))
+    };
     let frames: [&[Frame]; 7] = [
-        &[Frame::from("2[\"data before hello\"]")],
-        &[Frame::from("no packet")],
-        &[Frame::from(vec![1, 2, 3])],
-        &[Frame::from("2/socketio-p2p,[\"hello\",{\"epoch\":1,\"for\":99}]")],
-        &[Frame::from("2/socketio-p2p,[\"hello\",7]")],
-        &[
-            Frame::from("2/socketio-p2p,[\"hello\",{\"epoch\":1}]"),
-            Frame::from("2[\"data before begin\"]"),
-        ],
-        &[
-            Frame::from("2/socketio-p2p,[\"hello\",{\"epoch\":1}]"),
-            Frame::from("2/socketio-p2p,[\"begin\",{\"next\":0}]"),
-            Frame::from("51-[\"x\",{\"_placeholder\":true,\"num\":0}]"),
-            Frame::from("2[\"text in the middle of attachments\"]"),
-        ],
+        &[Frame::from("2[\"text\"]")],
+        &[Frame::from(Vec::new())],
+        &[Frame::from(vec![0xff, 1, 2])],
+        &[bundle(99, &[packet(0, "2[\"x\"]")])],
+        &[bundle(0, &[Item::Ping(1)]), Frame::from(vec![1, 1, 0x84, 0, 9])],
+        &[bundle(0, &[]), bundle(1, &[has_events(1)])],
+        &[bundle(0, &[]), Frame::from("2[\"text\"]")],
     ];
     for frames in frames {
-        let mut alone = Alone::with_members(Config::default(), &[]);
-        alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+        let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
         let channel = alone.open_channel("a");
         alone.events();
         for frame in frames {
-            alone.direct(channel, frame.clone());
+            alone.direct_frame(channel, frame.clone());
         }
         let events = alone.events();
-        assert!(has(&events, |event| matches!(event, Event::PeerError { .. })), "{frames:?}");
-        assert!(!has(&events, |event| matches!(event, Event::Received { .. })), "{events:?}");
+        assert!(misbehaved(&events) && names(&events).is_empty(), "{frames:?}: {events:?}");
         let closed = |command: &Command| matches!(command, Command::Direct(DirectCommand::Close { connection }) if *connection == channel);
         assert!(alone.commands().iter().any(closed), "{frames:?}");
         // The peer is still there, on the relay.
         assert_eq!(alone.session.peers().next().unwrap().path, Some(Path::Relay));
     }
+}
+
+#[test]
+fn a_channel_is_used_when_a_ping_has_come_back_in_a_bundle_of_the_right_epochs() {
+    let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
+    let channel = alone.open_channel("a");
+    let asked = pings(&items(&alone.written(channel)));
+    alone.direct(channel, &[packet(0, "2[\"x\"]"), Item::Ping(1), Item::Pong(asked[0] + 1)]);
+    alone.written(channel);
+    let peer = |alone: &Alone| alone.session.peers().next().unwrap();
+    assert!(!peer(&alone).verified && peer(&alone).path == Some(Path::Relay));
+    alone.direct(channel, &[Item::State(State::default()), Item::Pong(asked[0])]);
+    assert!(peer(&alone).verified && peer(&alone).path == Some(Path::Direct));
 }
 
 #[test]
@@ -112,8 +118,7 @@ fn a_peer_offers_no_more_often_than_attempts_are_made_even_if_it_begins_anew() {
                 "offer": {"type": "offer", "sdp": "x"},
             }]);
             alone.hear(&format!("2{offer}"));
-            let hello = r#"2/socketio-p2p,["hello",{"epoch":0}]"#;
-            alone.hear_envelope("a", &json!({"epoch": round + 1}), hello, &[]);
+            alone.hear_bundle("a", Epochs { epoch: round + 1, peer_epoch: 0 }, &[]);
         }
         let offer = |packet: &&Packet| packet.head().contains("decline");
         let declined = alone.sent().iter().filter(offer).count();
@@ -299,9 +304,9 @@ fn closes(commands: &[Command]) -> bool {
 #[test]
 fn a_late_offer_does_not_cost_a_channel_that_works() {
     let (mut alone, connection) = offered_again();
-    let probes = alone.sent_directly(connection);
-    let probe = probes.iter().find(|frame| text(frame).contains("ping")).expect("a probe");
-    alone.direct(connection, text(probe).replace("ping", "pong"));
+    let asked = pings(&items(&alone.written(connection)));
+    assert_eq!(asked.len(), 1, "a probe");
+    alone.direct(connection, &[Item::State(State::default()), Item::Pong(asked[0])]);
     let end = alone.now + Duration::from_secs(2);
     alone.now = end;
     alone.session.handle_timeout(end);

@@ -28,10 +28,10 @@ fn the_pieces_of_an_original_clients_blob_become_one_blob() {
     let mut alone = Alone::with_members(Config::default(), &[]);
     alone.hear(r#"2["peer-join",{"id":"old","v":0}]"#);
     let channel = alone.open_channel("old");
-    alone
-        .direct(channel, r#"520-["peer-file",{"file":{"_placeholder":true,"num":0},"name":"f7"}]"#);
+    let head = r#"520-["peer-file",{"file":{"_placeholder":true,"num":0},"name":"f7"}]"#;
+    alone.direct_frame(channel, head);
     for piece in 0..20_u8 {
-        alone.direct(channel, vec![piece; 5000]);
+        alone.direct_frame(channel, vec![piece; 5000]);
     }
     let events = alone.events();
     let Some(Event::Received { packet, path: Path::Direct, reply: None, .. }) = events.last()
@@ -46,7 +46,8 @@ fn the_pieces_of_an_original_clients_blob_become_one_blob() {
 #[test]
 fn an_original_client_on_the_relay_sends_unnumbered_events() {
     let mut alone = Alone::with_members(relay_only(), &[("old", 0)]);
-    alone.hear_envelope("old", &json!({}), r#"2["peer-msg","hi"]"#, &[]);
+    let (from, body) = (id("old"), flat(r#"2["peer-msg","hi"]"#, &[]));
+    alone.hear_download(Download { from, numbers: None, piece: Some(Piece::WHOLE), body });
     let events = alone.events();
     assert!(has(&events, |event| matches!(
         event,
@@ -115,8 +116,7 @@ fn an_emit_to_all_ends_for_an_original_client_too() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("old", 0)]);
     alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
     alone.sent();
-    let ack = control("ack", &json!({"received": [1, 0, 0], "partial": [0, 0, 0]}));
-    alone.hear_envelope("a", &json!({"epoch": 1}), &ack, &[]);
+    alone.hear_bundle("a", KNOWN, &[has_events(1)]);
     alone.wait(Duration::from_secs(60));
     let ends = outcomes(&alone.events());
     assert_eq!(ends.len(), 2, "{ends:?}");
@@ -127,8 +127,7 @@ fn a_session_that_closes_does_not_wait_for_an_original_client_that_shared_an_upl
     let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("old", 0)]);
     alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
     alone.sent();
-    let ack = control("ack", &json!({"received": [1, 0, 0], "partial": [0, 0, 0]}));
-    alone.hear_envelope("a", &json!({"epoch": 1}), &ack, &[]);
+    alone.hear_bundle("a", KNOWN, &[has_events(1)]);
     alone.session.close(alone.now);
     alone.wait(Duration::from_millis(200));
     let events = alone.events();
@@ -142,7 +141,7 @@ fn an_original_client_shares_no_upload_of_a_piece() {
     let event = Packet::event("x", &("y".repeat(70_000),)).unwrap();
     alone.session.emit(Target::All, &event, alone.now).unwrap();
     let sent = alone.sent();
-    let got = sent.iter().filter(|packet| packet.head().contains(r#"{"id":"old""#)).count();
+    let got = downloads("old", &sent).len();
     assert_eq!((got, outcomes(&alone.events())), (0, vec![Outcome::NotSent]));
 }
 
@@ -152,11 +151,37 @@ fn an_original_client_does_not_get_again_on_its_channel_what_it_got_by_the_relay
     let mut alone = Alone::with_members(Config::default(), &[("a", 1), ("him", 0)]);
     alone.session.emit(Target::All, &numbered(7), alone.now).unwrap();
     let sent = alone.sent();
-    let shared = |packet: &&Packet| packet.head().contains(r#"{"id":"him""#);
-    assert_eq!(sent.iter().filter(shared).count(), 1, "it goes by the relay");
+    assert_eq!(downloads("him", &sent).len(), 1, "it goes by the relay");
     let channel = alone.open_channel("him");
     let again = alone.sent_directly(channel);
     assert!(!again.iter().any(|frame| text(frame) == r#"2["n",7]"#), "it comes twice: {again:?}");
+}
+
+/// The upload carries the whole event: an original client cannot put pieces together.
+#[test]
+fn an_original_client_shares_the_upload_of_what_is_one_record() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("b", 1), ("old", 0)]);
+    alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
+    let sent = alone.sent();
+    assert_eq!(sent.len(), 1);
+    let (header,) = header(&sent[0]);
+    assert_eq!(header["to"][2], json!({"id": "old"}));
+    assert_eq!((&header["at"], &header["end"]), (&json!(0), &json!(true)));
+
+    // One that is long for the others goes to it whole.
+    let long = Packet::event("x", &("y".repeat(30_000),)).unwrap();
+    alone.session.emit(Target::All, &long, alone.now).unwrap();
+    let sent = alone.sent();
+    let whole = downloads("old", &sent);
+    assert_eq!(whole.len(), 1);
+    assert_eq!(whole[0].piece, Some(Piece::WHOLE));
+    assert_eq!(whole[0].body, flat(long.head(), &[]));
+    assert!(downloads("a", &sent).iter().all(|one| one.body.len() <= 16 << 10));
+}
+
+fn header(packet: &Packet) -> (Value,) {
+    let args: Value = serde_json::from_str(packet.payload()).unwrap();
+    (args[1].clone(),)
 }
 
 /// What was sent to an original client along with others counts as under way, and nothing ever acknowledges it.
@@ -166,17 +191,30 @@ fn an_original_client_that_shares_uploads_gets_everything() {
     let mut members: Vec<(&str, u8)> = others.iter().map(|other| (*other, 1)).collect();
     members.push(("old", 0));
     let mut alone = Alone::with_members(relay_only(), &members);
-    let event = Packet::event("n", &("x".repeat(60_000),)).unwrap();
+    let event = Packet::event("n", &("x".repeat(3_000),)).unwrap();
     let mut got = 0;
-    for number in 1..=30_u64 {
+    for number in 1..=600_u64 {
         let emitted = alone.session.emit(Target::All, &event, alone.now).unwrap();
         assert!(emitted.rejected.is_empty(), "{:?} after {number}", emitted.rejected);
-        let sent = alone.sent();
-        got += sent.iter().filter(|packet| packet.head().contains(r#"{"id":"old""#)).count();
-        let ack = control("ack", &json!({"received": [number, 0, 0], "partial": [0, 0, 0]}));
-        for other in others {
-            alone.hear_envelope(other, &json!({"epoch": 1}), &ack, &[]);
+        let mut sent = alone.sent();
+        for (other, peer_epoch) in others.into_iter().zip(1..) {
+            let mut said = vec![has_events(number)];
+            said.extend(pings(&items(&said_to(other, &sent))).into_iter().map(Item::Pong));
+            alone.hear_bundle(other, Epochs { epoch: 1, peer_epoch }, &said);
         }
+        sent.extend(alone.sent());
+        got += downloads("old", &sent).len();
     }
-    assert_eq!(got, 30);
+    assert_eq!(got, 600);
+}
+
+#[test]
+fn a_long_event_for_an_original_client_goes_to_others_in_records() {
+    let config = relay_only().with_record_bytes(1_000);
+    let mut alone = Alone::with_members(config, &[("a", 0), ("b", 1)]);
+    let event = Packet::event("long", &("x".repeat(3_000),)).unwrap();
+    alone.session.emit(Target::All, &event, alone.now).unwrap();
+    let sent = alone.sent();
+    let longest = records(&items(&said_to("b", &sent))).iter().map(|one| one.bytes.len()).max();
+    assert!(longest.is_some_and(|len| len <= 1_000), "{longest:?}");
 }

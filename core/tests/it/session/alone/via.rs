@@ -1,116 +1,87 @@
-//! What is passed on, to the letter: envelopes that are genuine, that are not, and that are for others.
+//! What goes through a neighbour, to the letter: bundles that are genuine and that are not.
 //!
 //! The seals here are made by the words of `PROTOCOL.md`, not by the code under test.
+
+mod between;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use socketio_p2p_core::wire::{Neighbours, Passed, Seal};
 
 use super::*;
 
 const KEY: [u8; 32] = [0xa7; 32];
 
-/// An envelope of `a` for us through `n`, which tests change before they deliver it.
+/// A bundle of `a` for us through `n`, which tests change before they deliver it.
 #[derive(Clone)]
 struct Sealed {
     neighbour: &'static str,
     from: &'static str,
     to: &'static str,
-    epoch: u32,
-    peer_epoch: u32,
-    sequence: Option<(u8, u64)>,
     n: u64,
-    parts: Vec<Vec<u8>>,
+    bundle: Bytes,
     key: [u8; 32],
 }
 
 impl Sealed {
-    fn event(n: u64, seq: u64) -> Self {
-        Self {
-            neighbour: "n",
-            from: "a",
-            to: "me",
-            epoch: 7,
-            peer_epoch: 0,
-            sequence: Some((0, seq)),
-            n,
-            parts: vec![format!("2[\"n\",{seq}]").into_bytes()],
-            key: KEY,
-        }
+    /// Of the peer's epoch 7.
+    fn of(n: u64, items: &[Item]) -> Self {
+        let bundle = Bundle::write(Epochs { epoch: 7, peer_epoch: 0 }, items);
+        Self { neighbour: "n", from: "a", to: "me", n, bundle, key: KEY }
     }
 
-    fn mac(&self) -> String {
+    fn event(n: u64, number: u64) -> Self {
+        Self::of(n, &[packet(number, &format!("2[\"n\",{number}]"))])
+    }
+
+    fn mac(&self) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).unwrap();
         mac.update(b"socketio-p2p/1 via");
         for id in [self.neighbour, self.from, self.to] {
             mac.update(&[id.len() as u8]);
             mac.update(id.as_bytes());
         }
-        mac.update(&self.epoch.to_be_bytes());
-        mac.update(&self.peer_epoch.to_be_bytes());
-        let (lane, seq) = self.sequence.unwrap_or((255, 0));
-        mac.update(&[lane]);
-        mac.update(&seq.to_be_bytes());
         mac.update(&self.n.to_be_bytes());
-        for part in &self.parts {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+        mac.update(&self.bundle);
+        mac.finalize().into_bytes().into()
     }
 
-    /// The frames as the neighbour writes them, with this seal.
-    fn frames(&self, mac: &str) -> Vec<Frame> {
-        let mut header = json!({"from": self.from, "epoch": self.epoch, "n": self.n, "mac": mac});
-        if self.peer_epoch != 0 {
-            header["for"] = json!(self.peer_epoch);
-        }
-        if let Some((lane, seq)) = self.sequence {
-            header["lane"] = json!(lane);
-            header["seq"] = json!(seq);
-        }
-        frames(&header, &self.parts)
+    /// As the neighbour passes it on, with this seal.
+    fn with_seal(&self, seal: [u8; 32]) -> Item {
+        let Self { from, n: number, bundle, .. } = self;
+        let seal = Seal::new(seal);
+        Item::Passed(id(from), Passed { number: *number, seal, bundle: bundle.clone() })
     }
-}
-
-fn frames(header: &Value, parts: &[Vec<u8>]) -> Vec<Frame> {
-    let mut args = vec![json!("via"), header.clone()];
-    args.extend((0..parts.len()).map(|num| json!({"_placeholder": true, "num": num})));
-    let head = format!("5{}-/socketio-p2p,{}", parts.len(), Value::from(args));
-    let parts = parts.iter().map(|part| Bytes::from(part.clone()).into());
-    std::iter::once(head.into()).chain(parts).collect()
 }
 
 fn join(id: &str, key: [u8; 32]) -> String {
     format!("2{}", json!(["peer-join", {"id": id, "v": 1, "key": URL_SAFE_NO_PAD.encode(key)}]))
 }
 
+fn knows(peers: &[&str], rate: u64) -> Item {
+    Item::Neighbours(Neighbours { peers: peers.iter().map(|peer| id(peer)).collect(), rate })
+}
+
 impl Alone {
-    fn direct_all(&mut self, channel: ConnectionId, frames: Vec<Frame>) {
-        frames.into_iter().for_each(|frame| self.direct(channel, frame));
-    }
-
     fn deliver(&mut self, channel: ConnectionId, sealed: &Sealed) {
-        self.direct_all(channel, sealed.frames(&sealed.mac()));
+        self.direct(channel, &[sealed.with_seal(sealed.mac())]);
     }
 
-    /// What has been written to a channel, as packets.
-    fn packets(&mut self, channel: ConnectionId) -> Vec<Packet> {
-        let mut decoder = Decoder::new(Limits::unbounded());
-        let frames = self.sent_directly(channel).into_iter();
-        frames.filter_map(|frame| decoder.push(frame).unwrap()).collect()
+    /// What is given to the neighbour at the other end of a channel, and for whom.
+    fn given(&mut self, channel: ConnectionId) -> Vec<(PeerId, Passed)> {
+        let given = |item| match item {
+            Item::Pass(to, passed) => Some((to, passed)),
+            _ => None,
+        };
+        items(&self.written(channel)).into_iter().filter_map(given).collect()
     }
 
-    /// The headers and parts of what goes on through a channel.
-    fn passed(&mut self, channel: ConnectionId) -> Vec<(Value, Vec<Bytes>)> {
-        let packets = self.packets(channel).into_iter();
-        let via = packets.filter(|packet| packet.event_name().as_deref() == Some("via"));
-        via.map(|packet| {
-            let args: Value = serde_json::from_str(packet.payload()).unwrap();
-            (args[1].clone(), packet.attachments().to_vec())
-        })
-        .collect()
+    /// What is in the bundles given to the neighbour.
+    fn given_items(&mut self, channel: ConnectionId) -> Vec<Item> {
+        let given = self.given(channel).into_iter();
+        items(&given.map(|(_, passed)| read(&passed.bundle)).collect::<Vec<_>>())
     }
 }
 
@@ -120,9 +91,11 @@ fn through_n(config: Config) -> (Alone, ConnectionId) {
     alone.hear(&join("a", KEY));
     alone.hear(&join("n", [1; 32]));
     let channel = alone.verified_channel("n");
-    alone.direct(channel, r#"2/socketio-p2p,["neighbours",{"peers":["a"],"rate":1000000}]"#);
+    alone.direct(channel, &[knows(&["a"], 1_000_000)]);
     alone.session.handle_signaling_closed("gone".into(), alone.now);
     assert_eq!(paths(&alone), [("a", Some(Path::Via(id("n")))), ("n", Some(Path::Direct))]);
+    // The neighbour is asked at once whether it is a way.
+    alone.given(channel);
     alone.events();
     (alone, channel)
 }
@@ -161,50 +134,40 @@ fn what_is_sealed_arrives_and_is_answered_with_a_seal() {
     assert_eq!(received(&alone.events()), [0]);
     alone.now = alone.now + Duration::from_millis(20);
     alone.session.handle_timeout(alone.now);
-    let event = Packet::event("x", &(Blob::from(vec![1, 2, 3]),)).unwrap();
-    alone.session.emit(id("a"), &event, alone.now).unwrap();
-    let passed = alone.passed(channel);
-    let ours = Sealed {
-        from: "me",
-        to: "a",
-        epoch: 1,
-        peer_epoch: 7,
-        sequence: None,
-        parts: vec![br#"2/socketio-p2p,["ack",{"received":[1,0,0],"partial":[0,0,0]}]"#.to_vec()],
-        ..Sealed::event(1, 0)
-    };
-    let expected = json!({"to": "a", "epoch": 1, "for": 7, "n": 1, "mac": ours.mac()});
-    assert_eq!(passed[0], (expected, ours.parts.iter().cloned().map(Bytes::from).collect()));
-    let head = br#"51-["x",{"_placeholder":true,"num":0}]"#.to_vec();
-    let ours = Sealed { sequence: Some((0, 0)), n: 2, parts: vec![head, vec![1, 2, 3]], ..ours };
-    let expected =
-        json!({"to": "a", "epoch": 1, "for": 7, "lane": 0, "seq": 0, "n": 2, "mac": ours.mac()});
-    assert_eq!(passed[1], (expected, ours.parts.iter().cloned().map(Bytes::from).collect()));
-    assert_eq!(passed.len(), 2);
+    alone.session.emit(id("a"), &numbered(9), alone.now).unwrap();
+    let given = alone.given(channel);
+    let mut said = Vec::new();
+    // The first was the question whether there is a way.
+    for ((to, Passed { number, seal, bundle }), n) in given.into_iter().zip(2..) {
+        let ours = Sealed { from: "me", to: "a", n, bundle: bundle.clone(), ..Sealed::event(1, 0) };
+        assert_eq!((to, number, *seal.as_bytes()), (id("a"), n, ours.mac()));
+        said.push(read(&bundle));
+    }
+    assert!(said.iter().all(|said| said.epochs == Epochs { epoch: 1, peer_epoch: 7 }));
+    let said = items(&said);
+    assert_eq!(states(&said)[0].lanes[0].next.number, 1);
+    assert_eq!(packets(&said), [(0, r#"2["n",9]"#.to_owned())]);
 }
 
 #[test]
 fn what_is_changed_on_the_way_has_no_effect_and_the_neighbour_is_blamed() {
     let genuine = Sealed::event(1, 0);
-    let mac = genuine.mac();
-    let mut tail = genuine.parts.clone();
-    tail.push(Vec::new());
+    let seal = genuine.mac();
+    let mut changed = genuine.bundle.to_vec();
+    *changed.last_mut().unwrap() ^= 1;
+    let mut tail = genuine.bundle.to_vec();
+    tail.extend([4, 0]);
     let forgeries = [
-        Sealed { parts: vec![b"2[\"n\",1]".to_vec()], ..genuine.clone() },
-        Sealed { parts: tail, ..genuine.clone() },
-        Sealed { epoch: 8, ..genuine.clone() },
-        Sealed { peer_epoch: 1, ..genuine.clone() },
-        Sealed { sequence: Some((0, 1)), ..genuine.clone() },
-        Sealed { sequence: Some((1, 0)), ..genuine.clone() },
-        Sealed { sequence: None, ..genuine.clone() },
+        Sealed { bundle: changed.into(), ..genuine.clone() },
+        Sealed { bundle: tail.into(), ..genuine.clone() },
         Sealed { n: 2, ..genuine.clone() },
     ];
     for forged in forgeries {
         let (mut alone, channel) = through_n(Config::default());
-        alone.direct_all(channel, forged.frames(&mac));
+        alone.direct(channel, &[forged.with_seal(seal)]);
         let events = alone.events();
         assert_eq!((events.len(), blamed(&events)), (1, 1), "{events:?}");
-        assert!(alone.passed(channel).is_empty());
+        assert!(alone.given(channel).is_empty());
         // And the link is as it was: the genuine one is taken.
         alone.deliver(channel, &genuine);
         assert_eq!(received(&alone.events()), [0]);
@@ -218,8 +181,8 @@ fn what_is_changed_on_the_way_has_no_effect_and_the_neighbour_is_blamed() {
     ];
     for forged in foreign {
         let (mut alone, channel) = through_n(Config::default());
-        let mac = forged.mac();
-        alone.direct_all(channel, Sealed { from: "a", ..forged }.frames(&mac));
+        let seal = forged.mac();
+        alone.direct(channel, &[Sealed { from: "a", ..forged }.with_seal(seal)]);
         let events = alone.events();
         assert_eq!((events.len(), blamed(&events)), (1, 1), "{events:?}");
     }
@@ -228,18 +191,13 @@ fn what_is_changed_on_the_way_has_no_effect_and_the_neighbour_is_blamed() {
 #[test]
 fn what_comes_again_has_no_effect_and_the_neighbour_is_blamed() {
     let (mut alone, channel) = through_n(Config::default());
-    let bye = Sealed {
-        sequence: None,
-        parts: vec![b"2/socketio-p2p,[\"bye\"]".to_vec()],
-        ..Sealed::event(1, 0)
-    };
     for sealed in [Sealed::event(3, 0), Sealed::event(4, 1)] {
         alone.deliver(channel, &sealed);
     }
     assert_eq!(received(&alone.events()), [0, 1]);
     // One that was held back until it is out of date is no better than one that is repeated.
-    for late in [Sealed::event(4, 1), Sealed::event(3, 0), bye] {
-        alone.now = alone.now + Duration::from_secs(1);
+    for late in [Sealed::event(4, 1), Sealed::event(3, 0), Sealed::of(1, &[Item::Bye])] {
+        alone.wait(Duration::from_secs(1));
         alone.deliver(channel, &late);
         let events = alone.events();
         assert_eq!((received(&events).len(), blamed(&events)), (0, 1), "{events:?}");
@@ -251,8 +209,7 @@ fn what_comes_again_has_no_effect_and_the_neighbour_is_blamed() {
 fn what_came_before_the_peer_gave_us_up_is_not_taken_again() {
     let (mut alone, channel) = through_n(Config::default());
     alone.deliver(channel, &Sealed::event(1, 0));
-    let hello = br#"2/socketio-p2p,["hello",{"epoch":7,"for":1}]"#.to_vec();
-    let given_up = Sealed { sequence: None, parts: vec![hello], ..Sealed::event(2, 0) };
+    let given_up = Sealed::of(2, &[Item::GivenUp(1)]);
     alone.deliver(channel, &given_up);
     let events = alone.events();
     let left = |event: &Event| matches!(event, Event::PeerLeft { peer, .. } if *peer == id("a"));
@@ -266,14 +223,25 @@ fn what_came_before_the_peer_gave_us_up_is_not_taken_again() {
 }
 
 #[test]
+fn what_is_sealed_and_cannot_be_read_is_the_senders_fault() {
+    let (mut alone, channel) = through_n(Config::default());
+    let sealed = Sealed { bundle: Bytes::from_static(&[7, 0, 0x84, 0, 9]), ..Sealed::event(1, 0) };
+    alone.deliver(channel, &sealed);
+    let events = alone.events();
+    let blame = |event: &Event| matches!(event, Event::PeerError { peer, error: PeerError::Misbehaved(_) } if *peer == id("a"));
+    assert!(has(&events, blame) && blamed(&events) == 0, "{events:?}");
+    assert_eq!(paths(&alone)[1].1, Some(Path::Direct), "the neighbour keeps its channel");
+}
+
+#[test]
 fn a_flood_of_forgeries_is_reported_once_a_second() {
     let (mut alone, channel) = through_n(Config::default());
     for _ in 0..100 {
-        alone.direct_all(channel, Sealed::event(1, 0).frames(&"A".repeat(43)));
+        alone.direct(channel, &[Sealed::event(1, 0).with_seal([0; 32])]);
     }
     assert_eq!(blamed(&alone.events()), 1);
-    alone.now = alone.now + Duration::from_secs(1);
-    alone.direct_all(channel, Sealed::event(1, 0).frames(&"A".repeat(43)));
+    alone.wait(Duration::from_secs(1));
+    alone.direct(channel, &[Sealed::event(1, 0).with_seal([0; 32])]);
     assert_eq!(blamed(&alone.events()), 1);
 }
 
@@ -286,14 +254,24 @@ fn what_cannot_be_checked_is_ignored() {
         alone.deliver(channel, &sealed);
     }
     assert!(received(&alone.events()).is_empty());
-    assert!(alone.passed(channel).is_empty());
+    assert!(alone.given(channel).is_empty());
+}
+
+#[test]
+fn what_only_a_channel_may_carry_is_misbehaviour_on_the_relay() {
+    for item in [knows(&["b"], 1), Sealed::event(1, 0).with_seal([0; 32]), Item::NoWay(id("a"))] {
+        let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+        alone.events();
+        alone.hear_bundle("a", FRESH, std::slice::from_ref(&item));
+        assert!(misbehaved(&alone.events()), "{item:?}");
+    }
 }
 
 #[test]
 fn the_secret_is_never_shown() {
     let (mut alone, channel) = through_n(Config::default());
     alone.deliver(channel, &Sealed::event(1, 0));
-    alone.direct_all(channel, Sealed::event(2, 0).frames(&"A".repeat(43)));
+    alone.direct(channel, &[Sealed::event(2, 0).with_seal([0; 32])]);
     let events = alone.events();
     let shown = format!("{:?} {events:?}", alone.session);
     let bytes = format!("{KEY:?}");
@@ -302,144 +280,21 @@ fn the_secret_is_never_shown() {
     }
 }
 
-// ----- as the neighbour of others -----
-
-/// A session that has channels with `a` and `b`.
-fn between(config: Config) -> (Alone, ConnectionId, ConnectionId) {
-    let mut alone = Alone::with_members(config, &[]);
-    alone.hear(&join("a", KEY));
-    alone.hear(&join("b", [2; 32]));
-    let (a, b) = (alone.verified_channel("a"), alone.verified_channel("b"));
-    (alone, a, b)
-}
-
-fn to(peer: &str, n: u64, parts: &[Vec<u8>]) -> Vec<Frame> {
-    let header = json!({
-        "to": peer, "epoch": 7, "for": 3, "lane": 0, "seq": n, "n": n, "mac": "A".repeat(43),
-    });
-    frames(&header, parts)
-}
-
-#[test]
-fn neighbours_are_told_of_each_other_when_changes_have_gathered() {
-    let (mut alone, a, b) = between(Config::default());
-    assert!(alone.packets(a).is_empty());
-    alone.now = alone.now + Duration::from_millis(100);
-    alone.session.handle_timeout(alone.now);
-    let told =
-        |peer| format!(r#"2/socketio-p2p,["neighbours",{{"peers":["{peer}"],"rate":1000000}}]"#);
-    assert_eq!(text(&alone.sent_directly(a)[0]), told("b"));
-    assert_eq!(text(&alone.sent_directly(b)[0]), told("a"));
-    alone.session.handle_direct_closed(b, "gone".into(), alone.now);
-    alone.now = alone.now + Duration::from_millis(100);
-    alone.session.handle_timeout(alone.now);
-    let frames = alone.sent_directly(a);
-    assert_eq!(text(&frames[0]), r#"2/socketio-p2p,["neighbours",{"peers":[],"rate":1000000}]"#);
-}
-
-#[test]
-fn a_neighbour_passes_on_unread_and_writes_the_sender_itself() {
-    let (mut alone, a, b) = between(Config::default());
-    let parts = [b"\xff no head at all".to_vec(), vec![0; 1000]];
-    alone.direct_all(a, to("b", 5, &parts));
-    let expected = json!({
-        "from": "a", "epoch": 7, "for": 3, "lane": 0, "seq": 5, "n": 5, "mac": "A".repeat(43),
-    });
-    let parts = parts.map(Bytes::from).to_vec();
-    assert_eq!(alone.passed(b), [(expected, parts)]);
-    assert!(alone.events().is_empty());
-    let counts = alone.session.forwarding();
-    assert_eq!((counts.pairs, counts.packets, counts.dropped), (1, 1, 0));
-}
-
-#[test]
-fn nothing_is_passed_on_to_who_is_no_neighbour() {
-    let (mut alone, a, b) = between(Config::default());
-    alone.hear(&join("m", [4; 32]));
-    for peer in ["a", "m", "me", "nobody"] {
-        alone.direct_all(a, to(peer, 1, &[vec![1]]));
-    }
-    assert!(alone.passed(a).is_empty() && alone.passed(b).is_empty());
-    assert!(alone.sent().iter().all(|packet| packet.event_name().as_deref() != Some("p2p:relay")));
-    assert_eq!(alone.session.forwarding().dropped, 4);
-    assert!(alone.events().iter().all(|event| !matches!(event, Event::PeerError { .. })));
-}
-
-#[test]
-fn who_serves_no_more_pairs_says_so() {
-    let (mut alone, a, b) = between(Config::default().with_forward_pairs(0));
-    alone.direct_all(a, to("b", 1, &[vec![1]]));
-    let said = alone.packets(a);
-    assert_eq!(said[0].head(), r#"2/socketio-p2p,["no-way",{"to":"b"}]"#);
-    assert!(alone.passed(b).is_empty());
-}
-
-#[test]
-fn a_sender_beyond_its_rate_loses_packets_and_own_events_go_on() {
-    let (mut alone, a, b) = between(Config::default());
-    alone.session.emit(id("b"), &Packet::event("own", &()).unwrap(), alone.now).unwrap();
-    for n in 1..=100 {
-        alone.direct_all(a, to("b", n, &[vec![0; 16_000]]));
-    }
-    let packets = alone.packets(b);
-    assert_eq!(packets[1].event_name().as_deref(), Some("own"), "the first, but for its `begin`");
-    let counts = alone.session.forwarding();
-    assert_eq!(counts.packets + counts.dropped, 100);
-    assert!((15..=17).contains(&counts.packets), "256 KiB of 16 KB packets: {counts:?}");
-    // A long stream of our own lets one of others pass now and then.
-    alone.now = alone.now + Duration::from_secs(1);
-    for _ in 0..30 {
-        let own = Packet::event("own", &("x".repeat(16_000),)).unwrap();
-        alone.session.emit(id("b"), &own, alone.now).unwrap();
-    }
-    alone.direct_all(a, to("b", 101, &[vec![0; 100]]));
-    let packets = alone.packets(b);
-    let turn = packets.iter().position(|packet| packet.event_name().as_deref() == Some("via"));
-    assert!((3..=6).contains(&turn.unwrap()), "after 64 KiB: {turn:?}");
-    assert_eq!(packets.len(), 31);
-}
-
-#[test]
-fn envelopes_that_cannot_be_read_cost_their_sender_the_channel() {
-    let good = json!({"to": "b", "epoch": 7, "n": 1, "mac": "A".repeat(43)});
-    let without = |field: &str| {
-        let mut header = good.clone();
-        header.as_object_mut().unwrap().remove(field);
-        header
-    };
-    let mut bad: Vec<(Value, usize)> =
-        ["to", "epoch", "n", "mac"].into_iter().map(|field| (without(field), 1)).collect();
-    bad.push((json!({"to": "b", "epoch": 7, "n": 1, "mac": "AAAA"}), 1));
-    bad.push((good.clone(), 3));
-    for (header, parts) in bad {
-        let (mut alone, a, _) = between(Config::default());
-        alone.direct_all(a, frames(&header, &vec![vec![1]; parts]));
-        let blame = |event: &Event| matches!(event, Event::PeerError { peer, error: PeerError::Misbehaved(_) } if *peer == id("a"));
-        assert!(has(&alone.events(), blame), "{header}");
-    }
-    let (mut alone, a, b) = between(Config::default());
-    alone.direct_all(a, frames(&good, &[vec![1]]));
-    assert_eq!(alone.passed(b).len(), 1);
-}
-
 // ----- neighbours that do not do what they say -----
 
 #[test]
 fn what_a_hostile_neighbour_claims_is_bounded_and_the_server_goes_first() {
     let (mut alone, channel) = through_n(Config::default());
     let many: Vec<String> = (0..65).map(|number| format!("p{number}")).collect();
-    let claim = json!(["neighbours", {"peers": many, "rate": 1}]);
-    alone.direct(channel, format!("2/socketio-p2p,{claim}"));
-    let blame =
-        |event: &Event| matches!(event, Event::PeerError { error: PeerError::Misbehaved(_), .. });
-    assert!(has(&alone.events(), blame));
-    assert_eq!(paths(&alone)[0].1, Some(Path::Via(id("n"))));
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    alone.direct(channel, &[knows(&many, 1)]);
+    assert!(misbehaved(&alone.events()));
 
     let mut alone = Alone::with_members(Config::default(), &[]);
     alone.hear(&join("a", KEY));
     alone.hear(&join("n", [1; 32]));
     let channel = alone.verified_channel("n");
-    alone.direct(channel, r#"2/socketio-p2p,["neighbours",{"peers":["a","n","me"],"rate":0}]"#);
+    alone.direct(channel, &[knows(&["a", "n", "me"], 0)]);
     assert_eq!(paths(&alone)[0].1, Some(Path::Relay));
 }
 
@@ -451,32 +306,35 @@ fn a_neighbour_that_says_no_or_says_nothing_is_given_up_for_another() {
         ["m", "n"].into_iter().for_each(|peer| alone.hear(&join(peer, [1; 32])));
         let (m, n) = (alone.verified_channel("m"), alone.verified_channel("n"));
         for channel in [m, n] {
-            let knows = r#"2/socketio-p2p,["neighbours",{"peers":["a"],"rate":1000000}]"#;
-            alone.direct(channel, knows);
+            alone.direct(channel, &[knows(&["a"], 1_000_000)]);
         }
         alone.session.handle_signaling_closed("gone".into(), alone.now);
         assert_eq!(paths(&alone)[0], ("a", Some(Path::Via(id("m")))), "the first of two");
-        alone.session.emit(id("a"), &Packet::event("n", &(0,)).unwrap(), alone.now).unwrap();
-        assert_eq!(alone.passed(m).len(), 1);
+        alone.session.emit(id("a"), &numbered(0), alone.now).unwrap();
+        assert_eq!(packets(&alone.given_items(m)).len(), 1);
         if refuses {
-            alone.direct(m, r#"2/socketio-p2p,["no-way",{"to":"a"}]"#);
-        } else {
-            // The channels are alive all the time.
-            for _ in 0..100 {
-                alone.wait(Duration::from_millis(100));
-                alone.direct(m, r#"2/socketio-p2p,["pong",0]"#);
-                alone.direct(n, r#"2/socketio-p2p,["pong",0]"#);
-                alone.passed(m);
+            alone.direct(m, &[Item::NoWay(id("a"))]);
+        }
+        // The channels are alive all the time.
+        let mut through_n = Vec::new();
+        for _ in 0..100 {
+            alone.wait(Duration::from_millis(100));
+            alone.direct(m, &[]);
+            alone.direct(n, &[]);
+            alone.given(m);
+            let said = alone.given_items(n);
+            let answer = pings(&said).into_iter().map(Item::Pong);
+            through_n.extend(said);
+            for (pong, number) in answer.zip(through_n.len() as u64..) {
+                let state = Item::State(State::default());
+                let bundle = Bundle::write(KNOWN, &[state, pong]);
+                alone.deliver(n, &Sealed { bundle, ..Sealed::of(number + 1, &[]) });
             }
         }
         assert_eq!(paths(&alone)[0], ("a", Some(Path::Via(id("n")))), "refuses: {refuses}");
-        // What the first one swallowed is sent again, after a word with the peer if there was none yet.
-        alone.wait(Duration::from_secs(1));
-        let heads: Vec<Bytes> =
-            alone.passed(n).into_iter().map(|(_, parts)| parts[0].clone()).collect();
-        let resume = Bytes::from(r#"2/socketio-p2p,["resume",{"received":[0,0,0]}]"#);
-        let event = Bytes::from(r#"2["n",0]"#);
-        assert_eq!(heads, if refuses { vec![resume, event] } else { vec![event] });
+        // The peer is asked first; what the first neighbour swallowed is sent again when it has answered.
+        assert!(matches!(through_n[0], Item::State(_)), "{through_n:?}");
+        assert_eq!(packets(&through_n)[0], (0, r#"2["n",0]"#.to_owned()));
     }
 }
 
@@ -487,13 +345,13 @@ fn a_peer_that_takes_and_never_acknowledges_through_a_neighbour_is_given_up() {
     alone.hear(&join("a", KEY));
     alone.hear(&join("n", [1; 32]));
     let channel = alone.verified_channel("n");
-    alone.direct(channel, r#"2/socketio-p2p,["neighbours",{"peers":["a"],"rate":1000000}]"#);
+    alone.direct(channel, &[knows(&["a"], 1_000_000)]);
     alone.session.emit(id("a"), &numbered(0), alone.now).unwrap();
     let mut sent = 0;
     for _ in 0..600 {
-        sent += alone.passed(channel).len();
+        sent += alone.given(channel).len();
         alone.wait(Duration::from_secs(1));
-        alone.direct(channel, r#"2/socketio-p2p,["pong",0]"#);
+        alone.direct(channel, &[]);
     }
     assert!(sent > 1, "{sent}");
     assert_eq!(

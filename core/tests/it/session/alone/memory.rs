@@ -1,0 +1,177 @@
+//! What a session holds of what has come and cannot be handed out, and members that do nothing.
+
+use super::*;
+
+const PEERS: usize = 32;
+
+fn members() -> Vec<String> {
+    (0..PEERS).map(|number| format!("p{number:02}")).collect()
+}
+
+fn held(alone: &Alone) -> usize {
+    alone.session.peers().map(|peer| peer.held).sum()
+}
+
+#[test]
+fn unfinished_packets_of_many_peers_hold_no_more_than_the_budget_and_are_given_up() {
+    const BUDGET: usize = 4 << 20;
+    const PIECE: usize = 16 << 10;
+    let names = members();
+    let mut roster: Vec<(&str, u8)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+    roster.push(("small", 1));
+    let config = relay_only().with_receive_bytes(BUDGET);
+    let mut alone = Alone::with_members(config, &roster);
+    alone.events();
+    let mut most = 0;
+    for number in 0..64 {
+        for name in &names {
+            for lane in Lane::RELIABLE {
+                let record = piece(lane, 0, number * PIECE as u64, vec![0; PIECE], false);
+                alone.hear_bundle(name, FRESH, &[record]);
+            }
+            most = most.max(held(&alone));
+        }
+    }
+    assert!((BUDGET / 2..=BUDGET).contains(&most), "{most} bytes");
+    // Somebody else is not kept out for ever: the greatest goes for it.
+    for _ in 0..2 {
+        alone.hear_packet("small", FRESH, 0, "2[\"small\"]");
+        let long = "x".repeat(60_000);
+        let whole = flat(&format!("2[\"long\",\"{long}\"]"), &[]);
+        for (offset, bytes) in (0..).step_by(PIECE).zip(whole.chunks(PIECE)) {
+            let end = offset as usize + bytes.len() == whole.len();
+            let record = piece(Lane::Events, 1, offset, bytes.to_vec(), end);
+            alone.hear_bundle("small", FRESH, &[record]);
+        }
+    }
+    assert_eq!(names_of(&mut alone), ["small", "long"]);
+    alone.wait(Duration::from_secs(31));
+    assert!(held(&alone) < 100_000, "{} bytes after the time-out", held(&alone));
+}
+
+fn names_of(alone: &mut Alone) -> Vec<String> {
+    names(&alone.events())
+}
+
+#[test]
+fn what_comes_ahead_of_its_turn_and_does_not_fit_is_dropped_and_comes_again() {
+    let mut alone = Alone::with_members(relay_only().with_queue_bytes(10_000), &[("a", 1)]);
+    alone.events();
+    let long = format!("2[\"x\",\"{}\"]", "x".repeat(3_000));
+    for seq in 1..10 {
+        alone.hear_packet("a", FRESH, seq, &long);
+    }
+    assert!(held(&alone) <= 10_000, "{}", held(&alone));
+    alone.hear_bundle("a", FRESH, &[Item::Ping(1)]);
+    let said = states(&items(&alone.said("a")));
+    let ahead = &said[0].lanes[0].ahead;
+    assert!(ahead.len() == 1 && ahead[0].1.number < 10, "{ahead:?}");
+    alone.hear_packet("a", FRESH, 0, &long);
+    let came = names_of(&mut alone).len() as u64;
+    assert_eq!(came, ahead[0].1.number);
+}
+
+/// Tiny pieces with gaps between them cost more than their bytes.
+#[test]
+fn gaps_are_paid_for() {
+    let mut alone = Alone::with_members(relay_only().with_receive_bytes(1 << 20), &[("a", 1)]);
+    for number in 0..200_000 {
+        alone.hear_bundle("a", FRESH, &[piece(Lane::Events, 0, 2 * number + 1, vec![0], false)]);
+    }
+    assert!(held(&alone) <= 1 << 20);
+    for number in 1..100_000 {
+        alone.hear_bundle("a", FRESH, &[piece(Lane::Bulk, number, 1, vec![0], false)]);
+    }
+    assert!(held(&alone) <= 1 << 20);
+    let said = states(&items(&alone.said("a")));
+    assert!(said.iter().all(|state| state.lanes.iter().all(|lane| lane.ahead.len() <= 16)));
+}
+
+/// Numbers that nobody has reached, each with something that cannot be taken.
+#[test]
+fn refusals_ahead_of_their_turn_are_bounded() {
+    for policy in [Policy::RelayOnly, Policy::DirectOnly] {
+        let config = Config::default().with_policy(policy).with_receive_bytes(2 << 20);
+        let mut alone = Alone::with_members(config, &[("a", 1)]);
+        for number in 1..20_000 {
+            let bad = piece(Lane::Events, number, u64::from(u32::MAX), vec![0], true);
+            alone.hear_bundle("a", FRESH, &[bad]);
+        }
+        assert!(held(&alone) <= 2 << 20, "{} bytes, {policy:?}", held(&alone));
+    }
+}
+
+#[test]
+fn a_member_that_ignores_offers_does_not_keep_ready_away() {
+    let mut alone = Alone::with_members(Config::default(), &[("ignores", 1), ("a", 1)]);
+    let channel = alone.verified_channel("a");
+    let mut ready = None;
+    let start = alone.now;
+    alone.wait_and(Duration::from_secs(120), |alone| {
+        alone.answer_pings(channel);
+        alone.sent();
+        if has(&alone.events(), |event| matches!(event, Event::Ready)) {
+            ready.get_or_insert(alone.now - start);
+        }
+    });
+    assert_eq!(alone.session.peers().count(), 2, "it is in the room");
+    assert!(ready.is_some());
+}
+
+#[test]
+fn bulk_to_all_travels_in_records_though_an_original_client_is_among_them() {
+    let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("b", 1), ("old", 0)]);
+    let bulk = Packet::event("x", &(Blob::from(vec![7; 40_000]),)).unwrap();
+    alone.session.emit_bulk(Target::All, &bulk, alone.now).unwrap();
+    let mut got = 0;
+    for _ in 0..20 {
+        let sent = alone.sent();
+        got += downloads("old", &sent).len();
+        for (peer, peer_epoch) in [("a", 1), ("b", 2)] {
+            let said = items(&said_to(peer, &sent));
+            assert!(records(&said).iter().all(|record| record.bytes.len() <= 16 << 10));
+            let Some(last) = records(&said).pop() else { continue };
+            let end = last.offset + last.bytes.len() as u64;
+            let next = if last.end {
+                Place { number: 1, offset: 0 }
+            } else {
+                Place { number: 0, offset: end }
+            };
+            let bulk = LaneState { next, ..LaneState::default() };
+            let state = State { lanes: [LaneState::default(), bulk], ..State::default() };
+            let pongs = pings(&said).into_iter().map(Item::Pong);
+            let answer: Vec<Item> = std::iter::once(Item::State(state)).chain(pongs).collect();
+            alone.now = alone.now + Duration::from_millis(10);
+            alone.hear_bundle(peer, Epochs { epoch: 1, peer_epoch }, &answer);
+        }
+    }
+    assert_eq!(got, 1, "whole, which is all that it can take");
+    assert_eq!(
+        outcomes(&alone.events()).iter().filter(|end| **end == Outcome::Delivered).count(),
+        2
+    );
+}
+
+#[test]
+fn refusals_ahead_of_their_turn_hold_no_more_than_what_waits_may() {
+    let config = relay_only().with_policy(Policy::DirectOnly).with_queue_bytes(8 << 10);
+    let mut alone = Alone::with_members(config, &[("a", 1)]);
+    let too_far = 1 << 40;
+    for number in (1..2_000).rev() {
+        // On a path that the policy forbids; then also beyond what any packet may have.
+        alone.hear_bundle("a", FRESH, &[piece(Lane::Events, number, 0, vec![0; 9], true)]);
+        alone.session.set_policy(Policy::RelayOnly, alone.now);
+        alone.hear_bundle("a", FRESH, &[piece(Lane::Bulk, number, too_far, vec![0; 9], true)]);
+        alone.session.set_policy(Policy::DirectOnly, alone.now);
+    }
+    let most = Lane::RELIABLE.len() * (8 << 10);
+    assert!((most / 2..=most).contains(&held(&alone)), "{}", held(&alone));
+    // What was dropped comes again.
+    alone.session.set_policy(Policy::RelayOnly, alone.now);
+    for number in 0..2_000 {
+        alone.hear_packet("a", FRESH, number, "2[\"x\"]");
+    }
+    alone.hear_bundle("a", FRESH, &[Item::Ping(1)]);
+    let said = states(&items(&alone.said("a")));
+    assert!(said.last().unwrap().lanes[0].next.number >= 32, "{:?}", said.last());
+}

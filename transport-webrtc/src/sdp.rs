@@ -14,6 +14,22 @@ const MAX_SECTIONS: usize = 16;
 /// A message size that the remote did not state (RFC 8841, section 6.1).
 const DEFAULT_MAX_MESSAGE: u32 = 65_536;
 
+/// How a description says that its end opens the datagram channel, in the data channel section (RFC 8864).
+pub(crate) const DATAGRAMS: &str =
+    "a=dcmap:101 label=\"socketio-p2p/volatile\";ordered=false;max-retr=0";
+
+/// The stream and the label of the datagram channel, as [`DATAGRAMS`] names them. Streams of channels that are
+/// opened in band begin at 0.
+pub(crate) const DATAGRAMS_STREAM: u16 = 101;
+pub(crate) const DATAGRAMS_LABEL: &str = "socketio-p2p/volatile";
+
+/// Adds to a local description, whose only section is the data channels', that this end opens the datagram
+/// channel.
+pub(crate) fn add_datagrams(sdp: &mut String) {
+    sdp.push_str(DATAGRAMS);
+    sdp.push_str("\r\n");
+}
+
 /// A remote session description that cannot be used. The messages quote nothing of it: it holds a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum SdpError {
@@ -39,6 +55,8 @@ pub(crate) struct RemoteDescription {
     pub(crate) max_message: Option<u32>,
     /// How many candidates it carries.
     pub(crate) candidates: usize,
+    /// Whether the remote opens the datagram channel.
+    pub(crate) datagrams: bool,
 }
 
 impl RemoteDescription {
@@ -53,8 +71,12 @@ impl RemoteDescription {
         if !sdp.starts_with("v=0") {
             return Err(SdpError::NotSdp);
         }
-        let mut description =
-            Self { sdp: String::with_capacity(sdp.len() + 32), max_message: None, candidates: 0 };
+        let mut description = Self {
+            sdp: String::with_capacity(sdp.len() + 32),
+            max_message: None,
+            candidates: 0,
+            datagrams: false,
+        };
         let mut found = Found::default();
         let mut max_message = None;
         for line in sdp.lines().filter(|line| !line.is_empty()) {
@@ -65,6 +87,10 @@ impl RemoteDescription {
                 if found.in_data_channel {
                     max_message = value.trim().parse::<u64>().ok();
                 }
+                continue;
+            }
+            if line == DATAGRAMS {
+                description.datagrams |= found.in_data_channel;
                 continue;
             }
             found.fingerprint |= line.starts_with("a=fingerprint:");
@@ -176,6 +202,26 @@ mod tests {
         let unlimited = "c=IN IP4 0.0.0.0\r\na=max-message-size:0\r\n";
         assert_eq!(description.sdp, BROWSER.replace("c=IN IP4 0.0.0.0\r\n", unlimited));
         assert_eq!(description.candidates, 1);
+    }
+
+    #[test]
+    fn the_datagram_channel_is_read_out_of_the_data_channel_section() {
+        let read = |sdp: &str| RemoteDescription::read(sdp).unwrap();
+        let plain = read(BROWSER);
+        let mut with_datagrams = BROWSER.to_owned();
+        add_datagrams(&mut with_datagrams);
+        let description = read(&with_datagrams);
+        assert_eq!((plain.datagrams, description.datagrams), (false, true));
+        assert_eq!(description.sdp, plain.sdp, "the stack does not see the line");
+        assert!(!read(&format!("{BROWSER}m=audio 9 X 0\r\n{DATAGRAMS}\r\n")).datagrams);
+        let other = DATAGRAMS.replace("volatile", "other");
+        assert!(!read(&format!("{BROWSER}{other}\r\n")).datagrams);
+    }
+
+    #[test]
+    fn the_line_of_the_datagram_channel_names_its_stream_and_label() {
+        assert!(DATAGRAMS.starts_with(&format!("a=dcmap:{DATAGRAMS_STREAM} ")));
+        assert!(DATAGRAMS.contains(&format!("label=\"{DATAGRAMS_LABEL}\"")));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde::ser::{SerializeTuple as _, Serializer};
 use serde_json::value::RawValue;
 use socketio_p2p_core::codec;
-use socketio_p2p_core::signal::{Download, Epochs, Sequence, ServerMessage};
-use socketio_p2p_core::{Namespace, Packet, PacketType, PeerId};
+use socketio_p2p_core::signal::{Download, ServerMessage};
+use socketio_p2p_core::{Namespace, Packet, PacketType};
 use socketioxide::SendError;
 use socketioxide::handler::Value;
 use socketioxide::socket::Socket;
@@ -19,8 +19,8 @@ use socketioxide::socket::Socket;
 pub(super) enum Wire {
     /// The whole payload: event name and arguments.
     Text(Box<RawValue>),
-    /// A relay envelope.
-    Envelope(Download),
+    /// A relay envelope: its header, and its body.
+    Envelope(Box<RawValue>, Bytes),
     /// An event with attachments: its name and its arguments.
     Binary(String, Vec<codec::Value>),
 }
@@ -29,7 +29,9 @@ impl Wire {
     /// `None` when the message has no valid form: a v1 peer relayed to a v0 client what is no packet.
     pub(super) fn new(message: &ServerMessage) -> Option<Self> {
         if let ServerMessage::Relay(download) = message {
-            return Some(Self::Envelope(download.clone()));
+            let Download { body, .. } = download;
+            let header = RawValue::from_string(download.header().ok()?).ok()?;
+            return Some(Self::Envelope(header, body.clone()));
         }
         let packet = message.to_packet().ok()?;
         if packet.attachments().is_empty() {
@@ -44,7 +46,7 @@ impl Wire {
     pub(super) fn emit(&self, socket: &Socket) -> Result<(), SendError> {
         match self {
             Self::Text(payload) => socket.emit("", &Verbatim(payload)),
-            Self::Envelope(download) => socket.emit("p2p:relay", &Envelope(download)),
+            Self::Envelope(header, body) => socket.emit("p2p:relay", &(header, Body(body))),
             Self::Binary(name, args) => socket.emit(name, &Args(args)),
         }
     }
@@ -54,21 +56,21 @@ impl Wire {
 pub(super) fn weight(message: &ServerMessage) -> usize {
     /// Names, ids, numbers.
     const FRAME: usize = 128;
+    /// A member with key and limits.
+    const MEMBER: usize = 256;
     FRAME
         + match message {
             ServerMessage::NumClients { welcome, .. } => {
-                welcome.as_ref().map_or(0, |welcome| welcome.roster.len() * FRAME)
+                welcome.as_ref().map_or(0, |welcome| welcome.roster.len() * MEMBER)
             }
             ServerMessage::Offer { offer, .. } => offer.as_json().len(),
             ServerMessage::Signal(signal) => signal.signal.as_json().len(),
-            ServerMessage::Relay(download) => download.parts.iter().map(Bytes::len).sum(),
+            ServerMessage::Relay(download) => download.body.len(),
             ServerMessage::Event(packet) => {
                 packet.payload().len() + packet.attachments().iter().map(Bytes::len).sum::<usize>()
             }
-            ServerMessage::PeerJoin(_)
-            | ServerMessage::PeerAway(_)
-            | ServerMessage::PeerDisconnect(_)
-            | _ => 0,
+            ServerMessage::PeerJoin(_) => MEMBER,
+            ServerMessage::PeerAway(_) | ServerMessage::PeerDisconnect(_) | _ => 0,
         }
 }
 
@@ -105,32 +107,9 @@ impl Serialize for Args<'_> {
     }
 }
 
-#[derive(Serialize)]
-struct Header<'a> {
-    from: &'a PeerId,
-    #[serde(flatten)]
-    epochs: Option<Epochs>,
-    #[serde(flatten)]
-    sequence: Option<Sequence>,
-}
+struct Body<'a>(&'a [u8]);
 
-struct Envelope<'a>(&'a Download);
-
-impl Serialize for Envelope<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(Download { from, epochs, sequence, parts }) = self;
-        let mut args = serializer.serialize_tuple(1 + parts.len())?;
-        args.serialize_element(&Header { from, epochs: *epochs, sequence: *sequence })?;
-        for part in parts.iter() {
-            args.serialize_element(&Part(part))?;
-        }
-        args.end()
-    }
-}
-
-struct Part<'a>(&'a [u8]);
-
-impl Serialize for Part<'_> {
+impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(self.0)
     }

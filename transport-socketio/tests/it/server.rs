@@ -8,7 +8,8 @@ use futures::StreamExt as _;
 use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::hub::HubConfig;
 use socketio_p2p_core::signal::{
-    AddressedOffer, ClientMessage, Epochs, Lane, PeerSignal, RawSignal, Sequence, ServerMessage,
+    AddressedOffer, ClientMessage, EPOCH_BLOCK, Epochs, Lane, Numbers, PeerLimits, PeerSignal,
+    Piece, RawSignal, ServerMessage,
 };
 use socketio_p2p_core::{Packet, PacketType, PeerId, RoomName, Version};
 use socketio_p2p_transport_socketio::{ListenError, SignalingServer, V0Client};
@@ -16,7 +17,7 @@ use socketioxide::SocketIo;
 use socketioxide::extract::SocketRef;
 use socketioxide::handler::ConnectHandler as _;
 
-use crate::support::{Client, auth, serve, serve_default, soon, until};
+use crate::support::{Client, auth, flat, serve, serve_default, soon, until};
 
 fn raw(json: &str) -> RawSignal {
     RawSignal::from_json(json.to_owned()).unwrap()
@@ -66,12 +67,13 @@ async fn v1_peers_meet_signal_and_relay() {
         Bytes::from(vec![0, 255, 10, 30]),
         Bytes::new(),
     ];
-    a.relay(&[(&b_is.id, 7)], parts.clone()).await;
+    a.relay(&[(&b_is.id, 7)], &parts).await;
     let download = expect!(b, ServerMessage::Relay(download) => download);
     assert_eq!(download.from, a_is.id);
-    assert_eq!(download.epochs, Some(Epochs { epoch: 3, peer_epoch: 4 }));
-    assert_eq!(download.sequence, Some(Sequence { lane: Lane::Bulk, seq: 7 }));
-    assert_eq!(*download.parts, *parts);
+    let epochs = Epochs { epoch: 3, peer_epoch: 4 };
+    assert_eq!(download.numbers, Some(Numbers { epochs, lane: Lane::Bulk, seq: 7 }));
+    assert_eq!(download.piece, Some(Piece::WHOLE));
+    assert_eq!(download.body, flat(&parts));
 
     let members = server.signaling().members(&RoomName::new("x").unwrap());
     assert_eq!(members.len(), 2);
@@ -102,7 +104,7 @@ async fn v0_and_v1_hear_each_other_binary_too() {
     )
     .unwrap();
     let parts: Vec<_> = nested.frames().map(|frame| frame.as_bytes().clone()).collect();
-    new.relay(&[(&old_is.id, 0)], parts).await;
+    new.relay(&[(&old_is.id, 0)], &parts).await;
     let event = expect!(old, ServerMessage::Event(event) => event);
     assert_eq!(event.event_name().as_deref(), Some("file"));
     let (json, blobs, last): (serde_json::Value, Vec<Blob>, Blob) = event.args().unwrap();
@@ -111,15 +113,14 @@ async fn v0_and_v1_hear_each_other_binary_too() {
     assert_eq!(last, Blob::from(vec![3]));
 
     let text = Bytes::from_static(b"2[\"chat\",{\"b\":1,\"a\":\"\\u00fc\"}, 1.50]");
-    new.relay(&[(&old_is.id, 1)], vec![text]).await;
+    new.relay(&[(&old_is.id, 1)], &[text]).await;
     let event = expect!(old, ServerMessage::Event(event) => event);
     assert_eq!(event.payload(), r#"["chat",{"b":1,"a":"\u00fc"}, 1.50]"#, "text goes as it is");
 
     old.send(&nested).await;
     let download = expect!(new, ServerMessage::Relay(download) => download);
-    assert_eq!((&download.from, download.epochs, download.sequence), (&old_is.id, None, None));
-    assert_eq!(download.parts[0], *nested.head().as_bytes());
-    assert_eq!(download.parts[1..], *nested.attachments());
+    assert_eq!((&download.from, download.numbers), (&old_is.id, None));
+    assert_eq!((download.piece, download.body), (Some(Piece::WHOLE), flat(&parts)));
 
     drop(old);
     let gone = expect!(new, ServerMessage::PeerDisconnect(gone) => gone);
@@ -135,9 +136,9 @@ async fn what_is_no_json_never_reaches_a_v0_client() {
     expect!(old, ServerMessage::NumClients { .. } => ());
     let id = expect!(new, ServerMessage::PeerJoin(member) => member.id);
     for (seq, bad) in [&b"2[\"chat\",nonsense]"[..], b"2[\"chat\",{}}]"].into_iter().enumerate() {
-        new.relay(&[(&id, seq as u64)], vec![Bytes::from_static(bad)]).await;
+        new.relay(&[(&id, seq as u64)], &[Bytes::from_static(bad)]).await;
     }
-    new.relay(&[(&id, 2)], vec![Bytes::from_static(b"2[\"chat\",\"good\"]")]).await;
+    new.relay(&[(&id, 2)], &[Bytes::from_static(b"2[\"chat\",\"good\"]")]).await;
     let event = expect!(old, ServerMessage::Event(event) => event);
     assert_eq!(event.payload(), r#"["chat","good"]"#);
     assert_eq!(server.signaling().stats().undeliverable, 2);
@@ -158,6 +159,41 @@ async fn a_full_room_refuses_with_a_code_and_stays_usable() {
     second.send(&Packet::connect(Some(&auth("y", None))).unwrap()).await;
     assert_eq!(second.packet().await.packet_type(), PacketType::Connect);
     expect!(second, ServerMessage::NumClients { welcome: Some(_), .. } => ());
+}
+
+#[tokio::test]
+async fn who_comes_back_too_often_is_refused_and_told_when_to_try_again() {
+    let server = serve(SignalingServer::new(HubConfig::default().with_resume_rate(1, 1))).await;
+    let (_first, is) = Client::v1(&server.url(), "x", None).await;
+    let (_second, is) = Client::v1(&server.url(), "x", Some(&is.token)).await;
+    let auth = auth("x", Some(&is.token));
+    let (_, refused) = Client::connect_with(&server.url(), Some(&auth)).await;
+    assert_eq!(refused.packet_type(), PacketType::ConnectError);
+    let wait = refused.payload().strip_prefix(r#"{"message":"too-many-joins: try again in "#);
+    let wait = wait.and_then(|text| text.split_once(" ms: ")).map(|(wait, _)| wait.parse::<u64>());
+    assert!(matches!(wait, Some(Ok(1..=1_000))), "{}", refused.payload());
+    assert_eq!(server.signaling().stats().hub.joins_refused, 1);
+}
+
+#[tokio::test]
+async fn what_a_peer_accepts_and_its_base_come_through() {
+    let server = serve_default().await;
+    let limits = PeerLimits {
+        packet_bytes: 5_000_000_000,
+        attachments: 1,
+        json_depth: 2,
+        event_name: 3,
+        namespace: 4,
+    };
+    let (mut first, is) = Client::v1(&server.url(), "x", None).await;
+    let auth = serde_json::json!({"p2p": {"v": 1, "room": "x", "limits": limits}});
+    let (_second, connected) = Client::connect_with(&server.url(), Some(&auth)).await;
+    assert_eq!(connected.packet_type(), PacketType::Connect);
+    let member = expect!(first, ServerMessage::PeerJoin(member) => member);
+    assert_eq!(member.limits, Some(limits));
+    let (_first, again) = Client::v1(&server.url(), "x", Some(&is.token)).await;
+    assert_eq!(again.roster.first().map(|member| member.limits), Some(Some(limits)));
+    assert_eq!((is.epoch_base, again.epoch_base), (0, EPOCH_BLOCK));
 }
 
 #[tokio::test]
@@ -254,13 +290,13 @@ async fn events_of_one_client_keep_their_order() {
     let (mut b, b_is) = Client::v1(&server.url(), "x", None).await;
     let sending = tokio::spawn(async move {
         for seq in 0..EVENTS {
-            a.relay(&[(&b_is.id, seq)], vec![Bytes::from_static(b"2[\"x\"]")]).await;
+            a.relay(&[(&b_is.id, seq)], &[Bytes::from_static(b"2[\"x\"]")]).await;
         }
         a
     });
     for expected in 0..EVENTS {
         let download = expect!(b, ServerMessage::Relay(download) => download);
-        assert_eq!(download.sequence.unwrap().seq, expected);
+        assert_eq!(download.numbers.unwrap().seq, expected);
     }
     sending.await.unwrap();
 }
@@ -279,7 +315,7 @@ async fn a_client_that_does_not_read_is_evicted_and_the_others_go_on() {
         while next < EVENTS || away.is_none() {
             match reader.message().await {
                 ServerMessage::Relay(download) => {
-                    assert_eq!(download.sequence.unwrap().seq, next);
+                    assert_eq!(download.numbers.unwrap().seq, next);
                     next += 1;
                 }
                 ServerMessage::PeerAway(id) => away = Some(id),
@@ -291,7 +327,7 @@ async fn a_client_that_does_not_read_is_evicted_and_the_others_go_on() {
     for seq in 0..EVENTS {
         let to = [(&stuck_is.id, seq), (&reader_is.id, seq)];
         let parts = vec![Bytes::from_static(b"51-[\"x\"]"), payload.clone()];
-        sender.relay(&to, parts).await;
+        sender.relay(&to, &parts).await;
     }
     let (_reader, away) = soon("everything at the reader", reading).await.unwrap();
     assert_eq!(away.as_ref(), Some(&stuck_is.id));
@@ -310,12 +346,12 @@ async fn a_client_that_reads_late_gets_everything_in_order() {
     let payload = Bytes::from(vec![7; 4096]);
     for seq in 0..EVENTS {
         let parts = vec![Bytes::from_static(b"51-[\"x\"]"), payload.clone()];
-        a.relay(&[(&b_is.id, seq)], parts).await;
+        a.relay(&[(&b_is.id, seq)], &parts).await;
     }
     until("everything at the hub", || server.signaling().stats().hub.relayed == EVENTS).await;
     for expected in 0..EVENTS {
         let download = expect!(b, ServerMessage::Relay(download) => download);
-        assert_eq!(download.sequence.unwrap().seq, expected);
+        assert_eq!(download.numbers.unwrap().seq, expected);
     }
     assert_eq!(server.signaling().stats().evicted, 0);
 }

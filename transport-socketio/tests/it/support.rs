@@ -9,7 +9,7 @@ use socketio_p2p_core::codec::{Decoder, Limits};
 use socketio_p2p_core::driver::Signaling as _;
 use socketio_p2p_core::hub::HubConfig;
 use socketio_p2p_core::signal::{
-    ClientMessage, Epochs, Lane, Recipient, Sequence, ServerMessage, Upload, Welcome,
+    ClientMessage, Epochs, Lane, Numbers, Piece, Recipient, ServerMessage, Upload, Welcome,
 };
 use socketio_p2p_core::{Packet, PacketType, PeerId};
 use socketio_p2p_transport_socketio::{
@@ -104,9 +104,11 @@ impl Client {
     }
 
     /// Sends a packet in an envelope.
-    pub(crate) async fn relay(&mut self, to: &[(&PeerId, u64)], parts: Vec<Bytes>) {
+    /// Sends a packet that is one record.
+    pub(crate) async fn relay(&mut self, to: &[(&PeerId, u64)], parts: &[Bytes]) {
         let to = to.iter().map(|(id, seq)| recipient(id, *seq)).collect();
-        self.say(ClientMessage::Relay(Upload { to, parts })).await;
+        let (piece, body) = (Some(Piece::WHOLE), flat(parts));
+        self.say(ClientMessage::Relay(Upload { to, piece, body })).await;
     }
 
     pub(crate) async fn packet(&mut self) -> Packet {
@@ -144,7 +146,20 @@ pub(crate) fn auth(room: &str, token: Option<&str>) -> serde_json::Value {
 pub(crate) fn recipient(id: &PeerId, seq: u64) -> Recipient {
     Recipient {
         id: id.clone(),
-        epochs: Epochs { epoch: 3, peer_epoch: 4 },
-        sequence: Some(Sequence { lane: Lane::Bulk, seq }),
+        numbers: Some(Numbers {
+            epochs: Epochs { epoch: 3, peer_epoch: 4 },
+            lane: Lane::Bulk,
+            seq,
+        }),
     }
+}
+
+/// Head and attachments, flattened.
+pub(crate) fn flat(parts: &[Bytes]) -> Bytes {
+    let mut flat = Vec::new();
+    for part in parts {
+        flat.extend_from_slice(&(part.len() as u32).to_be_bytes());
+        flat.extend_from_slice(part);
+    }
+    flat.into()
 }

@@ -1,7 +1,7 @@
 //! What the WebRTC crate reports, on its way to the task of the connection.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -13,8 +13,9 @@ use webrtc::peer_connection::{
 
 use super::connection::Role;
 use super::runtime::Haste;
+use crate::sdp::DATAGRAMS_LABEL;
 
-/// Data channels beyond the one, which are closed politely, before the connection counts as abused.
+/// Data channels beyond the expected one, which are closed politely, before the connection counts as abused.
 const MAX_EXTRA_CHANNELS: usize = 8;
 
 /// What the crate tells through callbacks.
@@ -30,6 +31,8 @@ pub(super) struct Handler {
     pub(super) callbacks: mpsc::Sender<Happened>,
     /// Data channels that the remote has opened.
     pub(super) channels: AtomicUsize,
+    /// Whether one of them has been taken for the data channel.
+    pub(super) taken: AtomicBool,
     pub(super) role: Expects,
     pub(super) haste: Haste,
 }
@@ -50,6 +53,13 @@ impl From<&Role> for Expects {
 }
 
 impl Handler {
+    /// Whether a channel is the one that is expected: the first that is none for datagrams.
+    async fn takes(&self, channel: &dyn DataChannel) -> bool {
+        self.role == Expects::Channel
+            && channel.label().await.is_ok_and(|label| label != DATAGRAMS_LABEL)
+            && !self.taken.swap(true, Ordering::Relaxed)
+    }
+
     /// Nobody listens any more once the connection is closing.
     async fn tell(&self, happened: Happened) {
         let _ = self.callbacks.send(happened).await;
@@ -88,7 +98,7 @@ impl PeerConnectionEventHandler for Handler {
 
     async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
         let before = self.channels.fetch_add(1, Ordering::Relaxed);
-        if before == 0 && self.role == Expects::Channel {
+        if self.takes(&*channel).await {
             self.tell(Happened::Channel(channel)).await;
         } else if before > MAX_EXTRA_CHANNELS {
             self.tell(Happened::Failed("the remote opened too many data channels")).await;

@@ -19,17 +19,20 @@ use webrtc::error::Error;
 
 use super::runtime::Nudge;
 
-/// How often [`WebRtcChannel::poll_close`] looks whether everything is acknowledged.
+/// How often the sink looks whether enough is acknowledged: all when it closes, or what makes room for a datagram.
 const ACK_POLL: Duration = Duration::from_millis(5);
 
 /// The `webrtc` crate holds messages back below once 256 wait in one of its queues. After half as many there may
 /// be some.
 const HELD_BACK_AFTER: u32 = 128;
 
+/// Bytes that a datagram channel may have outstanding while its sink takes a message.
+const DATAGRAM_BUFFER: usize = 64 * 1024;
+
 /// The way for frames of one connection of a [`WebRtcTransport`](crate::WebRtcTransport).
 ///
 /// **Receiving.** The stream gives whole messages in order. Not reading it makes the remote wait, through
-/// SCTP's receive window, see [`WebRtcConfig::max_message`](crate::WebRtcConfig::max_message). The stream ends
+/// SCTP's receive window (with both channels, where there are two), see [`WebRtcConfig::max_message`](crate::WebRtcConfig::max_message). The stream ends
 /// when the connection does; frames that came before are given first. A text message that is not UTF-8 is an
 /// error and ends the connection.
 ///
@@ -38,6 +41,10 @@ const HELD_BACK_AFTER: u32 = 128;
 /// [`WebRtcConfig::send_buffer`](crate::WebRtcConfig::send_buffer) bytes and one message. A message longer
 /// than the remote takes is refused with an error and does no harm to the connection. `flush` completes when
 /// everything is on its way, `close` when everything is acknowledged; neither closes the connection.
+///
+/// **Datagrams.** On the channel of [`DirectEvent::Datagrams`](socketio_p2p_core::driver::DirectEvent::Datagrams)
+/// messages come whole, in any order, or never. Its sink is ready while less than 64 KiB are outstanding, neither
+/// acknowledged nor given up, so that what is late can be dropped in front of it. Its end is not the connection's.
 pub struct WebRtcChannel {
     channel: Arc<dyn DataChannel>,
     progress: Arc<Progress>,
@@ -49,6 +56,16 @@ pub struct WebRtcChannel {
     receiving: Option<BoxFuture<'static, Option<DataChannelEvent>>>,
     sending: Option<BoxFuture<'static, Result<(), Error>>>,
     closing: Option<BoxFuture<'static, ()>>,
+    /// Only a datagram channel has it.
+    room: Option<Room>,
+}
+
+/// What the sink of a datagram channel knows of its outstanding bytes.
+#[derive(Default)]
+struct Room {
+    /// There are no more of them.
+    outstanding: usize,
+    asking: Option<BoxFuture<'static, usize>>,
 }
 
 impl WebRtcChannel {
@@ -69,7 +86,14 @@ impl WebRtcChannel {
             receiving: None,
             sending: None,
             closing: None,
+            room: None,
         }
+    }
+
+    /// The same for datagrams.
+    pub(super) fn for_datagrams(mut self) -> Self {
+        self.room = Some(Room::default());
+        self
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<DataChannelEvent>> {
@@ -83,6 +107,20 @@ impl WebRtcChannel {
         let event = ready!(receiving.as_mut().poll(cx));
         self.receiving = None;
         Poll::Ready(event)
+    }
+
+    /// Datagrams wait outside until there is room for them.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(room) = &mut self.room else { return Poll::Ready(()) };
+        while room.outstanding >= DATAGRAM_BUFFER {
+            let asking = room.asking.get_or_insert_with(|| {
+                let channel = Arc::clone(&self.channel);
+                Box::pin(async move { fewer_outstanding(&*channel, DATAGRAM_BUFFER).await })
+            });
+            room.outstanding = ready!(asking.as_mut().poll(cx));
+            room.asking = None;
+        }
+        Poll::Ready(())
     }
 
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
@@ -125,6 +163,11 @@ impl Stream for WebRtcChannel {
                     }
                     return Poll::Ready(Some(frame));
                 }
+                // Nothing else closes a datagram channel that the remote has closed.
+                Some(DataChannelEvent::OnClose) if self.room.is_some() => {
+                    self.progress.finish();
+                    return Poll::Ready(None);
+                }
                 // Messages that came before it may still follow: the end is the end of the events.
                 Some(DataChannelEvent::OnClose | DataChannelEvent::OnClosing) => {
                     self.progress.end();
@@ -156,7 +199,8 @@ impl Sink<Frame> for WebRtcChannel {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), TransportError>> {
-        self.poll_sent(cx)
+        ready!(self.poll_sent(cx))?;
+        self.poll_room(cx).map(Ok)
     }
 
     fn start_send(mut self: Pin<&mut Self>, frame: Frame) -> Result<(), TransportError> {
@@ -169,6 +213,9 @@ impl Sink<Frame> for WebRtcChannel {
         }
         if self.sending.is_some() {
             return Err(TransportError("a message was sent before the sink was ready".to_owned()));
+        }
+        if let Some(room) = &mut self.room {
+            room.outstanding = room.outstanding.saturating_add(frame.len());
         }
         let channel = Arc::clone(&self.channel);
         self.sending = Some(Box::pin(async move {
@@ -205,7 +252,20 @@ impl Sink<Frame> for WebRtcChannel {
 
 /// Returns when everything sent is acknowledged, or the channel is gone.
 pub(super) async fn acknowledged(channel: &dyn DataChannel) {
-    while channel.outstanding_bytes().await.is_ok_and(|outstanding| outstanding > 0) {
+    fewer_outstanding(channel, 1).await;
+}
+
+/// Returns when fewer bytes than these are outstanding, with their number, or when the channel is gone.
+async fn fewer_outstanding(channel: &dyn DataChannel, limit: usize) -> usize {
+    loop {
+        let Ok(outstanding) = channel.outstanding_bytes().await else { return 0 };
+        if outstanding < limit {
+            return outstanding;
+        }
+        // It fails once the connection is closed; nothing is acknowledged then.
+        if channel.writable().await.is_err() {
+            return 0;
+        }
         tokio::time::sleep(ACK_POLL).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::{Duration, Instant};
 
 use socketio_p2p_core::ConnectionId;
@@ -15,15 +15,17 @@ use webrtc::data_channel::{
 };
 use webrtc::error::Error;
 use webrtc::peer_connection::{
-    PeerConnection, RTCIceCandidateInit, RTCSessionDescription, StatsSelector,
+    PeerConnection, RTCIceCandidateInit, RTCSessionDescription, RTCStatsReport, StatsSelector,
 };
 
 use super::callbacks::{Handler, Happened};
-use super::channel::{Progress, WebRtcChannel, acknowledged};
+use super::channel::{WebRtcChannel, acknowledged};
 use super::config::WebRtcConfig;
 use super::crate_settings::{build, max_message};
+use super::datagrams::Datagrams;
+use super::opened::Opened;
 use super::runtime::{ConnectionRuntime, Cut, Haste, Nudge};
-use crate::sdp::{MAX_CANDIDATES, RemoteDescription};
+use crate::sdp::{MAX_CANDIDATES, RemoteDescription, add_datagrams};
 
 /// Callbacks that may wait for the task. The crate's task waits too when there are more.
 const CALLBACKS: usize = 64;
@@ -47,6 +49,7 @@ pub(super) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) role: Role,
     pub(super) ice_servers: Vec<IceServer>,
+    pub(super) datagrams: bool,
     pub(super) config: Arc<WebRtcConfig>,
     pub(super) cut: Cut,
     pub(super) signals: mpsc::Receiver<Signal>,
@@ -58,7 +61,8 @@ pub(super) struct Connection {
 impl Connection {
     /// Runs until the connection is over or shall close. Everything that it holds is free afterwards.
     pub(super) async fn run(self) {
-        let Self { id, role, ice_servers, config, cut, signals, mut stop, events } = self;
+        let Self { id, role, ice_servers, datagrams, config, cut, signals, mut stop, events } =
+            self;
         // Ends the crate's tasks, however this one ends.
         let haste = Haste::default();
         let nudge = Nudge::default();
@@ -68,6 +72,7 @@ impl Connection {
         let handler = Arc::new(Handler {
             callbacks,
             channels: AtomicUsize::new(0),
+            taken: AtomicBool::new(false),
             role: (&role).into(),
             haste: haste.clone(),
         });
@@ -93,6 +98,7 @@ impl Connection {
                     mid: None,
                     remote_max_message: 0,
                     channel: None,
+                    datagrams: Datagrams::new(datagrams),
                 };
                 let error = tokio::select! {
                     biased;
@@ -129,13 +135,6 @@ fn reason(error: &Error) -> String {
     if is_fixed { error.to_string() } else { "it is malformed".to_owned() }
 }
 
-/// The open channel as its task sees it.
-struct Opened {
-    channel: Arc<dyn DataChannel>,
-    label: String,
-    progress: Arc<Progress>,
-}
-
 /// The work of a connection's task.
 struct Work {
     id: ConnectionId,
@@ -156,6 +155,7 @@ struct Work {
     /// The longest message to send.
     remote_max_message: usize,
     channel: Option<Arc<dyn DataChannel>>,
+    datagrams: Datagrams,
 }
 
 impl Work {
@@ -176,23 +176,20 @@ impl Work {
         let Some(channel) = self.channel.clone() else {
             return Err(TransportError("the data channel is gone".to_owned()));
         };
-        let progress = Arc::new(Progress::default());
-        self.emit(DirectEvent::Open {
-            connection: self.id,
-            channel: WebRtcChannel::new(
-                Arc::clone(&channel),
-                Arc::clone(&progress),
-                self.nudge.clone(),
-                self.remote_max_message,
-                first,
-            ),
-            max_message: self.remote_max_message,
-        })
-        .await;
-        let label = channel.label().await.unwrap_or_default();
-        let opened = Opened { channel, label, progress };
-        let Err(error) = self.watch(&opened).await;
-        self.settle(&opened).await;
+        let (connection, max_message) = (self.id, self.remote_max_message);
+        let (data, frames) =
+            Opened::hand_out(Arc::clone(&channel), &self.nudge, max_message, first).await;
+        self.emit(DirectEvent::Open { connection, channel: frames, max_message }).await;
+        // The remote has opened its end too: it has the association on which the data channel was opened.
+        let mut datagrams = None;
+        if let Some(channel) = self.datagrams.take() {
+            let (opened, frames) = Opened::hand_out(channel, &self.nudge, max_message, None).await;
+            datagrams = Some(opened);
+            let channel = frames.for_datagrams();
+            self.emit(DirectEvent::Datagrams { connection, channel }).await;
+        }
+        let Err(error) = self.watch(&*channel, &data, datagrams.as_ref()).await;
+        self.settle(&data).await;
         Err(error)
     }
 
@@ -218,7 +215,10 @@ impl Work {
             .create_offer(None)
             .await
             .map_err(|error| failure("cannot create an offer", &error))?;
-        let offer = self.describe(offer).await?;
+        let mut offer = self.describe(offer).await?;
+        if matches!(self.datagrams, Datagrams::Wanted) {
+            add_datagrams(&mut offer);
+        }
         self.emit_signal(Signal::Offer(offer)).await;
         Ok(())
     }
@@ -230,7 +230,10 @@ impl Work {
             .create_answer(None)
             .await
             .map_err(|error| failure("cannot answer the remote offer", &error))?;
-        let answer = self.describe(answer).await?;
+        let mut answer = self.describe(answer).await?;
+        if matches!(self.datagrams, Datagrams::Agreed(_)) {
+            add_datagrams(&mut answer);
+        }
         self.emit_signal(Signal::Answer(answer)).await;
         Ok(())
     }
@@ -269,6 +272,7 @@ impl Work {
         let limit = remote.max_message.map_or(ours, |limit| limit.min(ours));
         self.remote_max_message = usize::try_from(limit).unwrap_or(usize::MAX);
         self.candidates += remote.candidates;
+        self.datagrams.agree(remote.datagrams, &*self.peer).await?;
         let description = match kind {
             "offer" => RTCSessionDescription::offer(remote.sdp),
             _ => RTCSessionDescription::answer(remote.sdp),
@@ -312,21 +316,31 @@ impl Work {
     }
 
     /// Returns when the open connection is over.
-    async fn watch(&mut self, opened: &Opened) -> Result<Infallible, TransportError> {
+    async fn watch(
+        &mut self,
+        channel: &dyn DataChannel,
+        data: &Opened,
+        datagrams: Option<&Opened>,
+    ) -> Result<Infallible, TransportError> {
         let closed = || TransportError("the data channel was closed".to_owned());
         let mut check = tokio::time::interval(CHECK);
         check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = opened.progress.ended() => return Err(closed()),
+                () = data.progress.ended() => return Err(closed()),
                 happened = self.happened.recv() => self.handle(happened).await?,
                 Some(signal) = self.signals.recv() => self.take_signal(signal).await?,
                 _ = check.tick() => {
                     // The application sees the end behind the frames: not soon, if it does not read them.
-                    if !matches!(opened.channel.ready_state().await, Ok(RTCDataChannelState::Open)) {
+                    if !matches!(channel.ready_state().await, Ok(RTCDataChannelState::Open)) {
                         return Err(closed());
                     }
-                    let (unread, limit) = (self.unread(opened).await, self.config.max_unread);
+                    let report = self.report().await;
+                    // What comes on a datagram channel that the application has dropped is not kept.
+                    let datagrams = datagrams.filter(|opened| !opened.progress.is_finished());
+                    let unread: u64 =
+                        datagrams.into_iter().chain([data]).map(|opened| opened.unread(&report)).sum();
+                    let limit = self.config.max_unread;
                     if unread > limit {
                         let error = format!("{unread} bytes are unread, at most {limit} are held");
                         return Err(TransportError(error));
@@ -336,11 +350,11 @@ impl Work {
         }
     }
 
-    /// Waits until the application has taken the frames that came before the end.
-    async fn settle(&self, opened: &Opened) {
+    /// Waits until the application has taken the frames that came before the end. Datagrams delay nothing.
+    async fn settle(&self, data: &Opened) {
         let settled = async {
-            while !(opened.progress.is_finished()
-                || opened.progress.is_caught_up() && self.unread(opened).await == 0)
+            while !(data.progress.is_finished()
+                || data.progress.is_caught_up() && data.unread(&self.report().await) == 0)
             {
                 sleep(SETTLE_POLL).await;
             }
@@ -349,13 +363,8 @@ impl Work {
         let _ = timeout(SETTLE_TIMEOUT, settled).await;
     }
 
-    /// Bytes received and not yet read by the application.
-    async fn unread(&self, opened: &Opened) -> u64 {
-        let read = opened.progress.bytes_read();
-        let report = self.peer.get_stats(Instant::now(), StatsSelector::None).await;
-        let channels = report.data_channels().filter(|channel| channel.label == opened.label);
-        let received: u64 = channels.map(|channel| channel.bytes_received).sum();
-        received.saturating_sub(read)
+    async fn report(&self) -> RTCStatsReport {
+        self.peer.get_stats(Instant::now(), StatsSelector::None).await
     }
 
     async fn handle(&mut self, happened: Option<Happened>) -> Result<(), TransportError> {

@@ -6,6 +6,8 @@ mod channel;
 mod config;
 mod connection;
 mod crate_settings;
+mod datagrams;
+mod opened;
 mod runtime;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -33,7 +35,8 @@ const SIGNALS: usize = 2 * crate::sdp::MAX_CANDIDATES;
 /// Events that may wait for the application, before the tasks of the connections wait.
 const EVENTS: usize = 64;
 
-/// Makes direct connections: one ordered, reliable WebRTC data channel each.
+/// Makes direct connections: one ordered, reliable WebRTC data channel each, and a datagram channel beside it
+/// where both ends want one.
 ///
 /// It is a stream of [`DirectEvent`]s that takes [`DirectCommand`]s; each connection works on a Tokio task of
 /// its own, so commands return at once. The stream never ends. Dropping the transport closes all connections.
@@ -42,6 +45,7 @@ const EVENTS: usize = 64;
 ///   follow as [`Signal::Candidate`].
 /// - Remote candidates may come before the answer; they are kept until then. TCP candidates and names ending
 ///   in `.local` are skipped: a browser that hides behind such names is reached when its checks reach us.
+/// - [`DirectEvent::Datagrams`] comes after [`DirectEvent::Open`], if it comes.
 /// - [`DirectEvent::Closed`] comes once, after the application has read the frames that came before; an
 ///   application that does not read them gets it after a second, and can read them still.
 /// - A path that is silent for a while (ICE "disconnected") does not close a connection; one that stays
@@ -105,7 +109,13 @@ impl WebRtcTransport {
         running.inspect(|running| running.cut.cut()).is_some()
     }
 
-    fn start(&mut self, id: ConnectionId, ice_servers: Vec<IceServer>, role: Role) {
+    fn start(
+        &mut self,
+        id: ConnectionId,
+        ice_servers: Vec<IceServer>,
+        datagrams: bool,
+        role: Role,
+    ) {
         let limit = self.config.max_connections;
         if self.connections.len() >= limit {
             return self.fail(id, format!("there are {limit} connections, no more are allowed"));
@@ -117,6 +127,7 @@ impl WebRtcTransport {
             id,
             role,
             ice_servers,
+            datagrams,
             config: Arc::clone(&self.config),
             cut: cut.clone(),
             signals: incoming,
@@ -152,11 +163,11 @@ impl DirectTransport for WebRtcTransport {
 
     fn execute(&mut self, command: DirectCommand) {
         match command {
-            DirectCommand::Offer { connection, ice_servers } => {
-                self.start(connection, ice_servers, Role::Offerer);
+            DirectCommand::Offer { connection, ice_servers, datagrams } => {
+                self.start(connection, ice_servers, datagrams, Role::Offerer);
             }
-            DirectCommand::Answer { connection, ice_servers, sdp } => {
-                self.start(connection, ice_servers, Role::Answerer(sdp));
+            DirectCommand::Answer { connection, ice_servers, sdp, datagrams } => {
+                self.start(connection, ice_servers, datagrams, Role::Answerer(sdp));
             }
             DirectCommand::Signal { connection, signal } => self.signal(connection, signal),
             DirectCommand::Close { connection } => {
@@ -179,7 +190,9 @@ impl Stream for WebRtcTransport {
         self.waker = Some(cx.waker().clone());
         while let Some(event) = ready!(self.events.poll_recv(cx)) {
             let known = match &event {
-                DirectEvent::Signal { connection, .. } | DirectEvent::Open { connection, .. } => {
+                DirectEvent::Signal { connection, .. }
+                | DirectEvent::Open { connection, .. }
+                | DirectEvent::Datagrams { connection, .. } => {
                     self.connections.contains_key(connection)
                 }
                 DirectEvent::Closed { connection, .. } => {

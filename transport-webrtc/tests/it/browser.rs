@@ -99,27 +99,38 @@ impl Browser {
 
     /// Carries signals until the channel is open on both sides.
     async fn connect(&mut self, transport: &mut WebRtcTransport) -> (WebRtcChannel, Value) {
-        let (mut channel, mut opened) = (None, None);
-        while channel.is_none() || opened.is_none() {
+        let [channel] = self.connect_channels(transport).await;
+        channel
+    }
+
+    /// As many channels: the data channel, the datagram channel.
+    async fn connect_channels<const N: usize>(
+        &mut self,
+        transport: &mut WebRtcTransport,
+    ) -> [(WebRtcChannel, Value); N] {
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        while ours.len() < N || theirs.len() < N {
             tokio::select! {
                 event = self.event() => match event["event"].as_str() {
                     Some("signal") => self.carry(&event["signal"], transport),
-                    Some("open") => opened = Some(event),
+                    Some("open") => theirs.insert(0, event),
+                    Some("datagrams open") => theirs.push(event),
                     _ => panic!("expected a signal or an open channel, got {event}"),
                 },
                 event = within("an event of the transport", transport.next()) => match event.unwrap() {
                     DirectEvent::Signal { signal, .. } => {
                         self.tell(json!({ "do": "signal", "signal": signal })).await;
                     }
-                    DirectEvent::Open { channel: open, max_message, .. } => {
+                    DirectEvent::Open { channel, max_message, .. } => {
                         assert_eq!(max_message, 262_144);
-                        channel = Some(open);
+                        ours.push(channel);
                     }
+                    DirectEvent::Datagrams { channel, .. } => ours.push(channel),
                     other => panic!("expected a signal or an open channel, got {other:?}"),
                 },
             }
         }
-        (channel.unwrap(), opened.unwrap())
+        ours.into_iter().zip(theirs).collect::<Vec<_>>().try_into().unwrap()
     }
 
     fn carry(&self, signal: &Value, transport: &mut WebRtcTransport) {
@@ -128,8 +139,9 @@ impl Browser {
             return;
         }
         let command = match serde_json::from_value(signal.clone()).unwrap() {
+            // As a peer that takes what it is offered.
             Signal::Offer(sdp) => {
-                DirectCommand::Answer { connection: ONE, ice_servers: vec![], sdp }
+                DirectCommand::Answer { connection: ONE, ice_servers: vec![], sdp, datagrams: true }
             }
             signal => DirectCommand::Signal { connection: ONE, signal },
         };
@@ -178,6 +190,24 @@ impl Browser {
         ] {
             assert_eq!(self.event_but_signals().await, expected);
         }
+    }
+
+    /// Datagrams both ways, until the page closes its end; the data channel goes on.
+    async fn exchange_datagrams(
+        &mut self,
+        datagrams: &mut WebRtcChannel,
+        channel: &mut WebRtcChannel,
+    ) {
+        self.tell(json!({ "do": "datagram", "data": [0, 255, 7] })).await;
+        assert_eq!(receive(datagrams).await, Frame::from(vec![0, 255, 7]));
+        send(datagrams, vec![1, 2, 254]).await;
+        let expected = json!({ "event": "datagram", "data": "0102fe" });
+        assert_eq!(self.event_but_signals().await, expected);
+        self.exchange(channel).await;
+
+        self.tell(json!({ "do": "closeDatagrams" })).await;
+        assert_eq!(within("the end", datagrams.next()).await, None);
+        self.exchange(channel).await;
     }
 
     /// Candidates, and their end, may come when the channel is open already.
@@ -249,7 +279,11 @@ async fn chromium_takes_our_offer() {
     let Some(program) = chromium(TEST) else { return };
     let mut browser = Browser::start(&program, TEST).await;
     let mut transport = WebRtcTransport::new(WebRtcConfig::default());
-    transport.execute(DirectCommand::Offer { connection: ONE, ice_servers: vec![] });
+    transport.execute(DirectCommand::Offer {
+        connection: ONE,
+        ice_servers: vec![],
+        datagrams: false,
+    });
     let (mut channel, opened) = browser.connect(&mut transport).await;
     let label = opened["label"].as_str().unwrap();
     assert!(label.len() == 40 && label.chars().all(|c| c.is_ascii_hexdigit()), "{label}");
@@ -261,6 +295,45 @@ async fn chromium_takes_our_offer() {
 
     transport.execute(DirectCommand::Close { connection: ONE });
     assert_eq!(browser.event_but_signals().await, json!({ "event": "closed" }));
+}
+
+/// What Chromium says of its end of a datagram channel.
+fn open_datagrams() -> Value {
+    json!({
+        "event": "datagrams open",
+        "label": "socketio-p2p/volatile",
+        "id": 101,
+        "ordered": false,
+        "maxRetransmits": 0,
+        "negotiated": true,
+    })
+}
+
+#[tokio::test]
+async fn chromium_takes_our_offer_with_datagrams() {
+    const TEST: &str = "chromium_takes_our_offer_with_datagrams";
+    let Some(program) = chromium(TEST) else { return };
+    let mut browser = Browser::start(&program, TEST).await;
+    let mut transport = WebRtcTransport::new(WebRtcConfig::default());
+    let (ice_servers, datagrams) = (vec![], true);
+    transport.execute(DirectCommand::Offer { connection: ONE, ice_servers, datagrams });
+    let [(mut channel, _), (mut datagrams, opened)] =
+        browser.connect_channels(&mut transport).await;
+    assert_eq!(opened, open_datagrams());
+    browser.exchange_datagrams(&mut datagrams, &mut channel).await;
+}
+
+#[tokio::test]
+async fn chromium_offers_datagrams_and_we_answer() {
+    const TEST: &str = "chromium_offers_datagrams_and_we_answer";
+    let Some(program) = chromium(TEST) else { return };
+    let mut browser = Browser::start(&program, TEST).await;
+    let mut transport = WebRtcTransport::new(WebRtcConfig::default());
+    browser.tell(json!({ "do": "offer", "datagrams": true })).await;
+    let [(mut channel, _), (mut datagrams, opened)] =
+        browser.connect_channels(&mut transport).await;
+    assert_eq!(opened, open_datagrams());
+    browser.exchange_datagrams(&mut datagrams, &mut channel).await;
 }
 
 #[tokio::test]

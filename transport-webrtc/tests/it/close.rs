@@ -55,7 +55,11 @@ async fn no_event_follows_a_close() {
     pair.answerer.execute(DirectCommand::Close { connection: TWO });
     pair.offerer.execute(DirectCommand::Close { connection: ONE });
     for transport in [&mut pair.offerer, &mut pair.answerer] {
-        transport.execute(DirectCommand::Offer { connection: three, ice_servers: vec![] });
+        transport.execute(DirectCommand::Offer {
+            connection: three,
+            ice_servers: vec![],
+            datagrams: false,
+        });
         match next(transport).await {
             DirectEvent::Signal { connection, .. } => assert_eq!(connection, three),
             other => panic!("expected the next offer, got {other:?}"),
@@ -70,7 +74,11 @@ async fn a_refusal_that_was_closed_is_not_reported() {
     config.max_connections = 0;
     let mut transport = WebRtcTransport::new(config);
     for connection in [ONE, TWO] {
-        transport.execute(DirectCommand::Offer { connection, ice_servers: vec![] });
+        transport.execute(DirectCommand::Offer {
+            connection,
+            ice_servers: vec![],
+            datagrams: false,
+        });
     }
     transport.execute(DirectCommand::Close { connection: ONE });
     let (connection, _) = next_closed(&mut transport).await;

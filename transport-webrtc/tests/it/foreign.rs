@@ -30,9 +30,13 @@ impl PeerConnectionEventHandler for Gathered {
     }
 }
 
-/// Offers `channels` data channels at once; gives them and our end of the first that opened.
+fn numbered(channels: usize) -> Vec<String> {
+    (0..channels).map(|n| format!("channel {n}")).collect()
+}
+
+/// Offers data channels of these labels at once; gives them and our end of the first that opened.
 async fn offer_channels(
-    channels: usize,
+    labels: &[String],
     transport: &mut WebRtcTransport,
 ) -> (Arc<dyn PeerConnection>, Vec<Arc<dyn DataChannel>>, DirectEvent<WebRtcChannel>) {
     let (gathered, mut is_gathered) = mpsc::channel(1);
@@ -48,14 +52,19 @@ async fn offer_channels(
             .unwrap(),
     );
     let mut opened = Vec::new();
-    for n in 0..channels {
-        opened.push(peer.create_data_channel(&format!("channel {n}"), None).await.unwrap());
+    for label in labels {
+        opened.push(peer.create_data_channel(label, None).await.unwrap());
     }
     let offer = peer.create_offer(None).await.unwrap();
     peer.set_local_description(offer).await.unwrap();
     within("gathering", is_gathered.recv()).await.unwrap();
     let sdp = peer.local_description().await.unwrap().sdp;
-    transport.execute(DirectCommand::Answer { connection: ONE, ice_servers: vec![], sdp });
+    transport.execute(DirectCommand::Answer {
+        connection: ONE,
+        ice_servers: vec![],
+        sdp,
+        datagrams: false,
+    });
     let DirectEvent::Signal { signal: Signal::Answer(sdp), .. } = next(transport).await else {
         panic!("no answer")
     };
@@ -75,7 +84,7 @@ async fn closed(channel: &dyn DataChannel) {
 #[tokio::test]
 async fn channels_beyond_the_first_are_closed() {
     let mut transport = WebRtcTransport::new(loopback());
-    let (peer, mut channels, event) = offer_channels(3, &mut transport).await;
+    let (peer, mut channels, event) = offer_channels(&numbered(3), &mut transport).await;
     let DirectEvent::Open { mut channel, .. } = event else { panic!("{event:?}") };
     // Which one comes first is the remote's choice.
     let mut ends: FuturesUnordered<_> = channels
@@ -91,9 +100,21 @@ async fn channels_beyond_the_first_are_closed() {
 }
 
 #[tokio::test]
+async fn a_channel_with_the_label_of_the_datagram_channel_is_not_taken_for_the_data_channel() {
+    let mut transport = WebRtcTransport::new(loopback());
+    let labels = ["socketio-p2p/volatile".to_owned(), "the data channel".to_owned()];
+    let (peer, channels, event) = offer_channels(&labels, &mut transport).await;
+    let DirectEvent::Open { mut channel, .. } = event else { panic!("{event:?}") };
+    closed(&*channels[0]).await;
+    channels[1].send_text("hello").await.unwrap();
+    assert_eq!(receive(&mut channel).await, Frame::from("hello"));
+    peer.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_flood_of_channels_ends_the_connection() {
     let mut transport = WebRtcTransport::new(loopback());
-    let (peer, _channels, event) = offer_channels(40, &mut transport).await;
+    let (peer, _channels, event) = offer_channels(&numbered(40), &mut transport).await;
     let (error, end) = match event {
         DirectEvent::Open { mut channel, .. } => {
             let (closed, end) = tokio::join!(next_closed(&mut transport), channel.next());
@@ -110,7 +131,7 @@ async fn a_flood_of_channels_ends_the_connection() {
 #[tokio::test]
 async fn closing_only_the_channel_ends_the_connection() {
     let mut transport = WebRtcTransport::new(loopback());
-    let (peer, channels, event) = offer_channels(1, &mut transport).await;
+    let (peer, channels, event) = offer_channels(&numbered(1), &mut transport).await;
     let DirectEvent::Open { mut channel, .. } = event else { panic!("{event:?}") };
     channels[0].send_text("the last").await.unwrap();
     // The crate's `close` drops what is not acknowledged.

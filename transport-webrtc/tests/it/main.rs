@@ -8,11 +8,13 @@
     reason = "tests fail by panicking, and say so when they are skipped"
 )]
 
+mod lossy;
 mod support;
 
 mod backpressure;
 mod browser;
 mod close;
+mod datagrams;
 mod foreign;
 mod frames;
 mod open;

@@ -152,7 +152,11 @@ async fn an_ice_server_that_does_not_answer_delays_the_offer_by_the_bound_only()
     let mut transport = WebRtcTransport::new(config);
     let url = format!("stun:{}", deaf.local_addr().unwrap());
     let server = IceServer { urls: vec![url], username: None, credential: None };
-    transport.execute(DirectCommand::Offer { connection: ONE, ice_servers: vec![server] });
+    transport.execute(DirectCommand::Offer {
+        connection: ONE,
+        ice_servers: vec![server],
+        datagrams: false,
+    });
     let Signal::Offer(sdp) = next_signal(&mut transport).await else { panic!("no offer") };
     assert!(sdp.contains("127.0.0.1"), "the host candidate does not wait");
 }
@@ -166,7 +170,7 @@ async fn what_an_ice_server_says_is_in_the_offer_or_follows_it() {
         config.gather_timeout = if late { Duration::from_millis(50) } else { PATIENCE };
         let mut transport = WebRtcTransport::new(config);
         let ice_servers = vec![IceServer { urls: vec![url], username: None, credential: None }];
-        transport.execute(DirectCommand::Offer { connection: ONE, ice_servers });
+        transport.execute(DirectCommand::Offer { connection: ONE, ice_servers, datagrams: false });
         if !late {
             answer_stun(&server).await;
         }
@@ -209,7 +213,11 @@ async fn an_ice_server_address_that_is_none_closes_the_connection() {
         username: None,
         credential: Some("pa55".into()),
     };
-    transport.execute(DirectCommand::Offer { connection: ONE, ice_servers: vec![server] });
+    transport.execute(DirectCommand::Offer {
+        connection: ONE,
+        ice_servers: vec![server],
+        datagrams: false,
+    });
     let (_, error) = next_closed(&mut transport).await;
     assert!(error.0.starts_with("cannot use the ICE servers"), "{error}");
     assert!(!error.0.contains("pa55"), "{error}");
@@ -244,7 +252,12 @@ async fn hostile_descriptions_close_the_connection_and_are_not_quoted() {
     ];
     for (n, (sdp, expected)) in cases.into_iter().enumerate() {
         let mut answerer = WebRtcTransport::new(loopback());
-        answerer.execute(DirectCommand::Answer { connection: TWO, ice_servers: vec![], sdp });
+        answerer.execute(DirectCommand::Answer {
+            connection: TWO,
+            ice_servers: vec![],
+            sdp,
+            datagrams: false,
+        });
         let (connection, error) = next_closed(&mut answerer).await;
         assert_eq!(connection, TWO);
         assert!(error.0.contains(expected), "case {n}: {error}");
@@ -304,7 +317,11 @@ async fn connections_beyond_the_limit_are_refused() {
     let three = ConnectionId::from_u64(3);
     let (_first, _) = connect(&mut offerer, ONE, &mut answerer, ONE).await;
     let (_second, _) = connect(&mut offerer, TWO, &mut answerer, TWO).await;
-    offerer.execute(DirectCommand::Offer { connection: three, ice_servers: vec![] });
+    offerer.execute(DirectCommand::Offer {
+        connection: three,
+        ice_servers: vec![],
+        datagrams: false,
+    });
     let (connection, error) = next_closed(&mut offerer).await;
     assert_eq!(connection, three);
     assert!(error.0.contains("there are 2 connections"), "{error}");

@@ -27,7 +27,11 @@ async fn two_processes_exchange_frames() {
     let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
 
     let mut transport = WebRtcTransport::new(loopback());
-    transport.execute(DirectCommand::Offer { connection: ONE, ice_servers: vec![] });
+    transport.execute(DirectCommand::Offer {
+        connection: ONE,
+        ice_servers: vec![],
+        datagrams: false,
+    });
     let offer = serde_json::to_string(&next_signal(&mut transport).await).unwrap();
     input.write_all(format!("{offer}\n").as_bytes()).await.unwrap();
     let answer = within("the other process's answer", async {
@@ -61,7 +65,12 @@ async fn echo() {
     std::io::stdin().read_line(&mut line).unwrap();
     let Ok(Signal::Offer(sdp)) = serde_json::from_str(&line) else { panic!("no offer") };
     let mut transport = WebRtcTransport::new(loopback());
-    transport.execute(DirectCommand::Answer { connection: TWO, ice_servers: vec![], sdp });
+    transport.execute(DirectCommand::Answer {
+        connection: TWO,
+        ice_servers: vec![],
+        sdp,
+        datagrams: false,
+    });
     let answer = next_signal(&mut transport).await;
     println!("\n{MARK}{}", serde_json::to_string(&answer).unwrap());
     let DirectEvent::Open { mut channel, .. } = within("opening", transport.next()).await.unwrap()

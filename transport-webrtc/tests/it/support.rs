@@ -54,9 +54,24 @@ pub(crate) async fn next_closed(transport: &mut WebRtcTransport) -> (ConnectionI
     }
 }
 
+pub(crate) async fn next_datagrams(transport: &mut WebRtcTransport) -> WebRtcChannel {
+    match next(transport).await {
+        DirectEvent::Datagrams { channel, .. } => channel,
+        other => panic!("expected an open datagram channel, got {other:?}"),
+    }
+}
+
 /// Makes an offer and gives its description.
 pub(crate) async fn offer(transport: &mut WebRtcTransport, connection: ConnectionId) -> String {
-    transport.execute(DirectCommand::Offer { connection, ice_servers: vec![] });
+    offer_with(transport, connection, false).await
+}
+
+pub(crate) async fn offer_with(
+    transport: &mut WebRtcTransport,
+    connection: ConnectionId,
+    datagrams: bool,
+) -> String {
+    transport.execute(DirectCommand::Offer { connection, ice_servers: vec![], datagrams });
     match next_signal(transport).await {
         Signal::Offer(sdp) => sdp,
         other => panic!("expected an offer, got {other:?}"),
@@ -69,7 +84,16 @@ pub(crate) async fn answer(
     connection: ConnectionId,
     sdp: String,
 ) -> String {
-    transport.execute(DirectCommand::Answer { connection, ice_servers: vec![], sdp });
+    answer_with(transport, connection, sdp, false).await
+}
+
+pub(crate) async fn answer_with(
+    transport: &mut WebRtcTransport,
+    connection: ConnectionId,
+    sdp: String,
+    datagrams: bool,
+) -> String {
+    transport.execute(DirectCommand::Answer { connection, ice_servers: vec![], sdp, datagrams });
     match next_signal(transport).await {
         Signal::Answer(sdp) => sdp,
         other => panic!("expected an answer, got {other:?}"),

@@ -1,10 +1,13 @@
 //! Runs the simulator: many seeds, or one of them with a record of what happened.
 //!
 //! ```text
-//! simulate --seeds 0..10000 [--peers N] [--profile NAME] [--jobs N]
-//! simulate --seed S [--peers N] [--profile NAME] [--trace] [--chart FILE] [--script-out FILE]
+//! simulate --seeds 0..10000 [--wide] [--keep-going] [--peers N] [--profile NAME] [--jobs N]
+//! simulate --seed S [--wide] [--peers N] [--profile NAME] [--trace] [--chart FILE] [--script-out FILE]
 //! simulate --script FILE [--trace] [--chart FILE]
 //! ```
+//!
+//! `--wide` takes scenarios in which settings differ from node to node and more is looked at; `--keep-going` goes on
+//! after a violation, names each seed that has one, and counts them by kind at the end.
 //!
 //! The exit code is 0 when no invariant was violated, 1 when one was, 2 when the arguments make no sense. Of a
 //! violation the seed is shown, what was expected and what came, and a short script that still fails, for
@@ -26,8 +29,8 @@ use socketio_p2p_transport_memory::sim::{
 };
 
 const USAGE: &str = "\
-usage: simulate --seeds FROM..TO [--peers N] [--profile NAME] [--jobs N]
-       simulate --seed SEED [--peers N] [--profile NAME] [--trace] [--chart FILE] [--script-out FILE]
+usage: simulate --seeds FROM..TO [--wide] [--keep-going] [--peers N] [--profile NAME] [--jobs N]
+       simulate --seed SEED [--wide] [--peers N] [--profile NAME] [--trace] [--chart FILE] [--script-out FILE]
        simulate --script FILE [--trace] [--chart FILE]";
 
 /// So many threads at most.
@@ -49,6 +52,8 @@ struct Options {
     profile: Option<Profile>,
     jobs: Option<usize>,
     trace: bool,
+    wide: bool,
+    keep_going: bool,
     chart: Option<PathBuf>,
 }
 
@@ -87,6 +92,8 @@ fn read_options() -> Result<Options, String> {
                 options.jobs = Some(number(&mut parser, "--jobs", 1, MAX_JOBS as u64)? as usize);
             }
             Long("trace") => options.trace = true,
+            Long("wide") => options.wide = true,
+            Long("keep-going") => options.keep_going = true,
             Long("chart") => options.chart = Some(parser.value().map_err(text)?.into()),
             Short('h') | Long("help") => {
                 println!("{USAGE}");
@@ -142,8 +149,13 @@ fn work(options: &Options) -> Result<ExitCode, String> {
 }
 
 fn scenario(options: &Options, seed: u64) -> Scenario {
-    let profile = options.profile.unwrap_or_else(|| Profile::of_seed(seed));
-    Scenario::generate(seed, profile, options.peers.unwrap_or(4))
+    let peers = options.peers.unwrap_or(4);
+    let wide_one = |profile: &Profile| !Profile::NARROW.contains(profile);
+    if options.wide || options.profile.as_ref().is_some_and(wide_one) {
+        let profile = options.profile.unwrap_or_else(|| Profile::of_wide_seed(seed));
+        return Scenario::generate_wide(seed, profile, peers);
+    }
+    Scenario::generate(seed, options.profile.unwrap_or_else(|| Profile::of_seed(seed)), peers)
 }
 
 fn run_one(options: &Options, scenario: &Scenario) -> Result<ExitCode, String> {
@@ -220,7 +232,11 @@ fn run_many(options: &Options, seeds: Range<u64>) -> ExitCode {
                 for seed in first..seeds.end.min(first.saturating_add(BATCH)) {
                     let result = run(&scenario(options, seed));
                     if let Err(violation) = &result {
-                        stop.store(true, Ordering::Relaxed);
+                        if options.keep_going {
+                            println!("VIOLATION {violation}");
+                        } else {
+                            stop.store(true, Ordering::Relaxed);
+                        }
                         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                         if found.as_ref().is_none_or(|(first, _)| seed < *first) {
                             *found = Some((seed, violation.clone()));
@@ -258,7 +274,9 @@ fn run_many(options: &Options, seeds: Range<u64>) -> ExitCode {
     match found.into_inner().unwrap_or_else(PoisonError::into_inner) {
         None => ExitCode::SUCCESS,
         Some((seed, violation)) => {
-            tell_violation(&scenario(options, seed), &violation);
+            if !options.keep_going {
+                tell_violation(&scenario(options, seed), &violation);
+            }
             ExitCode::FAILURE
         }
     }

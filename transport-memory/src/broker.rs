@@ -2,7 +2,7 @@
 //!
 //! The "session descriptions" of memory connections are the names of their ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use socketio_p2p_core::ConnectionId;
 
@@ -15,6 +15,8 @@ pub(crate) struct Broker {
     next: u64,
     pairs: BTreeMap<End, End>,
     offers: BTreeMap<End, End>,
+    /// Ends that want a datagram channel.
+    datagrams: BTreeSet<End>,
 }
 
 impl Broker {
@@ -24,6 +26,16 @@ impl Broker {
         self.next += 1;
         self.names.insert(name.clone(), end);
         name
+    }
+
+    /// Notes that an end wants a datagram channel.
+    pub(crate) fn want_datagrams(&mut self, end: End) {
+        self.datagrams.insert(end);
+    }
+
+    /// Whether both ends of a connection want a datagram channel.
+    pub(crate) fn have_datagrams(&self, one: End, other: End) -> bool {
+        self.datagrams.contains(&one) && self.datagrams.contains(&other)
     }
 
     /// Notes that `end` answers the offer of this description. `false`: nobody made that offer.
@@ -52,13 +64,15 @@ impl Broker {
         self.forget(end);
         let other = self.pairs.remove(&end)?;
         self.pairs.remove(&other);
+        self.datagrams.remove(&other);
         Some(other)
     }
 
-    /// Forgets the names of an end that is over.
+    /// Forgets what is known of an end that is over.
     pub(crate) fn forget(&mut self, end: End) {
         self.names.retain(|_, named| *named != end);
         self.offers.remove(&end);
+        self.datagrams.remove(&end);
     }
 
     /// Connections that both ends have made, and descriptions of such that only one has.

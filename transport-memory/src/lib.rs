@@ -14,7 +14,7 @@ mod network;
 mod server;
 pub mod sim;
 
-pub use channel::{MemoryChannel, channel};
+pub use channel::{MemoryChannel, channel, datagram_channel};
 pub use dice::Dice;
 pub use mesh::{
     Conditions, Effects, Fault, Latency, Mesh, Node, Place, RawInput, RosterFaults, Sight,

@@ -15,7 +15,7 @@ use socketio_p2p_core::signal::Signal;
 use socketio_p2p_core::{DirectCommand, Frame};
 
 use crate::broker::{Broker, End};
-use crate::channel::{MemoryChannel, channel};
+use crate::channel::{MemoryChannel, channel, datagram_channel};
 use crate::server::{Server, ServerOutput, SocketId};
 
 /// Frames that wait for a client that does not read; one more and it is dropped, as a server does.
@@ -239,12 +239,19 @@ impl DirectTransport for MemoryDirect {
         let owner = self.owner;
         let mut state = self.network.lock();
         match command {
-            DirectCommand::Offer { connection, .. } => {
-                let signal = Signal::Offer(state.broker.describe((owner, connection)));
+            DirectCommand::Offer { connection, datagrams, .. } => {
+                let end = (owner, connection);
+                if datagrams {
+                    state.broker.want_datagrams(end);
+                }
+                let signal = Signal::Offer(state.broker.describe(end));
                 state.report(owner, DirectEvent::Signal { connection, signal });
             }
-            DirectCommand::Answer { connection, sdp, .. } => {
+            DirectCommand::Answer { connection, sdp, datagrams, .. } => {
                 let end = (owner, connection);
+                if datagrams {
+                    state.broker.want_datagrams(end);
+                }
                 if state.broker.answer(end, &sdp) {
                     let signal = Signal::Answer(state.broker.describe(end));
                     state.report(owner, DirectEvent::Signal { connection, signal });
@@ -261,6 +268,12 @@ impl DirectTransport for MemoryDirect {
                     let max_message = DIRECT_MAX_MESSAGE;
                     let open = DirectEvent::Open { connection, channel, max_message };
                     state.report(owner, open);
+                }
+                if state.broker.have_datagrams(end, other) {
+                    let (left, right) = datagram_channel(DIRECT_QUEUE);
+                    for ((owner, connection), channel) in [(end, left), (other, right)] {
+                        state.report(owner, DirectEvent::Datagrams { connection, channel });
+                    }
                 }
             }
             DirectCommand::Close { connection } => state.close((owner, connection)),

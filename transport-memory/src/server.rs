@@ -61,6 +61,12 @@ pub(crate) enum Kind {
 impl Kind {
     fn of(message: &ServerMessage) -> Self {
         match message {
+            // What an original client says has no number: nothing would make good what is done to it.
+            ServerMessage::Relay(download)
+                if download.numbers.is_none() && download.piece.is_some() =>
+            {
+                Self::Other
+            }
             ServerMessage::Relay(_) => Self::Envelope,
             ServerMessage::Offer { .. } => Self::Offer,
             ServerMessage::Signal(_) => Self::Signal,

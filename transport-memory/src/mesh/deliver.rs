@@ -6,6 +6,7 @@ use std::time::Duration;
 use socketio_p2p_core::{Frame, PeerId, Session, Time};
 
 use super::effects::Fault;
+use super::peek::passed_on;
 use super::raw::RawInput;
 use super::wire::{DIRECT_MAX_MESSAGE, Delivery, Scheduled, Socket};
 use super::{Mesh, Node, Pace, Step};
@@ -19,6 +20,16 @@ impl Mesh {
     /// Takes what has arrived: lets its receiver have it, or holds it back.
     pub(super) fn arrive(&mut self, next: Scheduled) -> Step {
         let Scheduled { number, delivery, .. } = next;
+        if let Delivery::DirectFrame { from, to, frame } = &delivery
+            && self.is_swallowed(from.0, to.0, frame)
+        {
+            let (from, to, len) = (*from, *to, frame.len());
+            self.effects.change(Fault::OneWayNeighbour);
+            if self.credit(from, len) {
+                self.pump(from.0);
+            }
+            return Step::Arrival(Node(to.0));
+        }
         if let Delivery::DirectFrame { from, to, .. } = &delivery {
             let pair = &mut self.pairs[from.0][to.0];
             if let Some(fault) = pair.silent {
@@ -54,6 +65,17 @@ impl Mesh {
         }
         self.deliver(delivery);
         step
+    }
+
+    fn watched(&self, node: usize, frame: Frame) -> Frame {
+        match &self.carried {
+            Some(_) => self.nodes[node].kept.watch(frame),
+            None => frame,
+        }
+    }
+
+    fn is_swallowed(&self, from: usize, to: usize, frame: &Frame) -> bool {
+        self.pairs[from][to].swallowed.as_ref().is_some_and(|peer| passed_on(frame, peer))
     }
 
     fn wait_in_inbox(&mut self, node: usize, delivery: Delivery) {
@@ -153,6 +175,7 @@ impl Mesh {
                 }
             }
             Delivery::TakeInput { node } => self.take_input(node),
+            Delivery::Drain { node } => self.drain(node),
             Delivery::TellMember { socket, peer } => {
                 if let Some(server) = &mut self.server {
                     let outputs = server.tell_member(socket, &peer);
@@ -175,6 +198,7 @@ impl Mesh {
             Delivery::ToNode { socket, packet, .. } => {
                 for frame in packet.frames() {
                     if self.nodes[node].socket_id() == Some(socket) {
+                        let frame = self.watched(node, frame);
                         self.tell(node, |session, now| session.handle_signaling_frame(frame, now));
                     }
                 }
@@ -206,6 +230,7 @@ impl Mesh {
             Delivery::DirectFrame { from, to, frame } => {
                 let sender = self.credit(from, frame.len());
                 if self.nodes[node].connection(to.1).is_some_and(|end| end.other == Some(from)) {
+                    let frame = self.watched(node, frame);
                     self.tell(node, |session, now| {
                         session.handle_direct_frame(to.1, frame, now);
                     });
@@ -224,6 +249,7 @@ impl Mesh {
             | Delivery::PingTimeout { .. }
             | Delivery::Flap { .. }
             | Delivery::TakeInput { .. }
+            | Delivery::Drain { .. }
             | Delivery::TellMember { .. } => {}
         }
     }
@@ -258,6 +284,7 @@ impl Mesh {
             | Delivery::PingTimeout { .. }
             | Delivery::Flap { .. }
             | Delivery::TakeInput { .. }
+            | Delivery::Drain { .. }
             | Delivery::TellMember { .. } => {}
         }
         for input in delivery.into_raw() {

@@ -13,6 +13,9 @@ macro_rules! faults {
             /// All kinds.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
+            /// Those of narrow scenarios, in which all sessions have the same settings.
+            pub const NARROW: &[Self] = Self::ALL.split_at(Self::ResumeFlood as usize).0;
+
             /// Its name in tables.
             #[must_use]
             pub const fn label(self) -> &'static str {
@@ -111,6 +114,50 @@ faults! {
     Garbage "malice: garbage",
     /// A neighbour changed, repeated, dropped or made up what it was to pass on.
     FalseNeighbour "malice: false neighbour",
+    /// A peer asked again and again for what it had got.
+    ResumeFlood "malice: resume flood",
+    /// A peer spoke again and again of an incarnation that is over.
+    StaleFlood "malice: stale epochs",
+    /// A node's transports took its output late.
+    LateDriver "driver drains late",
+    /// A socket to the hub broke in the middle of what was under way on it.
+    BrokenSocket "socket breaks in mid-packet",
+    /// A neighbour passed on in one direction only.
+    OneWayNeighbour "neighbour drops one direction",
+    /// Events went through a relay of a few hundred kbit/s.
+    SlowRelay "slow relay",
+    /// Events went over a channel of a few KB/s.
+    SlowChannel "slow channel",
+    /// A policy kept events off a path.
+    PolicyBinds "policy binds",
+    /// A receiver refused an event for its bytes.
+    RefusedBytes "refusal: bytes",
+    /// A receiver refused an event for its attachments.
+    RefusedAttachments "refusal: attachments",
+    /// A receiver refused an event for its depth.
+    RefusedDepth "refusal: depth",
+    /// A session did not take an event that exceeds its own limits.
+    RefusedOwn "refusal: own limits",
+    /// A session did not ask, because too many answers were waited for.
+    RefusedAsk "refusal: pending acks",
+    /// A session did not open a transfer, because too many were open.
+    RefusedTransfer "refusal: transfers",
+    /// A receiver refused a transfer, because too many were open.
+    RefusedIncoming "refusal: incoming transfers",
+    /// A volatile event was dropped at its sender.
+    DroppedVolatile "volatile dropped",
+    /// A receiver had enough of a transfer.
+    TransferRefused "transfer cancelled by receiver",
+    /// A sender broke a transfer off.
+    TransferAborted "transfer cancelled by sender",
+    /// A transfer of unknown size was read to its end.
+    TransferUnsized "transfer of unknown size",
+    /// A sender had to wait because nothing was read.
+    WindowDry "transfer window ran dry",
+    /// An original client and a session exchanged events.
+    Original "original client",
+    /// An original client and a session exchanged events over a channel.
+    OriginalDirect "original client, directly",
 }
 
 /// How often faults were hit, and how often they changed something.

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use socketio_p2p_core::Time;
+use socketio_p2p_core::hub::Departure;
+use socketio_p2p_core::{PeerId, Time};
 
 use super::wire::{Delivery, Scheduled};
 use super::{Conditions, Fault, Mesh, Node, Pace, Place, RosterFaults, SignalFaults, What, spread};
@@ -52,6 +53,31 @@ impl Mesh {
     /// Cuts a node's socket to the server. The node may reconnect at once.
     pub fn cut_signaling(&mut self, node: Node) {
         self.schedule_end_of_socket(node.0);
+        self.close_socket(node.0);
+        self.pump(node.0);
+    }
+
+    /// Breaks a node's socket in the middle of what is under way on it: some of that has come, the rest is lost.
+    pub fn break_signaling(&mut self, node: Node) {
+        let Some(socket) = self.nodes[node.0].socket_id() else { return };
+        let on_it = |delivery: &Delivery| matches!(delivery, Delivery::ToServer { socket: on, .. } if *on == socket);
+        let (mut cut, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.wire)
+            .into_iter()
+            .partition(|Reverse(next)| on_it(&next.delivery));
+        self.wire = others.into();
+        cut.sort_by_key(|Reverse(next)| next.number);
+        let frames = cut.into_iter().flat_map(|Reverse(next)| {
+            if let Delivery::ToServer { frames, .. } = next.delivery { frames } else { Vec::new() }
+        });
+        let mut frames: Vec<_> = frames.collect();
+        let come = self.dice.roll(frames.len() as u64 + 1) as usize;
+        if come < frames.len() {
+            self.effects.change(Fault::BrokenSocket);
+        }
+        frames.truncate(come);
+        self.schedule(Duration::ZERO, Delivery::ToServer { socket, frames });
+        let departure = Departure::Lost;
+        self.schedule(Duration::ZERO, Delivery::ServerSeesClose { socket, departure });
         self.close_socket(node.0);
         self.pump(node.0);
     }
@@ -112,6 +138,7 @@ impl Mesh {
                 | Delivery::PingTimeout { .. }
                 | Delivery::Flap { .. }
                 | Delivery::TakeInput { .. }
+                | Delivery::Drain { .. }
                 | Delivery::TellMember { .. } => false,
             });
             self.owners = owners;
@@ -152,6 +179,24 @@ impl Mesh {
     /// transport pushes back. 256 KiB at first.
     pub fn set_outstanding(&mut self, bytes: usize) {
         self.outstanding = bytes;
+    }
+
+    /// As [`set_outstanding`](Self::set_outstanding), for what one node sends.
+    pub fn set_outstanding_of(&mut self, node: Node, bytes: usize) {
+        self.nodes[node.0].outstanding = Some(bytes);
+    }
+
+    /// Lets a node's transports take its output only every so often; `None`: at once.
+    pub fn set_drain(&mut self, node: Node, pause: Option<Duration>) {
+        self.nodes[node.0].drain = pause;
+        if pause.is_none() {
+            self.pump(node.0);
+        }
+    }
+
+    /// Lets nothing through that one node passes on to another as of a peer, without telling anyone; `None`: of none.
+    pub fn set_swallowed(&mut self, from: Node, to: Node, peer: Option<PeerId>) {
+        self.pairs[from.0][to.0].swallowed = peer;
     }
 
     /// Closes the direct connections between two nodes; both ends are told.
@@ -207,6 +252,12 @@ impl Mesh {
             let held = std::mem::take(&mut pair.held);
             self.release(held);
         }
+    }
+
+    /// Whether no direct connection can be made between two nodes.
+    #[must_use]
+    pub fn is_blocked(&self, a: Node, b: Node) -> bool {
+        self.pairs.get(a.0).and_then(|pairs| pairs.get(b.0)).is_some_and(|pair| pair.blocked)
     }
 
     /// Lets no new direct connection between two nodes come about; or lets them.

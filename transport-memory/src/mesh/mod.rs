@@ -3,6 +3,8 @@
 //! - here: the mesh, its nodes, commands, running
 //! - `conditions`, `effects`: what paths do, and what came of it
 //! - `faults`: what can be done to it
+//! - `kept`: how much sessions keep of what they were given
+//! - `peek`: what is read in the bytes under way
 //! - `raw`: nodes without a session
 //! - `sight`: the record of a run
 //! - `wire`, `deliver`: what is under way, and what becomes of it
@@ -11,6 +13,8 @@ mod conditions;
 mod deliver;
 mod effects;
 mod faults;
+mod kept;
+mod peek;
 mod raw;
 mod sight;
 mod wire;
@@ -27,6 +31,7 @@ use socketio_p2p_core::{
 pub(crate) use self::conditions::millis;
 pub use self::conditions::{Conditions, Latency, RosterFaults, SignalFaults};
 pub use self::effects::{Effects, Fault};
+pub(crate) use self::peek::Carried;
 pub use self::raw::RawInput;
 pub use self::sight::{Place, Sight, What};
 use self::wire::{Connection, Delivery, Pair, Scheduled, Socket};
@@ -42,6 +47,10 @@ const DEFAULT_PING_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Node(pub(crate) usize);
 
 impl Node {
+    pub(crate) const fn from_index(index: usize) -> Self {
+        Self(index)
+    }
+
     /// Its number: nodes are numbered in the order in which they are added.
     #[must_use]
     pub const fn index(self) -> usize {
@@ -99,6 +108,8 @@ pub struct Mesh {
     uploaded_bytes: usize,
     effects: Effects,
     sights: Option<Vec<Sight>>,
+    /// The simulator's events that were seen on their way, where somebody looks.
+    carried: Option<Vec<Carried>>,
     /// Nodes that may have events, each once.
     noisy: VecDeque<Node>,
     /// Ids that the hub has given to nodes.
@@ -129,6 +140,15 @@ struct Slot {
     /// When its session is due, on the mesh's clock.
     due: Option<Time>,
     relay: Conditions,
+    /// Its transports take its output only every so often.
+    drain: Option<Duration>,
+    draining: bool,
+    /// Bytes under way in one direction of its connections, at most; of the mesh where it has none of its own.
+    outstanding: Option<usize>,
+    /// Bytes that it has sent, to whomever.
+    sent: u64,
+    /// What its session keeps of what came, where somebody looks.
+    kept: kept::Kept,
     pace: Pace,
     inbox: VecDeque<Delivery>,
     attempts: u32,
@@ -189,6 +209,7 @@ impl Mesh {
             uploaded_bytes: 0,
             effects: Effects::default(),
             sights: None,
+            carried: None,
             noisy: VecDeque::new(),
             named: Vec::new(),
             names: Vec::new(),
@@ -234,6 +255,11 @@ impl Mesh {
             skew: Duration::ZERO,
             due: None,
             relay: Conditions::default(),
+            drain: None,
+            draining: false,
+            outstanding: None,
+            sent: 0,
+            kept: kept::Kept::default(),
             pace: Pace::AtOnce,
             inbox: VecDeque::new(),
             attempts: 0,
@@ -294,6 +320,37 @@ impl Mesh {
     #[must_use]
     pub const fn uploaded_bytes(&self) -> usize {
         self.uploaded_bytes
+    }
+
+    /// How many bytes a node has sent so far, to the hub and over direct connections.
+    #[must_use]
+    pub fn sent_bytes(&self, node: Node) -> u64 {
+        self.nodes[node.0].sent
+    }
+
+    /// The bytes of messages that a node's session was given and of which it still holds some part, or somebody to whom
+    /// it has passed them on. Counted for meshes that are watched.
+    pub(crate) fn kept_bytes(&self, node: Node) -> usize {
+        self.nodes[node.0].kept.bytes()
+    }
+
+    /// Looks from now on for the simulator's events in what is sent.
+    pub(crate) fn watch(&mut self) {
+        self.carried.get_or_insert_default();
+    }
+
+    /// Moves what was seen since the last call to the end of `seen`.
+    pub(crate) fn take_carried(&mut self, seen: &mut Vec<Carried>) {
+        if let Some(carried) = &mut self.carried {
+            seen.append(carried);
+        }
+    }
+
+    pub(super) fn look_at(&mut self, frame: &socketio_p2p_core::Frame, from: Place, to: Place) {
+        let (at, len) = (self.now, frame.len());
+        if let Some(carried) = &mut self.carried {
+            peek::numbers(frame, |number| carried.push(Carried { at, from, to, number, len }));
+        }
     }
 
     /// How many offers and answers for direct connections a node has made so far.

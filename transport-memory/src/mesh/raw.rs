@@ -72,6 +72,11 @@ impl Mesh {
         }
     }
 
+    /// As [`raw_send_direct`](Self::raw_send_direct), whether there is room or not.
+    pub(crate) fn raw_force_direct(&mut self, node: Node, connection: ConnectionId, frame: Frame) {
+        self.send_direct((node.0, connection), frame);
+    }
+
     /// Takes what a raw node has got so far.
     pub fn take_raw(&mut self, node: Node) -> Vec<RawInput> {
         self.nodes[node.0].raw.as_mut().map(std::mem::take).unwrap_or_default()
@@ -108,6 +113,7 @@ impl Delivery {
             | Self::PingTimeout { .. }
             | Self::Flap { .. }
             | Self::TakeInput { .. }
+            | Self::Drain { .. }
             | Self::TellMember { .. } => Vec::new(),
         }
     }

@@ -37,6 +37,8 @@ pub enum What {
         direct: bool,
         /// Its beginning.
         text: String,
+        /// A short name of all its bytes.
+        digest: u64,
     },
     /// A session told its application something.
     Told(String),
@@ -69,9 +71,9 @@ impl std::fmt::Display for Sight {
         let nanos = self.at.as_nanos();
         write!(f, "{:>10.3} ms  {:<7} ", nanos as f64 / 1e6, self.place.to_string())?;
         match &self.what {
-            What::Sent { to, arrives, direct, text } => {
+            What::Sent { to, arrives, direct, text, digest } => {
                 let arrow = if *direct { "=>" } else { "->" };
-                write!(f, "{arrow} {to:<7} {text}", to = to.to_string())?;
+                write!(f, "{arrow} {to:<7} {text}  #{digest:016x}", to = to.to_string())?;
                 match arrives {
                     Some(at) => write!(f, "  (in {:.3} ms)", (*at - self.at).as_secs_f64() * 1e3),
                     None => f.write_str("  (lost)"),
@@ -124,9 +126,9 @@ impl Mesh {
             return;
         }
         let what = match what() {
-            What::Sent { to, arrives, direct, text } => {
+            What::Sent { to, arrives, direct, text, digest } => {
                 let text = shorten(&self.with_names(text), SHOWN);
-                What::Sent { to, arrives, direct, text }
+                What::Sent { to, arrives, direct, text, digest }
             }
             What::Told(text) => What::Told(shorten(&self.with_names(text), SHOWN_EVENT)),
             What::PathChanged { peer, path } => {

@@ -8,6 +8,7 @@ use socketio_p2p_core::signal::{IceCandidate, Signal};
 use socketio_p2p_core::{Command, ConnectionId, DirectCommand, Frame, Packet, PeerId, Time};
 
 use super::effects::Fault;
+use super::peek::digest;
 use super::sight::describe;
 use super::{Conditions, Mesh, Node, Pace, Place, What};
 use crate::broker::End;
@@ -86,6 +87,10 @@ pub(super) enum Delivery {
     TakeInput {
         node: usize,
     },
+    /// A node's transports take its output.
+    Drain {
+        node: usize,
+    },
     /// The hub tells of a member that it did not name.
     TellMember {
         socket: SocketId,
@@ -110,6 +115,7 @@ impl Delivery {
             | Self::PingTimeout { .. }
             | Self::Flap { .. }
             | Self::TakeInput { .. }
+            | Self::Drain { .. }
             | Self::TellMember { .. } => None,
         }
     }
@@ -248,6 +254,8 @@ pub(super) struct Pair {
     pub(super) blocked: bool,
     /// How long direct connections last.
     pub(super) flap: Option<Duration>,
+    /// What is passed on as of this peer does not get through.
+    pub(super) swallowed: Option<PeerId>,
 }
 
 impl Pair {
@@ -259,7 +267,14 @@ impl Pair {
 impl Clone for Pair {
     /// A path of the same kind; what waits on this one does not wait on the other.
     fn clone(&self) -> Self {
-        Self { held: Vec::new(), ..*self }
+        Self {
+            held: Vec::new(),
+            swallowed: None,
+            conditions: self.conditions,
+            silent: self.silent,
+            blocked: self.blocked,
+            flap: self.flap,
+        }
     }
 }
 
@@ -278,8 +293,16 @@ impl Mesh {
     pub(super) fn pump(&mut self, node: usize) {
         let told = self.nodes[node].events.len();
         while self.take_news(node) {
-            self.pump_signaling(node);
-            self.pump_direct(node);
+            if self.nodes[node].drain.is_none() {
+                self.pump_signaling(node);
+                self.pump_direct(node);
+            }
+        }
+        let slot = &mut self.nodes[node];
+        if let Some(pause) = slot.drain
+            && !std::mem::replace(&mut slot.draining, true)
+        {
+            self.schedule(pause, Delivery::Drain { node });
         }
         let slot = &mut self.nodes[node];
         let due = match (&slot.session, slot.pace) {
@@ -294,6 +317,18 @@ impl Mesh {
             self.note_events(node, told);
         }
         self.nodes[node].stale = false;
+    }
+
+    /// The transports of a node that drains late take its output.
+    pub(super) fn drain(&mut self, node: usize) {
+        let slot = &mut self.nodes[node];
+        slot.draining = false;
+        if let Some(pause) = slot.drain.take() {
+            self.effects.change(Fault::LateDriver);
+            self.pump(node);
+            // What comes of taking it is no reason to take more.
+            self.nodes[node].drain = Some(pause);
+        }
     }
 
     /// Takes events and commands. `true`: there may be something to transmit.
@@ -321,7 +356,8 @@ impl Mesh {
         let now = self.now + slot.skew;
         let (Some(socket), Some(session)) = (&mut slot.socket, &mut slot.session) else { return };
         let mut frames = Vec::new();
-        let mut room = self.outstanding.saturating_sub(socket.outstanding);
+        let most = slot.outstanding.unwrap_or(self.outstanding);
+        let mut room = most.saturating_sub(socket.outstanding);
         loop {
             if room == 0 {
                 socket.limited = true;
@@ -356,7 +392,7 @@ impl Mesh {
             else {
                 return;
             };
-            if connection.outstanding >= self.outstanding {
+            if connection.outstanding >= slot.outstanding.unwrap_or(self.outstanding) {
                 connection.limited = true;
                 return;
             }
@@ -366,10 +402,10 @@ impl Mesh {
     }
 
     pub(super) fn has_room(&self, (node, connection): End) -> bool {
+        let most = self.nodes[node].outstanding.unwrap_or(self.outstanding);
         let connection = self.nodes[node].connection(connection);
-        connection.is_some_and(|connection| {
-            connection.other.is_some() && connection.outstanding < self.outstanding
-        })
+        connection
+            .is_some_and(|connection| connection.other.is_some() && connection.outstanding < most)
     }
 
     pub(super) fn send_direct(&mut self, from: End, frame: Frame) {
@@ -380,6 +416,9 @@ impl Mesh {
         };
         let Some(to) = connection.other else { return };
         connection.outstanding += frame.len();
+        self.nodes[from.0].sent += frame.len() as u64;
+        self.look_at(&frame, Place::Node(from.0), Place::Node(to.0));
+        let Some(connection) = self.nodes[from.0].connection_mut(from.1) else { return };
         let conditions = &self.pairs[from.0][to.0].conditions;
         let mut delay = self.latency.direct;
         if self.dice.happens(conditions.loss) {
@@ -395,8 +434,9 @@ impl Mesh {
             &mut self.effects,
         );
         if self.is_recording() {
-            let text = describe(&frame);
-            let what = What::Sent { to: Place::Node(to.0), arrives: Some(at), direct: true, text };
+            let (text, digest) = (describe(&frame), digest(&frame));
+            let (to, arrives) = (Place::Node(to.0), Some(at));
+            let what = What::Sent { to, arrives, direct: true, text, digest };
             self.note(Place::Node(from.0), || what);
         }
         self.schedule_at(at, Delivery::DirectFrame { from, to, frame });
@@ -404,12 +444,29 @@ impl Mesh {
 
     /// Sends frames from a node to the hub.
     pub(super) fn upload(&mut self, node: usize, frames: Vec<Frame>) {
+        if self.nodes[node].relay.rate == 0 {
+            return self.upload_at_once(node, frames);
+        }
+        // Each arrives when its last byte does.
+        for frame in frames {
+            self.upload_at_once(node, vec![frame]);
+        }
+    }
+
+    fn upload_at_once(&mut self, node: usize, frames: Vec<Frame>) {
+        if self.nodes[node].socket.is_none() {
+            return;
+        }
+        for frame in &frames {
+            self.look_at(frame, Place::Node(node), Place::Hub);
+        }
         let slot = &mut self.nodes[node];
         let Some(socket) = &mut slot.socket else { return };
         let texts = frames.iter().filter(|frame| matches!(frame, Frame::Text(_)));
         self.uploads += texts.count() as u64;
         let len = frames.iter().map(Frame::len).sum();
         self.uploaded_bytes += len;
+        slot.sent += len as u64;
         socket.outstanding += len;
         let delay = self.latency.relay;
         let id = socket.id;
@@ -417,8 +474,8 @@ impl Mesh {
             socket.up.send(self.now, delay, &slot.relay, len, &mut self.dice, &mut self.effects);
         if self.is_recording() {
             for frame in &frames {
-                let text = describe(frame);
-                let what = What::Sent { to: Place::Hub, arrives: Some(at), direct: false, text };
+                let (text, digest, arrives) = (describe(frame), digest(frame), Some(at));
+                let what = What::Sent { to: Place::Hub, arrives, direct: false, text, digest };
                 self.note(Place::Node(node), || what);
             }
         }
@@ -516,10 +573,16 @@ impl Mesh {
                 None => end.down.send(self.now, delay, &conditions, len, dice, &mut self.effects),
             }
         });
+        if self.carried.is_some() && kind == Kind::Envelope {
+            for frame in packet.frames() {
+                self.look_at(&frame, Place::Hub, Place::Node(node));
+            }
+        }
         if self.is_recording() {
             for frame in packet.frames() {
-                let text = describe(&frame);
-                let what = What::Sent { to: Place::Node(node), arrives, direct: false, text };
+                let (text, digest) = (describe(&frame), digest(&frame));
+                let to = Place::Node(node);
+                let what = What::Sent { to, arrives, direct: false, text, digest };
                 self.note(Place::Hub, || what);
             }
         }

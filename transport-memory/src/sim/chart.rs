@@ -229,7 +229,7 @@ impl<'a> Chart<'a> {
         let (x, y) = (self.x(sight.place), self.y(sight.at));
         let line = self.line(sight);
         match &sight.what {
-            What::Sent { to, arrives, direct, text } => {
+            What::Sent { to, arrives, direct, text, .. } => {
                 let (colour, marker) = match (arrives, direct) {
                     (None, _) => (LOST, "lost"),
                     (Some(_), true) => (DIRECT, "direct"),

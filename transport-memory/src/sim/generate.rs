@@ -1,6 +1,7 @@
 //! Scenarios from seeds.
 
 mod faults;
+mod wide;
 
 use std::time::Duration;
 
@@ -34,6 +35,13 @@ fn settings(dice: &mut Dice, profile: Profile, peers: usize) -> Settings {
     let harsh = match profile {
         Profile::Crashes | Profile::Malice => true,
         Profile::Calm => false,
+        Profile::Limits
+        | Profile::Streams
+        | Profile::Policies
+        | Profile::Slopes
+        | Profile::Neighbours
+        | Profile::Originals
+        | Profile::Floods => return Settings { peers, patient: true, ..defaults },
         Profile::Lossy
         | Profile::Partitions
         | Profile::Hub
@@ -55,8 +63,7 @@ fn settings(dice: &mut Dice, profile: Profile, peers: usize) -> Settings {
             peers.max(5)
         },
         queue_bytes: if small { 1 << dice.between(11, 14) } else { defaults.queue_bytes },
-        fragment_bytes: if small { 1 << dice.between(8, 11) } else { defaults.fragment_bytes },
-        whole_bytes: if small { 1 << dice.between(9, 12) } else { defaults.whole_bytes },
+        record_bytes: if small { 1 << dice.between(8, 11) } else { defaults.record_bytes },
         relay_window: if small { 1 << dice.between(11, 14) } else { defaults.relay_window },
         outstanding: if small { 1 << dice.between(11, 14) } else { 256 << 10 },
         relay_latency: ms(dice.between(1, 40)),
@@ -69,6 +76,7 @@ fn settings(dice: &mut Dice, profile: Profile, peers: usize) -> Settings {
         hub_resume_window: if harsh { window } else { FOREVER },
         silence,
         ping_timeout: silence,
+        ..defaults
     }
 }
 
@@ -178,7 +186,7 @@ impl Plan {
 
     /// A blob that travels in a few pieces, mostly.
     fn blob(&mut self) -> u32 {
-        let piece = self.settings.fragment_bytes as u64;
+        let piece = self.settings.record_bytes as u64;
         let most = if self.dice.happens(200) { piece * 8 } else { piece * 3 };
         self.dice.between(1, most.min(100_000)) as u32
     }
@@ -188,7 +196,7 @@ impl Plan {
         let (node, to) = self.two();
         let size = self.blob() * 4;
         let enough = self.dice.happens(150).then_some(size / 2);
-        self.push(at, Action::Transfer { node, to, size, enough });
+        self.push(at, Action::Transfer { node, to, size, enough, unannounced: false, late: 0 });
         if self.dice.happens(150) {
             let time = self.later(at, 0.3);
             self.push(time, Action::CancelTransfer { node });

@@ -2,21 +2,24 @@
 
 mod passing;
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes, BytesMut};
 use socketio_p2p_core::codec::{Blob, Decoder, Limits};
 use socketio_p2p_core::signal::{
-    AddressedOffer, ClientMessage, Epochs, Lane, PeerSignal, RawSignal, Recipient, Sequence,
+    AddressedOffer, ClientMessage, Epochs, Lane, Numbers, PeerSignal, Piece, RawSignal, Recipient,
     ServerMessage, Signal, Upload,
 };
-use socketio_p2p_core::{ConnectionId, Frame, Namespace, Packet, PeerId};
+use socketio_p2p_core::wire::{
+    Bundle, Incoming, IncomingKind, Item, LaneState, Place, Record, State, Stream,
+};
+use socketio_p2p_core::{ConnectionId, Frame, Namespace, Packet, PeerId, Time};
 
 use self::passing::Passing;
 use super::scenario::Attack;
 use crate::dice::Dice;
 use crate::mesh::{Fault, Mesh, Node, RawInput};
 
-/// The namespace of link control.
-const CONTROL: &str = "/socketio-p2p";
+/// Its epoch, mostly.
+const EPOCH: u32 = 1;
 
 #[derive(Debug)]
 pub(super) struct Mallory {
@@ -34,6 +37,9 @@ pub(super) struct Mallory {
     neighbourly: bool,
     /// A packet that it was to pass on, kept for later.
     kept: Option<Passing>,
+    /// Since when it speaks of incarnations that are over, and how often it was answered.
+    pub(super) stale_since: Option<Time>,
+    pub(super) answers: u32,
 }
 
 /// A direct connection that is open.
@@ -41,7 +47,6 @@ pub(super) struct Mallory {
 struct Channel {
     connection: ConnectionId,
     peer: PeerId,
-    decoder: Decoder,
 }
 
 /// The fault that an attack is.
@@ -56,6 +61,8 @@ pub(super) const fn fault(attack: Attack) -> Fault {
         Attack::Stall => Fault::StalledAttachments,
         Attack::Garbage => Fault::Garbage,
         Attack::Neighbour => Fault::FalseNeighbour,
+        Attack::Resume => Fault::ResumeFlood,
+        Attack::Stale => Fault::StaleFlood,
     }
 }
 
@@ -79,6 +86,8 @@ impl Mallory {
             seq: 0,
             neighbourly: false,
             kept: None,
+            stale_since: None,
+            answers: 0,
         }
     }
 
@@ -99,8 +108,8 @@ impl Mallory {
                 RawInput::DirectOpen(connection) => {
                     let with = self.answered.iter().find(|(known, _)| *known == connection);
                     if let Some((_, peer)) = with {
-                        let (peer, decoder) = (peer.clone(), decoder());
-                        self.channels.push(Channel { connection, peer, decoder });
+                        let peer = peer.clone();
+                        self.channels.push(Channel { connection, peer });
                         self.greet(mesh, connection);
                         self.pose_as_neighbour(mesh);
                     }
@@ -142,38 +151,53 @@ impl Mallory {
                     self.say(mesh, &ClientMessage::Signal(signal));
                 }
             }
+            Ok(ServerMessage::Relay(download)) => {
+                // An answer to what is stale does not say for which incarnation of ours it is.
+                let stale = download.piece.is_none()
+                    && Bundle::read(download.body)
+                        .is_ok_and(|bundle| bundle.epochs.peer_epoch == 0);
+                self.answers += u32::from(stale);
+            }
             Ok(_) | Err(_) => {}
         }
     }
 
     fn greet(&mut self, mesh: &mut Mesh, connection: ConnectionId) {
-        for text in [
-            r#"2/socketio-p2p,["hello",{"epoch":1}]"#,
-            r#"2/socketio-p2p,["ping",1]"#,
-            r#"2/socketio-p2p,["begin",{"next":0}]"#,
-        ] {
-            mesh.raw_send_direct(self.node, connection, text.into());
-        }
+        self.say_directly(mesh, connection, &[Item::State(State::default()), Item::Ping(1)]);
     }
 
-    /// Answers probes, so that its channel is taken for a good one, and passes on what it is asked to, as it likes.
+    fn say_directly(&self, mesh: &mut Mesh, connection: ConnectionId, items: &[Item]) {
+        let epochs = Epochs { epoch: EPOCH, peer_epoch: 0 };
+        let bundle = Bundle::write(epochs, items);
+        mesh.raw_send_direct(self.node, connection, Frame::Binary(bundle));
+    }
+
+    /// Answers pings, so that its channel is taken for a good one, and passes on what it is asked to, as it likes.
     fn reply(&mut self, mesh: &mut Mesh, connection: ConnectionId, frame: Frame) {
-        let channel = self.channels.iter_mut().find(|channel| channel.connection == connection);
-        let Some(Channel { peer, decoder, .. }) = channel else { return };
-        let Ok(Some(packet)) = decoder.push(frame) else { return };
-        let head = packet.head();
-        if let Some(rest) = head.strip_prefix(r#"2/socketio-p2p,["ping","#) {
-            let pong = format!(r#"2/socketio-p2p,["pong",{rest}"#);
-            mesh.raw_send_direct(self.node, connection, pong.into());
-        } else if self.neighbourly
-            && let Some((start, rest)) = head.split_once(r#"["via",{"to":""#)
-            && let Some((to, rest)) = rest.split_once('"')
-            && let Ok(to) = to.parse()
-        {
-            let head = [format!(r#"{start}["via",{{"from":""#), format!("\"{rest}")];
-            let attachments = packet.attachments().to_vec();
-            let passing = Passing { from: peer.clone(), to, head, attachments };
-            self.pass_on(mesh, passing);
+        let channel = self.channels.iter().find(|channel| channel.connection == connection);
+        let (Some(channel), Frame::Binary(bytes)) = (channel, frame) else { return };
+        let from = channel.peer.clone();
+        let Ok(bundle) = Bundle::read(bytes) else { return };
+        for item in bundle.flatten() {
+            match item {
+                Item::Ping(number) => {
+                    self.say_directly(mesh, connection, &[Item::Pong(number)]);
+                }
+                Item::Pass(to, passed) => {
+                    if self.neighbourly {
+                        self.pass_on(mesh, Passing { from: from.clone(), to, passed });
+                    }
+                }
+                Item::Record(_)
+                | Item::Pong(_)
+                | Item::State(_)
+                | Item::Bye
+                | Item::Limits(_)
+                | Item::GivenUp(_)
+                | Item::Neighbours(_)
+                | Item::Passed(..)
+                | Item::NoWay(_) => {}
+            }
         }
     }
 
@@ -183,19 +207,19 @@ impl Mallory {
         }
     }
 
-    /// An envelope for the victim, with anything in it.
-    fn envelope(&mut self, mesh: &mut Mesh, victim: &PeerId, parts: Vec<Bytes>, numbered: bool) {
-        let epoch = if self.dice.happens(800) { 1 } else { self.dice.bits() as u32 };
+    /// Anything in an envelope for the victim: as a record, or as a bundle of its own.
+    fn envelope(&mut self, mesh: &mut Mesh, victim: &PeerId, body: Bytes, numbered: bool) {
+        let epoch = if self.dice.happens(800) { EPOCH } else { self.dice.bits() as u32 };
         let peer_epoch = if self.dice.happens(800) { 0 } else { self.dice.roll(10) as u32 };
         let lane = if self.dice.happens(800) { Lane::Events } else { Lane::Bulk };
         let seq = if self.dice.happens(800) { self.seq } else { self.dice.bits() };
+        let at = if self.dice.happens(900) { 0 } else { self.dice.bits() >> self.dice.roll(64) };
         self.seq += u64::from(numbered);
-        let recipient = Recipient {
-            id: victim.clone(),
-            epochs: Epochs { epoch, peer_epoch },
-            sequence: numbered.then_some(Sequence { lane, seq }),
-        };
-        self.say(mesh, &ClientMessage::Relay(Upload { to: vec![recipient], parts }));
+        let epochs = Epochs { epoch, peer_epoch };
+        let numbers = numbered.then_some(Numbers { epochs, lane, seq });
+        let piece = numbered.then_some(Piece { at, end: at == 0 });
+        let to = vec![Recipient { id: victim.clone(), numbers }];
+        self.say(mesh, &ClientMessage::Relay(Upload { to, piece, body }));
     }
 
     fn channel(&self, victim: &PeerId) -> Option<ConnectionId> {
@@ -203,7 +227,7 @@ impl Mallory {
         channel.map(|channel| channel.connection)
     }
 
-    /// Sends a packet's frames, over the channel if there is one and it is asked for.
+    /// Sends a packet as one record, over the channel if there is one and it is asked for.
     fn send(
         &mut self,
         mesh: &mut Mesh,
@@ -211,19 +235,36 @@ impl Mallory {
         direct: bool,
         head: String,
         attachments: &[Bytes],
-        numbered: bool,
     ) {
+        let bytes = flat(head.as_bytes(), attachments);
         match self.channel(victim).filter(|_| direct) {
             Some(connection) => {
-                mesh.raw_send_direct(self.node, connection, head.into());
-                for bytes in attachments {
-                    let frame = Frame::Binary(bytes.clone());
-                    mesh.raw_send_direct(self.node, connection, frame);
-                }
+                let (stream, number) = (Stream::Lane(Lane::Events), self.seq);
+                self.seq += 1;
+                let record = Record { stream, number, offset: 0, end: true, abort: false, bytes };
+                self.say_directly(mesh, connection, &[Item::Record(record)]);
+            }
+            None => self.envelope(mesh, victim, bytes, true),
+        }
+    }
+
+    /// Says something to the victim as of these incarnations, over the channel if there is one and it is asked for.
+    fn tell(
+        &self,
+        mesh: &mut Mesh,
+        victim: &PeerId,
+        direct: bool,
+        (epoch, peer_epoch): (u32, u32),
+        items: &[Item],
+    ) {
+        let body = Bundle::write(Epochs { epoch, peer_epoch }, items);
+        match self.channel(victim).filter(|_| direct) {
+            Some(connection) => {
+                mesh.raw_send_direct(self.node, connection, Frame::Binary(body));
             }
             None => {
-                let parts = std::iter::once(Bytes::from(head)).chain(attachments.iter().cloned());
-                self.envelope(mesh, victim, parts.collect(), numbered);
+                let to = vec![Recipient { id: victim.clone(), numbers: None }];
+                self.say(mesh, &ClientMessage::Relay(Upload { to, piece: None, body }));
             }
         }
     }
@@ -243,6 +284,7 @@ impl Mallory {
     }
 
     fn strike(&mut self, mesh: &mut Mesh, victim: &PeerId, attack: Attack, direct: bool) {
+        self.stale_since = None;
         match attack {
             Attack::Spoof => self.spoof(mesh, victim),
             Attack::Control => self.forge_control(mesh, victim, direct),
@@ -251,7 +293,7 @@ impl Mallory {
             Attack::DeepJson => {
                 let depth = self.dice.between(100, 2000) as usize;
                 let (open, close) = ("[".repeat(depth), "]".repeat(depth));
-                self.send(mesh, victim, direct, format!("2[\"n\",{open}{close}]"), &[], true);
+                self.send(mesh, victim, direct, format!("2[\"n\",{open}{close}]"), &[]);
                 let close = if self.dice.happens(500) { close.as_str() } else { "" };
                 let open = "{\"a\":".repeat(depth);
                 mesh.raw_send(self.node, vec![format!("2[\"peer-signal\",{open}1{close}]").into()]);
@@ -260,12 +302,32 @@ impl Mallory {
             Attack::Stall => {
                 let head = r#"53-["n",{"_placeholder":true,"num":0}]"#.to_owned();
                 let bytes = Bytes::from_static(b"the only one");
-                self.send(mesh, victim, direct, head, std::slice::from_ref(&bytes), true);
+                self.send(mesh, victim, direct, head, std::slice::from_ref(&bytes));
                 let upload =
                     format!(r#"53-["p2p:relay",{{"to":[{{"id":"{victim}","epoch":1}}]}}]"#);
                 mesh.raw_send(self.node, vec![upload.into(), Frame::Binary(bytes)]);
             }
             Attack::Garbage => self.garbage(mesh, victim, direct),
+            Attack::Resume => {
+                // It has nothing, and asks again and again.
+                for number in 0..40 {
+                    let items =
+                        [Item::State(State::default()), Item::Ping(number), Item::Pong(number)];
+                    let peer_epoch = self.dice.roll(4) as u32;
+                    self.tell(mesh, victim, direct, (EPOCH, peer_epoch), &items);
+                }
+            }
+            Attack::Stale => {
+                (self.stale_since, self.answers) = (Some(mesh.now()), 0);
+                // An incarnation of the victim that is over, or one of its own.
+                let epochs = if self.dice.happens(500) { (EPOCH, 0xffff) } else { (EPOCH, 0) };
+                if epochs.1 == 0 {
+                    self.tell(mesh, victim, false, (9, 0), &[]);
+                }
+                for _ in 0..40 {
+                    self.tell(mesh, victim, false, epochs, &[]);
+                }
+            }
             Attack::Neighbour => {
                 self.neighbourly = true;
                 self.pose_as_neighbour(mesh);
@@ -292,57 +354,69 @@ impl Mallory {
         for text in texts {
             mesh.raw_send(node, vec![text.into()]);
         }
-        let inner = Bytes::from_static(br#"2["n",0,null]"#);
+        let body = flat(br#"2["n",0,null]"#, &[]);
         let header = format!(
-            r#"51-["p2p:relay",{{"from":"{victim}","epoch":1,"lane":0,"seq":0,"to":[{{"id":"{victim}","epoch":1,"from":"{victim}","lane":0,"seq":{}}}]}},{{"_placeholder":true,"num":0}}]"#,
+            r#"51-["p2p:relay",{{"from":"{victim}","epoch":1,"lane":0,"seq":0,"at":0,"end":true,"to":[{{"id":"{victim}","epoch":1,"from":"{victim}","lane":0,"seq":{}}}]}},{{"_placeholder":true,"num":0}}]"#,
             self.seq
         );
         self.seq += 1;
-        mesh.raw_send(node, vec![header.into(), Frame::Binary(inner)]);
+        mesh.raw_send(node, vec![header.into(), Frame::Binary(body)]);
     }
 
     fn forge_control(&mut self, mesh: &mut Mesh, victim: &PeerId, direct: bool) {
-        let number = self.dice.bits() >> self.dice.roll(64);
-        let lane = self.dice.roll(3);
-        let payload = match self.dice.roll(11) {
-            0 => {
-                format!(r#"["ack",{{"received":[{number},{number},0],"partial":[0,{number},0]}}]"#)
-            }
-            1 => format!(r#"["resume",{{"received":[{number},0,0]}}]"#),
-            2 => format!(r#"["volatile",{{"seq":{number}}}]"#),
-            3 => format!(r#"["begin",{{"next":{number}}}]"#),
-            4 => format!(r#"["hello",{{"epoch":{},"for":{}}}]"#, number as u32, lane),
-            5 => format!(r#"["pong",{number}]"#),
-            6 => r#"["ack",{"received":[0],"partial":"x"}]"#.to_owned(),
-            7 => r#"["something-new",1]"#.to_owned(),
-            8 => r#"[{"toString":"ack"}]"#.to_owned(),
-            9 => {
-                // A packet in pieces that is link control itself.
-                let inner = br#"2/socketio-p2p,["bye"]"#;
-                let mut flat = (inner.len() as u32).to_be_bytes().to_vec();
-                flat.extend_from_slice(inner);
-                let total = flat.len();
-                let header = format!(
-                    r#"51-/socketio-p2p,["fragment",{{"lane":0,"seq":{},"offset":0,"total":{total}}},{{"_placeholder":true,"num":0}}]"#,
-                    self.seq
-                );
-                return self.send(mesh, victim, direct, header, &[flat.into()], false);
-            }
-            _ => {
-                let header = format!(
-                    r#"51-/socketio-p2p,["fragment",{{"lane":{lane},"seq":{number},"offset":{},"total":{}}},{{"_placeholder":true,"num":0}}]"#,
-                    self.dice.bits() >> self.dice.roll(64),
-                    self.dice.bits() >> self.dice.roll(64),
-                );
-                let bytes = Bytes::from(vec![0; self.dice.roll(300) as usize]);
-                return self.send(mesh, victim, direct, header, &[bytes], false);
-            }
+        let number = self.dice.bits() >> self.dice.between(2, 63);
+        let other = self.dice.bits() >> self.dice.between(2, 63);
+        let place = Place { number, offset: other };
+        let lane = LaneState { next: place, ahead: vec![(place, place)] };
+        let stream = match self.dice.roll(4) {
+            0 => Stream::Transfers,
+            1 => Stream::Lane(Lane::Volatile),
+            2 => Stream::Lane(Lane::Bulk),
+            _ => Stream::Lane(Lane::Events),
         };
-        let numbered = self.dice.happens(300);
-        self.send(mesh, victim, direct, format!("2{CONTROL},{payload}"), &[], numbered);
-        // The same as a user's event, and as an event of the dialect.
-        self.send(mesh, victim, direct, format!("2{payload}"), &[], true);
-        self.send(mesh, victim, direct, "2[\"p2p:relay\",{}]".to_owned(), &[], true);
+        let bytes = Bytes::from(vec![0; self.dice.roll(300) as usize]);
+        let (end, abort) = (self.dice.happens(500), self.dice.happens(200));
+        let item = match self.dice.roll(9) {
+            0 => Item::State(State { lanes: [lane, LaneState::default()], ..State::default() }),
+            1 => Item::State(State {
+                refused: vec![(Lane::Events, number)],
+                settled: [number, other],
+                seen: other,
+                ..State::default()
+            }),
+            2 => {
+                let kind = match self.dice.roll(5) {
+                    0 => IncomingKind::Done,
+                    1 => IncomingKind::Refused,
+                    2 => IncomingKind::Aborted,
+                    3 => IncomingKind::Unknown,
+                    _ => IncomingKind::Open {
+                        read: number,
+                        had: other,
+                        granted: number,
+                        ahead: vec![(other, number)],
+                    },
+                };
+                let incoming = vec![Incoming { number: self.dice.roll(3), kind }];
+                Item::State(State {
+                    incoming,
+                    opened: number,
+                    open: vec![other],
+                    ..State::default()
+                })
+            }
+            3 => Item::Pong(number),
+            4 => Item::GivenUp(number as u32),
+            5 => Item::NoWay(victim.clone()),
+            6 => Item::Record(Record { stream, number: self.seq, offset: 0, end, abort, bytes }),
+            _ => Item::Record(Record { stream, number, offset: other, end, abort, bytes }),
+        };
+        let epochs = (EPOCH, self.dice.roll(6) as u32);
+        self.tell(mesh, victim, direct, epochs, &[item, Item::Ping(number)]);
+        // As a user's event in the namespace of control, as an event of the dialect, and what is no event.
+        for head in [r#"2/socketio-p2p,["ack"]"#, r#"2["p2p:relay",{}]"#, r#"0{"p2p":1}"#] {
+            self.send(mesh, victim, direct, head.to_owned(), &[]);
+        }
     }
 
     fn flood(&mut self, mesh: &mut Mesh, victim: &PeerId) {
@@ -362,14 +436,14 @@ impl Mallory {
 
     fn bomb(&mut self, mesh: &mut Mesh, victim: &PeerId, direct: bool) {
         let count = self.dice.bits() >> self.dice.roll(60);
-        self.send(mesh, victim, direct, format!("5{count}-[\"n\"]"), &[], true);
+        self.send(mesh, victim, direct, format!("5{count}-[\"n\"]"), &[]);
         if self.channel(victim).is_none() || !direct {
             mesh.raw_send(self.node, vec![format!("5{count}-[\"p2p:relay\",{{}}]").into()]);
         }
         let many: Vec<Bytes> = (0..self.dice.between(100, 300)).map(|_| Bytes::new()).collect();
         let blobs: Vec<Blob> = many.iter().cloned().map(Blob::from).collect();
         if let Ok(packet) = Packet::event("n", &(0, blobs)) {
-            self.send(mesh, victim, direct, packet.head().to_string(), &many, true);
+            self.send(mesh, victim, direct, packet.head().to_string(), &many);
         }
     }
 
@@ -382,7 +456,7 @@ impl Mallory {
             2 => format!("2[\"{giant}\"]"),
             _ => format!("3{digits}[]"),
         };
-        self.send(mesh, victim, direct, head, &[], true);
+        self.send(mesh, victim, direct, head, &[]);
         let signal = format!(
             r#"2["peer-signal",{{"signal":{{"type":"answer","sdp":"x"}},"offerId":"{giant}","toPeerId":"{victim}"}}]"#
         );
@@ -391,7 +465,7 @@ impl Mallory {
         if let Ok(packet) = Packet::event("n", &(1,)) {
             let namespace = Namespace::new("/elsewhere").unwrap_or_default();
             let packet = packet.in_namespace(&namespace);
-            self.send(mesh, victim, direct, packet.head().to_string(), &[], true);
+            self.send(mesh, victim, direct, packet.head().to_string(), &[]);
         }
     }
 
@@ -400,9 +474,9 @@ impl Mallory {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let bytes = Bytes::from(bytes);
         match self.dice.roll(4) {
-            0 => self.envelope(mesh, victim, vec![bytes], true),
-            1 => self.send(mesh, victim, direct, text, &[], true),
-            2 => self.envelope(mesh, victim, Vec::new(), true),
+            0 => self.envelope(mesh, victim, bytes, true),
+            1 => self.send(mesh, victim, direct, text, &[]),
+            2 => self.envelope(mesh, victim, bytes, false),
             _ => {
                 if let Some(connection) = self.channel(victim) {
                     mesh.raw_send_direct(self.node, connection, Frame::Binary(bytes));
@@ -412,4 +486,14 @@ impl Mallory {
             }
         }
     }
+}
+
+/// A packet's bytes as one record, whatever they are.
+fn flat(head: &[u8], attachments: &[Bytes]) -> Bytes {
+    let mut flat = BytesMut::new();
+    for part in std::iter::once(head).chain(attachments.iter().map(AsRef::as_ref)) {
+        flat.put_u32(part.len() as u32);
+        flat.put_slice(part);
+    }
+    flat.freeze()
 }

@@ -15,6 +15,16 @@
 //! # Ok::<(), socketio_p2p_transport_memory::sim::Violation>(())
 //! ```
 //!
+//! # Narrow and wide
+//!
+//! [`Scenario::generate`] makes narrow scenarios: all sessions have the same settings, and events are small. In wide ones
+//! ([`Scenario::generate_wide`]) settings differ from node to node ([`NodeSettings`]), events reach and exceed the limits of
+//! their receivers, and there are more profiles: receivers with limits, transfers of every kind, policies, slow and honest
+//! paths, neighbours that pass on in one direction, original clients, floods. Wide scenarios are *strict*: beside the
+//! model, the run looks at what the mesh carried (policies, the truth of `path`, how often the same is sent), at the clock
+//! (what is due when, on honest paths), at `Ready`, `Upgrade` and `Writable`, at each cap of
+//! [`Config`](socketio_p2p_core::Config), and at what sessions keep in memory.
+//!
 //! # What is simulated, and what is not
 //!
 //! Each path keeps the guarantees of the real one (see [`Conditions`](crate::Conditions)). Beyond that a session
@@ -28,9 +38,12 @@ mod chart;
 mod generate;
 mod mallory;
 mod model;
+mod oracles;
+mod original;
 mod profile;
 mod run;
 mod scenario;
+mod shape;
 mod shrink;
 mod summary;
 mod transfers;
@@ -41,8 +54,8 @@ pub use chart::chart;
 pub use profile::{Profile, UnknownProfile};
 pub use run::{Report, run, run_recorded};
 pub use scenario::{
-    Action, Attack, MAX_ACTIONS, MAX_PEERS, Manner, PolicyName, Scenario, ScenarioError, Settings,
-    Timed,
+    Action, Attack, MAX_ACTIONS, MAX_PEERS, Manner, NodeSettings, PolicyName, Scenario,
+    ScenarioError, Settings, Timed,
 };
 pub use shrink::{shrink, shrink_with};
 pub use summary::Summary;

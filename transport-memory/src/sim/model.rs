@@ -4,12 +4,15 @@
 //! numbers or paths' protocols, only who emitted what to whom and what came of it. Each event costs it a few
 //! comparisons, so that it can look at every one.
 
-use socketio_p2p_core::codec::Blob;
+use std::collections::BTreeMap;
+
+use socketio_p2p_core::codec::Limits;
 use socketio_p2p_core::signal::Lane;
 use socketio_p2p_core::{
-    EmitError, Event, LeaveReason, Outcome, Packet, Path, PeerId, ReplyToken, Version,
+    Config, Event, LeaveReason, Outcome, Packet, Path, PeerId, ReplyToken, Time, Version,
 };
 
+use super::shape::{Extent, Fit, Shape};
 use super::violation::{Breach, Invariant};
 
 /// What may come of emits in a scenario.
@@ -28,6 +31,8 @@ struct Receipt {
     /// Which life of the sender's link, and which number within it.
     life: u32,
     index: u32,
+    /// What the receiver's limits make of it.
+    fit: Fit,
     arrived: bool,
     ended: Option<Outcome>,
 }
@@ -36,7 +41,8 @@ struct Receipt {
 struct Emission {
     sender: usize,
     lane: Lane,
-    size: usize,
+    shape: Shape,
+    extent: Extent,
     receipts: Vec<Receipt>,
 }
 
@@ -60,6 +66,12 @@ struct Flow {
     /// Emits without an end, and questions without one.
     open: u32,
     asked: u32,
+    /// The bytes and packets of those without an end, per lane.
+    waiting: [(usize, usize); Lane::ALL.len()],
+    /// Answers given: they wait in the same queue as events.
+    replied: u32,
+    /// The bytes of volatile events taken at one moment.
+    volatile: (Option<Time>, usize),
     /// Where the receiver stands, per lane: in which life, and what comes next.
     receiving: [(u32, u32); Lane::ALL.len()],
 }
@@ -82,9 +94,15 @@ struct View {
     heard: bool,
     /// It is no session: it says what it likes.
     raw: bool,
+    /// It is an original client.
+    original: bool,
+    /// The settings of its session, where they are known.
+    config: Option<Config>,
     gone: bool,
     closing: bool,
     closed: bool,
+    /// Its policy has forbidden a path: what comes on that may be refused.
+    choosy: bool,
     /// The number of each emit, by its id.
     emits: Vec<Option<u64>>,
     /// The question that each emit is, by its id.
@@ -101,6 +119,12 @@ pub(super) enum Note {
     Joined {
         resumed: bool,
     },
+    /// A lane is writable again.
+    Writable(PeerId, Lane),
+    /// An event of this number has come, from a session or an original client, on this path.
+    Received(u64, Path),
+    /// An emit was refused, as it had to be.
+    Refused(Fit),
     /// A peer waits for the answer to its event of this number.
     Question(ReplyToken, u64),
     /// The path changed; and whether events were under way.
@@ -126,6 +150,8 @@ pub(super) struct Model {
     answers: u64,
     /// The largest blob so far.
     largest: usize,
+    /// The highest number that came on a path from or to an original client, by sender, receiver, lane and path.
+    marks: BTreeMap<(usize, usize, u8, bool), u64>,
 }
 
 fn breach<T>(
@@ -136,18 +162,12 @@ fn breach<T>(
     Err(Breach::new(invariant, expected, came))
 }
 
-/// The event of a number and a size.
-pub(super) fn event(number: u64, size: usize) -> Option<Packet> {
-    let blob = (size > 0).then(|| Blob::from(vec![filling(number); size]));
-    Packet::event("n", &(number, blob)).ok()
-}
-
 /// How an emit was made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Made {
     pub(super) lane: Lane,
-    /// The bytes of its blob.
-    pub(super) size: usize,
+    pub(super) shape: Shape,
+    pub(super) extent: Extent,
     /// Whether it asks for answers.
     pub(super) asks: bool,
     /// Whether it was for everybody.
@@ -157,10 +177,6 @@ pub(super) struct Made {
 /// The place of a lane in arrays.
 const fn place(lane: Lane) -> usize {
     lane.number() as usize
-}
-
-const fn filling(number: u64) -> u8 {
-    (number % 251) as u8
 }
 
 impl Model {
@@ -176,6 +192,7 @@ impl Model {
             path_changes: 0,
             answers: 0,
             largest: 0,
+            marks: BTreeMap::new(),
         }
     }
 
@@ -195,12 +212,127 @@ impl Model {
         self.flows.push(vec![Flow::default(); self.views.len()]);
     }
 
+    /// The settings of a node's session.
+    pub(super) fn set_config(&mut self, node: usize, config: Config) {
+        self.views[node].config = Some(config);
+    }
+
+    /// An original client comes.
+    pub(super) fn add_original(&mut self) {
+        self.add(false);
+        if let Some(view) = self.views.last_mut() {
+            (view.original, view.heard) = (true, true);
+        }
+    }
+
+    pub(super) fn is_original(&self, node: usize) -> bool {
+        self.views[node].original
+    }
+
+    /// Who emitted the event of a number.
+    pub(super) fn sender_of(&self, number: u64) -> Option<usize> {
+        let emission = self.emissions.get(usize::try_from(number).ok()?)?;
+        Some(emission.sender)
+    }
+
+    /// How many were to get the event of a number.
+    pub(super) fn receivers_of(&self, number: u64) -> usize {
+        let index = usize::try_from(number).unwrap_or(usize::MAX);
+        self.emissions.get(index).map_or(0, |emission| emission.receipts.len())
+    }
+
+    /// The bytes of an event.
+    pub(super) fn bytes_of(&self, number: u64) -> u64 {
+        let index = usize::try_from(number).unwrap_or(usize::MAX);
+        self.emissions.get(index).map_or(0, |emission| emission.extent.bytes as u64)
+    }
+
+    pub(super) fn max_peers(&self, node: usize) -> usize {
+        self.views[node].config.as_ref().map_or(0, |config| config.max_peers)
+    }
+
+    /// A node takes nothing more on some path.
+    pub(super) fn forbid_paths(&mut self, node: usize) {
+        self.views[node].choosy = true;
+    }
+
+    /// Whether a node has taken nothing more on some path.
+    pub(super) fn is_choosy(&self, node: usize) -> bool {
+        self.views[node].choosy
+    }
+
+    pub(super) fn config(&self, node: usize) -> Option<&Config> {
+        self.views[node].config.as_ref()
+    }
+
+    /// Whether both are sessions that are there and stay, so that one waits for what the other sends.
+    pub(super) fn waits_for(&self, sender: usize, receiver: usize) -> bool {
+        let stays = |node: usize| {
+            let view = &self.views[node];
+            !view.raw && !view.original && !view.gone && !view.closing
+        };
+        stays(sender) && stays(receiver) && self.flows[sender][receiver].known.is_some()
+    }
+
+    /// Who was to get the event of a number, and has not.
+    pub(super) fn missing(&self, number: u64, receiver: usize) -> bool {
+        let emission = usize::try_from(number).ok().and_then(|index| self.emissions.get(index));
+        let mut receipts = emission.into_iter().flat_map(|emission| &emission.receipts);
+        receipts.any(|receipt| {
+            receipt.receiver == receiver && !receipt.arrived && receipt.fit == Fit::Fits
+        })
+    }
+
+    /// How the event of a number ended for a receiver.
+    pub(super) fn outcome(&self, number: u64, receiver: usize) -> Option<Outcome> {
+        let emission = self.emissions.get(usize::try_from(number).ok()?)?;
+        emission.receipts.iter().find(|receipt| receipt.receiver == receiver)?.ended
+    }
+
+    /// The bytes that have arrived of a node's events, counted for each receiver, and of how many events.
+    pub(super) fn arrived_of(&self, node: usize) -> (u64, u64) {
+        let mine = self.emissions.iter().filter(|emission| emission.sender == node);
+        mine.fold((0, 0), |(bytes, packets), emission| {
+            let come = emission.receipts.iter().filter(|receipt| receipt.arrived).count() as u64;
+            (bytes + come * emission.extent.bytes as u64, packets + come)
+        })
+    }
+
+    /// As [`arrived_of`](Self::arrived_of), of what came to a node.
+    pub(super) fn come_to(&self, node: usize) -> (u64, u64) {
+        let all = self.emissions.iter().flat_map(|emission| {
+            let come = emission.receipts.iter();
+            let come = come.filter(|receipt| receipt.arrived && receipt.receiver == node);
+            come.map(|_| emission.extent.bytes as u64)
+        });
+        all.fold((0, 0), |(bytes, packets), more| (bytes + more, packets + 1))
+    }
+
+    /// Whether the event of a number has come to a node.
+    pub(super) fn has_arrived(&self, number: u64, node: usize) -> bool {
+        let emission = usize::try_from(number).ok().and_then(|index| self.emissions.get(index));
+        let mut receipts = emission.into_iter().flat_map(|emission| &emission.receipts);
+        receipts.any(|receipt| receipt.receiver == node && receipt.arrived)
+    }
+
+    /// Whether answers wait in the same queue as a node's events for a peer.
+    pub(super) fn shares_lane(&self, node: usize, peer: &PeerId) -> bool {
+        self.find(peer).is_none_or(|peer| self.flows[node][peer].replied > 0)
+    }
+
+    /// The path on which a node says that it sends to another, and whether that is away.
+    pub(super) fn path(&self, node: usize, peer: usize) -> Option<(&Path, bool)> {
+        let known = self.flows[node][peer].known.as_ref()?;
+        Some((&known.path, known.away))
+    }
+
     /// A node has crashed.
     pub(super) fn forget(&mut self, node: usize) {
         self.views[node].gone = true;
         for flow in &mut self.flows[node] {
             self.open -= u64::from(flow.open);
             flow.open = 0;
+            flow.waiting = Default::default();
         }
     }
 
@@ -277,6 +409,7 @@ impl Model {
             && self.flows.iter().enumerate().all(|(node, row)| {
                 let view = &self.views[node];
                 view.raw
+                    || view.original
                     || view.gone
                     || view.summaries == 0
                         && row.iter().enumerate().all(|(peer, flow)| {
@@ -318,10 +451,22 @@ impl Model {
         made: Made,
         accepted: &[PeerId],
     ) -> Result<(), Breach> {
-        let Made { lane, size, asks, all } = made;
+        let Made { lane, shape, extent, asks, all } = made;
+        if let Some(config) = &self.views[node].config
+            && extent.fit(&config.limits).is_over()
+        {
+            return breach(
+                Invariant::OwnLimits,
+                format!(
+                    "an event beyond the session's own limits to be turned away: {:?}",
+                    config.limits
+                ),
+                format!("one of {extent:?} taken"),
+            );
+        }
         let number = self.next_number();
         if lane != Lane::Volatile {
-            self.largest = self.largest.max(size);
+            self.largest = self.largest.max(shape.size + shape.text);
         }
         let mut receipts = Vec::with_capacity(accepted.len());
         for id in accepted {
@@ -334,10 +479,13 @@ impl Model {
                     id.as_str(),
                 );
             }
+            let limits = self.views[receiver].config.as_ref().map(|config| &config.limits);
+            let fit = limits.map_or(Fit::Fits, |limits: &Limits| extent.fit(limits));
             let accepted = &mut flow.accepted[place(lane)];
             let (life, index) = (flow.life, *accepted);
-            receipts.push(Receipt { receiver, life, index, arrived: false, ended: None });
-            *accepted += 1;
+            receipts.push(Receipt { receiver, life, index, fit, arrived: false, ended: None });
+            // What may be refused has no place of its own in the order.
+            *accepted += u32::from(fit == Fit::Fits);
             if !self.views[receiver].raw && lane != Lane::Volatile {
                 flow.open += 1;
                 self.open += 1;
@@ -345,6 +493,14 @@ impl Model {
             }
             if asks {
                 flow.asked += 1;
+            }
+            let waiting = &mut flow.waiting[place(lane)];
+            *waiting = (waiting.0 + extent.bytes, waiting.1 + 1);
+            // For an original client an emit ends as soon as it is sent.
+            if let Some(config) = &self.views[node].config
+                && !self.views[receiver].original
+            {
+                caps::check(flow, lane, extent, config)?;
             }
         }
         let view = &mut self.views[node];
@@ -361,18 +517,8 @@ impl Model {
             let (answered, missing) = (Vec::new(), Vec::new());
             Box::new(Question { number, all, pending, answered, missing })
         }));
-        self.emissions.push(Emission { sender: node, lane, size, receipts });
+        self.emissions.push(Emission { sender: node, lane, shape, extent, receipts });
         Ok(())
-    }
-
-    /// An emit or an answer was turned away. `true`: the queue was full.
-    pub(super) fn turned_away(&mut self, node: usize, error: &EmitError) -> Result<bool, Breach> {
-        let EmitError::Blocked { peer, lane, .. } = error else { return Ok(false) };
-        let peer = self.named(peer)?;
-        if let Some(known) = &mut self.flows[node][peer].known {
-            known.blocked[place(*lane)] = true;
-        }
-        Ok(true)
     }
 
     /// A session told its application something.
@@ -410,10 +556,10 @@ impl Model {
                         format!("`Writable` for {peer} in {lane:?}, which was not blocked"),
                     );
                 }
-                Ok(Note::Nothing)
+                Ok(Note::Writable(peer, lane))
             }
-            Event::Received { from, packet, reply, .. } => {
-                self.received(node, &from, &packet, reply)
+            Event::Received { from, packet, reply, path } => {
+                self.received(node, &from, &packet, reply, path)
             }
             Event::Outcome { emit, peer, outcome } => {
                 self.ended(node, emit.as_u64(), &peer, outcome)
@@ -483,8 +629,9 @@ impl Model {
 
     fn joined(&mut self, node: usize, peer: &PeerId, version: Version) -> Result<Note, Breach> {
         let index = self.named(peer)?;
-        if version != Version::V1 && !self.views[index].raw {
-            return breach(Invariant::Presence, "a v1 peer", format!("{version:?}"));
+        let expected = if self.views[index].original { Version::V0 } else { Version::V1 };
+        if version != expected && !self.views[index].raw {
+            return breach(Invariant::Presence, format!("{expected:?}"), format!("{version:?}"));
         }
         let flow = &mut self.flows[node][index];
         let known = Known { away: false, path: Path::Relay, blocked: [false; Lane::ALL.len()] };
@@ -493,6 +640,7 @@ impl Model {
         }
         flow.life += 1;
         flow.accepted = [0; Lane::ALL.len()];
+        flow.waiting = Default::default();
         Ok(Note::Nothing)
     }
 
@@ -561,6 +709,7 @@ impl Model {
         from: &PeerId,
         packet: &Packet,
         reply: Option<ReplyToken>,
+        path: Path,
     ) -> Result<Note, Breach> {
         let sender = self.named(from)?;
         if self.flows[node][sender].known.is_none() {
@@ -573,40 +722,44 @@ impl Model {
         if self.views[sender].raw {
             return Ok(Note::Malice);
         }
-        let (number, blob) = match packet.args::<(u64, Option<Blob>)>() {
-            Ok(args) => args,
-            Err(error) => {
-                return breach(
-                    Invariant::Origin,
-                    format!("an event of {from}'s"),
-                    format!("one with other arguments: {error}"),
-                );
-            }
+        let Some(number) = Shape::number(packet) else {
+            return breach(
+                Invariant::Origin,
+                format!("an event of {from}'s"),
+                format!("one with other arguments: {packet:?}"),
+            );
         };
+        if self.views[sender].original {
+            let direct = path == Path::Direct;
+            self.came_at_most_once(sender, node, number, direct, packet)?;
+            return Ok(Note::Received(number, path));
+        }
         let index = usize::try_from(number).unwrap_or(usize::MAX);
         let emission = self.emissions.get_mut(index).filter(|emission| emission.sender == sender);
         let receipt = emission.and_then(|emission| {
             let receipts = &mut emission.receipts;
             let receipt = receipts.iter_mut().find(|receipt| receipt.receiver == node)?;
-            Some((emission.lane, emission.size, receipt))
+            Some((emission.lane, emission.shape, receipt))
         });
-        let Some((lane, size, receipt)) = receipt else {
+        let Some((lane, shape, receipt)) = receipt else {
             return breach(
                 Invariant::Origin,
                 format!("an event that {from} has emitted to node {node}"),
                 format!("event {number}"),
             );
         };
-        let whole = blob.as_ref().map_or(size == 0, |blob| {
-            let filling = filling(number);
-            blob.len() == size && blob.iter().step_by(509).all(|byte| *byte == filling)
-        });
-        if !whole {
-            let came = blob.map_or(0, |blob| blob.len());
+        if !shape.is_whole(packet, number) {
             return breach(
                 Invariant::Wholeness,
-                format!("event {number} with a blob of {size} bytes"),
-                format!("{came} bytes"),
+                format!("event {number} as {shape:?}"),
+                format!("{} bytes as {packet:?}", packet.wire_len()),
+            );
+        }
+        if receipt.fit.is_over() {
+            return breach(
+                Invariant::Refusal,
+                format!("event {number} not to be handed out: {:?}", receipt.fit),
+                "it was",
             );
         }
         if std::mem::replace(&mut receipt.arrived, true) {
@@ -625,9 +778,12 @@ impl Model {
         let (life, next) = self.flows[sender][node].receiving[place(lane)];
         let in_order = match lane {
             Lane::Volatile => came >= (life, next),
+            // What is left out has to end as refused: its outcome tells.
+            Lane::Events | Lane::Bulk if self.views[node].choosy => came >= (life, next),
             Lane::Events | Lane::Bulk if came.0 == life => came.1 == next,
             Lane::Events | Lane::Bulk => came.0 > life && came.1 == 0,
         };
+        let fits = receipt.fit == Fit::Fits;
         if !in_order {
             return breach(
                 Invariant::Order,
@@ -635,9 +791,10 @@ impl Model {
                 format!("number {} of life {} (event {number})", came.1, came.0),
             );
         }
-        self.flows[sender][node].receiving[place(lane)] = (came.0, came.1 + 1);
+        let next = came.1 + u32::from(fits);
+        self.flows[sender][node].receiving[place(lane)] = (came.0, next);
         self.delivered += 1;
-        Ok(reply.map_or(Note::Nothing, |token| Note::Question(token, number)))
+        Ok(reply.map_or(Note::Received(number, path), |token| Note::Question(token, number)))
     }
 
     fn ended(
@@ -655,9 +812,11 @@ impl Model {
             Some(emission).filter(|emission| emission.lane != Lane::Volatile)
         });
         let receipt = emission.and_then(|emission| {
-            emission.receipts.iter_mut().find(|receipt| receipt.receiver == receiver)
+            let Emission { lane, extent, receipts, .. } = emission;
+            let receipt = receipts.iter_mut().find(|receipt| receipt.receiver == receiver)?;
+            Some((*lane, extent.bytes, receipt))
         });
-        let Some(receipt) = receipt else {
+        let Some((lane, bytes, receipt)) = receipt else {
             return breach(
                 Invariant::Outcome,
                 "outcomes of reliable emits that were taken",
@@ -671,26 +830,39 @@ impl Model {
                 format!("{outcome:?} for {peer} after {before:?}"),
             );
         }
+        let waiting = &mut self.flows[node][receiver].waiting[place(lane)];
+        *waiting = (waiting.0.saturating_sub(bytes), waiting.1.saturating_sub(1));
         if self.views[receiver].raw {
             return Ok(Note::Nothing);
         }
         self.flows[node][receiver].open -= 1;
         self.open -= 1;
+        let original = self.views[receiver].original;
         let truthful = match outcome {
-            Outcome::Delivered => receipt.arrived,
+            Outcome::Delivered => receipt.arrived && !original,
             Outcome::NotSent => !receipt.arrived,
-            Outcome::Unknown => self.weather == Weather::Harsh || self.views[receiver].closing,
-            Outcome::Refused | _ => false,
+            Outcome::Unknown => {
+                self.weather == Weather::Harsh || self.views[receiver].closing || original
+            }
+            Outcome::Refused => {
+                (receipt.fit != Fit::Fits || self.views[receiver].choosy) && !receipt.arrived
+            }
+            _ => false,
         };
         if !truthful {
             let came = if receipt.arrived { "has arrived" } else { "has not arrived" };
             return breach(
                 Invariant::Outcome,
                 "outcomes that are true",
-                format!("{outcome:?} of event {} for {peer}, where it {came}", number.unwrap_or(0)),
+                format!(
+                    "{outcome:?} of event {} for {peer}, where it {came} and {:?}",
+                    number.unwrap_or(0),
+                    receipt.fit
+                ),
             );
         }
-        Ok(Note::Nothing)
+        let refused = outcome == Outcome::Refused;
+        Ok(if refused { Note::Refused(receipt.fit) } else { Note::Nothing })
     }
 
     fn answered(&mut self, node: usize, emit: u64, peer: usize) -> Result<&mut Question, Breach> {
@@ -750,13 +922,20 @@ impl Model {
             }
             for receipt in &emission.receipts {
                 let receiver = &self.views[receipt.receiver];
-                if receiver.raw {
+                if receiver.raw || receiver.original {
                     continue;
                 }
                 let flow = &self.flows[emission.sender][receipt.receiver];
                 let current = flow.known.is_some() && flow.life == receipt.life;
                 let must = current || (self.weather == Weather::Patient && !receiver.closing);
-                if must && receipt.ended != Some(Outcome::Delivered) {
+                let right = match receipt.ended {
+                    Some(Outcome::Delivered) => true,
+                    Some(Outcome::Refused) => {
+                        receipt.fit != Fit::Fits || self.views[receipt.receiver].choosy
+                    }
+                    _ => false,
+                };
+                if must && !right {
                     return breach(
                         Invariant::Delivery,
                         "all that was accepted to arrive once faults are over",
@@ -789,5 +968,7 @@ impl Model {
     }
 }
 
+mod caps;
+mod originals;
 #[cfg(test)]
 mod tests;

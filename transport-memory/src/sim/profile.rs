@@ -17,8 +17,11 @@ macro_rules! profiles {
         }
 
         impl Profile {
-            /// All of them. Without a profile of one's choice, seeds take them in turn.
+            /// All of them. Without a profile of one's choice, seeds of wide scenarios take them in turn.
             pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Those of narrow scenarios, whose seeds take them in turn.
+            pub const NARROW: &[Self] = Self::ALL.split_at(Self::Limits as usize).0;
 
             /// Its name.
             #[must_use]
@@ -52,14 +55,38 @@ profiles! {
     Clock "clock",
     /// Everything.
     Mixed "mixed",
+    /// Receivers with limits of their own, and events beyond them; no fault.
+    Limits "limits",
+    /// Transfers of every kind, late readers, small windows; no fault.
+    Streams "streams",
+    /// Policies of every kind, and changes of them.
+    Policies "policies",
+    /// Slow and honest paths, with the patience of the defaults.
+    Slopes "slopes",
+    /// No way but neighbours, some of which pass nothing on in one direction.
+    Neighbours "neighbours",
+    /// Original clients in the room.
+    Originals "originals",
+    /// Whoever makes others send, again and again.
+    Floods "floods",
 }
 
 impl Profile {
-    /// The profile of a seed, where none is chosen.
+    /// The profile of a seed of narrow scenarios, where none is chosen.
     #[must_use]
     pub fn of_seed(seed: u64) -> Self {
-        let index = usize::try_from(seed % Self::ALL.len() as u64).unwrap_or(0);
-        Self::ALL.get(index).copied().unwrap_or(Self::Mixed)
+        Self::in_turn(seed, Self::NARROW)
+    }
+
+    /// The profile of a seed of wide scenarios, where none is chosen.
+    #[must_use]
+    pub fn of_wide_seed(seed: u64) -> Self {
+        Self::in_turn(seed, Self::ALL)
+    }
+
+    fn in_turn(seed: u64, of: &[Self]) -> Self {
+        let index = usize::try_from(seed % of.len() as u64).unwrap_or(0);
+        of.get(index).copied().unwrap_or(Self::Mixed)
     }
 }
 
@@ -72,7 +99,8 @@ impl fmt::Display for Profile {
 /// A profile that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "no profile {0:?}; there are calm, lossy, partitions, crashes, hub, slow, glare, malice, clock and mixed"
+    "no profile {0:?}; there are calm, lossy, partitions, crashes, hub, slow, glare, malice, clock, mixed, limits, \
+     streams, policies, slopes, neighbours, originals and floods"
 )]
 pub struct UnknownProfile(String);
 

@@ -1,9 +1,10 @@
 //! What many runs were like.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::{Report, Violation};
+use super::{Invariant, Report, Violation};
 use crate::mesh::Fault;
 
 /// What many runs were like, added up.
@@ -88,11 +89,11 @@ impl Summary {
         &self.violations
     }
 
-    /// The share of runs, in percent, in which a fault changed what was delivered, when, or on which path.
+    /// The share of runs without a violation, in percent, in which a fault changed what was delivered, when, or on which path.
     #[must_use]
     pub fn share_changed(&self, fault: Fault) -> f64 {
         let changed = self.faults.get(fault as usize).map_or(0, |tally| tally.seeds_changed);
-        percent(changed, self.seeds)
+        percent(changed, self.steps.len() as u64)
     }
 
     /// How many events were delivered, questions answered, and transfers read to their end.
@@ -124,6 +125,8 @@ fn median(numbers: &[u32]) -> u32 {
 impl fmt::Display for Summary {
     /// A table of the faults, then what the runs were like.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What a run with a violation was like is not known.
+        let whole = self.steps.len() as u64;
         writeln!(
             f,
             "{:<34} {:>12} {:>9} {:>12} {:>12}",
@@ -135,9 +138,9 @@ impl fmt::Display for Summary {
                 "{:<34} {:>12} {:>8.2}% {:>12} {:>11.2}%",
                 fault.label(),
                 tally.hits,
-                percent(tally.seeds_hit, self.seeds),
+                percent(tally.seeds_hit, whole),
                 tally.changes,
-                percent(tally.seeds_changed, self.seeds),
+                percent(tally.seeds_changed, whole),
             )?;
         }
         let (steps, packets, path_changes) = self.medians();
@@ -154,6 +157,13 @@ impl fmt::Display for Summary {
             self.transfers,
             self.span.as_secs_f64()
         )?;
+        let mut kinds: BTreeMap<Invariant, u64> = BTreeMap::new();
+        for violation in &self.violations {
+            *kinds.entry(violation.breach.invariant).or_default() += 1;
+        }
+        for (kind, count) in kinds {
+            writeln!(f, "{count:>8} seeds: {kind}")?;
+        }
         write!(f, "violations {}", self.violations.len())
     }
 }

@@ -1,15 +1,18 @@
 //! Transfers in a run: who writes what, who reads it, and how it ends.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use socketio_p2p_core::{
-    EmitError, Event, Packet, PeerId, TransferId, TransferOutcome, TransferRead,
+    EmitError, Event, IncomingTransferId, OutgoingTransferId, Packet, PeerId, Time, TransferId,
+    TransferOutcome, TransferRead,
 };
 
 use super::violation::{Breach, Invariant};
-use crate::mesh::{Mesh, Node};
+use crate::mesh::{Fault, Mesh, Node};
 
 /// So many bytes are given to a session at once.
-const CHUNK: usize = 16 << 10;
+pub(super) const CHUNK: usize = 16 << 10;
 
 /// Both ends of one transfer.
 #[derive(Debug)]
@@ -17,8 +20,8 @@ struct Transfer {
     size: u64,
     from: Node,
     to: Node,
-    outgoing: Option<TransferId>,
-    incoming: Option<TransferId>,
+    outgoing: Option<OutgoingTransferId>,
+    incoming: Option<IncomingTransferId>,
     /// The receiving application has heard of it.
     announced: bool,
     written: u64,
@@ -26,9 +29,31 @@ struct Transfer {
     read: u64,
     /// After how many bytes the receiver has had enough.
     enough_after: Option<u64>,
+    /// Whether its size was not said.
+    unannounced: bool,
+    /// The pause before each read, and when the next one is.
+    late: Duration,
+    reads_at: Option<Time>,
+    /// How many bytes may wait at each end.
+    windows: u64,
     /// An end has cancelled it, or read it to its end.
     cancelled: bool,
+    /// The receiver has cancelled it.
+    refused: bool,
     complete: bool,
+}
+
+/// What a transfer is to be like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) size: u64,
+    pub(super) enough: Option<u64>,
+    pub(super) unannounced: bool,
+    pub(super) late: Duration,
+    /// The transfer windows of both ends.
+    pub(super) windows: u64,
+    /// The most transfers that the sender has to one peer.
+    pub(super) most: usize,
 }
 
 /// All transfers of a run, by their numbers.
@@ -53,13 +78,29 @@ impl Transfers {
         mesh: &mut Mesh,
         (from, to): (Node, Node),
         peer: &PeerId,
-        size: u64,
-        enough_after: Option<u64>,
-    ) -> Result<(), EmitError> {
+        terms: Terms,
+    ) -> Result<Result<(), EmitError>, Breach> {
         let number = self.0.len();
-        let Ok(packet) = Packet::event("transfer", &(number,)) else { return Ok(()) };
+        let Ok(packet) = Packet::event("transfer", &(number,)) else { return Ok(Ok(())) };
+        let Terms { size, enough, unannounced, late, windows, most } = terms;
+        let said = (!unannounced).then_some(size);
+        let open = |transfer: &&Transfer| {
+            transfer.outgoing.is_some() && (transfer.from, transfer.to) == (from, to)
+        };
+        let before = self.0.iter().filter(open).count();
         let opened =
-            mesh.with(from, |session, now| session.open_transfer(peer, &packet, Some(size), now));
+            mesh.with(from, |session, now| session.open_transfer(peer, &packet, said, now));
+        let too_many = matches!(opened, Err(EmitError::TooManyTransfers(_)));
+        if too_many {
+            mesh.effects_mut().strike(Fault::RefusedTransfer);
+        }
+        if too_many != (before >= most) && (opened.is_ok() || too_many) {
+            return Err(Breach::new(
+                Invariant::TransferCap,
+                format!("at most {most} transfers at a time, and so many"),
+                format!("{before} open, and {opened:?}"),
+            ));
+        }
         self.0.push(Transfer {
             size,
             from,
@@ -70,11 +111,16 @@ impl Transfers {
             written: 0,
             finished: false,
             read: 0,
-            enough_after,
+            enough_after: enough,
+            unannounced,
+            late,
+            reads_at: None,
+            windows,
             cancelled: false,
+            refused: false,
             complete: false,
         });
-        opened.map(|_| ())
+        Ok(opened.map(|_| ()))
     }
 
     /// The sender breaks its oldest transfer off.
@@ -84,9 +130,45 @@ impl Transfers {
             && let Some(id) = transfer.outgoing.take()
         {
             transfer.cancelled = true;
+            mesh.effects_mut().strike(Fault::TransferAborted);
             // It is open as far as we have heard.
             drop(mesh.with(from, |session, now| session.cancel_transfer(&id, now)));
         }
+    }
+
+    /// A receiver does not want the rest of the oldest transfer to it.
+    pub(super) fn refuse(&mut self, mesh: &mut Mesh, to: Node) {
+        let mut open = self.0.iter_mut().filter(|transfer| transfer.to == to);
+        if let Some(transfer) = open.find(|transfer| transfer.incoming.is_some()) {
+            transfer.refuse(mesh);
+        }
+    }
+
+    /// When the next late reader reads.
+    pub(super) fn next(&self) -> Option<Time> {
+        self.0.iter().filter_map(|transfer| transfer.reads_at).min()
+    }
+
+    /// Late readers read.
+    pub(super) fn read_late(&mut self, mesh: &mut Mesh) -> Result<(), Breach> {
+        for number in 0..self.0.len() {
+            let transfer = &mut self.0[number];
+            if transfer.reads_at.is_some_and(|at| at <= mesh.now()) {
+                transfer.reads_at = None;
+                if mesh.is_running(transfer.to) && mesh.is_frozen(transfer.to) {
+                    transfer.reads_at = Some(mesh.now() + transfer.late);
+                } else if mesh.is_running(transfer.to) {
+                    transfer.read_once(mesh, number)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes that have been read of what a node has sent.
+    pub(super) fn read_of(&self, node: Node) -> u64 {
+        let mine = self.0.iter().filter(|transfer| transfer.from == node);
+        mine.map(|transfer| transfer.read).sum()
     }
 
     /// A node has crashed: it knows of nothing any more.
@@ -98,8 +180,16 @@ impl Transfers {
             }
             if transfer.to == node {
                 transfer.incoming = None;
+                transfer.reads_at = None;
             }
         }
+    }
+
+    /// The first one that is not over, in words.
+    pub(super) fn describe_open(&self) -> String {
+        let open =
+            |transfer: &&Transfer| transfer.outgoing.is_some() || transfer.incoming.is_some();
+        format!("{:?}", self.0.iter().find(open))
     }
 
     /// Whether no end that is there waits for anything.
@@ -118,12 +208,18 @@ impl Transfers {
         self.0.iter().filter(open).count()
     }
 
+    /// Whether there ever was one from or to a node.
+    pub(super) fn has_any(&self, node: Node) -> bool {
+        self.0.iter().any(|transfer| transfer.from == node || transfer.to == node)
+    }
+
     /// The ends that are open when a peer has left: there must be none.
     pub(super) fn check_left(&self, node: Node, peer: &PeerId) -> Result<(), Breach> {
-        let with = |id: &Option<TransferId>| id.as_ref().is_some_and(|id| id.peer() == peer);
         let left = self.0.iter().any(|transfer| {
-            (transfer.from == node && with(&transfer.outgoing))
-                || (transfer.to == node && with(&transfer.incoming))
+            (transfer.from == node
+                && transfer.outgoing.as_ref().is_some_and(|id| id.peer() == peer))
+                || (transfer.to == node
+                    && transfer.incoming.as_ref().is_some_and(|id| id.peer() == peer))
         });
         if left {
             return breach(
@@ -148,7 +244,7 @@ impl Transfers {
         if let Event::TransferWritable { transfer: id } = event
             && let Some(number) = self.0.iter().position(|transfer| transfer.is_outgoing(node, id))
         {
-            self.0[number].write(mesh, number);
+            self.0[number].write(mesh, number)?;
         }
         if let Event::TransferReadable { transfer: id } = event
             && let Some(number) = self.0.iter().position(|transfer| transfer.is_incoming(node, id))
@@ -156,7 +252,7 @@ impl Transfers {
             self.0[number].read(mesh, number)?;
         }
         if let Event::TransferEnded { transfer: id, outcome } = event {
-            self.ended(node, id, *outcome, lost_is_possible)?;
+            self.ended(mesh, node, id, *outcome, lost_is_possible)?;
         }
         Ok(())
     }
@@ -165,7 +261,7 @@ impl Transfers {
         &mut self,
         mesh: &mut Mesh,
         node: Node,
-        id: &TransferId,
+        id: &IncomingTransferId,
         packet: &Packet,
         size: Option<u64>,
     ) -> Result<(), Breach> {
@@ -174,7 +270,8 @@ impl Transfers {
         let Some(transfer) = transfer else {
             return breach("a transfer that was opened for this node", format!("{packet:?}"));
         };
-        if transfer.announced || size != Some(transfer.size) {
+        let said = (!transfer.unannounced).then_some(transfer.size);
+        if transfer.announced || size != said {
             return breach("a transfer to be announced once, with its size", format!("{number}"));
         }
         transfer.announced = true;
@@ -184,23 +281,26 @@ impl Transfers {
 
     fn ended(
         &mut self,
+        mesh: &mut Mesh,
         node: Node,
         id: &TransferId,
         outcome: TransferOutcome,
         lost_is_possible: bool,
     ) -> Result<(), Breach> {
-        let mine = |transfer: &&mut Transfer| {
-            transfer.is_outgoing(node, id) || transfer.is_incoming(node, id)
-        };
+        let mine = |transfer: &&mut Transfer| transfer.is(node, id);
         let Some(transfer) = self.0.iter_mut().find(mine) else {
             return breach("one end of each transfer at each side", format!("{outcome:?} of {id}"));
         };
-        let outgoing = transfer.is_outgoing(node, id);
+        let outgoing = id.is_outgoing();
         let truthful = match outcome {
             TransferOutcome::Delivered => outgoing && transfer.complete,
             // A receiver with too many of them refuses by itself.
-            TransferOutcome::Refused => outgoing && (transfer.cancelled || !transfer.announced),
-            TransferOutcome::Aborted => !outgoing && transfer.cancelled || lost_is_possible,
+            TransferOutcome::Refused => {
+                outgoing && (transfer.refused || !transfer.announced || transfer.cancelled)
+            }
+            TransferOutcome::Aborted => {
+                !outgoing && transfer.cancelled && !transfer.refused || lost_is_possible
+            }
             TransferOutcome::Lost => lost_is_possible,
             _ => false,
         };
@@ -212,7 +312,14 @@ impl Transfers {
         }
         if outgoing {
             transfer.outgoing = None;
+            if outcome == TransferOutcome::Refused && !transfer.announced {
+                mesh.effects_mut().strike(Fault::RefusedIncoming);
+            }
+            if outcome == TransferOutcome::Delivered && transfer.unannounced {
+                mesh.effects_mut().strike(Fault::TransferUnsized);
+            }
         } else {
+            transfer.reads_at = None;
             transfer.incoming = None;
         }
         Ok(())
@@ -220,69 +327,99 @@ impl Transfers {
 }
 
 impl Transfer {
-    fn is_outgoing(&self, node: Node, id: &TransferId) -> bool {
+    fn is(&self, node: Node, id: &TransferId) -> bool {
+        match id {
+            TransferId::Outgoing(id) => self.is_outgoing(node, id),
+            TransferId::Incoming(id) => self.is_incoming(node, id),
+        }
+    }
+
+    fn is_outgoing(&self, node: Node, id: &OutgoingTransferId) -> bool {
         self.from == node && self.outgoing.as_ref() == Some(id)
     }
 
-    fn is_incoming(&self, node: Node, id: &TransferId) -> bool {
+    fn is_incoming(&self, node: Node, id: &IncomingTransferId) -> bool {
         self.to == node && self.incoming.as_ref() == Some(id)
     }
 
     /// Writes on, as far as the session takes it.
-    fn write(&mut self, mesh: &mut Mesh, number: usize) {
-        let Some(id) = self.outgoing.clone() else { return };
+    fn write(&mut self, mesh: &mut Mesh, number: usize) -> Result<(), Breach> {
+        let Some(id) = self.outgoing.clone() else { return Ok(()) };
         while !self.finished {
             let end = self.size.min(self.written + CHUNK as u64);
             let mut data: Bytes = (self.written..end).map(|offset| byte(number, offset)).collect();
             let write =
                 mesh.with(self.from, |session, now| session.write_transfer(&id, &mut data, now));
             // It can be over already: the event that says so comes behind this one.
-            let Ok(taken) = write else { return };
+            let Ok(taken) = write else { return Ok(()) };
             self.written += taken as u64;
+            if self.written - self.read > self.windows {
+                return Err(Breach::new(
+                    Invariant::TransferCap,
+                    format!("at most {} bytes that wait at both ends", self.windows),
+                    format!("{self:?}"),
+                ));
+            }
             if self.written == self.size {
                 let finish = mesh.with(self.from, |session, now| session.finish_transfer(&id, now));
                 self.finished = finish.is_ok();
-                return;
+                return Ok(());
             }
             if !data.is_empty() {
-                return;
+                mesh.effects_mut().strike(Fault::WindowDry);
+                return Ok(());
             }
         }
+        Ok(())
+    }
+
+    fn refuse(&mut self, mesh: &mut Mesh) {
+        let Some(id) = self.incoming.take() else { return };
+        (self.cancelled, self.refused) = (true, true);
+        self.reads_at = None;
+        mesh.effects_mut().strike(Fault::TransferRefused);
+        drop(mesh.with(self.to, |session, now| session.cancel_transfer(&id, now)));
     }
 
     /// Reads on, until there is nothing or it is enough.
     fn read(&mut self, mesh: &mut Mesh, number: usize) -> Result<(), Breach> {
-        let Some(id) = self.incoming.clone() else { return Ok(()) };
-        loop {
-            if self.enough_after.is_some_and(|enough| self.read >= enough) {
-                self.cancelled = true;
+        if self.late.is_zero() {
+            while self.read_once(mesh, number)? {}
+        } else if self.reads_at.is_none() {
+            self.reads_at = Some(mesh.now() + self.late);
+        }
+        Ok(())
+    }
+
+    /// Reads what is there at once. `true`: there may be more.
+    fn read_once(&mut self, mesh: &mut Mesh, number: usize) -> Result<bool, Breach> {
+        let Some(id) = self.incoming.clone() else { return Ok(false) };
+        if self.enough_after.is_some_and(|enough| self.read >= enough) {
+            self.refuse(mesh);
+            return Ok(false);
+        }
+        match mesh.with(self.to, |session, now| session.read_transfer(&id, now)) {
+            Ok(TransferRead::Data(data)) => {
+                let wrong = (self.read..).zip(data.iter()).step_by(61);
+                let wrong = wrong.filter(|(offset, got)| byte(number, *offset) != **got).count();
+                self.read += data.len() as u64;
+                if wrong > 0 || self.read > self.written || data.is_empty() {
+                    return breach("the bytes that were written, in order", format!("{self:?}"));
+                }
+                if !self.late.is_zero() {
+                    self.reads_at = Some(mesh.now() + self.late);
+                }
+                Ok(true)
+            }
+            Ok(TransferRead::End) => {
                 self.incoming = None;
-                drop(mesh.with(self.to, |session, now| session.cancel_transfer(&id, now)));
-                return Ok(());
-            }
-            match mesh.with(self.to, |session, now| session.read_transfer(&id, now)) {
-                Ok(TransferRead::Data(data)) => {
-                    let wrong = (self.read..).zip(data.iter()).step_by(61);
-                    let wrong =
-                        wrong.filter(|(offset, got)| byte(number, *offset) != **got).count();
-                    self.read += data.len() as u64;
-                    if wrong > 0 || self.read > self.written || data.is_empty() {
-                        return breach(
-                            "the bytes that were written, in order",
-                            format!("{self:?}"),
-                        );
-                    }
+                self.complete = true;
+                if self.read != self.size || !self.finished {
+                    return breach("an end after all that was written", format!("{self:?}"));
                 }
-                Ok(TransferRead::End) => {
-                    self.incoming = None;
-                    self.complete = true;
-                    if self.read != self.size || !self.finished {
-                        return breach("an end after all that was written", format!("{self:?}"));
-                    }
-                    return Ok(());
-                }
-                Ok(TransferRead::Pending) | Err(_) => return Ok(()),
+                Ok(false)
             }
+            Ok(TransferRead::Pending) | Err(_) => Ok(false),
         }
     }
 }

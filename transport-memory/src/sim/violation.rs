@@ -53,6 +53,48 @@ pub enum Invariant {
     Progress,
     /// Nothing panics.
     Panic,
+    /// What a limit or policy refuses ends refused at the sender, is not handed out, and costs no path.
+    Refusal,
+    /// A session takes what its own limits allow, and nothing else.
+    OwnLimits,
+    /// Events travel on the paths that the policy allows, and on no other.
+    Policy,
+    /// An event is said to have come on a path on which it was sent.
+    PathTruth,
+    /// `Ready` and `Upgrade` come when they are true, and come.
+    Ready,
+    /// After `Writable` an event that fits is taken.
+    Writable,
+    /// No queue holds more packets than it may.
+    PacketCap,
+    /// No more answers are waited for than may be.
+    AckCap,
+    /// No more volatile bytes are under way to one peer than may be.
+    VolatileCap,
+    /// No more transfers are open, and no more of their bytes wait, than may be.
+    TransferCap,
+    /// What a session keeps of what came is bounded.
+    Memory,
+    /// What was taken for an honest path arrives in time.
+    Arrival,
+    /// A small event does not wait for bulk for longer than it may.
+    BehindBulk,
+    /// Bulk goes on while events flow.
+    BulkShare,
+    /// A volatile event arrives on an idle path.
+    IdleVolatile,
+    /// A neighbour delivers while it is the path; one that does not is left.
+    Neighbour,
+    /// Nobody on an honest path is given up, nor is the path.
+    GivenUp,
+    /// So many bytes are sent for each that is delivered, at most.
+    Economy,
+    /// The same is sent again and again only with pauses.
+    Retransmission,
+    /// What speaks of an incarnation that is over is answered at most once a second.
+    StaleAnswers,
+    /// Between sessions and original clients all comes at most once, and in order on one path.
+    Original,
     /// What the application on top says of itself.
     Application,
 }
@@ -83,6 +125,27 @@ impl Invariant {
             Self::Attempts => "attempts",
             Self::Progress => "progress",
             Self::Panic => "panic",
+            Self::Refusal => "refusal",
+            Self::OwnLimits => "own limits",
+            Self::Policy => "policy",
+            Self::PathTruth => "path truth",
+            Self::Ready => "ready",
+            Self::Writable => "writable",
+            Self::PacketCap => "packet cap",
+            Self::AckCap => "pending acks cap",
+            Self::VolatileCap => "volatile cap",
+            Self::TransferCap => "transfer cap",
+            Self::Memory => "memory",
+            Self::Arrival => "arrival",
+            Self::BehindBulk => "behind bulk",
+            Self::BulkShare => "bulk share",
+            Self::IdleVolatile => "idle volatile",
+            Self::Neighbour => "neighbour",
+            Self::GivenUp => "given up",
+            Self::Economy => "economy",
+            Self::Retransmission => "retransmission",
+            Self::StaleAnswers => "stale answers",
+            Self::Original => "original client",
             Self::Application => "application",
         }
     }

@@ -1,13 +1,15 @@
-//! The simulator, one binary.
+//! The simulator and the in-memory transports, one binary.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::print_stderr,
     clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking and says what it skips"
 )]
 
 mod application;
+mod network;
 mod program;
 mod simulator;

@@ -14,7 +14,14 @@ impl Plan {
     /// Adds some of the faults that the profile is about.
     pub(super) fn faults(&mut self, profile: Profile) {
         let recipes: &[Recipe] = match profile {
-            Profile::Calm => &[],
+            Profile::Calm
+            | Profile::Limits
+            | Profile::Streams
+            | Profile::Policies
+            | Profile::Slopes
+            | Profile::Neighbours
+            | Profile::Originals
+            | Profile::Floods => &[],
             Profile::Lossy => &[
                 Self::bad_relay,
                 Self::bad_relay,
@@ -291,7 +298,10 @@ impl Plan {
             self.push(soon, Action::Emit { node, to, count: 2, size: 0, how });
         }
         let (size, enough) = (self.blob() * 2, None);
-        self.push(time, Action::Transfer { node: frozen, to: other, size, enough });
+        self.push(
+            time,
+            Action::Transfer { node: frozen, to: other, size, enough, unannounced: false, late: 0 },
+        );
     }
 
     fn rosters(&mut self) {
@@ -338,7 +348,7 @@ impl Plan {
         self.push(at, Action::Glare { a, b });
     }
 
-    fn signals(&mut self) {
+    pub(super) fn signals(&mut self) {
         let mut faults = SignalFaults::default();
         match self.dice.roll(5) {
             0 => faults.lose_offer = 500,

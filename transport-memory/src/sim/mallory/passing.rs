@@ -1,27 +1,19 @@
-//! Mallory as a neighbour: it passes packets on between two others, not always as they came.
+//! Mallory as a neighbour: it passes bundles on between two others, not always as they came.
 
 use bytes::Bytes;
-use serde::Serialize;
-use socketio_p2p_core::{Frame, Packet, PeerId};
+use socketio_p2p_core::PeerId;
+use socketio_p2p_core::signal::Epochs;
+use socketio_p2p_core::wire::{Bundle, Item, Neighbours, Passed, Seal};
 
-use super::{CONTROL, Mallory};
+use super::Mallory;
 use crate::mesh::{Fault, Mesh};
 
-/// Whom it says that it passes packets on to.
-#[derive(Serialize)]
-struct Claim<'a> {
-    peers: Vec<&'a PeerId>,
-    rate: u64,
-}
-
-/// A packet on its way from one peer to another.
+/// A bundle on its way from one peer to another.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Passing {
     pub(super) from: PeerId,
     pub(super) to: PeerId,
-    /// What is before and behind the name of the sender or receiver.
-    pub(super) head: [String; 2],
-    pub(super) attachments: Vec<Bytes>,
+    pub(super) passed: Passed,
 }
 
 impl Mallory {
@@ -32,16 +24,13 @@ impl Mallory {
         }
         for channel in &self.channels {
             let others = self.channels.iter().filter(|other| other.peer != channel.peer);
-            let others: Vec<&PeerId> = others.map(|other| &other.peer).collect();
-            let claim = Claim { peers: others, rate: 1_000_000 };
-            if let Ok(claim) = Packet::event("neighbours", &(claim,)) {
-                let claim = format!("2{CONTROL},{}", claim.payload());
-                mesh.raw_send_direct(self.node, channel.connection, claim.into());
-            }
+            let peers = others.map(|other| other.peer.clone()).collect();
+            let claim = Item::Neighbours(Neighbours { peers, rate: 1_000_000 });
+            self.say_directly(mesh, channel.connection, &[claim]);
         }
     }
 
-    /// Passes a packet on: often enough as it is, so that it goes on being asked.
+    /// Passes a bundle on: often enough as it is, so that it goes on being asked.
     pub(super) fn pass_on(&mut self, mesh: &mut Mesh, mut passing: Passing) {
         let honest = passing.clone();
         let mut times = 1;
@@ -49,27 +38,22 @@ impl Mallory {
             0 => times = 0,
             1 => times = 2,
             2 | 3 => {
-                let place = self.dice.roll(passing.attachments.len() as u64) as usize;
-                if let Some(part) = passing.attachments.get_mut(place) {
-                    let mut bytes = part.to_vec();
-                    let at = self.dice.roll(bytes.len().max(1) as u64) as usize;
-                    match bytes.get_mut(at) {
-                        Some(byte) => *byte ^= 1 << self.dice.roll(8),
-                        None => bytes.push(0),
-                    }
-                    *part = bytes.into();
+                let mut bytes = passing.passed.bundle.to_vec();
+                let at = self.dice.roll(bytes.len().max(1) as u64) as usize;
+                match bytes.get_mut(at) {
+                    Some(byte) => *byte ^= 1 << self.dice.roll(8),
+                    None => bytes.push(0),
                 }
+                passing.passed.bundle = bytes.into();
             }
             4 => {
-                // A digit of the header: an epoch, a number, or of the seal.
-                let [_, rest] = &mut passing.head;
-                let digits: Vec<usize> = rest
-                    .match_indices(|char: char| char.is_ascii_digit())
-                    .map(|(at, _)| at)
-                    .collect();
-                if let Some(at) = self.dice.pick(&digits) {
-                    let digit = self.dice.roll(10).to_string();
-                    rest.replace_range(at..=at, &digit);
+                if self.dice.happens(500) {
+                    passing.passed.number =
+                        passing.passed.number.wrapping_add(self.dice.roll(3)) >> 1;
+                } else {
+                    let mut seal = *passing.passed.seal.as_bytes();
+                    seal[self.dice.roll(32) as usize] ^= 1;
+                    passing.passed.seal = Seal::new(seal);
                 }
             }
             5 | 6 => {
@@ -90,29 +74,22 @@ impl Mallory {
             mesh.effects_mut().change(Fault::FalseNeighbour);
         }
         let Some(connection) = self.channel(&passing.to) else { return };
-        let Passing { from, head: [start, rest], attachments, .. } = passing;
+        let Passing { from, passed, .. } = passing;
         for _ in 0..times {
-            let head = format!("{start}{from}{rest}");
-            mesh.raw_send_direct(self.node, connection, head.into());
-            for bytes in &attachments {
-                mesh.raw_send_direct(self.node, connection, Frame::Binary(bytes.clone()));
-            }
+            self.say_directly(mesh, connection, &[Item::Passed(from.clone(), passed.clone())]);
         }
     }
 
     /// Passes on to all what the victim never sent.
     pub(super) fn make_up(&mut self, mesh: &mut Mesh, victim: &PeerId) {
-        let mac = "A".repeat(43);
-        for channel in &self.channels {
-            let head = format!(
-                r#"51-/socketio-p2p,["via",{{"from":"{victim}","epoch":{},"lane":0,"seq":{},"n":{},"mac":"{mac}"}},{{"_placeholder":true,"num":0}}]"#,
-                self.dice.between(1, 3),
-                self.dice.roll(5),
-                self.dice.between(1, 100),
-            );
-            mesh.raw_send_direct(self.node, channel.connection, head.into());
-            let inner = Bytes::from_static(br#"2["n",0,null]"#);
-            mesh.raw_send_direct(self.node, channel.connection, Frame::Binary(inner));
+        let connections: Vec<_> = self.channels.iter().map(|channel| channel.connection).collect();
+        for connection in connections {
+            let epochs = Epochs { epoch: self.dice.between(1, 3) as u32, peer_epoch: 0 };
+            let items = if self.dice.happens(500) { vec![Item::Bye] } else { Vec::new() };
+            let bundle: Bytes = Bundle::write(epochs, &items);
+            let (number, seal) = (self.dice.between(1, 100), Seal::new([0; 32]));
+            let passed = Passed { number, seal, bundle };
+            self.say_directly(mesh, connection, &[Item::Passed(victim.clone(), passed)]);
         }
     }
 }

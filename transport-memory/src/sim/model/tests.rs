@@ -5,7 +5,7 @@ use std::time::Duration;
 use socketio_p2p_core::signal::Lane;
 use socketio_p2p_core::{Config, Event, LeaveReason, Outcome, Path, PeerId, Target, Version};
 
-use super::{Made, Model, Weather, event};
+use super::{Made, Model, Shape, Weather};
 use crate::mesh::{Mesh, Node};
 use crate::sim::violation::Invariant;
 
@@ -36,7 +36,8 @@ fn history() -> Vec<Entry> {
         (Lane::Events, 0, true),
     ];
     for (number, (lane, size, asks)) in (0..).zip(emits) {
-        let packet = event(number, size).unwrap();
+        let shape = Shape::of_size(size);
+        let packet = shape.event(number).unwrap();
         let emitted = mesh.with(ann, |session, now| match (lane, asks) {
             (_, true) => session.emit_with_ack(Target::All, &packet, None, now),
             (Lane::Events, false) => session.emit(Target::All, &packet, now),
@@ -44,7 +45,8 @@ fn history() -> Vec<Entry> {
             (Lane::Volatile, false) => session.emit_volatile(Target::All, &packet, now),
         });
         let emitted = emitted.unwrap();
-        let made = Made { lane, size, asks, all: true };
+        let extent = shape.extent(&packet);
+        let made = Made { lane, shape, extent, asks, all: true };
         entries.push(Entry::Emitted(ANN, emitted.id.as_u64(), made, emitted.accepted));
     }
     run(&mut mesh, &mut entries, 3);
@@ -253,13 +255,13 @@ fn events_of_nobody_and_changed_events_are_found() {
     assert_eq!(judge(forged), Err(Invariant::Presence));
     let invented = changed(history.clone(), first, |received| {
         if let Event::Received { packet, .. } = received {
-            *packet = event(1000, 0).unwrap();
+            *packet = Shape::default().event(1000).unwrap();
         }
     });
     assert_eq!(judge(invented), Err(Invariant::Origin));
     let cut = changed(history.clone(), nth(&history, 1, is_received), |received| {
         if let Event::Received { packet, .. } = received {
-            *packet = event(1, 2999).unwrap();
+            *packet = Shape::of_size(2999).event(1).unwrap();
         }
     });
     assert_eq!(judge(cut), Err(Invariant::Wholeness));

@@ -8,8 +8,10 @@ use socketio_p2p_core::{PeerId, Policy, Target};
 use super::Run;
 use crate::mesh::{Conditions, Fault, Node};
 use crate::sim::mallory::{self, Mallory};
-use crate::sim::model::{self, Made};
+use crate::sim::model::Made;
 use crate::sim::scenario::{Action, Manner};
+use crate::sim::shape::Shape;
+use crate::sim::transfers::{CHUNK, Terms};
 use crate::sim::violation::{Breach, Invariant};
 
 impl Run<'_> {
@@ -22,9 +24,11 @@ impl Run<'_> {
 
     pub(super) fn add(&mut self, place: usize) -> Result<Node, Breach> {
         self.align();
-        let node = self.mesh.add(self.scenario.settings.config());
+        let config = self.scenario.settings.config_of(place);
+        let node = self.mesh.add(config.clone());
         self.places[place] = Some(node);
         self.model.add(false);
+        self.add_books(place, node, config);
         if let Some(host) = &mut self.host {
             host.start(place, node);
         }
@@ -59,21 +63,30 @@ impl Run<'_> {
             Action::Emit { node, to, count, size, how } => {
                 if let Some(node) = self.active(*node) {
                     for _ in 0..*count {
-                        self.emit(node, *to, *size as usize, *how)?;
+                        self.emit(node, *to, Shape::of_size(*size as usize), *how)?;
                     }
                     self.check_queues(node)?;
                 }
             }
-            Action::Transfer { node, to, size, enough } => {
+            Action::Transfer { node, to, size, enough, unannounced, late } => {
                 let both = self.active(*node).zip(self.places[*to]).filter(|(a, b)| a != b);
                 if let Some((node, to)) = both.filter(|_| self.host.is_none())
                     && self.model.knows(node.index(), to.index())
                     && let Some(id) = self.model.id(to.index()).cloned()
                 {
-                    let (size, enough) = (u64::from(*size), enough.map(u64::from));
-                    let opened = self.transfers.open(&mut self.mesh, (node, to), &id, size, enough);
+                    let ends = [node, to].map(|node| self.model.config(node.index()));
+                    let windows = ends.iter().flatten().map(|config| config.transfer_window as u64);
+                    let terms = Terms {
+                        size: u64::from(*size),
+                        enough: enough.map(u64::from),
+                        unannounced: *unannounced,
+                        late: Duration::from_millis(u64::from(*late)),
+                        windows: windows.sum(),
+                        most: ends[0].map_or(usize::MAX, |config| config.max_transfers),
+                    };
+                    let opened = self.transfers.open(&mut self.mesh, (node, to), &id, terms)?;
                     if let Err(error) = opened {
-                        self.turned_away(node, &error)?;
+                        self.turned_away(node, Some(&id), None, &error)?;
                     }
                 }
             }
@@ -82,10 +95,62 @@ impl Run<'_> {
                     self.transfers.cancel(&mut self.mesh, node);
                 }
             }
+            Action::EmitShape { node, to, size, blobs, text, depth, how } => {
+                if let Some(node) = self.active(*node) {
+                    let shape = Shape {
+                        size: *size as usize,
+                        blobs: *blobs as usize,
+                        text: *text as usize,
+                        depth: *depth as usize,
+                    };
+                    self.emit(node, *to, shape, *how)?;
+                }
+            }
+            Action::OriginalEmit { client, to, count, size } => {
+                for _ in 0..*count {
+                    self.emit_original(*client, *to, *size as usize);
+                }
+            }
+            Action::OriginalHere { client, on } => self.set_original(*client, *on)?,
+            Action::RefuseTransfer { node } => {
+                if let Some(node) = self.active(*node) {
+                    self.transfers.refuse(&mut self.mesh, node);
+                }
+            }
+            Action::Break { node } => {
+                if let Some(node) = self.breakable(*node) {
+                    self.breaks += 1;
+                    self.hit(Fault::BrokenSocket);
+                    self.mesh.break_signaling(node);
+                }
+            }
+            Action::Drain { node, pause } => {
+                if let Some(node) = self.places[*node] {
+                    if *pause > 0 {
+                        self.hit(Fault::LateDriver);
+                    }
+                    let pause = (*pause > 0).then(|| Duration::from_millis(*pause));
+                    self.deaf.clear();
+                    self.mesh.set_drain(node, pause);
+                }
+            }
+            Action::Swallow { neighbour, from, to, on } => {
+                let ends = (self.places[*neighbour], self.places[*from], self.places[*to]);
+                if let (Some(neighbour), Some(from), Some(to)) = ends {
+                    if *on {
+                        self.hit(Fault::OneWayNeighbour);
+                    }
+                    self.swallows = *on;
+                    self.deadlines.clear();
+                    let of = self.model.id(from.index()).cloned().filter(|_| *on);
+                    self.mesh.set_swallowed(neighbour, to, of);
+                }
+            }
             Action::Policy { node, policy } => {
                 if let Some(node) = self.active(*node) {
                     self.reasons += 1;
                     let policy = Policy::from(*policy);
+                    self.note_policy(node, policy);
                     self.mesh.with(node, |session, now| session.set_policy(policy, now));
                 }
             }
@@ -120,6 +185,7 @@ impl Run<'_> {
             Action::HubStart => self.start_hub(),
             Action::Drop { node } => {
                 if let Some(node) = self.breakable(*node) {
+                    self.breaks += 1;
                     self.note_signaling_drop(node);
                     self.mesh.cut_signaling(node);
                 }
@@ -190,6 +256,7 @@ impl Run<'_> {
             Action::CloseDirect { a, b } => {
                 if let Some((a, b)) = self.two(*a, *b) {
                     self.hit(Fault::CloseMidBlob);
+                    self.breaks += 1;
                     self.reasons += 1;
                     self.mesh.close_direct(a, b);
                 }
@@ -197,12 +264,14 @@ impl Run<'_> {
             Action::RelayPath { node, conditions } => {
                 if let Some(node) = self.places[*node] {
                     self.hit_conditions(*conditions);
+                    self.note_rate(node, None, conditions.rate);
                     self.mesh.set_relay_conditions(node, *conditions);
                 }
             }
             Action::DirectPath { from, to, conditions } => {
                 if let Some((from, to)) = self.two(*from, *to) {
                     self.hit_conditions(*conditions);
+                    self.note_rate(from, Some(to), conditions.rate);
                     self.mesh.set_direct_conditions(from, to, *conditions);
                 }
             }
@@ -237,6 +306,7 @@ impl Run<'_> {
                     let pause = (*pause > 0).then(|| Duration::from_millis(*pause));
                     // What it takes later than it comes is heard later.
                     self.deaf.retain(|deaf| deaf.node != node);
+                    self.milestones.slow(node.index());
                     self.mesh.set_pace(node, pause);
                 }
             }
@@ -246,6 +316,7 @@ impl Run<'_> {
                         self.hit(Fault::SlowConsumer);
                     }
                     self.deaf.retain(|deaf| deaf.node != node);
+                    self.milestones.slow(node.index());
                     self.mesh.set_frozen(node, *on);
                 }
             }
@@ -329,14 +400,15 @@ impl Run<'_> {
         &mut self,
         node: Node,
         to: Option<usize>,
-        size: usize,
+        shape: Shape,
         how: Manner,
     ) -> Result<(), Breach> {
         if let Some(host) = &mut self.host {
             return host.turn(node, &mut self.dice, &mut self.mesh);
         }
         let index = node.index();
-        let Some(event) = model::event(self.model.next_number(), size) else { return Ok(()) };
+        let Some(event) = shape.event(self.model.next_number()) else { return Ok(()) };
+        let extent = shape.extent(&event);
         let target = match to {
             Some(place) => {
                 let receiver = self.places[place].filter(|other| *other != node);
@@ -348,6 +420,7 @@ impl Run<'_> {
             None => Target::All,
         };
         let all = target == Target::All;
+        let one = if let Target::Peer(peer) = &target { Some(peer.clone()) } else { None };
         let result = self.mesh.with(node, |session, now| match how {
             Manner::Event => session.emit(target, &event, now),
             Manner::Bulk => session.emit_bulk(target, &event, now),
@@ -356,18 +429,24 @@ impl Run<'_> {
         });
         let emitted = match result {
             Ok(emitted) => emitted,
-            Err(error) => return self.turned_away(node, &error),
+            Err(error) => return self.turned_away(node, one.as_ref(), Some(extent), &error),
         };
         let lane = match how {
             Manner::Event | Manner::Question => Lane::Events,
             Manner::Bulk => Lane::Bulk,
             Manner::Volatile => Lane::Volatile,
         };
-        let made = Made { lane, size, asks: how == Manner::Question, all };
+        let made = Made { lane, shape, extent, asks: how == Manner::Question, all };
+        let number = self.model.next_number();
         self.model.emitted(index, emitted.id.as_u64(), made, &emitted.accepted)?;
-        for (_, error) in &emitted.rejected {
-            self.turned_away(node, error)?;
+        if lane == Lane::Volatile {
+            let now = self.mesh.now();
+            self.model.check_volatile(index, extent.bytes, &emitted.accepted, now)?;
         }
+        for (peer, error) in &emitted.rejected {
+            self.turned_away(node, Some(peer), Some(extent), error)?;
+        }
+        self.note_emitted(node, number, made, &emitted.accepted);
         Ok(())
     }
 
@@ -378,25 +457,19 @@ impl Run<'_> {
             return Ok(());
         }
         const OVERSIZED: usize = 1 << 10;
-        let cap = self.scenario.settings.queue_bytes;
-        let window = self.scenario.settings.config().transfer_window;
+        let Some(config) = self.model.config(node.index()) else { return Ok(()) };
+        let (cap, window) = (config.queue_bytes, config.transfer_window);
         let session = self.mesh.session(node);
         for peer in session.peers() {
             let largest = self.model.largest();
             // A lane each for events and for big things.
             let windows = self.transfers.open_of(node) * window;
-            if peer.queued > 2 * cap.max(largest + OVERSIZED) + windows {
+            let piece = if self.transfers.has_any(node) { CHUNK } else { 0 };
+            if peer.queued > 2 * cap.max(largest.max(piece) + OVERSIZED) + windows {
                 return Err(Breach::new(
                     Invariant::QueueCap,
                     format!("at most {cap} bytes queued, or one packet"),
                     format!("{} for {}", peer.queued, peer.id),
-                ));
-            }
-            if peer.held_direct > 0 && session.connection_of(&peer.id).is_none() {
-                return Err(Breach::new(
-                    Invariant::Leak,
-                    format!("nothing left of what came directly from {}", peer.id),
-                    format!("{} bytes", peer.held_direct),
                 ));
             }
         }

@@ -35,6 +35,8 @@ impl Run<'_> {
             self.mesh.crash(mallory.node);
             self.collect()?;
         }
+        self.deadlines.clear();
+        self.dismiss_originals()?;
         for place in 0..self.places.len() {
             if self.places[place].is_none() {
                 self.add(place)?;
@@ -45,15 +47,18 @@ impl Run<'_> {
             self.mesh.set_frozen(node, false);
             self.mesh.set_reachable(node, true);
             self.mesh.set_relay_conditions(node, Conditions::default());
+            self.mesh.set_drain(node, None);
             for &other in &nodes {
                 self.mesh.set_direct_conditions(node, other, Conditions::default());
                 self.mesh.set_blocked(node, other, false);
                 self.mesh.set_flapping(node, other, None);
+                self.mesh.set_swallowed(node, other, None);
             }
             self.collect()?;
         }
         for node in self.live().collect::<Vec<_>>() {
             self.reasons += 1;
+            self.note_policy(node, Policy::Automatic);
             self.mesh.with(node, |session, now| session.set_policy(Policy::Automatic, now));
             self.collect()?;
         }
@@ -66,7 +71,8 @@ impl Run<'_> {
         let end = self.mesh.now() + settings.silence * SETTLING;
         // Until its next probe is answered, a path that was broken can still be given up as silent.
         let round_trip = settings.direct_latency * 2;
-        let proved = self.mesh.now() + settings.config().probe_interval + round_trip;
+        let probes = settings.configs().map(|config| config.probe_interval).max();
+        let proved = self.mesh.now() + probes.unwrap_or_default() + round_trip;
         loop {
             for _ in 0..LOOK_EVERY {
                 if !self.step(end)? {
@@ -92,7 +98,7 @@ impl Run<'_> {
     /// The first pair that is not as it should be once faults are over, and why.
     pub(super) fn first_unsettled(&self) -> Option<String> {
         let nodes: Vec<Node> = self.live().collect();
-        let max_peers = self.scenario.settings.max_peers;
+        let most = |node: Node| self.model.max_peers(node.index());
         let direct = |node: Node| {
             let peers = self.mesh.session(node).peers();
             peers.filter(|peer| peer.path == Some(Path::Direct)).count()
@@ -112,7 +118,7 @@ impl Run<'_> {
                 if peer.away || peer.queued + peer.held > 0 {
                     return Some(format!("{node:?} has {peer:?}"));
                 }
-                let room = |node| direct(node) < max_peers;
+                let room = |node| direct(node) < most(node);
                 if peer.path != Some(Path::Direct) && room(node) && room(other) {
                     return Some(format!("{node:?} and {other:?} stay on the relay"));
                 }
@@ -134,7 +140,7 @@ impl Run<'_> {
             return Err(Breach::new(
                 Invariant::Transfer,
                 "all transfers to end once faults are over",
-                format!("{:?}", self.transfers),
+                self.transfers.describe_open(),
             ));
         }
         if !self.model.is_settled() {
@@ -146,7 +152,8 @@ impl Run<'_> {
         }
         self.check_roster()?;
         self.check_attempts()?;
-        self.check_agreement()
+        self.check_agreement()?;
+        self.check_milestones()
     }
 
     pub(super) fn check_roster(&self) -> Result<(), Breach> {
@@ -224,11 +231,12 @@ impl Run<'_> {
     /// Nothing but probes happens from now on.
     pub(super) fn check_quiet(&mut self) -> Result<(), Breach> {
         let before = self.steps;
-        let config = self.scenario.settings.config();
-        let span = config.probe_interval;
+        let probes = self.scenario.settings.configs().map(|config| config.probe_interval);
+        let span = probes.max().unwrap_or_default();
         let end = self.mesh.now() + span;
         // Where not everybody may talk directly, some try now and then.
-        let crowded = self.scenario.settings.max_peers + 1 < self.places.len();
+        let mut most = self.scenario.settings.configs().map(|config| config.max_peers);
+        let crowded = most.any(|most| most + 1 < self.places.len());
         self.quiet = (!crowded).then(Vec::new);
         self.run_until(end)?;
         let told = self.quiet.take().unwrap_or_default();

@@ -2,23 +2,29 @@
 //!
 //! - here: stepping, and what sessions tell
 //! - `act`: what the scenario does
+//! - `books`: what is looked at beside the model, where the scenario is strict
 //! - `end`: when all faults are over
 
 mod act;
+mod books;
 mod end;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use socketio_p2p_core::{EmitError, Event, Path, Session, Time};
+use socketio_p2p_core::signal::Lane;
+use socketio_p2p_core::{EmitError, Event, Path, PeerId, Session, Time, TransferId};
 
 use super::mallory::Mallory;
 use super::model::{Model, Note, Weather};
+use super::oracles::{Deadlines, Milestones, Ways};
+use super::original::Original;
 use super::scenario::{Scenario, Timed};
+use super::shape::Extent;
 use super::transfers::Transfers;
 use super::violation::{Breach, Invariant, Violation};
 use crate::dice::Dice;
-use crate::mesh::{Effects, Fault, Mesh, Node, Place, Sight, What};
+use crate::mesh::{Carried, Effects, Fault, Mesh, Node, Place, Sight, What};
 
 /// More inputs than this at one moment: something is due for ever.
 const MOST_AT_ONCE: u32 = 5_000;
@@ -138,6 +144,19 @@ struct Run<'a> {
     /// Direct paths on which a node hears nothing any more, and when it must have found out.
     deaf: Vec<Deaf>,
     transfers: Transfers,
+    ways: Ways,
+    deadlines: Deadlines,
+    milestones: Milestones,
+    carried: Vec<Carried>,
+    /// Lanes that are writable again, each with who may write.
+    writable: Vec<(Node, PeerId, Lane)>,
+    originals: Vec<Option<Original>>,
+    /// What paths between nodes and the hub, and from node to node, are like: of those that are narrow.
+    narrow: Vec<(Node, Option<Node>, u32)>,
+    /// Somebody passes on in one direction only.
+    swallows: bool,
+    /// How often sockets and channels were broken on purpose.
+    breaks: u32,
 }
 
 /// A node that hears nothing of another on their direct path.
@@ -155,7 +174,13 @@ impl<'a> Run<'a> {
         mesh.set_latency(settings.latency());
         mesh.set_ping_timeout(settings.ping_timeout);
         mesh.set_outstanding(settings.outstanding);
-        let weather = if settings.patient { Weather::Patient } else { Weather::Harsh };
+        let waits = settings.patient || settings.honest;
+        let weather = if waits { Weather::Patient } else { Weather::Harsh };
+        if settings.strict {
+            mesh.watch();
+        }
+        // A moment of the spans of the defaults.
+        let moment = settings.silence / 5;
         let start = mesh.now();
         Self {
             scenario,
@@ -179,6 +204,15 @@ impl<'a> Run<'a> {
             quiet: None,
             deaf: Vec::new(),
             transfers: Transfers::default(),
+            ways: Ways::new(moment),
+            deadlines: Deadlines::default(),
+            milestones: Milestones::default(),
+            carried: Vec::new(),
+            writable: Vec::new(),
+            originals: Vec::new(),
+            narrow: Vec::new(),
+            swallows: false,
+            breaks: 0,
         }
     }
 
@@ -199,6 +233,7 @@ impl<'a> Run<'a> {
         for place in 0..self.places.len() {
             self.add(place)?;
         }
+        self.originals.resize_with(self.scenario.settings.originals, || None);
         for Timed { at, action } in &self.scenario.actions {
             let at = self.start + Duration::from_millis(*at);
             self.run_until(at)?;
@@ -217,6 +252,8 @@ impl<'a> Run<'a> {
         if let Some(host) = &mut self.host {
             host.settled()?;
         }
+        self.check_idle_volatile()?;
+        self.check_economy()?;
         self.check_quiet()?;
         self.close_all()
     }
@@ -228,13 +265,20 @@ impl<'a> Run<'a> {
     }
 
     fn step(&mut self, until: Time) -> Result<bool, Breach> {
-        let limit = self.deaf.iter().map(|deaf| deaf.until).min().map_or(until, |at| at.min(until));
+        let deaf = self.deaf.iter().map(|deaf| deaf.until).min();
+        let alarms = deaf.into_iter().chain(self.transfers.next()).chain(self.deadlines.next());
+        let limit = alarms.min().map_or(until, |at| at.min(until));
         if self.mesh.step_one(limit).is_none() {
-            if limit == until {
+            // Alarms of this very moment are handled too.
+            let alarm = self.transfers.next().is_some_and(|at| at <= limit);
+            if limit == until && !alarm {
                 return Ok(false);
             }
             self.mesh.wait_until(limit);
             self.check_deaf(limit)?;
+            self.deadlines.check(limit, &self.model)?;
+            self.transfers.read_late(&mut self.mesh)?;
+            self.collect()?;
             return Ok(true);
         }
         self.steps += 1;
@@ -257,7 +301,7 @@ impl<'a> Run<'a> {
     fn set_deaf(&mut self, node: Node, other: Node, deaf: bool) {
         self.deaf.retain(|deaf| (deaf.node, deaf.other) != (node, other));
         if deaf {
-            let until = self.mesh.now() + self.scenario.settings.silence + Duration::from_millis(1);
+            let until = self.mesh.now() + self.silence_of(node) + Duration::from_millis(1);
             self.deaf.push(Deaf { node, other, until });
         }
     }
@@ -273,7 +317,7 @@ impl<'a> Run<'a> {
                 && let Some(peer) = self.mesh.session(node).peers().find(|peer| peer.id == *id)
                 && (peer.path == Some(Path::Direct) || peer.verified)
             {
-                let silence = self.scenario.settings.silence;
+                let silence = self.silence_of(node);
                 return Err(Breach::new(
                     Invariant::Distress,
                     format!("{node:?} to give up a direct path that is dead for {silence:?}"),
@@ -297,6 +341,7 @@ impl<'a> Run<'a> {
             }
             self.events = events;
         }
+        self.look()?;
         if let Some(mallory) = &mut self.mallory {
             mallory.act(&mut self.mesh);
             if self.mesh.has_noisy() {
@@ -322,6 +367,7 @@ impl<'a> Run<'a> {
             }
         }
         self.note_transfer(node, &event)?;
+        self.note_strictly(node, &event)?;
         match self.model.note(node.index(), event)? {
             Note::Nothing => {}
             Note::Joined { resumed } => {
@@ -336,12 +382,16 @@ impl<'a> Run<'a> {
                 }
                 self.reasons += 1;
             }
+            Note::Writable(peer, lane) => self.writable.push((node, peer, lane)),
+            Note::Received(number, path) => self.note_received(node, number, &path)?,
+            Note::Refused(fit) => self.note_refused(fit),
             Note::Question(token, number) => {
                 if self.dice.roll(UNANSWERED) > 0 && !self.mesh.is_frozen(node) {
                     let answer =
                         |session: &mut Session, now| session.reply(&token, &(number,), now);
+                    self.model.replied(node.index(), token.peer());
                     if let Err(error) = self.mesh.with(node, answer) {
-                        self.turned_away(node, &error)?;
+                        self.turned_away(node, Some(token.peer()), None, &error)?;
                     }
                 }
             }
@@ -363,10 +413,11 @@ impl<'a> Run<'a> {
     fn note_transfer(&mut self, node: Node, event: &Event) -> Result<(), Breach> {
         let id = match event {
             Event::PeerLeft { peer, .. } => return self.transfers.check_left(node, peer),
-            Event::TransferOpened { transfer, .. }
-            | Event::TransferReadable { transfer }
-            | Event::TransferWritable { transfer }
-            | Event::TransferEnded { transfer, .. } => transfer,
+            Event::TransferOpened { transfer, .. } | Event::TransferReadable { transfer } => {
+                &TransferId::from(transfer)
+            }
+            Event::TransferWritable { transfer } => &TransferId::from(transfer),
+            Event::TransferEnded { transfer, .. } => transfer,
             _ => return Ok(()),
         };
         let peer = self.model.find(id.peer());
@@ -377,7 +428,8 @@ impl<'a> Run<'a> {
         }
         let closing = |node: usize| self.model.is_closing(node);
         let ends = closing(node.index()) || peer.is_some_and(closing);
-        let lost_is_possible = ends || !self.scenario.settings.patient;
+        let settings = &self.scenario.settings;
+        let lost_is_possible = ends || !(settings.patient || settings.honest);
         self.transfers.note(&mut self.mesh, node, event, lost_is_possible)
     }
 
@@ -387,10 +439,33 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn turned_away(&mut self, node: Node, error: &EmitError) -> Result<(), Breach> {
-        if self.model.turned_away(node.index(), error)? {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are no matter of limits")]
+    fn turned_away(
+        &mut self,
+        node: Node,
+        to: Option<&PeerId>,
+        extent: Option<Extent>,
+        error: &EmitError,
+    ) -> Result<(), Breach> {
+        let shares_bulk = self.transfers.has_any(node) || self.host.is_some();
+        if self.model.turned_away(node.index(), to, extent, error, shares_bulk)? {
             self.mesh.effects_mut().strike(Fault::QueueFull);
         }
+        // A sender that knows the receiver's limits refuses in its place.
+        if let (EmitError::BeyondPeerLimits(peer), Some(extent)) = (error, extent) {
+            let receiver = self.model.find(peer).and_then(|index| self.model.config(index));
+            if let Some(fit) = receiver.map(|config| extent.fit(&config.limits)) {
+                self.note_refused(fit);
+            }
+            return Ok(());
+        }
+        let fault = match error {
+            EmitError::Dropped(_) => Fault::DroppedVolatile,
+            EmitError::Limits(_) => Fault::RefusedOwn,
+            EmitError::TooManyPendingAcks(_) => Fault::RefusedAsk,
+            _ => return Ok(()),
+        };
+        self.mesh.effects_mut().strike(fault);
         Ok(())
     }
 }

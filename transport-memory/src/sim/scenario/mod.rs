@@ -4,6 +4,7 @@
 //! with its time. What a run does beyond the actions (which message is lost, how long a delay is) comes from the
 //! seed, so that the same text gives the same run.
 
+mod nodes;
 mod text;
 mod words;
 
@@ -11,8 +12,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use socketio_p2p_core::hub::HubConfig;
+use socketio_p2p_core::signal::HubLimits;
 use socketio_p2p_core::{Backoff, Config, Policy};
 
+pub use self::nodes::NodeSettings;
+pub(super) use self::nodes::Variety;
 pub use self::text::{MAX_ACTIONS, ScenarioError};
 use super::Profile;
 use crate::mesh::{Conditions, Latency, RosterFaults, SignalFaults, millis};
@@ -46,10 +50,8 @@ pub struct Settings {
     pub max_peers: usize,
     /// Bytes that may wait for one peer in one lane.
     pub queue_bytes: usize,
-    /// The largest piece of a big packet.
-    pub fragment_bytes: usize,
-    /// The largest packet in one piece on a direct path.
-    pub whole_bytes: usize,
+    /// The longest record on the relay and through neighbours.
+    pub record_bytes: usize,
     /// Bytes under way to one peer through the relay.
     pub relay_window: usize,
     /// Bytes under way in one direction of a direct connection, or to the hub.
@@ -72,6 +74,47 @@ pub struct Settings {
     /// How long a half-open socket lasts.
     #[serde(with = "millis")]
     pub ping_timeout: Duration,
+    /// What is different at single nodes, by their numbers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeSettings>,
+    /// Bytes in one envelope that the hub takes.
+    #[serde(skip_serializing_if = "is_default_envelope")]
+    pub max_envelope: u32,
+    /// Attachments in one envelope that the hub takes.
+    #[serde(skip_serializing_if = "is_default_attachments")]
+    pub hub_attachments: u32,
+    /// Original clients in the room, numbered from 0.
+    #[serde(skip_serializing_if = "is_none")]
+    pub originals: usize,
+    /// Whether all that is promised of paths is looked at too: policies, milestones, what is sent how often.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub strict: bool,
+    /// Whether paths are slow at worst: with the patience of the settings nobody and no path is given up, and all that
+    /// is accepted arrives in the time that its bytes take.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub honest: bool,
+    /// Where paths are honest: how long a small event may wait for bulk, beside the time that events take.
+    #[serde(with = "millis", skip_serializing_if = "is_a_second")]
+    pub behind_bulk: Duration,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_none(number: &usize) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_default_envelope(bytes: &u32) -> bool {
+    *bytes == 1 << 20
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_default_attachments(attachments: &u32) -> bool {
+    *attachments == 256
+}
+
+fn is_a_second(span: &Duration) -> bool {
+    *span == Duration::from_secs(1)
 }
 
 impl Default for Settings {
@@ -83,8 +126,7 @@ impl Default for Settings {
             patient: false,
             max_peers: config.max_peers,
             queue_bytes: config.queue_bytes,
-            fragment_bytes: config.fragment_bytes,
-            whole_bytes: config.whole_bytes,
+            record_bytes: config.record_bytes,
             relay_window: config.relay_window,
             outstanding: 256 << 10,
             relay_latency: Latency::default().relay,
@@ -93,6 +135,13 @@ impl Default for Settings {
             hub_resume_window: HubConfig::default().resume_window,
             silence: config.silence_timeout,
             ping_timeout: Duration::from_secs(5),
+            nodes: Vec::new(),
+            max_envelope: 1 << 20,
+            hub_attachments: 256,
+            originals: 0,
+            strict: false,
+            honest: false,
+            behind_bulk: Duration::from_secs(1),
         }
     }
 }
@@ -113,20 +162,19 @@ impl Settings {
             .clone()
             .with_max_peers(self.max_peers)
             .with_queue_bytes(self.queue_bytes)
-            .with_fragment_bytes(self.fragment_bytes)
+            .with_record_bytes(self.record_bytes)
             .with_resume_window(self.resume_window)
             .with_silence_timeout(self.silence)
             .with_ack_timeout(scaled(defaults.ack_timeout))
             .with_retry(backoff(defaults.retry))
             .with_reconnect(backoff(defaults.reconnect));
-        config.whole_bytes = self.whole_bytes;
         config.relay_window = self.relay_window;
         config.probe_interval = scaled(defaults.probe_interval);
         config.negotiation_timeout = scaled(defaults.negotiation_timeout);
         config.verification_timeout = scaled(defaults.verification_timeout);
         config.offer_patience = scaled(defaults.offer_patience);
         config.join_timeout = scaled(defaults.join_timeout);
-        config.retransmit_timeout = scaled(defaults.retransmit_timeout);
+        config.unfinished_timeout = scaled(defaults.unfinished_timeout);
         config.stall_timeout = scaled(defaults.stall_timeout);
         if self.patient {
             config.stall_timeout = self.resume_window;
@@ -137,7 +185,10 @@ impl Settings {
     /// The configuration of the hub.
     #[must_use]
     pub fn hub_config(&self) -> HubConfig {
-        HubConfig::default().with_resume_window(self.hub_resume_window)
+        let (max_envelope, max_attachments) = (self.max_envelope, self.hub_attachments);
+        HubConfig::default()
+            .with_resume_window(self.hub_resume_window)
+            .with_limits(HubLimits { max_envelope, max_attachments })
     }
 
     /// The delays.
@@ -228,6 +279,10 @@ pub enum Attack {
     Garbage,
     /// Passes packets on as a neighbour, and changes, repeats, drops and makes up some.
     Neighbour,
+    /// Acknowledges nothing, and asks again and again for everything.
+    Resume,
+    /// Speaks again and again of an incarnation of the victim that is over.
+    Stale,
 }
 
 impl Attack {
@@ -266,6 +321,45 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Manner::is_event")]
         how: Manner,
     },
+    /// A node emits one event of a shape.
+    EmitShape {
+        /// Who.
+        node: usize,
+        /// To whom; absent: to all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<usize>,
+        /// The bytes of its blobs.
+        size: u32,
+        /// How many blobs these are in.
+        blobs: u32,
+        /// The bytes of a text in it.
+        text: u32,
+        /// How many arrays are open at once in it.
+        depth: u32,
+        /// How.
+        #[serde(default, skip_serializing_if = "Manner::is_event")]
+        how: Manner,
+    },
+    /// An original client emits events.
+    OriginalEmit {
+        /// Who, by its own numbers.
+        client: usize,
+        /// Over its channel with this node, where it has one; absent: through the hub to all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<usize>,
+        /// How many.
+        count: u32,
+        /// The bytes of the blob in each; 0: none.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        size: u32,
+    },
+    /// An original client joins, or leaves.
+    OriginalHere {
+        /// Who, by its own numbers.
+        client: usize,
+        /// Whether it joins.
+        on: bool,
+    },
     /// A node opens a transfer.
     Transfer {
         /// Who.
@@ -277,11 +371,45 @@ pub enum Action {
         /// After how many bytes the receiver has had enough; absent: never.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         enough: Option<u32>,
+        /// Whether the sender does not say how many.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unannounced: bool,
+        /// The pause of the receiver before each read, in milliseconds.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        late: u32,
     },
     /// A node breaks its oldest transfer off.
     CancelTransfer {
         /// Who.
         node: usize,
+    },
+    /// A node does not want the rest of the oldest transfer to it.
+    RefuseTransfer {
+        /// Who.
+        node: usize,
+    },
+    /// A node's socket to the hub breaks in the middle of what is under way on it.
+    Break {
+        /// Whose.
+        node: usize,
+    },
+    /// A node's transports take its output only every so many milliseconds; 0: at once.
+    Drain {
+        /// Whose.
+        node: usize,
+        /// How often.
+        pause: u64,
+    },
+    /// What a neighbour passes on in one direction does not get through, or does again.
+    Swallow {
+        /// The neighbour.
+        neighbour: usize,
+        /// Of this node
+        from: usize,
+        /// to this one.
+        to: usize,
+        /// Whether it does not.
+        on: bool,
     },
     /// A node changes its policy.
     Policy {

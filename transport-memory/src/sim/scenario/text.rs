@@ -129,8 +129,7 @@ impl Settings {
         within("peers", self.peers as u64, 2, MAX_PEERS as u64)?;
         within("max_peers", self.max_peers as u64, 0, 64)?;
         within("queue_bytes", self.queue_bytes as u64, 1, 1 << 30)?;
-        within("fragment_bytes", self.fragment_bytes as u64, 1, 1 << 20)?;
-        within("whole_bytes", self.whole_bytes as u64, 1, 1 << 20)?;
+        within("record_bytes", self.record_bytes as u64, 1, 1 << 20)?;
         within("relay_window", self.relay_window as u64, 1, 1 << 30)?;
         within("outstanding", self.outstanding as u64, 1, 1 << 30)?;
         for (name, span) in [
@@ -141,6 +140,14 @@ impl Settings {
             ("ping_timeout", self.ping_timeout),
         ] {
             within(name, u64::try_from(span.as_millis()).unwrap_or(u64::MAX), 0, MAX_MILLIS)?;
+        }
+        within("nodes", self.nodes.len() as u64, 0, MAX_PEERS as u64)?;
+        within("originals", self.originals as u64, 0, MAX_PEERS as u64)?;
+        within("max_envelope", u64::from(self.max_envelope), 16 << 10, 1 << 30)?;
+        within("hub_attachments", u64::from(self.hub_attachments), 2, 1 << 20)?;
+        for node in &self.nodes {
+            within("patience", u64::from(node.patience.unwrap_or(100)), 1, 10_000)?;
+            within("piece_bytes", node.piece_bytes.unwrap_or(1) as u64, 1, 1 << 20)?;
         }
         within("silence", u64::try_from(self.silence.as_millis()).unwrap_or(u64::MAX), 1, 60_000)
     }
@@ -157,11 +164,21 @@ impl Timed {
                 within("count", u64::from(*count), 1, u64::from(MAX_COUNT))?;
                 within("size", u64::from(*size), 0, u64::from(MAX_SIZE))
             }
+            Action::EmitShape { size, blobs, text, depth, .. } => {
+                within("blobs", u64::from(*blobs), 0, 1_000)?;
+                within("depth", u64::from(*depth), 0, 120)?;
+                within("size", u64::from((*size).max(*text)), 0, u64::from(MAX_SIZE))
+            }
+            Action::OriginalEmit { count, size, .. } => {
+                within("count", u64::from(*count), 1, u64::from(MAX_COUNT))?;
+                within("size", u64::from(*size), 0, u64::from(MAX_SIZE))
+            }
             Action::Transfer { size, .. } => {
                 within("size", u64::from(*size), 0, u64::from(MAX_SIZE))
             }
             Action::Flap { lasts: millis, .. }
             | Action::Pace { pause: millis, .. }
+            | Action::Drain { pause: millis, .. }
             | Action::Jump { by: millis }
             | Action::JumpNode { by: millis, .. } => within("a span", *millis, 0, MAX_MILLIS),
             Action::RelayPath { conditions, .. } | Action::DirectPath { conditions, .. } => {
@@ -179,6 +196,10 @@ impl Timed {
             }
             Action::Rosters { faults } => all_per_mille(&[faults.repeat, faults.omit]),
             Action::CancelTransfer { .. }
+            | Action::RefuseTransfer { .. }
+            | Action::OriginalHere { .. }
+            | Action::Break { .. }
+            | Action::Swallow { .. }
             | Action::Policy { .. }
             | Action::Upgrade { .. }
             | Action::Close { .. }
@@ -210,11 +231,17 @@ impl Action {
     /// The nodes that it names.
     fn nodes(&self) -> Vec<usize> {
         match self {
-            Self::Emit { node, to, .. } | Self::Upgrade { node, to } => {
-                std::iter::once(*node).chain(*to).collect()
-            }
+            Self::Emit { node, to, .. }
+            | Self::EmitShape { node, to, .. }
+            | Self::Upgrade { node, to } => std::iter::once(*node).chain(*to).collect(),
             Self::Transfer { node, to, .. } => vec![*node, *to],
+            Self::Swallow { neighbour, from, to, .. } => vec![*neighbour, *from, *to],
+            Self::OriginalEmit { to, .. } => to.iter().copied().collect(),
+            Self::OriginalHere { .. } => Vec::new(),
             Self::CancelTransfer { node }
+            | Self::RefuseTransfer { node }
+            | Self::Break { node }
+            | Self::Drain { node, .. }
             | Self::Policy { node, .. }
             | Self::Close { node }
             | Self::Crash { node }

@@ -11,6 +11,10 @@ impl Action {
         !matches!(
             self,
             Self::Emit { .. }
+                | Self::EmitShape { .. }
+                | Self::OriginalEmit { .. }
+                | Self::OriginalHere { .. }
+                | Self::RefuseTransfer { .. }
                 | Self::Transfer { .. }
                 | Self::CancelTransfer { .. }
                 | Self::Policy { .. }
@@ -41,8 +45,31 @@ impl fmt::Display for Action {
                     None => f.write_str(" to all"),
                 }
             }
-            Self::Transfer { node, to, size, enough } => {
-                write!(f, "node {node} opens a transfer of {size} bytes to node {to}")?;
+            Self::EmitShape { node, to, size, blobs, text, depth, how } => {
+                write!(f, "node {node} emits {how:?} of {size} bytes in {blobs} blobs, ")?;
+                write!(f, "{text} of text, {depth} deep, to {to:?}")
+            }
+            Self::OriginalEmit { client, to, count, size } => {
+                write!(f, "client {client} emits {count} of {size} bytes to {to:?}")
+            }
+            Self::OriginalHere { client, on: true } => write!(f, "client {client} joins"),
+            Self::OriginalHere { client, on: false } => write!(f, "client {client} leaves"),
+            Self::RefuseTransfer { node } => write!(f, "node {node} refuses a transfer"),
+            Self::Break { node } => write!(f, "the socket of node {node} breaks in mid-packet"),
+            Self::Drain { node, pause } => {
+                write!(f, "the transports of node {node} take something every {pause} ms")
+            }
+            Self::Swallow { neighbour, from, to, on } => write!(
+                f,
+                "node {neighbour} passes nothing on from node {from} to node {to}{}",
+                ends(on)
+            ),
+            Self::Transfer { node, to, size, enough, unannounced, late } => {
+                let said = if *unannounced { " (it does not say so)" } else { "" };
+                write!(f, "node {node} opens a transfer of {size} bytes{said} to node {to}")?;
+                if *late > 0 {
+                    write!(f, ", which reads every {late} ms")?;
+                }
                 match enough {
                     Some(enough) => write!(f, ", which has enough after {enough}"),
                     None => Ok(()),

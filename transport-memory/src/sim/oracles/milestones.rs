@@ -1,0 +1,106 @@
+//! `Ready` and `Upgrade`: not before they are true, and not never.
+
+use socketio_p2p_core::{Path, Policy};
+
+use crate::mesh::{Mesh, Node};
+use crate::sim::model::Model;
+use crate::sim::violation::{Breach, Invariant};
+
+/// What is known about who takes part in direct connections.
+#[derive(Debug, Default)]
+pub(in crate::sim) struct Milestones {
+    /// Nodes that have declined or may have, ever: others may count them or not.
+    reserved: Vec<usize>,
+    told: Vec<(usize, bool)>,
+    /// Nodes that say things late.
+    slow: Vec<usize>,
+}
+
+impl Milestones {
+    /// A node does not, or not always, take part.
+    pub(in crate::sim) fn reserve(&mut self, node: usize) {
+        if !self.reserved.contains(&node) {
+            self.reserved.push(node);
+        }
+    }
+
+    /// What a node says may not be true any more when it is heard.
+    pub(in crate::sim) fn slow(&mut self, node: usize) {
+        self.slow.push(node);
+    }
+
+    /// A session says that it is ready, or that it has upgraded.
+    pub(in crate::sim) fn note(
+        &mut self,
+        node: usize,
+        upgrade: bool,
+        mesh: &Mesh,
+        model: &Model,
+    ) -> Result<(), Breach> {
+        self.told.push((node, upgrade));
+        if self.slow.contains(&node) {
+            return Ok(());
+        }
+        let Some((there, most)) = self.count(node, upgrade, mesh, model) else { return Ok(()) };
+        if there >= most {
+            return Ok(());
+        }
+        let what = if upgrade { "`Upgrade`" } else { "`Ready`" };
+        Err(Breach::new(
+            Invariant::Ready,
+            format!("{what} of node {node} with {most} direct paths"),
+            format!("{there}"),
+        ))
+    }
+
+    /// Everybody has found everybody: whoever is ready has said so.
+    pub(in crate::sim) fn check_told(
+        &self,
+        node: Node,
+        mesh: &Mesh,
+        model: &Model,
+    ) -> Result<(), Breach> {
+        // Whoever may have declined counts until it has.
+        if !self.reserved.is_empty() {
+            return Ok(());
+        }
+        for upgrade in [false, true] {
+            let counts = self.count(node.index(), upgrade, mesh, model);
+            let there = counts.is_some_and(|(there, most)| most > 0 && there >= most);
+            if there && !self.told.contains(&(node.index(), upgrade)) {
+                let what = if upgrade { "`Upgrade`" } else { "`Ready`" };
+                return Err(Breach::new(
+                    Invariant::Ready,
+                    format!("{what} of {node:?} once it is true"),
+                    "none",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many direct paths there are (used, or proved at least), and how many there must be.
+    fn count(
+        &self,
+        node: usize,
+        upgrade: bool,
+        mesh: &Mesh,
+        model: &Model,
+    ) -> Option<(usize, usize)> {
+        let handle = Node::from_index(node);
+        if !mesh.is_running(handle) || mesh.session(handle).policy() == Policy::RelayOnly {
+            return None;
+        }
+        let (mut there, mut all) = (0, 0);
+        for peer in mesh.session(handle).peers() {
+            let direct = peer.path == Some(Path::Direct);
+            there += usize::from(if upgrade { direct } else { peer.verified });
+            let other = model.find(&peer.id)?;
+            let given_up = mesh.is_blocked(handle, Node::from_index(other));
+            let counts =
+                !peer.away && !model.is_raw(other) && !model.is_original(other) && !given_up;
+            all += usize::from(counts && !self.reserved.contains(&other));
+        }
+        Some((there, all.min(model.max_peers(node))))
+    }
+}

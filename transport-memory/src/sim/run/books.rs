@@ -1,0 +1,467 @@
+//! What is looked at beside the model, where the scenario is strict.
+
+use std::time::Duration;
+
+use socketio_p2p_core::signal::Lane;
+use socketio_p2p_core::{Config, EmitError, Event, Path, PeerError, PeerId, Policy};
+
+use super::Run;
+use crate::mesh::{Fault, Node};
+use crate::sim::Profile;
+use crate::sim::model::Made;
+use crate::sim::oracles::{Deadline, Rates};
+use crate::sim::original::Original;
+use crate::sim::scenario::{Action, Manner};
+use crate::sim::shape::{Fit, Shape};
+use crate::sim::violation::{Breach, Invariant};
+
+/// A rate at which nothing has to wait: that of paths that are not narrow.
+const WIDE: u64 = 1_000_000;
+
+/// Answers to what is over: so many are words of other beginnings.
+const OTHER_HELLOS: u32 = 6;
+
+/// How often memory is looked at, in steps; what a peer may cost beside its lanes; what is passed on for a pair.
+const LOOK_AT_MEMORY: u64 = 16;
+const PER_PEER: usize = 64 << 10;
+const FORWARDED: usize = 1 << 20;
+
+/// What is sent for each byte that is delivered, in percent, and beside it for each event, for each peer and second, and
+/// at the beginning.
+const PERCENT: u64 = 140;
+const PER_EVENT: u64 = 1_200;
+const PER_SECOND: u64 = 1_000;
+const AT_FIRST: u64 = 60_000;
+
+impl Run<'_> {
+    fn is_strict(&self) -> bool {
+        self.scenario.settings.strict && self.host.is_none()
+    }
+
+    /// Nothing is done to any path.
+    fn is_calm(&self) -> bool {
+        matches!(self.scenario.profile, Profile::Limits | Profile::Streams | Profile::Slopes)
+    }
+
+    pub(super) fn add_books(&mut self, place: usize, node: Node, config: Config) {
+        self.note_policy(node, config.policy);
+        // Somebody who has crashed takes a place for a while.
+        let comes_back =
+            |action: &Action| matches!(action, Action::Restart { .. } | Action::Attack { .. });
+        let come_back = self.scenario.actions.iter().any(|timed| comes_back(&timed.action));
+        let all = self.places.len() + self.scenario.settings.originals;
+        if config.max_peers + 1 < all || come_back {
+            self.milestones.reserve(node.index());
+        }
+        if let Some(bytes) = self.scenario.settings.node(place).outstanding {
+            self.mesh.set_outstanding_of(node, bytes);
+        }
+        self.model.set_config(node.index(), config);
+    }
+
+    pub(super) fn note_policy(&mut self, node: Node, policy: Policy) {
+        if policy == Policy::RelayOnly {
+            self.milestones.reserve(node.index());
+        }
+        if matches!(policy, Policy::RelayOnly | Policy::DirectOnly) {
+            self.model.forbid_paths(node.index());
+        }
+        let now = self.mesh.now();
+        self.ways.set_policy(node.index(), policy, now);
+    }
+
+    pub(super) fn silence_of(&self, node: Node) -> Duration {
+        let config = self.model.config(node.index());
+        config.map_or(self.scenario.settings.silence, |config| config.silence_timeout)
+    }
+
+    /// What has happened since the last look: on the way, and to originals.
+    pub(super) fn look(&mut self) -> Result<(), Breach> {
+        if !self.is_strict() {
+            return Ok(());
+        }
+        let mut carried = std::mem::take(&mut self.carried);
+        self.mesh.take_carried(&mut carried);
+        for carried in carried.drain(..) {
+            self.ways.note(carried, &self.model)?;
+        }
+        self.carried = carried;
+        if std::mem::take(&mut self.ways.bound) > 0 {
+            self.mesh.effects_mut().strike(Fault::PolicyBinds);
+        }
+        let now = self.mesh.now();
+        self.deadlines.check(now, &self.model)?;
+        self.take_originals()?;
+        if let Some(mallory) = &self.mallory
+            && let Some(since) = mallory.stale_since
+        {
+            let seconds = (now - since).as_secs() as u32;
+            let most = OTHER_HELLOS + 2 * seconds;
+            if mallory.answers > most {
+                return Err(Breach::new(
+                    Invariant::StaleAnswers,
+                    format!("at most {most} answers in {seconds} s, one a second"),
+                    format!("{}", mallory.answers),
+                ));
+            }
+        }
+        if self.steps.is_multiple_of(LOOK_AT_MEMORY) {
+            self.live().try_for_each(|node| self.check_memory(node))?;
+        }
+        while let Some((node, peer, lane)) = self.writable.pop() {
+            self.check_writable(node, &peer, lane)?;
+        }
+        Ok(())
+    }
+
+    /// What came and is still held, for each peer: a packet and what is under way in each lane, transfers; and what is
+    /// passed on.
+    fn check_memory(&self, node: Node) -> Result<(), Breach> {
+        let Some(config) = self.model.config(node.index()) else { return Ok(()) };
+        if !self.mesh.is_prompt(node) {
+            return Ok(());
+        }
+        let session = self.mesh.session(node);
+        let lane = config.limits.max_packet_bytes.saturating_add(config.queue_bytes);
+        let transfers = config.max_transfers.saturating_mul(config.transfer_window);
+        let each = lane.saturating_mul(2).saturating_add(transfers).saturating_add(PER_PEER);
+        let forwards = session.forwarding().packets + session.forwarding().dropped > 0;
+        let passing = if forwards { config.forward_pairs * FORWARDED } else { 0 };
+        let most = each.saturating_mul(session.peers().count() + 1).saturating_add(passing);
+        let kept = self.mesh.kept_bytes(node);
+        if kept > most {
+            return Err(Breach::new(
+                Invariant::Memory,
+                format!("at most {most} bytes of what came to {node:?} to be held"),
+                format!("{kept}"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// After `Writable` a small event is taken.
+    fn check_writable(&mut self, node: Node, peer: &PeerId, lane: Lane) -> Result<(), Breach> {
+        let other = self.model.find(peer);
+        let known = other.is_some_and(|other| self.model.knows(node.index(), other));
+        if !known || !self.mesh.is_running(node) || self.mesh.is_frozen(node) {
+            return Ok(());
+        }
+        if self.model.is_closing(node.index()) {
+            return Ok(());
+        }
+        let shape = Shape::default();
+        let number = self.model.next_number();
+        let Some(event) = shape.event(number) else { return Ok(()) };
+        let emitted = self.mesh.with(node, |session, now| match lane {
+            Lane::Bulk => session.emit_bulk(peer, &event, now),
+            Lane::Events | Lane::Volatile => session.emit(peer, &event, now),
+        });
+        let extent = shape.extent(&event);
+        match emitted {
+            Ok(emitted) => {
+                let made = Made { lane, shape, extent, asks: false, all: false };
+                let (index, emit) = (node.index(), emitted.id.as_u64());
+                self.model.emitted(index, emit, made, &emitted.accepted)?;
+                self.note_emitted(node, number, made, &emitted.accepted);
+                Ok(())
+            }
+            // An answer or a transfer may have taken the room.
+            Err(EmitError::Blocked { queued, .. })
+                if !self.model.shares_lane(node.index(), peer) && !self.transfers.has_any(node) =>
+            {
+                Err(Breach::new(
+                    Invariant::Writable,
+                    format!("an event of {} bytes for {peer} to be taken", extent.bytes),
+                    format!("`Blocked` right after `Writable`, with {queued} bytes queued"),
+                ))
+            }
+            Err(error) => self.turned_away(node, Some(peer), Some(extent), &error),
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are no trouble")]
+    pub(super) fn note_strictly(&mut self, node: Node, event: &Event) -> Result<(), Breach> {
+        if !self.is_strict() {
+            return Ok(());
+        }
+        if matches!(event, Event::Ready | Event::Upgrade) {
+            let upgrade = matches!(event, Event::Upgrade);
+            let index = node.index();
+            return self.milestones.note(index, upgrade, &self.mesh, &self.model);
+        }
+        if !self.is_calm() {
+            return Ok(());
+        }
+        let kind =
+            if self.scenario.settings.honest { Invariant::GivenUp } else { Invariant::Refusal };
+        match event {
+            Event::PeerError { peer, error } => {
+                let refusal =
+                    matches!(error, PeerError::BadPacket(_) | PeerError::ForbiddenPath(_));
+                // One that stays on the relay from now on closes its channels.
+                let stays = |peer| !self.model.is_closing(peer) && !self.model.is_choosy(peer);
+                let here = self.model.find(peer).is_some_and(stays);
+                if !refusal && here && self.breaks == 0 {
+                    let came = format!("{error} at {node:?}");
+                    return Err(Breach::new(kind, "no trouble on a path that is whole", came));
+                }
+            }
+            Event::Disconnected { error, .. } if self.breaks == 0 => {
+                let expected = "nobody to lose the hub";
+                return Err(Breach::new(kind, expected, format!("{error} at {node:?}")));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn note_received(
+        &mut self,
+        node: Node,
+        number: u64,
+        path: &Path,
+    ) -> Result<(), Breach> {
+        if !self.is_strict() {
+            return Ok(());
+        }
+        let sender = self.model.sender_of(number);
+        if let Some(sender) = sender.filter(|sender| self.model.is_original(*sender)) {
+            self.note_original(path == &Path::Direct);
+            // The hub makes an envelope of what it says.
+            let _ = sender;
+            return Ok(());
+        }
+        if sender.is_some_and(|sender| self.is_slow(sender, node.index(), path)) {
+            let direct = *path == Path::Direct;
+            let fault = if direct { Fault::SlowChannel } else { Fault::SlowRelay };
+            self.mesh.effects_mut().strike(fault);
+        }
+        self.look_at_ways()?;
+        self.ways.check_path(number, node.index(), path, &self.model)
+    }
+
+    /// What was sent before this event was told.
+    fn look_at_ways(&mut self) -> Result<(), Breach> {
+        let mut carried = Vec::new();
+        self.mesh.take_carried(&mut carried);
+        carried.into_iter().try_for_each(|carried| self.ways.note(carried, &self.model))
+    }
+
+    fn is_slow(&self, sender: usize, node: usize, path: &Path) -> bool {
+        self.scenario.settings.honest
+            && self.narrow.iter().any(|(from, to, _)| match to {
+                Some(to) => *path == Path::Direct && (from.index(), to.index()) == (sender, node),
+                None => *path == Path::Relay && [sender, node].contains(&from.index()),
+            })
+    }
+
+    pub(super) fn note_refused(&mut self, fit: Fit) {
+        let fault = match fit {
+            Fit::Bytes => Fault::RefusedBytes,
+            Fit::Attachments => Fault::RefusedAttachments,
+            Fit::Depth => Fault::RefusedDepth,
+            Fit::Fits | Fit::Close => return,
+        };
+        self.mesh.effects_mut().strike(fault);
+    }
+
+    /// A path is narrow from now on, or is not any more.
+    pub(super) fn note_rate(&mut self, from: Node, to: Option<Node>, rate: u32) {
+        self.narrow.retain(|(a, b, _)| (*a, *b) != (from, to));
+        if rate > 0 {
+            self.narrow.push((from, to, rate));
+        }
+    }
+
+    /// An event was taken: from when on it is late.
+    pub(super) fn note_emitted(&mut self, node: Node, number: u64, made: Made, to: &[PeerId]) {
+        let settings = &self.scenario.settings;
+        if !self.is_strict() || made.lane == Lane::Volatile {
+            return;
+        }
+        let receivers: Vec<usize> = to.iter().filter_map(|id| self.model.find(id)).collect();
+        let now = self.mesh.now();
+        if settings.honest {
+            let mine = |(a, b, _): &&(Node, Option<Node>, u32), out: bool| match b {
+                None => *a == node || receivers.contains(&a.index()),
+                Some(b) if out => *a == node && receivers.contains(&b.index()),
+                Some(b) => *b == node && receivers.contains(&a.index()),
+            };
+            let slowest = |out: bool| {
+                let rates = self.narrow.iter().filter(|narrow| mine(narrow, out));
+                rates.map(|(_, _, rate)| u64::from(*rate)).min().unwrap_or(WIDE)
+            };
+            let rates = Rates {
+                out: slowest(true),
+                back: slowest(true).min(slowest(false)),
+                delay: settings.relay_latency * 8 + Duration::from_millis(400),
+                cut_every: (self.breaks > 0).then(|| Duration::from_secs(30)),
+                behind_bulk: settings.behind_bulk,
+            };
+            let what = (number, node.index(), made.lane, made.extent.bytes);
+            return self.deadlines.emitted(what, &receivers, rates, now);
+        }
+        if self.scenario.profile != Profile::Neighbours || made.lane != Lane::Events {
+            return;
+        }
+        for receiver in receivers {
+            let through =
+                |a: usize, b: usize| matches!(self.model.path(a, b), Some((Path::Via(_), false)));
+            if !through(node.index(), receiver) {
+                continue;
+            }
+            // One that passes on everything does so at once; one that does not is left in time.
+            let spans = if self.swallows { 10 } else { 2 };
+            self.deadlines.push(Deadline {
+                number,
+                sender: node.index(),
+                receiver,
+                made: now,
+                due: now + settings.silence * spans,
+                kind: Invariant::Neighbour,
+                ended: true,
+            });
+        }
+    }
+
+    // ----- original clients -----
+
+    pub(super) fn set_original(&mut self, client: usize, on: bool) -> Result<(), Breach> {
+        let Some(place) = self.originals.get_mut(client) else { return Ok(()) };
+        match (on, place.take()) {
+            (true, None) => {
+                self.align();
+                self.hit(Fault::Original);
+                let original = Original::new(&mut self.mesh);
+                self.model.add_original();
+                self.milestones.reserve(original.node.index());
+                self.originals[client] = Some(original);
+            }
+            (false, Some(mut original)) => {
+                original.leave(&mut self.mesh);
+                self.model.forget(original.node.index());
+                let soon = self.mesh.now() + self.scenario.settings.relay_latency * 2;
+                self.run_until(soon)?;
+                self.mesh.crash(original.node);
+                self.collect()?;
+            }
+            (_, before) => self.originals[client] = before,
+        }
+        Ok(())
+    }
+
+    pub(super) fn dismiss_originals(&mut self) -> Result<(), Breach> {
+        for client in 0..self.originals.len() {
+            self.set_original(client, false)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn emit_original(&mut self, client: usize, to: Option<usize>, size: usize) {
+        let Some(Some(original)) = self.originals.get(client) else { return };
+        let shape = Shape::of_size(size);
+        let Some(event) = shape.event(self.model.next_number()) else { return };
+        let receiver = match to {
+            None => None,
+            Some(place) => match self.places.get(place).copied().flatten() {
+                Some(node) => Some(node),
+                None => return,
+            },
+        };
+        let id = receiver.and_then(|node| self.model.id(node.index()).cloned());
+        if (to.is_some() && id.is_none()) || !original.can_emit(id.as_ref()) {
+            return;
+        }
+        let to = receiver.map(Node::index);
+        self.model.original_emitted(original.node.index(), to, shape, &event);
+        original.emit(&mut self.mesh, id.as_ref(), &event);
+    }
+
+    fn take_originals(&mut self) -> Result<(), Breach> {
+        let mut come = Vec::new();
+        for client in 0..self.originals.len() {
+            let Some(original) = &mut self.originals[client] else { continue };
+            original.act(&mut self.mesh, &mut come);
+            let node = original.node.index();
+            for (packet, direct) in come.drain(..) {
+                // Answers and offers are no events of applications.
+                if packet.event_name().is_some_and(|name| name == "n" || name == "w") {
+                    self.model.original_received(node, direct, &packet)?;
+                    self.note_original(direct);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note_original(&mut self, direct: bool) {
+        let fault = if direct { Fault::OriginalDirect } else { Fault::Original };
+        self.mesh.effects_mut().strike(fault);
+    }
+
+    // ----- at the end -----
+
+    pub(super) fn check_milestones(&self) -> Result<(), Breach> {
+        if !self.is_strict() {
+            return Ok(());
+        }
+        self.live().try_for_each(|node| self.milestones.check_told(node, &self.mesh, &self.model))
+    }
+
+    /// Where nothing else is under way, volatile events arrive.
+    pub(super) fn check_idle_volatile(&mut self) -> Result<(), Breach> {
+        if !self.is_strict() {
+            return Ok(());
+        }
+        let mut numbers = Vec::new();
+        for place in 0..self.places.len() {
+            let Some(node) = self.places[place] else { continue };
+            numbers.push(self.model.next_number());
+            self.emit(node, None, Shape::default(), Manner::Volatile)?;
+        }
+        let latency = self.scenario.settings.relay_latency + self.scenario.settings.direct_latency;
+        let end = self.mesh.now() + latency * 4 + Duration::from_millis(100);
+        self.run_until(end)?;
+        for number in numbers {
+            let Some(sender) = self.model.sender_of(number) else { continue };
+            let receivers: Vec<Node> = self.live().filter(|node| node.index() != sender).collect();
+            let got = |node: &Node| self.model.has_arrived(number, node.index());
+            if let Some(node) = receivers.iter().find(|node| !got(node)) {
+                return Err(Breach::new(
+                    Invariant::IdleVolatile,
+                    format!("a volatile event of node {sender} on the idle path to {node:?}"),
+                    "it was dropped, or has not come",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where nothing was lost, not much more was sent than was delivered.
+    pub(super) fn check_economy(&mut self) -> Result<(), Breach> {
+        let honest = self.scenario.settings.honest || self.scenario.profile == Profile::Streams;
+        if !self.is_strict() || !honest || self.breaks > 0 {
+            return Ok(());
+        }
+        let seconds = (self.mesh.now() - self.start).as_secs() + 1;
+        for node in self.live() {
+            let (bytes, events) = self.model.arrived_of(node.index());
+            let (_, come) = self.model.come_to(node.index());
+            let bytes = bytes + self.transfers.read_of(node);
+            let all = AT_FIRST
+                + bytes * PERCENT / 100
+                + (events + come + bytes / 256) * PER_EVENT / 4
+                + (events + come) * PER_EVENT
+                + PER_SECOND * seconds * self.places.len() as u64;
+            let sent = self.mesh.sent_bytes(node);
+            if sent > all {
+                return Err(Breach::new(
+                    Invariant::Economy,
+                    format!("at most {all} bytes sent by {node:?}, for {bytes} in {events} events"),
+                    format!("{sent}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}

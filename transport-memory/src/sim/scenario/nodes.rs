@@ -1,0 +1,144 @@
+//! The settings in which one node differs from the others, and the configuration that comes of both.
+//!
+//! All drawing of settings for wide scenarios is in [`NodeSettings::draw`], so that a field of [`Config`] that comes or
+//! goes is dealt with here and in [`Settings::config_of`] only.
+
+use serde::{Deserialize, Serialize};
+use socketio_p2p_core::Config;
+use socketio_p2p_core::codec::Limits;
+
+use super::{PolicyName, Settings};
+use crate::dice::Dice;
+
+/// What is different at one node; absent: as the scenario's settings say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct NodeSettings {
+    /// Bytes per packet that it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packet_bytes: Option<usize>,
+    /// Attachments per packet that it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attachments: Option<usize>,
+    /// Arrays and objects open at once that it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depth: Option<usize>,
+    /// Direct connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_peers: Option<usize>,
+    /// Bytes that may wait for one peer in one lane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_bytes: Option<usize>,
+    /// Packets that may wait for one peer in one lane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_packets: Option<usize>,
+    /// Bytes of volatile events under way to one peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volatile_bytes: Option<usize>,
+    /// The largest piece of a big packet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub piece_bytes: Option<usize>,
+    /// Bytes under way to one peer through the relay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay_window: Option<usize>,
+    /// Bytes of a transfer that wait to be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transfer_window: Option<usize>,
+    /// Transfers to one peer, and from it, at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_transfers: Option<usize>,
+    /// Answers that are waited for at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_pending_acks: Option<usize>,
+    /// The policy at its start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyName>,
+    /// Its spans, in percent of the others'.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u32>,
+    /// Bytes under way in one direction of its connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outstanding: Option<usize>,
+}
+
+/// Which settings differ from node to node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sim) enum Variety {
+    /// All that change nothing about who may talk directly.
+    Sizes,
+    /// Policies and numbers of peers too.
+    All,
+}
+
+impl NodeSettings {
+    /// The settings of one node.
+    pub(in crate::sim) fn draw(dice: &mut Dice, variety: Variety, peers: usize) -> Self {
+        let mut node = Self::default();
+        let some = |dice: &mut Dice, chance: u16, of: &[usize]| {
+            dice.happens(chance).then(|| dice.pick(of).unwrap_or(1))
+        };
+        node.packet_bytes = some(dice, 350, &[4_000, 4_000, 9_000, 30_000, 200_000]);
+        node.attachments = some(dice, 250, &[0, 1, 3, 10]);
+        node.depth = some(dice, 200, &[4, 8, 30]);
+        node.queue_bytes = some(dice, 500, &[2_048, 6_000, 16_384, 100_000]);
+        node.queue_packets = some(dice, 300, &[1, 2, 5, 40]);
+        node.volatile_bytes = some(dice, 300, &[500, 2_000, 10_000]);
+        node.piece_bytes = some(dice, 500, &[256, 700, 2_048, 10_000]);
+        node.relay_window = some(dice, 500, &[2_048, 5_000, 16_384, 60_000]);
+        node.transfer_window = some(dice, 500, &[600, 3_000, 20_000]);
+        node.max_transfers = some(dice, 300, &[1, 2, 3]);
+        node.max_pending_acks = some(dice, 300, &[1, 2, 5]);
+        node.outstanding = some(dice, 500, &[2_048, 8_192, 65_536]);
+        node.patience = dice.happens(300).then(|| dice.between(70, 140) as u32);
+        if variety == Variety::All {
+            let most = peers.saturating_sub(1).max(1) as u64;
+            node.max_peers = dice.happens(150).then(|| dice.between(0, most) as usize);
+            let policies = [PolicyName::Manual, PolicyName::RelayOnly, PolicyName::DirectOnly];
+            node.policy = dice.happens(250).then(|| dice.pick(&policies)).flatten();
+        }
+        node
+    }
+}
+
+impl Settings {
+    /// What is different at the node in a place.
+    #[must_use]
+    pub fn node(&self, place: usize) -> NodeSettings {
+        self.nodes.get(place).cloned().unwrap_or_default()
+    }
+
+    /// The configuration of the session in a place.
+    #[must_use]
+    pub fn config_of(&self, place: usize) -> Config {
+        let node = self.node(place);
+        let mut settings = self.clone();
+        let percent = node.patience.unwrap_or(100);
+        settings.silence = self.silence * percent / 100;
+        let mut config = settings.config();
+        let Limits { max_packet_bytes, max_attachments, max_depth, .. } = config.limits;
+        config.limits = Limits::default()
+            .with_max_packet_bytes(node.packet_bytes.unwrap_or(max_packet_bytes))
+            .with_max_attachments(node.attachments.unwrap_or(max_attachments))
+            .with_max_depth(node.depth.unwrap_or(max_depth));
+        let set = |field: &mut usize, value: Option<usize>| *field = value.unwrap_or(*field);
+        set(&mut config.max_peers, node.max_peers);
+        set(&mut config.queue_bytes, node.queue_bytes);
+        set(&mut config.queue_packets, node.queue_packets);
+        set(&mut config.volatile_bytes, node.volatile_bytes);
+        set(&mut config.record_bytes, node.piece_bytes);
+        set(&mut config.relay_window, node.relay_window);
+        set(&mut config.transfer_window, node.transfer_window);
+        set(&mut config.max_transfers, node.max_transfers);
+        set(&mut config.max_pending_acks, node.max_pending_acks);
+        if let Some(policy) = node.policy {
+            config.policy = policy.into();
+        }
+        config
+    }
+
+    /// The configurations of all sessions at the start.
+    pub(in crate::sim) fn configs(&self) -> impl Iterator<Item = Config> + '_ {
+        (0..self.peers).map(|place| self.config_of(place))
+    }
+}

@@ -5,6 +5,7 @@
 //!
 //! - `codec_frames`, `codec_round_trip`, `codec_values`, `codec_typed`: frames and values through the packet
 //!   [`codec`]
+//! - `bundle`: the [`wire`] between two v1 peers
 //! - `hub_operations`: a [`hub`] beside a model of it
 //! - `session_inputs`: a [`session`] with nobody but the fuzzer on its wires, beside a model of what it may tell
 //! - `session_mesh`: a [`mesh`] of sessions under faults: scenarios of the simulator, judged by its model
@@ -15,3 +16,4 @@ mod input;
 pub mod mesh;
 pub mod session;
 mod trail;
+pub mod wire;

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use socketio_p2p_transport_memory::sim::{
-    Action, Attack, Manner, PolicyName, Profile, Scenario, Settings, Timed, run, shrink,
+    Action, Attack, Manner, NodeSettings, PolicyName, Profile, Scenario, Settings, Timed, run,
+    shrink,
 };
 use socketio_p2p_transport_memory::{Conditions, RosterFaults, SignalFaults};
 
@@ -24,7 +25,7 @@ const SHRINKING_RUNS: usize = 1_000;
 /// A window in which nobody is given up.
 const FOREVER: Duration = Duration::from_secs(3_600);
 
-const ATTACKS: [Attack; 9] = [
+const ATTACKS: [Attack; 11] = [
     Attack::Spoof,
     Attack::Control,
     Attack::Offers,
@@ -34,6 +35,8 @@ const ATTACKS: [Attack; 9] = [
     Attack::Stall,
     Attack::Garbage,
     Attack::Neighbour,
+    Attack::Resume,
+    Attack::Stale,
 ];
 
 /// Any scenario: every invariant of the simulator holds, and the same scenario runs the same way.
@@ -58,7 +61,7 @@ fn scenario(input: &mut Input<'_>) -> Scenario {
     let plan = Plan {
         peers: settings.peers,
         patient: settings.patient,
-        piece: settings.fragment_bytes,
+        piece: settings.record_bytes,
         under_way: settings.outstanding + settings.peers * settings.relay_window,
     };
     let silence = settings.silence.as_millis();
@@ -87,8 +90,10 @@ fn settings(input: &mut Input<'_>) -> Settings {
     settings.max_peers = input.pick([5, 5, 5, 1, 2]);
     if input.below(8) != 7 {
         settings.queue_bytes = 1 << (11 + input.below(4));
-        settings.fragment_bytes = 1 << (8 + input.below(4));
-        settings.whole_bytes = 1 << (9 + input.below(4));
+        settings.record_bytes = 1 << (8 + input.below(4));
+        if input.below(4) == 3 {
+            settings.nodes = (0..settings.peers).map(|_| node(input)).collect();
+        }
         settings.relay_window = 1 << (11 + input.below(4));
         settings.outstanding = 1 << (11 + input.below(4));
     }
@@ -101,6 +106,23 @@ fn settings(input: &mut Input<'_>) -> Settings {
     settings.resume_window = if settings.patient { FOREVER } else { window * percent / 100 };
     settings.hub_resume_window = if settings.patient { FOREVER } else { window };
     settings
+}
+
+/// What is different at one node.
+fn node(input: &mut Input<'_>) -> NodeSettings {
+    let mut node = NodeSettings::default();
+    let some = |input: &mut Input<'_>, of: [usize; 3]| input.flag().then(|| input.pick(of));
+    node.packet_bytes = some(input, [4_000, 9_000, 200_000]);
+    node.attachments = some(input, [0, 1, 10]);
+    node.queue_bytes = some(input, [2_048, 6_000, 100_000]);
+    node.queue_packets = some(input, [1, 5, 40]);
+    node.volatile_bytes = some(input, [500, 2_000, 10_000]);
+    node.piece_bytes = some(input, [256, 700, 10_000]);
+    node.relay_window = some(input, [2_048, 5_000, 60_000]);
+    node.transfer_window = some(input, [600, 3_000, 20_000]);
+    node.max_transfers = some(input, [1, 2, 3]);
+    node.max_pending_acks = some(input, [1, 3, 50]);
+    node
 }
 
 struct Plan {
@@ -136,7 +158,7 @@ impl Plan {
             10 | 11 => {
                 let size = 3 * self.size(input);
                 let enough = (input.below(4) == 3).then_some(size / 2);
-                Action::Transfer { node, to, size, enough }
+                Action::Transfer { node, to, size, enough, unannounced: false, late: 0 }
             }
             12..=14 => {
                 let policy = input.pick([

@@ -15,12 +15,13 @@ use bytes::Bytes;
 use socketio_p2p_core::codec::{Decoder, Limits};
 use socketio_p2p_core::hub::{CloseReason, Departure, HubConfig, JoinError};
 use socketio_p2p_core::signal::{
-    AddressedOffer, ClientMessage, Epochs, HubLimits, Join, Lane, Member, PairKey, PeerSignal,
-    RawSignal, Recipient, Sequence, ServerMessage, Upload,
+    AddressedOffer, ClientMessage, EPOCH_BLOCK, Epochs, HubLimits, Join, Lane, Member, Numbers,
+    PairKey, PeerLimits, PeerSignal, Piece, RawSignal, Recipient, ServerMessage, Upload,
 };
+use socketio_p2p_core::wire::flatten;
 use socketio_p2p_core::{ClientId, Frame, Namespace, Packet, PeerId, RoomName, Version};
 
-use self::model::Model;
+use self::model::{Entry, Model};
 use self::world::{World, resume, room_name};
 use crate::input::Input;
 use crate::trail::Trail;
@@ -66,8 +67,8 @@ fn run(data: &[u8]) -> Vec<String> {
 struct Run {
     world: World,
     model: Model,
-    /// Every identity that has a token: room, id, token.
-    tokens: Vec<(RoomName, PeerId, String)>,
+    /// Every token: room, id, token, base.
+    tokens: Vec<(RoomName, PeerId, String, u32)>,
     /// Every connection there ever was.
     clients: Vec<ClientId>,
     sockets: usize,
@@ -83,7 +84,14 @@ impl Run {
     fn new(input: &mut Input<'_>) -> Self {
         // A tight rate sends abusers away; under the other one rooms fill.
         let (burst, per_second) = input.pick([(1_000_000, 1_000_000), (12, 10), (2, 1)]);
+        let tight = input.below(8);
+        let of = |bit: usize, rate| if tight & bit == 0 { (1_000_000, 1_000_000) } else { rate };
+        let (deliveries, envelopes, joins) = (of(1, (400, 50)), of(2, (2, 1)), of(4, (2, 1)));
         let config = HubConfig::default()
+            .with_delivery_rate(deliveries.0.into(), deliveries.1.into())
+            .with_envelope_rate(envelopes.0, envelopes.1)
+            .with_room_join_rate(joins.0, joins.1)
+            .with_resume_rate(joins.0, joins.1)
             .with_room_capacity(CAPACITY)
             .with_max_rooms(MAX_ROOMS)
             .with_limits(LIMITS)
@@ -152,44 +160,51 @@ impl Run {
     fn join_v1(&mut self, input: &mut Input<'_>) {
         let room = room_name(input.pick(ROOMS));
         let token = input.flag().then(|| input.text());
+        let limits = limits(input);
         self.trail.note(format_args!("v1 joins {room}"));
-        let join = Join { version: Version::V1, room: Some(room.clone()), token };
+        let join = Join { version: Version::V1, room: Some(room.clone()), token, limits };
         let joined = self.world.try_join(join, None);
         self.model.advance(self.world.now);
-        let capacity = self.model.check_capacity(&room);
-        self.settle_v1(joined, capacity, room, None);
+        let expected = self.model.admit(&room, None, self.world.now);
+        self.settle_v1(joined, expected, room, limits, None);
     }
 
     fn resume(&mut self, input: &mut Input<'_>) {
         let Some(index) = input.below(256).checked_rem(self.tokens.len()) else { return };
-        let (room, id, token) = self.tokens[index].clone();
+        let (room, id, token, base) = self.tokens[index].clone();
         let (home, room) = if input.below(8) == 7 {
             (room, room_name(input.pick(ROOMS)))
         } else {
             (room.clone(), room)
         };
+        let limits = limits(input);
         // In another room the token is nobody's.
         let identity = (room == home).then_some(id);
-        self.trail.note(format_args!("{identity:?} resumes in {room}"));
-        let joined = self.world.try_join(resume(room.as_str(), &token), None);
+        self.trail.note(format_args!("{identity:?} resumes in {room} above {base}"));
+        let join = Join { limits, ..resume(room.as_str(), &token) };
+        let joined = self.world.try_join(join, None);
         self.model.advance(self.world.now);
         // A name that a v0 client has is taken.
         let seat = identity.as_ref().and_then(|id| self.model.by_id(&room, id));
         let usurped = seat.is_some_and(|seat| self.model.people[seat].version == Version::V0);
-        let seated = seat.is_some() && !usurped;
-        let capacity = if seated { Ok(()) } else { self.model.check_capacity(&room) };
-        self.settle_v1(joined, capacity, room, identity.filter(|_| !usurped));
+        let seat = seat.filter(|_| !usurped);
+        let base = base.max(seat.map_or(0, |seat| self.model.people[seat].epoch_base));
+        let expected = self.model.admit(&room, seat, self.world.now);
+        let identity = identity.filter(|_| !usurped).map(|id| (id, base));
+        self.settle_v1(joined, expected, room, limits, identity);
     }
 
-    /// Compares what became of a v1 client; `identity`: who it has proved to be.
+    /// Compares what became of a v1 client; `identity`: who it has proved to be, and the base that it is due.
     fn settle_v1(
         &mut self,
         joined: Result<ClientId, JoinError>,
         expected: Result<(), JoinError>,
         room: RoomName,
-        identity: Option<PeerId>,
+        limits: Option<PeerLimits>,
+        identity: Option<(PeerId, u32)>,
     ) {
         assert_eq!(joined.as_ref().err(), expected.as_ref().err());
+        self.model.joins_refused += u64::from(joined.is_err());
         let Ok(client) = joined else { return };
         self.clients.push(client);
         let welcome = self.world.welcome(client);
@@ -198,21 +213,26 @@ impl Run {
         for member in &welcome.roster {
             self.check_key(&room, &welcome.id, member);
         }
-        let roster = welcome.roster.into_iter().map(|m| (m.id, m.version, m.away));
+        let roster = welcome.roster.into_iter().map(entry);
         let mut others = self.model.roster(&room);
         others.retain(|(id, ..)| *id != welcome.id);
         assert_eq!(roster.collect::<Vec<_>>(), others);
-        if let Some(identity) = &identity {
+        let base = identity.as_ref().map_or(0, |(_, base)| *base);
+        assert_eq!(welcome.epoch_base, base);
+        if let Some((identity, _)) = &identity {
             assert_eq!(welcome.id, *identity);
         }
-        match identity.and_then(|id| self.model.by_id(&room, &id)) {
-            Some(seat) => self.model.come_back(seat, client),
+        match identity.and_then(|(id, _)| self.model.by_id(&room, &id)) {
+            Some(seat) => self.model.come_back(seat, client, limits),
             None => {
                 assert!(self.model.by_id(&room, &welcome.id).is_none(), "an id is given twice");
-                self.tokens.push((room.clone(), welcome.id.clone(), welcome.token));
-                self.model.enter(room, Version::V1, welcome.id, client, self.world.now);
+                let (room, id) = (room.clone(), welcome.id.clone());
+                self.model.enter(room, Version::V1, id, client, limits, self.world.now);
             }
         }
+        let seat = self.model.by_id(&room, &welcome.id).unwrap();
+        self.model.people[seat].epoch_base = base + EPOCH_BLOCK;
+        self.tokens.push((room, welcome.id, welcome.token, base + EPOCH_BLOCK));
     }
 
     fn join_v0(&mut self, input: &mut Input<'_>) {
@@ -232,22 +252,27 @@ impl Run {
         self.model.advance(self.world.now);
         let expected = self.check_v0(&room, name.as_deref());
         assert_eq!(joined.as_ref().err(), expected.as_ref().err());
+        self.model.joins_refused += u64::from(joined.is_err());
         let Ok(client) = joined else { return };
         self.clients.push(client);
         let id = expected.unwrap().unwrap_or_else(|| self.world.id(client));
         assert_eq!(self.world.id(client), id);
-        let others = self.model.roster(&room).iter().filter(|(_, _, away)| !away).count();
+        let others = self.model.roster(&room).iter().filter(|(_, _, away, _)| !away).count();
         let others = u32::try_from(others).unwrap();
         self.model.expect(client, ServerMessage::NumClients { others, welcome: None });
-        self.model.enter(room, Version::V0, id, client, self.world.now);
+        self.model.enter(room, Version::V0, id, client, None, self.world.now);
     }
 
-    fn check_v0(&self, room: &RoomName, name: Option<&str>) -> Result<Option<PeerId>, JoinError> {
+    fn check_v0(
+        &mut self,
+        room: &RoomName,
+        name: Option<&str>,
+    ) -> Result<Option<PeerId>, JoinError> {
         let name = name.map(|name| PeerId::new(name.to_owned())).transpose()?;
         if let Some(name) = name.clone().filter(|name| self.model.by_id(room, name).is_some()) {
             return Err(JoinError::NameTaken { room: room.clone(), name });
         }
-        self.model.check_capacity(room)?;
+        self.model.admit(room, None, self.world.now)?;
         Ok(name)
     }
 
@@ -354,22 +379,27 @@ impl Run {
     }
 
     fn upload(&self, input: &mut Input<'_>) -> Upload {
-        let parts = match input.below(4) {
-            0 => (0..input.below(5)).map(|_| Bytes::copy_from_slice(input.bytes())).collect(),
-            _ => packet(input).map_or_else(Vec::new, |packet| {
-                let head = packet.head().as_bytes().clone();
-                std::iter::once(head).chain(packet.attachments().iter().cloned()).collect()
-            }),
+        let body = match input.below(4) {
+            0 => Bytes::copy_from_slice(input.bytes()),
+            _ => packet(input).map_or_else(Bytes::new, |packet| flatten(&packet)),
+        };
+        let piece = match input.below(4) {
+            0 => None,
+            1 => Some(Piece { at: u64::from(input.byte()), end: input.flag() }),
+            _ => Some(Piece::WHOLE),
         };
         let count = input.below(8);
-        let recipient = |_| Recipient {
-            id: self.name(input),
-            epochs: Epochs { epoch: u32::from(input.byte()), peer_epoch: 0 },
-            sequence: input
-                .flag()
-                .then(|| Sequence { lane: input.pick(Lane::ALL), seq: u64::from(input.byte()) }),
+        let recipient = |_| {
+            let id = self.name(input);
+            let epochs = Epochs { epoch: u32::from(input.byte()), peer_epoch: 0 };
+            let numbers = input.flag().then(|| Numbers {
+                epochs,
+                lane: input.pick(Lane::ALL),
+                seq: u64::from(input.byte()),
+            });
+            Recipient { id, numbers }
         };
-        Upload { to: (0..count).map(recipient).collect(), parts }
+        Upload { to: (0..count).map(recipient).collect(), piece, body }
     }
 
     /// Mostly somebody who is here.
@@ -425,8 +455,7 @@ impl Run {
         let hub = &self.world.hub;
         for name in ROOMS {
             let room = room_name(name);
-            let members = hub.members(&room).map(|m| (m.id, m.version, m.away));
-            assert_eq!(members.collect::<Vec<_>>(), self.model.roster(&room));
+            assert_eq!(hub.members(&room).map(entry).collect::<Vec<_>>(), self.model.roster(&room));
         }
         assert_eq!(hub.poll_timeout(), self.model.next_timeout());
         let stats = hub.stats();
@@ -474,6 +503,21 @@ impl Run {
         let abusive = self.world.closed.iter().filter(|(_, why)| *why == CloseReason::Abusive);
         assert!(abusive.count() <= self.clients.len());
     }
+}
+
+fn entry(member: Member) -> Entry {
+    (member.id, member.version, member.away, member.limits)
+}
+
+fn limits(input: &mut Input<'_>) -> Option<PeerLimits> {
+    let count = u32::from(input.byte());
+    (count % 2 == 1).then(|| PeerLimits {
+        packet_bytes: u64::MAX - u64::from(count),
+        attachments: count,
+        json_depth: 1,
+        event_name: 2,
+        namespace: 3,
+    })
 }
 
 /// Any JSON is a signal to the hub.

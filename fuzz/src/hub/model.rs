@@ -1,18 +1,14 @@
 //! A hub as plain as can be: lists that are searched from end to end. It says what each client is to receive
 //! and what is to be refused.
 
+mod talk;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bytes::Bytes;
-use bytestring::ByteString;
-use socketio_p2p_core::codec::Limits;
-use socketio_p2p_core::hub::{ClientError, CloseReason, Departure, HubConfig, HubStats, JoinError};
-use socketio_p2p_core::signal::{
-    AddressedOffer, ClientMessage, Download, Member, PeerSignal, ServerMessage, Upload,
-    is_reserved_event,
-};
-use socketio_p2p_core::{ClientId, Namespace, Packet, PeerId, RoomName, Time, Version};
+use socketio_p2p_core::hub::{CloseReason, Departure, HubConfig, HubStats, JoinError};
+use socketio_p2p_core::signal::{Member, PeerLimits, ServerMessage};
+use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
 
 /// The most other names of a v0 client.
 const MAX_ALIASES: usize = 4;
@@ -25,6 +21,9 @@ pub(super) enum Presence {
     Here(ClientId),
     Away(Time),
 }
+
+/// What everyone may know of a member: id, dialect, whether it is away, what it accepts.
+pub(super) type Entry = (PeerId, Version, bool, Option<PeerLimits>);
 
 /// A member of a room.
 #[derive(Debug)]
@@ -42,6 +41,49 @@ pub(super) struct Person {
     /// How long it would have to be silent to have its whole allowance of signals.
     debt: Duration,
     debt_at: Time,
+    /// What it has used of its allowances: envelopes and bytes that passed, and those that were refused.
+    envelopes: [Bucket; 2],
+    deliveries: [Bucket; 2],
+    resumes: Bucket,
+    /// Whether anything that it said was accepted.
+    has_spoken: bool,
+    limits: Option<PeerLimits>,
+    /// The base of its next welcome, if its token has no higher one.
+    pub(super) epoch_base: u32,
+}
+
+/// What is owed, in billionths.
+#[derive(Debug, Default)]
+struct Bucket {
+    owed: u128,
+    at: Time,
+}
+
+impl Bucket {
+    fn take(&mut self, cost: usize, now: Time, burst: u64, per_second: u64) -> bool {
+        let paid = (now - self.at).as_nanos() * u128::from(per_second);
+        self.owed = self.owed.saturating_sub(paid);
+        self.at = now;
+        let cost = cost as u128 * 1_000_000_000;
+        let burst = u128::from(burst) * 1_000_000_000;
+        // What is too much for any bucket must not find it empty.
+        let passes = if cost > burst {
+            self.owed + 1_000_000_000 <= burst
+        } else {
+            self.owed + cost <= burst
+        };
+        if passes {
+            self.owed += cost;
+        }
+        passes
+    }
+
+    /// In whole milliseconds, how long it is until one more may be owed.
+    fn wait(&self, burst: u64, per_second: u64) -> Duration {
+        let missing = self.owed + 1_000_000_000 - u128::from(burst) * 1_000_000_000;
+        let nanos = missing.div_ceil(u128::from(per_second));
+        Duration::from_millis(u64::try_from(nanos.div_ceil(1_000_000)).unwrap())
+    }
 }
 
 /// Who there is, and what is to come of what they do.
@@ -58,6 +100,11 @@ pub(super) struct Model {
     relayed: u64,
     undeliverable: u64,
     refused: u64,
+    throttled: u64,
+    pub(super) joins_refused: u64,
+    displaced: u64,
+    /// What newcomers have used of the rooms' allowances.
+    joins: Vec<(RoomName, Bucket)>,
     /// What the latest operation is to bring to each client.
     pub(super) expected: BTreeMap<ClientId, Vec<ServerMessage>>,
     /// Every connection that the hub is to have ended.
@@ -75,6 +122,10 @@ impl Model {
             relayed: 0,
             undeliverable: 0,
             refused: 0,
+            throttled: 0,
+            joins_refused: 0,
+            displaced: 0,
+            joins: Vec::new(),
             expected: BTreeMap::new(),
             closed: Vec::new(),
         }
@@ -96,9 +147,9 @@ impl Model {
         self.people.iter().position(|person| person.room == *room && person.id == *id)
     }
 
-    pub(super) fn roster(&self, room: &RoomName) -> Vec<(PeerId, Version, bool)> {
+    pub(super) fn roster(&self, room: &RoomName) -> Vec<Entry> {
         let members = self.people.iter().filter(|person| person.room == *room);
-        members.map(|m| (m.id.clone(), m.version, m.client().is_none())).collect()
+        members.map(|m| (m.id.clone(), m.version, m.client().is_none(), m.limits)).collect()
     }
 
     pub(super) fn stats(&self) -> HubStats {
@@ -111,6 +162,9 @@ impl Model {
         stats.relayed = self.relayed;
         stats.undeliverable = self.undeliverable;
         stats.refused = self.refused;
+        stats.throttled = self.throttled;
+        stats.joins_refused = self.joins_refused;
+        stats.displaced = self.displaced;
         stats
     }
 
@@ -133,18 +187,80 @@ impl Model {
 
     // ----- coming and going -----
 
-    /// Whether there is room for one more.
-    pub(super) fn check_capacity(&self, room: &RoomName) -> Result<(), JoinError> {
-        let (room, capacity) = (room.clone(), self.config.room_capacity);
-        let rooms: BTreeSet<_> = self.people.iter().map(|person| &person.room).collect();
-        let members = self.people.iter().filter(|person| person.room == room).count();
-        if members >= capacity && members > 0 {
-            return Err(JoinError::RoomFull { room, capacity });
+    /// Whether somebody may join, on a seat of its own or as one more; who has to go for it is gone then.
+    pub(super) fn admit(
+        &mut self,
+        room: &RoomName,
+        seat: Option<usize>,
+        now: Time,
+    ) -> Result<(), JoinError> {
+        let HubConfig { resume_burst, resumes_per_second, .. } = self.config;
+        let (bucket, burst, per_second, displaced) = match seat {
+            Some(seat) => {
+                (&mut self.people[seat].resumes, resume_burst, resumes_per_second, Vec::new())
+            }
+            None => {
+                let displaced = self.find_place(room)?;
+                let at = match self.joins.iter().position(|(of, _)| of == room) {
+                    Some(at) => at,
+                    // The first one makes the room.
+                    None => {
+                        self.displace(displaced);
+                        return Ok(());
+                    }
+                };
+                let everyone = u32::try_from(self.config.room_capacity).unwrap();
+                let burst = self.config.room_join_burst.max(2 * everyone);
+                (&mut self.joins[at].1, burst, self.config.room_joins_per_second, displaced)
+            }
+        };
+        let (burst, per_second) = (u64::from(burst), u64::from(per_second));
+        if !bucket.take(1, now, burst, per_second) {
+            let retry_after = bucket.wait(burst, per_second);
+            return Err(JoinError::TooManyJoins { room: room.clone(), retry_after });
         }
-        if members == 0 && rooms.len() >= self.config.max_rooms {
-            return Err(JoinError::TooManyRooms { room, max: self.config.max_rooms });
-        }
+        self.displace(displaced);
         Ok(())
+    }
+
+    /// Who has to go for one more.
+    fn find_place(&self, room: &RoomName) -> Result<Vec<PeerId>, JoinError> {
+        let (room, capacity) = (room.clone(), self.config.room_capacity);
+        let members: Vec<_> = self.people.iter().filter(|person| person.room == room).collect();
+        if members.len() >= capacity && !members.is_empty() {
+            let away = members.iter().filter_map(|member| {
+                Some((member.has_spoken, member.away_until()?, member.id.clone()))
+            });
+            return match away.min() {
+                Some((_, _, id)) => Ok(vec![id]),
+                None => Err(JoinError::RoomFull { room, capacity }),
+            };
+        }
+        let rooms: BTreeSet<_> = self.people.iter().map(|person| &person.room).collect();
+        let max = self.config.max_rooms;
+        if !members.is_empty() || rooms.len() < max {
+            return Ok(Vec::new());
+        }
+        let of = |room: &RoomName| {
+            self.people.iter().filter(|person| person.room == *room).collect::<Vec<_>>()
+        };
+        let deserted = rooms.into_iter().filter_map(|room| {
+            let until = of(room).into_iter().map(|person| person.away_until());
+            until.collect::<Option<Vec<_>>>()?.into_iter().min().map(|until| (until, room))
+        });
+        match deserted.min() {
+            Some((_, deserted)) => Ok(of(deserted).iter().map(|gone| gone.id.clone()).collect()),
+            None => Err(JoinError::TooManyRooms { room, max }),
+        }
+    }
+
+    fn displace(&mut self, displaced: Vec<PeerId>) {
+        for id in displaced {
+            let away = |person: &Person| person.id == id && person.client().is_none();
+            let index = self.people.iter().position(away).unwrap();
+            self.displaced += 1;
+            self.remove(index);
+        }
     }
 
     /// Somebody new has a seat.
@@ -154,11 +270,15 @@ impl Model {
         version: Version,
         id: PeerId,
         client: ClientId,
+        limits: Option<PeerLimits>,
         now: Time,
     ) {
-        self.announce(&room, &id, version);
+        self.announce(&room, &id, version, limits);
         let (presence, arrival) = (Presence::Here(client), self.arrivals);
         self.arrivals += 1;
+        if !self.joins.iter().any(|(of, _)| *of == room) {
+            self.joins.push((room.clone(), Bucket::default()));
+        }
         self.people.push(Person {
             room,
             version,
@@ -169,23 +289,38 @@ impl Model {
             aliases: 0,
             debt: Duration::ZERO,
             debt_at: now,
+            envelopes: Default::default(),
+            deliveries: Default::default(),
+            resumes: Bucket::default(),
+            has_spoken: false,
+            limits,
+            epoch_base: 0,
         });
     }
 
     /// Somebody is back on its seat.
-    pub(super) fn come_back(&mut self, index: usize, client: ClientId) {
+    pub(super) fn come_back(&mut self, index: usize, client: ClientId, limits: Option<PeerLimits>) {
         let person = &mut self.people[index];
         if let Presence::Here(old) = std::mem::replace(&mut person.presence, Presence::Here(client))
         {
             self.closed.push((old, CloseReason::Replaced));
         }
         person.debt = Duration::ZERO;
+        person.envelopes = Default::default();
+        person.deliveries = Default::default();
+        person.limits = limits;
         let (room, id, version) = (person.room.clone(), person.id.clone(), person.version);
-        self.announce(&room, &id, version);
+        self.announce(&room, &id, version, limits);
     }
 
-    fn announce(&mut self, room: &RoomName, id: &PeerId, version: Version) {
-        let member = Member { id: id.clone(), version, away: false, key: None };
+    fn announce(
+        &mut self,
+        room: &RoomName,
+        id: &PeerId,
+        version: Version,
+        limits: Option<PeerLimits>,
+    ) {
+        let member = Member { id: id.clone(), version, away: false, key: None, limits };
         self.expect_room(room, Version::V1, id, &ServerMessage::PeerJoin(member));
     }
 
@@ -218,6 +353,9 @@ impl Model {
 
     fn remove(&mut self, index: usize) {
         let gone = self.people.remove(index);
+        if self.people.iter().all(|person| person.room != gone.room) {
+            self.joins.retain(|(of, _)| *of != gone.room);
+        }
         self.aliases.retain(|(room, _, owner)| (room, owner) != (&gone.room, &gone.id));
         for version in [Version::V0, Version::V1] {
             let message = ServerMessage::PeerDisconnect(gone.id.clone());
@@ -236,210 +374,6 @@ impl Model {
         // The first to have a name keeps it.
         if !self.aliases.iter().any(|(of, name, _)| *of == room && *name == alias) {
             self.aliases.push((room, alias, owner));
-        }
-    }
-
-    // ----- what they say -----
-
-    /// What is to come of a message.
-    pub(super) fn say(
-        &mut self,
-        client: ClientId,
-        message: ClientMessage,
-        now: Time,
-    ) -> Result<(), ClientError> {
-        let said = match self.by_client(client) {
-            None => Err(ClientError::Gone),
-            Some(index) => match message {
-                ClientMessage::Offers(offers) => match self.people[index].version {
-                    Version::V0 => self.match_offers(index, offers, now),
-                    Version::V1 => self.pass_offers(index, offers, now),
-                },
-                ClientMessage::Signal(signal) => self.signal(index, signal, now),
-                ClientMessage::Relay(upload) => self.relay(index, &upload),
-                ClientMessage::Broadcast(packet) => self.broadcast(index, packet),
-                other => panic!("a message that nobody here knows: {other:?}"),
-            },
-        };
-        self.refused += u64::from(said.is_err());
-        said
-    }
-
-    /// What is to come of what is no message.
-    pub(super) fn garble(&mut self, client: ClientId, now: Time) -> ClientError {
-        self.refused += 1;
-        let Some(index) = self.by_client(client) else { return ClientError::Gone };
-        self.charge(index, 1, now).err().unwrap_or(ClientError::Malformed)
-    }
-
-    fn match_offers(
-        &mut self,
-        index: usize,
-        offers: Vec<AddressedOffer>,
-        now: Time,
-    ) -> Result<(), ClientError> {
-        let sender = &self.people[index];
-        let (from, own_client, last) = (sender.id.clone(), sender.client(), sender.offered);
-        // Those who came before and are here, from the one behind the last that had an offer on.
-        let receivers = self.people[..index]
-            .iter()
-            .filter(|person| person.room == sender.room)
-            .filter(|person| last.is_none_or(|last| person.arrival > last))
-            .filter_map(|person| Some((person.arrival, person.client()?)));
-        let receivers: Vec<_> = receivers.take(offers.len()).collect();
-        self.charge(index, receivers.len().max(1), now)?;
-        assert_eq!(self.people[index].client(), own_client);
-        for ((arrival, receiver), offer) in receivers.into_iter().zip(offers) {
-            let AddressedOffer { offer_id, offer, .. } = offer;
-            self.check_signal(&offer_id, offer.as_json())?;
-            self.people[index].offered = Some(arrival);
-            self.expect(receiver, ServerMessage::Offer { from: from.clone(), offer_id, offer });
-        }
-        Ok(())
-    }
-
-    fn pass_offers(
-        &mut self,
-        index: usize,
-        offers: Vec<AddressedOffer>,
-        now: Time,
-    ) -> Result<(), ClientError> {
-        let (got, max) = (offers.len(), self.config.max_offers);
-        self.charge(index, got.max(1).min(max.max(1)), now)?;
-        if got > max {
-            return Err(ClientError::TooManyOffers { got, max });
-        }
-        let from = self.people[index].id.clone();
-        let mut first_error = None;
-        for AddressedOffer { offer_id, offer, to_peer_id } in offers {
-            let receiver = self
-                .check_signal(&offer_id, offer.as_json())
-                .and_then(|()| to_peer_id.ok_or(ClientError::Unaddressed))
-                .and_then(|to| self.receiver(index, &to));
-            match receiver {
-                Ok((receiver, _)) => {
-                    let from = from.clone();
-                    self.expect(receiver, ServerMessage::Offer { from, offer_id, offer });
-                }
-                Err(error) => first_error = first_error.or(Some(error)),
-            }
-        }
-        first_error.map_or(Ok(()), Err)
-    }
-
-    fn signal(&mut self, index: usize, signal: PeerSignal, now: Time) -> Result<(), ClientError> {
-        self.charge(index, 1, now)?;
-        self.check_signal(&signal.offer_id, signal.signal.as_json())?;
-        let (receiver, _) = self.receiver(index, &signal.to_peer_id)?;
-        let from_peer_id = Some(self.people[index].id.clone());
-        self.expect(receiver, ServerMessage::Signal(PeerSignal { from_peer_id, ..signal }));
-        Ok(())
-    }
-
-    fn relay(&mut self, index: usize, upload: &Upload) -> Result<(), ClientError> {
-        let Person { version, id: from, room, .. } = &self.people[index];
-        let (from, room) = (from.clone(), room.clone());
-        if *version == Version::V0 {
-            return Err(ClientError::UnexpectedEnvelope);
-        }
-        self.check_parts(&upload.parts)?;
-        let members = self.people.iter().filter(|person| person.room == room).count();
-        let got = upload.to.len();
-        if got > members {
-            return Err(ClientError::TooManyRecipients { got, members });
-        }
-        for recipient in &upload.to {
-            let message = match self.receiver(index, &recipient.id) {
-                Ok((receiver, Version::V1)) => Some((
-                    receiver,
-                    ServerMessage::Relay(Download {
-                        from: from.clone(),
-                        epochs: Some(recipient.epochs),
-                        sequence: recipient.sequence,
-                        parts: upload.parts.clone().into(),
-                    }),
-                )),
-                Ok((receiver, Version::V0)) => recipient
-                    .sequence
-                    .and_then(|_| unpack(&upload.parts))
-                    .map(|packet| (receiver, ServerMessage::Event(packet))),
-                Err(_) => None,
-            };
-            match message {
-                Some((receiver, message)) => {
-                    self.relayed += 1;
-                    self.expect(receiver, message);
-                }
-                None => self.undeliverable += 1,
-            }
-        }
-        Ok(())
-    }
-
-    fn broadcast(&mut self, index: usize, packet: Packet) -> Result<(), ClientError> {
-        let Person { version, id: from, room, .. } = &self.people[index];
-        let (from, room) = (from.clone(), room.clone());
-        if *version == Version::V1 {
-            return Err(ClientError::UnexpectedEvent);
-        }
-        self.check_parts(&parts(&packet))?;
-        let packet = plain(&packet).ok_or(ClientError::Malformed)?;
-        self.relayed += 1;
-        let parts = parts(&packet).into();
-        let envelope = Download { from: from.clone(), epochs: None, sequence: None, parts };
-        self.expect_room(&room, Version::V1, &from, &ServerMessage::Relay(envelope));
-        self.expect_room(&room, Version::V0, &from, &ServerMessage::Event(packet));
-        Ok(())
-    }
-
-    // ----- rules -----
-
-    /// Takes the price of signals from a bucket that leaks.
-    fn charge(&mut self, index: usize, signals: usize, now: Time) -> Result<(), ClientError> {
-        let (burst, per_second) = (self.config.signal_burst, self.config.signals_per_second);
-        let price = Duration::from_secs(1) / per_second;
-        let person = &mut self.people[index];
-        person.debt = person.debt.saturating_sub(now - person.debt_at);
-        person.debt_at = now;
-        person.debt += price * u32::try_from(signals).unwrap();
-        if person.debt <= price * burst {
-            return Ok(());
-        }
-        if person.debt > price * burst * 2 {
-            self.closed.extend(person.client().map(|client| (client, CloseReason::Abusive)));
-            self.remove(index);
-        }
-        Err(ClientError::TooManySignals { burst, per_second })
-    }
-
-    fn check_signal(&self, offer_id: &str, signal: &str) -> Result<(), ClientError> {
-        let (got, max) = (offer_id.len() + signal.len(), self.config.max_signal);
-        if got > max { Err(ClientError::SignalTooLarge { got, max }) } else { Ok(()) }
-    }
-
-    fn check_parts(&self, parts: &[Bytes]) -> Result<(), ClientError> {
-        let (got, max) = (parts.len(), self.config.limits.max_attachments as usize);
-        if !(1..=max).contains(&got) {
-            return Err(ClientError::PartCount { got, max });
-        }
-        let (got, max) =
-            (parts.iter().map(Bytes::len).sum(), self.config.limits.max_envelope as usize);
-        if got > max { Err(ClientError::PacketTooLarge { got, max }) } else { Ok(()) }
-    }
-
-    /// Another member of the room that is here, by its id or else by another of its names.
-    fn receiver(&self, sender: usize, to: &PeerId) -> Result<(ClientId, Version), ClientError> {
-        let room = &self.people[sender].room;
-        let named = || {
-            let alias = self.aliases.iter().find(|(of, name, _)| of == room && name == to);
-            alias.and_then(|(_, _, owner)| self.by_id(room, owner))
-        };
-        match self.by_id(room, to).or_else(named).filter(|index| *index != sender) {
-            None => Err(ClientError::UnknownPeer { peer: to.clone() }),
-            Some(index) => match self.people[index].presence {
-                Presence::Here(client) => Ok((client, self.people[index].version)),
-                Presence::Away(_) => Err(ClientError::PeerAway { peer: to.clone() }),
-            },
         }
     }
 
@@ -482,26 +416,4 @@ impl Person {
             Presence::Here(_) => None,
         }
     }
-}
-
-fn parts(packet: &Packet) -> Vec<Bytes> {
-    let head = packet.head().as_bytes().clone();
-    std::iter::once(head).chain(packet.attachments().iter().cloned()).collect()
-}
-
-/// What a v0 client gets of an envelope.
-fn unpack(parts: &[Bytes]) -> Option<Packet> {
-    let head = ByteString::try_from(parts[0].clone()).ok()?;
-    let unbounded = Limits::unbounded();
-    plain(&Packet::from_head_and_attachments(head, parts[1..].to_vec(), &unbounded).ok()?)
-}
-
-/// An event without namespace and ack id, unless its name or namespace is none for applications.
-fn plain(packet: &Packet) -> Option<Packet> {
-    let reserved = is_reserved_event(&packet.event_name()?);
-    if reserved || packet.namespace().as_str() == "/socketio-p2p" {
-        return None;
-    }
-    let (root, attachments) = (Namespace::default(), packet.attachments().to_vec());
-    Packet::from_parts(packet.packet_type(), &root, None, packet.payload(), attachments).ok()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use socketio_p2p_core::hub::{Address, CloseReason, Departure, Hub, HubConfig, JoinError, Output};
-use socketio_p2p_core::signal::{ClientMessage, Join, ServerMessage, Welcome};
+use socketio_p2p_core::signal::{ClientMessage, Join, Numbers, Piece, ServerMessage, Welcome};
 use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
 
 /// Every random choice of the hub comes from this.
@@ -133,6 +133,13 @@ impl World {
         inbox.iter().map(short).collect()
     }
 
+    /// The connection of a member that has mail.
+    #[must_use]
+    pub fn client_of(&self, id: &PeerId) -> ClientId {
+        let clients = self.inboxes.keys().copied();
+        clients.into_iter().find(|client| self.hub.peer_id(*client) == Some(id)).unwrap()
+    }
+
     /// Nobody looks at what has come so far.
     pub fn forget_all(&mut self) {
         self.inboxes.clear();
@@ -154,7 +161,7 @@ pub fn room_name(name: &str) -> RoomName {
 /// What a v1 client says that is new.
 #[must_use]
 pub fn v1(room: &str) -> Join {
-    Join { version: Version::V1, room: Some(room_name(room)), token: None }
+    Join { version: Version::V1, room: Some(room_name(room)), token: None, limits: None }
 }
 
 /// What a v1 client says that comes back.
@@ -184,12 +191,13 @@ pub fn short(message: &ServerMessage) -> String {
         ServerMessage::PeerAway(id) => format!("away {id}"),
         ServerMessage::PeerDisconnect(id) => format!("disconnect {id}"),
         ServerMessage::Relay(download) => {
-            let place = download.sequence.map(|sequence| format!(" #{}", sequence.seq));
-            let epochs = download.epochs.map(|epochs| format!(" epoch {}", epochs.epoch));
-            let parts: Vec<_> = download.parts.iter().map(|part| part.escape_ascii()).collect();
-            let parts: Vec<_> = parts.into_iter().map(|part| part.to_string()).collect();
-            let (place, epochs) = (place.unwrap_or_default(), epochs.unwrap_or_default());
-            format!("relay from {}{epochs}{place}: {}", download.from, parts.join(" + "))
+            let place =
+                |numbers: Numbers| format!(" epoch {} #{}", numbers.epochs.epoch, numbers.seq);
+            let place = download.numbers.map(place).unwrap_or_default();
+            let end = |piece: Piece| if piece.end { " end" } else { "" };
+            let piece = download.piece.map(|piece| format!(" at {}{}", piece.at, end(piece)));
+            let (piece, body) = (piece.unwrap_or_default(), download.body.escape_ascii());
+            format!("relay from {}{place}{piece}: {body}", download.from)
         }
         ServerMessage::Event(packet) => {
             let parts: Vec<_> =

@@ -1,17 +1,18 @@
 //! The application: emits, questions, answers, transfers, changes of policy.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
 use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::signal::Lane;
 use socketio_p2p_core::{
-    EmitError, Packet, PeerId, Policy, Target, TransferError, TransferRead, Version,
+    EmitError, Packet, PeerId, Policy, Target, TransferError, TransferId, TransferRead, Version,
 };
 
-use super::model::TransferModel;
-use super::{NAMES, Run, TRANSFER_WINDOW};
+use super::model::Model;
+use super::remote::pattern;
+use super::sent::Transfer;
+use super::{NAMES, Run};
 use crate::input::Input;
 
 impl Run {
@@ -45,8 +46,7 @@ impl Run {
         match emitted {
             Ok(emitted) => {
                 self.check_emitted(&target, lane, &emitted.accepted, &emitted.rejected);
-                let mixed = self.mixed();
-                self.model.note_emitted(lane, &event, &emitted, &mixed);
+                self.model.note_emitted(lane, &event, &emitted);
             }
             Err(error) => self.check_refusal(&target, &event, lane, &error),
         }
@@ -61,18 +61,12 @@ impl Run {
             Ok(emitted) => {
                 self.check_emitted(&target, Lane::Events, &emitted.accepted, &emitted.rejected);
                 let question = event.with_ack_id(emitted.id.as_u64());
-                let mixed = self.mixed();
-                self.model.note_emitted(Lane::Events, &question, &emitted, &mixed);
+                self.model.note_emitted(Lane::Events, &question, &emitted);
                 self.model.note_question(target == Target::All, &emitted);
             }
             Err(error) => self.check_refusal(&target, &event, Lane::Events, &error),
         }
         self.settle();
-    }
-
-    pub(super) fn mixed(&self) -> BTreeSet<PeerId> {
-        let mixed = self.remotes.iter().filter(|remote| remote.mixed);
-        mixed.map(|remote| remote.id.clone()).collect()
     }
 
     /// Everybody whom an emit was for is told of, once.
@@ -106,7 +100,7 @@ impl Run {
         self.transcript.push(error.to_string());
         let here = |peer: &PeerId| self.model.links.contains_key(peer);
         match error {
-            EmitError::Closed => assert!(self.closing),
+            EmitError::Closed => assert!(self.model.closing),
             EmitError::UnknownPeer(peer) => {
                 assert!(*target == Target::Peer(peer.clone()) && !here(peer));
             }
@@ -122,6 +116,7 @@ impl Run {
             EmitError::UnsupportedByPeer { peer, .. } => {
                 assert_eq!(self.model.links[peer].version, Version::V0);
             }
+            EmitError::BeyondPeerLimits(peer) => assert!(here(peer)),
             EmitError::TooManyPendingAcks(_) | EmitError::TooManyTransfers(_) => {}
             other => panic!("{other} is no reason"),
         }
@@ -129,78 +124,78 @@ impl Run {
 
     pub(super) fn reply(&mut self, input: &mut Input<'_>) {
         let Some(index) = input.below(256).checked_rem(self.model.tokens.len()) else { return };
-        let (token, ack_id, order) = self.model.tokens[index].clone();
+        let (token, ack_id, epochs) = self.model.tokens[index].clone();
         let peer = token.peer().clone();
-        let link = self.model.links.get(&peer).filter(|link| link.order == order);
-        let epoch = link.map(|link| link.epoch);
+        let is_there = self.model.epochs(&peer) == Some(epochs);
         match self.session.reply(&token, &("reply",), self.now) {
             Ok(()) => {
-                let epoch = epoch.expect("the peer that asked is there");
+                assert!(is_there, "the peer that asked is there");
                 let answer = Packet::ack(ack_id, &("reply",)).unwrap();
-                self.model.note_accepted(&peer, epoch, Lane::Events, &answer);
+                self.model.outgoing(&peer).push(Lane::Events, &answer, None);
             }
-            Err(EmitError::ReplyExpired(_)) => assert_eq!(epoch, None),
+            Err(EmitError::ReplyExpired(_)) => assert!(!is_there),
             Err(EmitError::Blocked { lane, .. }) => self.model.note_blocked(&peer, lane),
+            Err(EmitError::BeyondPeerLimits(_)) => {}
             Err(other) => panic!("{other} is no reason"),
         }
         self.settle();
     }
 
+    // ----- transfers -----
+
     pub(super) fn write_transfer(&mut self, input: &mut Input<'_>) {
-        let open = self.model.transfers.keys().filter(|transfer| transfer.is_outgoing());
-        let open: Vec<_> = open.cloned().collect();
-        let Some(transfer) = input
+        let open: Vec<TransferId> = self.model.own_transfers.keys().cloned().collect();
+        let Some(id) = input
             .below(8)
             .checked_sub(2)
             .and_then(|_| open.get(input.below(256).checked_rem(open.len())?))
         else {
             return self.open_transfer(input);
         };
-        match input.below(4) {
-            0 => match self.session.finish_transfer(transfer, self.now) {
+        let TransferId::Outgoing(transfer) = id else { return };
+        let model = self.model.own_transfer(id);
+        let (len, size, finished) = (model.data.len(), model.size, model.finished);
+        if input.below(4) == 0 {
+            match self.session.finish_transfer(transfer, self.now) {
                 Ok(()) => {
-                    let model = self.model.transfers.get_mut(transfer).unwrap();
-                    assert!(!std::mem::replace(&mut model.finished, true));
-                    assert!(model.size.is_none_or(|size| size == model.bytes));
+                    assert!(!finished && size.is_none_or(|size| size == len as u64));
+                    self.model.own_transfer(id).finished = true;
                 }
-                Err(TransferError::Finished(_)) => {
-                    assert!(self.model.transfers[transfer].finished);
-                }
+                Err(TransferError::Finished(_)) => assert!(finished),
                 Err(TransferError::Incomplete { got, size }) => assert!(got < size),
                 Err(other) => panic!("{other} is no reason"),
-            },
-            _ => {
-                let mut data = Bytes::from(vec![3; usize::from(input.byte())]);
-                let len = data.len();
-                match self.session.write_transfer(transfer, &mut data, self.now) {
-                    Ok(taken) => {
-                        assert_eq!(taken + data.len(), len);
-                        self.model.transfers.get_mut(transfer).unwrap().bytes += taken as u64;
-                    }
-                    Err(TransferError::Finished(_)) => {
-                        assert!(self.model.transfers[transfer].finished);
-                    }
-                    Err(TransferError::BeyondSize { got, size }) => assert!(got > size),
-                    Err(other) => panic!("{other} is no reason"),
+            }
+        } else {
+            let bytes: Vec<u8> = (len..len + usize::from(input.byte())).map(pattern).collect();
+            let mut data = Bytes::from(bytes.clone());
+            match self.session.write_transfer(transfer, &mut data, self.now) {
+                Ok(taken) => {
+                    assert_eq!(taken + data.len(), bytes.len());
+                    self.model.own_transfer(id).write(&bytes[..taken]);
                 }
+                Err(TransferError::Finished(_)) => assert!(finished),
+                Err(TransferError::BeyondSize { got, size }) => assert!(got > size),
+                Err(other) => panic!("{other} is no reason"),
             }
         }
-        let progress = self.session.transfer_progress(transfer);
-        assert!(progress.is_some_and(|p| p.read <= self.model.transfers[transfer].bytes));
+        let written = self.model.own_transfer(id).data.len() as u64;
+        let progress = self.session.transfer_progress(id.clone());
+        assert!(progress.is_some_and(|progress| progress.read <= written));
         self.settle();
     }
 
-    pub(super) fn open_transfer(&mut self, input: &mut Input<'_>) {
-        let index = input.below(NAMES.len());
-        let peer = self.remotes[index].id.clone();
+    fn open_transfer(&mut self, input: &mut Input<'_>) {
+        let peer = self.remote(input).id.clone();
         let event = self.event(input);
         let size = input.flag().then(|| u64::from(input.byte()));
         match self.session.open_transfer(&peer, &event, size, self.now) {
             Ok(transfer) => {
-                assert!(transfer.is_outgoing());
-                self.remotes[index].mixed = true;
-                let model = TransferModel::new(size);
-                assert!(self.model.transfers.insert(transfer, model).is_none());
+                let epoch = self.model.epochs(&peer).unwrap().epoch;
+                let outgoing = self.model.outgoing(&peer);
+                outgoing.transfers.push(Transfer::new(size, &event));
+                let number = outgoing.transfers.len() - 1;
+                let place = (peer, epoch, number);
+                assert!(self.model.own_transfers.insert(transfer.into(), place).is_none());
             }
             Err(error) => self.check_refusal(&Target::Peer(peer), &event, Lane::Bulk, &error),
         }
@@ -208,35 +203,50 @@ impl Run {
     }
 
     pub(super) fn read_transfer(&mut self, input: &mut Input<'_>) {
-        let open: Vec<_> = self.model.transfers.keys().cloned().collect();
+        let Model { incoming, own_transfers, .. } = &self.model;
+        let open: Vec<TransferId> = incoming.keys().chain(own_transfers.keys()).cloned().collect();
         let Some(index) = input.below(256).checked_rem(open.len()) else { return };
-        let transfer = &open[index];
+        let id = &open[index];
         if input.below(8) == 7 {
-            self.session.cancel_transfer(transfer, self.now).unwrap();
-            self.model.transfers.remove(transfer);
-            let again = self.session.cancel_transfer(transfer, self.now);
-            assert!(matches!(again, Err(TransferError::Unknown(_))));
-        } else if !transfer.is_outgoing() {
-            match self.session.read_transfer(transfer, self.now).unwrap() {
-                TransferRead::Data(bytes) => {
-                    assert!((1..=TRANSFER_WINDOW).contains(&bytes.len()));
-                    let exact = self.model.exact && !self.has_foreign_bulk(transfer.peer());
-                    self.model.note_read(transfer, &bytes, exact);
-                }
-                TransferRead::Pending => {}
-                TransferRead::End => {
-                    let model = self.model.transfers.remove(transfer).unwrap();
-                    assert!(model.size.is_none_or(|size| size == model.bytes));
-                }
+            self.trail.note(format_args!("cancels {id}"));
+            self.session.cancel_transfer(id.clone(), self.now).unwrap();
+            if id.is_outgoing() {
+                self.model.own_transfer(id).aborted = true;
+                self.model.own_transfers.remove(id);
+            } else {
+                self.model.incoming.remove(id);
             }
+            let again = self.session.cancel_transfer(id.clone(), self.now);
+            assert!(matches!(again, Err(TransferError::Unknown(_))));
+        } else if let TransferId::Incoming(transfer) = id {
+            let read = self.session.read_transfer(transfer, self.now).unwrap();
+            self.note_read(id, read);
         }
         self.settle();
     }
 
-    pub(super) fn has_foreign_bulk(&mut self, peer: &PeerId) -> bool {
-        let remote = self.remotes.iter_mut().find(|remote| remote.id == *peer).unwrap();
-        (1..=remote.epoch).any(|epoch| remote.stream(epoch, Lane::Bulk).has_foreign())
+    fn note_read(&mut self, id: &TransferId, read: TransferRead) {
+        let remote = self.remotes.iter().find(|remote| remote.id == *id.peer()).unwrap();
+        let model = self.model.incoming.get_mut(id).unwrap();
+        let (label, at, size) = (model.label, model.read, model.size);
+        match read {
+            TransferRead::Data(bytes) => {
+                model.read += bytes.len() as u64;
+                assert!(!bytes.is_empty() && size.is_none_or(|size| model.read <= size));
+                label.into_iter().for_each(|label| {
+                    self.model.heard.read(remote, label, at, &bytes);
+                });
+            }
+            TransferRead::Pending => {}
+            TransferRead::End => {
+                assert!(size.is_none_or(|size| size == at));
+                label.into_iter().for_each(|label| self.model.heard.read_end(remote, label, at));
+                self.model.incoming.remove(id);
+            }
+        }
     }
+
+    // ----- what else an application does -----
 
     pub(super) fn change(&mut self, input: &mut Input<'_>) {
         match input.below(16) {
@@ -261,14 +271,13 @@ impl Run {
                 let remote = &mut self.remotes[index];
                 self.trail.note(format_args!("{} starts anew", remote.id));
                 remote.epoch += 1;
-                remote.in_pieces.clear();
             }
             12 | 13 => return self.lose_signaling(),
             14 => {}
             _ => {
                 self.trail.note(format_args!("the session closes"));
                 self.session.close(self.now);
-                self.closing = true;
+                self.model.closing = true;
             }
         }
         self.settle();

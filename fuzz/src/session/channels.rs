@@ -1,15 +1,13 @@
 //! Channels between the session and the peers, and what goes over them; and what means nothing at all.
 
 use bytes::Bytes;
-use socketio_p2p_core::signal::{Epochs, Lane};
-use socketio_p2p_core::{ConnectionId, Frame, Packet, Version};
+use socketio_p2p_core::signal::Epochs;
+use socketio_p2p_core::wire::{Bundle, Item, Neighbours};
+use socketio_p2p_core::{ConnectionId, Frame, Path, Version};
 
-use super::Run;
-use super::book::{CONTROL, PieceHeader, control, frames, packet, piece};
-use super::model::Claim;
-use super::peers::{Neighbours, Next, Seq};
 use super::remote::LABEL;
 use super::server::any_signal;
+use super::{NAMES, Run};
 use crate::input::Input;
 
 impl Run {
@@ -18,148 +16,106 @@ impl Run {
         self.channels.keys().nth(index).copied()
     }
 
+    fn index_of(&self, connection: ConnectionId) -> usize {
+        let peer = &self.channels[&connection].peer;
+        self.remotes.iter().position(|remote| remote.id == *peer).unwrap()
+    }
+
     /// An attempt that goes as it should, or half of it.
     pub(super) fn make_channel(&mut self, input: &mut Input<'_>) {
         let Some(connection) = self.a_channel(input) else { return self.offer(input) };
-        let peer = self.channels[&connection].peer.clone();
-        let index = self.remotes.iter().position(|remote| remote.id == peer).unwrap();
+        let index = self.index_of(connection);
         let max_message = input.pick([65_536, 65_536, 4_096, 100, 0]);
-        self.trail.note(format_args!("{connection} opens"));
         self.open_channel(connection, max_message);
-        if input.below(4) == 3 {
+        if input.flag() {
+            self.change_datagrams(connection, input);
+        }
+        let channel = self.channels.get(&connection);
+        if input.below(4) == 3 || channel.is_none_or(|channel| channel.version == Version::V0) {
             return;
         }
-        let epochs = self.epochs(index, self.remotes[index].epoch, input);
-        self.say_on_channel(connection, &control("hello", &(epochs,)));
-        self.say_on_channel(connection, &control("pong", &(0,)));
-        let next = self.remotes[index].stream(epochs.epoch, Lane::Events).len();
-        let next = next.saturating_sub(input.below(4) as u64);
-        self.say_on_channel(connection, &control("begin", &(Next { next },)));
+        self.pump_channels();
+        let epochs = self.epochs(index, input);
+        let pong = Item::Pong(self.model.outgoing(&self.remotes[index].id).pinged);
+        let state = Item::State(self.honest_state(index, 300));
+        let mut items = vec![state, pong, Item::Ping(1)];
         if input.flag() {
-            let peers = self.remotes.iter().map(|remote| remote.id.clone()).collect();
-            let neighbours = Neighbours { peers, rate: 1_000_000 };
-            self.say_on_channel(connection, &control("neighbours", &(neighbours,)));
+            let peers = self.remotes[..NAMES.len()].iter().map(|remote| remote.id.clone());
+            let neighbours = Neighbours { peers: peers.collect(), rate: 1_000_000 };
+            items.push(Item::Neighbours(neighbours));
         }
+        self.say(connection, epochs, &items);
     }
 
-    pub(super) fn open_channel(&mut self, connection: ConnectionId, max_message: usize) {
+    fn open_channel(&mut self, connection: ConnectionId, max_message: usize) {
+        self.trail.note(format_args!("{connection} opens"));
         if let Some(channel) = self.channels.get_mut(&connection).filter(|channel| !channel.open) {
-            channel.open = true;
-            self.wires.open_channel(connection, max_message);
+            (channel.open, channel.max_message) = (true, max_message);
+            self.model.heard.note_word(&channel.peer);
         }
         self.session.handle_direct_open(connection, max_message, self.now);
         self.settle();
     }
 
-    pub(super) fn say_on_channel(&mut self, connection: ConnectionId, packet: &Packet) {
-        self.trail.note(format_args!("{connection}: {}", packet.head()));
-        let hello = packet.event_name().as_deref() == Some("hello");
-        if hello
-            && let (Some(channel), Ok((epochs,))) =
-                (self.channels.get(&connection), packet.args::<(Epochs,)>())
-        {
-            let peer = channel.peer.clone();
-            self.model.claim = Some(Claim { peer, ours: epochs.peer_epoch, over: 0 });
+    fn change_datagrams(&mut self, connection: ConnectionId, input: &mut Input<'_>) {
+        let max = input.pick([Some(1_200), Some(1_200), Some(70), Some(0), None]);
+        self.trail.note(format_args!("{connection} takes datagrams of {max:?} bytes"));
+        if let Some(channel) = self.channels.get_mut(&connection) {
+            channel.max_datagram = max;
         }
-        self.say_frames(connection, packet.frames().collect());
-        if hello {
-            self.model.claim = None;
+        match max {
+            Some(max) => self.session.handle_datagrams_open(connection, max, self.now),
+            None => self.session.handle_datagrams_closed(connection, self.now),
         }
-        self.note_said(connection, packet);
+        self.settle();
     }
 
-    pub(super) fn say_frames(&mut self, connection: ConnectionId, frames: Vec<Frame>) {
-        for frame in frames {
-            self.session.handle_direct_frame(connection, frame, self.now);
-            self.settle();
-        }
+    /// A peer says something on its channel.
+    pub(super) fn say(&mut self, connection: ConnectionId, epochs: Epochs, items: &[Item]) {
+        self.trail.note(format_args!("{connection}: {epochs:?} {items:?}"));
+        self.say_bytes(connection, Bundle::write(epochs, items));
     }
 
-    /// Keeps count of what the peer says on a channel.
-    pub(super) fn note_said(&mut self, connection: ConnectionId, packet: &Packet) {
-        // What comes before a channel is open is ignored.
-        let channel = self.channels.get_mut(&connection).filter(|channel| channel.open);
-        let Some(channel) = channel else { return };
-        match packet.event_name().as_deref() {
-            Some("hello") => {
-                if let Ok((epochs,)) = packet.args::<(Epochs,)>() {
-                    channel.epoch = epochs.epoch;
-                }
+    fn say_bytes(&mut self, connection: ConnectionId, bytes: Bytes) {
+        let Some(channel) = self.channels.get(&connection) else { return };
+        if channel.open && channel.version == Version::V1 {
+            let (peer, policy) = (channel.peer.clone(), self.session.policy());
+            self.model.hear_bundle(&peer, &Path::Direct, &bytes, policy, &self.remotes);
+        }
+        self.session.handle_direct_frame(connection, bytes.into(), self.now);
+        self.settle();
+    }
+
+    pub(super) fn on_channel(&mut self, input: &mut Input<'_>) {
+        let Some(connection) = self.a_channel(input) else { return };
+        let index = self.index_of(connection);
+        if self.channels[&connection].version == Version::V0 {
+            let packet = self.remotes[index].unnumbered();
+            for frame in packet.frames().collect::<Vec<_>>() {
+                self.session.handle_direct_frame(connection, frame, self.now);
+                self.settle();
             }
-            Some("begin") => channel.count = packet.args::<(Next,)>().ok().map(|(n,)| n.next),
-            Some("volatile") => channel.volatile = packet.args::<(Seq,)>().ok().map(|(s,)| s.seq),
-            Some(_) | None => {}
-        }
-    }
-
-    pub(super) fn channel_data(&mut self, input: &mut Input<'_>) {
-        let Some(connection) = self.a_channel(input) else { return };
-        let channel = &self.channels[&connection];
-        let (peer, raw) = (channel.peer.clone(), channel.raw);
-        let index = self.remotes.iter().position(|remote| remote.id == peer).unwrap();
-        if raw {
-            let noise = Packet::event("noise", &()).unwrap();
-            return self.say_frames(connection, noise.frames().collect());
-        }
-        if channel.version == Version::V0 {
-            let parts = self.remotes[index].compose_unnumbered(input);
-            return self.say_frames(connection, frames(&parts));
-        }
-        let epoch = channel.epoch;
-        if input.below(8) == 7 && epoch == self.remotes[index].epoch {
-            let seq = self.remotes[index].compose(Lane::Volatile, &[], input);
-            self.say_on_channel(connection, &control("volatile", &(Seq { seq },)));
-        }
-        let questions = self.model.questions();
-        let Some(channel) = self.channels.get_mut(&connection) else { return };
-        let (lane, seq) = match (channel.volatile, channel.count) {
-            (Some(seq), _) => (Lane::Volatile, seq),
-            // Without a number there is nothing that could come of it.
-            (None, count) => (Lane::Events, count.unwrap_or(u64::MAX)),
-        };
-        let remote = &mut self.remotes[index];
-        if epoch == remote.epoch && seq == remote.stream(epoch, lane).len() {
-            remote.compose(lane, &questions, input);
-        }
-        let parts = remote.stream(epoch, lane).get(seq);
-        if packet(&parts).is_some_and(|packet| packet.namespace() == CONTROL) {
-            // Link control has no number on a channel: this one goes in pieces or not at all.
             return;
         }
-        if channel.volatile.take().is_none() {
-            channel.count = channel.count.map(|count| count.wrapping_add(1));
-        }
-        self.trail.note(format_args!("{connection}: {lane:?} {seq}"));
-        self.say_frames(connection, frames(&parts));
+        let (epochs, items) = self.bundle(index, input);
+        self.say(connection, epochs, &items);
     }
 
-    pub(super) fn channel_piece(&mut self, input: &mut Input<'_>) {
+    pub(super) fn on_datagrams(&mut self, input: &mut Input<'_>) {
         let Some(connection) = self.a_channel(input) else { return };
+        if input.below(8) == 7 {
+            return self.change_datagrams(connection, input);
+        }
+        let index = self.index_of(connection);
+        let (epochs, items) = self.bundle(index, input);
+        let bytes = Bundle::write(epochs, &items);
+        self.trail.note(format_args!("datagram of {connection}: {epochs:?} {items:?}"));
         let channel = &self.channels[&connection];
-        let index = self.remotes.iter().position(|remote| remote.id == channel.peer).unwrap();
-        if channel.epoch != self.remotes[index].epoch || channel.raw {
-            return;
+        if channel.version == Version::V1 {
+            self.model.hear_datagram(&channel.peer, &bytes, &self.remotes);
         }
-        let lane = input.pick([Lane::Events, Lane::Bulk, Lane::Bulk]);
-        let (sequence, header, bytes) = self.piece(index, lane, input);
-        let header = PieceHeader { of: Some(sequence), ..header };
-        let is_last = header.offset.saturating_add(bytes.len() as u64) >= header.total;
-        self.say_on_channel(connection, &piece(header, bytes));
-        if let Some(channel) =
-            self.channels.get_mut(&connection).filter(|channel| channel.open && is_last)
-            && lane == Lane::Events
-        {
-            channel.count = Some(sequence.seq.wrapping_add(1));
-        }
-    }
-
-    pub(super) fn channel_control(&mut self, input: &mut Input<'_>) {
-        let Some(connection) = self.a_channel(input) else { return };
-        let peer = self.channels[&connection].peer.clone();
-        let index = self.remotes.iter().position(|remote| remote.id == peer).unwrap();
-        let epochs = self.epochs(index, self.remotes[index].epoch, input);
-        let packet = self.control(index, epochs, input);
-        self.say_on_channel(connection, &packet);
+        self.session.handle_datagram(connection, bytes.into(), self.now);
+        self.settle();
     }
 
     pub(super) fn end_or_signal_channel(&mut self, input: &mut Input<'_>) {
@@ -180,21 +136,22 @@ impl Run {
         let connection = self.a_channel(input).filter(|_| input.flag());
         let bytes = Bytes::copy_from_slice(input.bytes());
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        // What is labelled is in the books.
-        if text.contains(LABEL) || text.contains('\\') {
-            return;
-        }
-        self.model.exact = false;
-        let frame = if input.flag() { Frame::from(text) } else { Frame::from(bytes.to_vec()) };
-        match connection {
-            Some(connection) => {
-                self.channels.entry(connection).and_modify(|channel| channel.raw = true);
-                self.say_frames(connection, vec![frame]);
-            }
-            None => {
+        let as_text = input.flag();
+        let Some(connection) = connection else {
+            // One that waits for attachments would take the next message for one.
+            if !text.starts_with(['5', '6']) && !text.contains("peer-join") {
                 self.model.answered = true;
+                let frame = if as_text { Frame::from(text) } else { Frame::from(bytes) };
                 self.hear_frames(vec![frame]);
             }
+            return;
+        };
+        // What is labelled is in the books.
+        if as_text && !text.contains(LABEL) && !text.contains('\\') {
+            self.session.handle_direct_frame(connection, Frame::from(text), self.now);
+            self.settle();
+        } else if self.channels[&connection].version == Version::V1 {
+            self.say_bytes(connection, bytes);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! A session with nobody but the fuzzer on its wires: server, peers, channels, clock and application at once.
 //!
 //! - here: the run, time, what comes out
-//! - `server`, `peers`, `channels`, `application`: what the fuzzer does in their places
-//! - `wires`: what the session sends, read and compared
-//! - `model`: what the session may tell, and what it must
-//! - `remote`, `book`: what the peers have sent, so that what is repeated is the same
-//! - `seal`: packets that one peer passes on for another
+//! - `server`, `peers`, `states`, `channels`, `application`: what the fuzzer does in their places
+//! - `remote`: what a peer sends under which number
+//! - `hear`, `come`: what is said to the session, and what may come of it
+//! - `wires`, `sent`: what the session sends, compared with what it was given
+//! - `model`: what it may tell
 
 #![allow(
     clippy::unwrap_used,
@@ -16,24 +16,26 @@
 )]
 
 mod application;
-mod book;
 mod channels;
+mod come;
+mod hear;
 mod model;
 mod peers;
 mod remote;
-mod seal;
+mod sent;
 mod server;
+mod states;
 mod wires;
 
 use std::time::Duration;
 
 use socketio_p2p_core::codec::Limits;
 use socketio_p2p_core::signal::ServerMessage;
-use socketio_p2p_core::{Config, EmitError, Event, Packet, PeerId, Policy, Session, Target, Time};
+use socketio_p2p_core::{Config, EmitError, Packet, Path, PeerId, Policy, Session, Target, Time};
 
 use self::model::{Channel, Model};
 use self::remote::{Channels, Remote, RemoteChannel};
-use self::wires::Wires;
+use self::wires::{Circumstances, Wires};
 use crate::input::Input;
 use crate::trail::Trail;
 
@@ -46,6 +48,9 @@ const MAX_TOLD: usize = 2_000;
 
 /// How many frames may wait at a time, all queues together.
 const MAX_FRAMES: usize = 30_000;
+
+/// Behind it is time for everything to end.
+const LATEST: Time = Time::from_nanos(u64::MAX - (1 << 50));
 
 /// How many timers may be due at one instant, one after the other.
 const MAX_WAKE_UPS: usize = 32;
@@ -60,8 +65,13 @@ const QUEUE_BYTES: usize = 2_000;
 const QUEUE_PACKETS: usize = 16;
 const MAX_PEERS: usize = 2;
 const TRANSFER_WINDOW: usize = 200;
-/// Both lanes, one packet above each cap, and messages about transfers.
-const MAX_QUEUED: usize = 2 * (QUEUE_BYTES + 3_000) + 6_000;
+const MAX_TRANSFERS: usize = 2;
+const RELAY_WINDOW: usize = 1_000;
+const DIRECT_WINDOW: usize = 3_000;
+/// The longest of some.
+const RECORD_BYTES: usize = 300;
+/// Both lanes, one packet above each cap, and the data of transfers.
+const MAX_QUEUED: usize = 2 * (QUEUE_BYTES + 4_200) + MAX_TRANSFERS * (QUEUE_BYTES + 300);
 
 /// Any inputs and commands: what comes out fits the model, whatever the order; numbers and time come to no end;
 /// the same inputs give the same outputs; and `close` ends everything.
@@ -103,7 +113,9 @@ struct Run {
     offers: Vec<(PeerId, String)>,
     /// Which transports have room only now and then.
     eager: usize,
-    closing: bool,
+    limits: Limits,
+    /// Bytes that the session may hold.
+    max_held: usize,
     emits: u64,
     /// Everything that came out.
     transcript: Vec<String>,
@@ -119,18 +131,20 @@ fn config(input: &mut Input<'_>) -> Config {
         Policy::DirectOnly,
     ];
     let limits = Limits::default().with_max_packet_bytes(4_096).with_max_attachments(8);
+    let choice = input.byte();
     let mut config = Config::default()
         .with_limits(limits)
-        .with_policy(input.pick(policies))
+        .with_policy(policies[usize::from(choice) % policies.len()])
         .with_max_peers(MAX_PEERS)
         .with_queue_bytes(QUEUE_BYTES)
-        .with_fragment_bytes(input.pick([64, 300]))
-        .with_max_transfers(2)
+        .with_record_bytes(input.pick([64, RECORD_BYTES]))
+        .with_relay_window(RELAY_WINDOW)
+        .with_direct_window(DIRECT_WINDOW)
+        .with_receive_bytes(if choice < 64 { 8_000 } else { 1 << 27 })
+        .with_max_transfers(MAX_TRANSFERS)
         .with_transfer_window(TRANSFER_WINDOW);
     config.queue_packets = QUEUE_PACKETS;
     config.volatile_bytes = 400;
-    config.whole_bytes = 256;
-    config.relay_window = 1_000;
     config.max_pending_acks = 4;
     config.max_members = 5;
     config
@@ -140,16 +154,21 @@ impl Run {
     fn new(input: &mut Input<'_>) -> Self {
         let eager = input.pick([0, 0, 0, 1, 2, 3]);
         let now = Time::from_millis(1);
+        let config = config(input);
+        let (limits, max_held) = (config.limits.clone(), config.receive_bytes);
+        let salt = u64::from(input.byte());
+        let remote = |name: &&str| Remote::new(name.parse().unwrap(), salt);
         let mut run = Self {
-            session: Session::new(config(input), [7; 32], now),
+            session: Session::new(config, [7; 32], now),
             now,
             model: Model::new(),
-            remotes: NAMES.iter().map(|name| Remote::new(name.parse().unwrap())).collect(),
+            remotes: NAMES.iter().map(remote).collect(),
             channels: Channels::new(),
             wires: Wires::new(),
             offers: Vec::new(),
             eager,
-            closing: false,
+            limits,
+            max_held,
             emits: 0,
             transcript: Vec::new(),
             trail: Trail::new(),
@@ -173,14 +192,12 @@ impl Run {
             }
             6 => self.offer(input),
             7 => self.signal(input),
-            8..=10 => self.relay_data(input),
-            11 => self.pass_on(input),
-            12 => self.relay_piece(input),
-            13..=15 => self.relay_control(input),
+            8..=12 => self.relay(input),
+            13..=15 => self.relay_shared(input),
             16 | 17 => self.make_channel(input),
-            18..=20 => self.channel_data(input),
-            21 => self.channel_piece(input),
-            22 | 23 => self.channel_control(input),
+            18..=20 => self.on_channel(input),
+            21 => self.on_datagrams(input),
+            22 | 23 => self.pass_on(input),
             24 => self.end_or_signal_channel(input),
             25 => self.raw(input),
             26 => self.pass(input),
@@ -202,7 +219,8 @@ impl Run {
 
     fn pass(&mut self, input: &mut Input<'_>) {
         let unit = input.pick([1, 1, 10, 100, 1_000, 60_000, 86_400_000, u64::MAX]);
-        self.now = self.now + Duration::from_millis(unit.saturating_mul(u64::from(input.byte())));
+        let then = self.now + Duration::from_millis(unit.saturating_mul(u64::from(input.byte())));
+        self.now = then.min(LATEST);
         self.trail.note(format_args!("it is {:?}", self.now));
         if input.flag() {
             self.session.handle_timeout(self.now);
@@ -218,8 +236,7 @@ impl Run {
         for _ in 0..MAX_WAKE_UPS {
             self.session.handle_timeout(self.now);
             self.settle();
-            let at_the_end_of_time = self.now > Time::from_nanos(u64::MAX - (1 << 50));
-            if at_the_end_of_time || self.session.poll_timeout().is_none_or(|due| due > self.now) {
+            if self.now >= LATEST || self.session.poll_timeout().is_none_or(|due| due > self.now) {
                 return;
             }
         }
@@ -232,13 +249,10 @@ impl Run {
     fn settle(&mut self) {
         let was_closed = self.model.closed;
         let mut told = 0;
-        let events = std::iter::from_fn(|| self.session.poll_event()).take(MAX_TOLD + 1);
-        let events: Vec<Event> = events.collect();
-        self.model.note_claim(&events);
-        for event in events {
+        while let Some(event) = self.session.poll_event() {
             self.trail.note(format_args!("  {event:?}"));
             self.transcript.push(format!("{event:?}"));
-            self.model.note_event(&event, &mut self.remotes);
+            self.model.note_event(&event, &self.remotes);
             told += 1;
             assert!(told <= MAX_TOLD, "the session tells without end");
         }
@@ -250,44 +264,49 @@ impl Run {
             assert!(told <= MAX_TOLD, "the session asks without end");
         }
         assert!(!was_closed || told == 0, "a session that is closed is silent");
-        self.channels.retain(|connection, _| self.model.connections.contains(connection));
+        self.model.take_drafts();
+        let Self { channels, model, .. } = self;
+        channels.retain(|connection, channel| {
+            let lives = model.connections.contains(connection);
+            if !lives {
+                model.heard.owed.remove(&(channel.peer.clone(), 1));
+            }
+            lives
+        });
+        if model.channel != Channel::Open {
+            model.heard.owed.retain(|(_, path), _| *path != 0);
+        }
         for (peer, link) in &self.model.links {
-            if let Some(connection) = self.session.connection_of(peer)
-                && !self.channels.contains_key(&connection)
-            {
-                let channel = RemoteChannel {
+            if let Some(connection) = self.session.connection_of(peer) {
+                self.channels.entry(connection).or_insert_with(|| RemoteChannel {
                     peer: peer.clone(),
                     version: link.version,
                     open: false,
-                    epoch: 0,
-                    count: None,
-                    volatile: None,
-                    raw: false,
-                };
-                self.channels.insert(connection, channel);
-                self.wires.note_connection(connection, peer.clone(), link.version, link.epoch);
+                    max_message: 0,
+                    max_datagram: None,
+                });
             }
         }
-        for remote in &mut self.remotes {
-            let link = self.model.links.get(&remote.id);
-            remote.session_epoch = link.map_or(0, |link| link.epoch);
-        }
-        self.model.check(&self.session, MAX_QUEUED);
+        self.model.check(&self.session, MAX_QUEUED, self.max_held);
         let policy = self.session.policy();
         assert!(self.channels.len() <= MAX_PEERS);
         assert!(policy != Policy::RelayOnly || self.channels.is_empty());
     }
 
+    /// Takes as many messages for the server as there are, or `most`.
     fn pump_signaling(&mut self, most: usize) {
-        let mut sent = 0;
-        while sent < most && self.model.channel == Channel::Open {
-            let policy = self.session.policy();
-            let Some(frame) = self.session.poll_signaling_transmit(self.now) else { break };
+        let mut messages = 0;
+        while messages < most && self.model.channel == Channel::Open {
+            let Some(frame) = self.session.poll_signaling_transmit(self.now) else {
+                self.check_answered(0);
+                break;
+            };
             self.trail.note(format_args!("  for the server: {frame:?}"));
             self.transcript.push(format!("{:?}", frame.as_bytes()));
-            self.wires.hear_signaling(frame, policy, &mut self.model, &mut self.remotes);
-            sent += 1;
-            assert!(sent < MAX_FRAMES, "the session sends without end");
+            let Self { session, limits, remotes, wires, model, .. } = self;
+            let around = Circumstances { policy: session.policy(), limits, remotes };
+            messages += usize::from(wires.hear_signaling(frame, model, around));
+            assert!(messages < MAX_FRAMES, "the session sends without end");
         }
         self.offers.append(&mut self.wires.offers);
         self.settle();
@@ -296,22 +315,41 @@ impl Run {
     fn pump_channels(&mut self) {
         for connection in self.channels.keys().copied().collect::<Vec<_>>() {
             let mut sent = 0;
-            while let Some(frame) = self.session.poll_direct_transmit(connection, self.now) {
-                let channel = &self.channels[&connection];
+            loop {
+                let datagram = self.session.poll_datagram(connection, self.now);
+                let is_datagram = datagram.is_some();
+                let frame =
+                    datagram.or_else(|| self.session.poll_direct_transmit(connection, self.now));
+                let Some(frame) = frame else { break };
                 self.trail.note(format_args!("  for {connection}: {frame:?}"));
                 self.transcript.push(format!("{:?}", frame.as_bytes()));
-                self.wires.hear_channel(
-                    frame,
-                    connection,
-                    channel,
-                    &mut self.model,
-                    &mut self.remotes,
-                );
+                let Self { session, limits, remotes, wires, model, channels, .. } = self;
+                let around = Circumstances { policy: session.policy(), limits, remotes };
+                let channel = &channels[&connection];
+                match is_datagram {
+                    true => wires.hear_datagram(frame, channel, model, around),
+                    false => wires.hear_channel(frame, channel, model, around),
+                }
                 sent += 1;
                 assert!(sent < MAX_FRAMES, "the session sends without end");
             }
             self.settle();
         }
+        self.check_answered(1);
+    }
+
+    /// Everything has gone out on the paths of one kind: pings that came there are answered.
+    fn check_answered(&mut self, path: usize) {
+        if self.model.closing {
+            return;
+        }
+        for (peer, of) in self.model.heard.owed.keys().filter(|(_, of)| *of == path) {
+            let open = self.channels.values().any(|one| one.peer == *peer && one.open);
+            let relayed = self.session.is_joined()
+                && self.session.peers().any(|one| one.id == *peer && one.path == Some(Path::Relay));
+            assert!(!(if *of == 1 { open } else { relayed }), "a ping of {peer} is not answered");
+        }
+        self.model.heard.owed.retain(|(_, of), _| *of != path);
     }
 
     // ----- the end -----
@@ -319,7 +357,7 @@ impl Run {
     /// Closes the session, which brings everything to an end within its time.
     fn close(&mut self) {
         self.session.close(self.now);
-        self.closing = true;
+        self.model.closing = true;
         self.settle();
         for _ in 0..1_000 {
             if self.model.closed {

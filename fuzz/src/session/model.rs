@@ -1,15 +1,24 @@
-//! What a session may tell and send, and what it must, whatever is done to it.
+//! What a session may tell, whatever is done to it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use socketio_p2p_core::signal::Lane;
+use socketio_p2p_core::signal::Epochs;
 use socketio_p2p_core::{
     Command, ConnectionId, DirectCommand, EmitId, Emitted, Event, LeaveReason, Outcome, Packet,
-    Path, Peer, PeerId, ReplyToken, Session, TransferId, Version,
+    Path, Peer, PeerId, ReplyToken, Session, TransferId, TransferOutcome, Version,
 };
 
-use super::book::{Parts, Sent, parts};
-use super::remote::{LABEL, Label, Remote, pattern};
+use super::come::Heard;
+use super::hear::Standing;
+use super::remote::{Remote, file_label, label};
+use super::sent::Outgoing;
+use socketio_p2p_core::signal::Lane;
+
+/// Both lanes: what is ahead of its turn, and what is in its turn in pieces; transfers; an unfinished volatile event.
+const MAX_HELD: usize = 2 * (2_000 + 40_000) + 2 * 40_000 + 1_000;
+
+/// What may come at once, and what that costs.
+const MAX_RECORD: usize = 6_000;
 
 /// The connection to the server as the session has asked for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,45 +32,13 @@ pub(super) enum Channel {
 #[derive(Debug)]
 pub(super) struct LinkModel {
     pub(super) version: Version,
-    pub(super) epoch: u32,
-    /// How many incarnations of links there were before.
-    pub(super) order: u32,
+    pub(super) standing: Standing,
     away: bool,
     /// The path that was told last.
     path: Path,
-    /// The emits whose outcome is to come, per lane, with their numbers where those are known.
-    outcomes: [VecDeque<(EmitId, Option<u64>)>; 3],
     blocked: [bool; 3],
     /// An emit has ended as only those do whose peer leaves.
     leaving: bool,
-    /// As far as the peer has acknowledged at most.
-    pub(super) acknowledged: [u64; 3],
-}
-
-/// What one lane of one incarnation of a link has taken and sent.
-#[derive(Debug, Default)]
-pub(super) struct Outgoing {
-    pub(super) accepted: Vec<Parts>,
-    pub(super) sent: Sent,
-    /// Which packet has which number is not known any more.
-    pub(super) uncertain: bool,
-}
-
-/// What a message of a peer says of incarnations.
-#[derive(Debug)]
-pub(super) struct Claim {
-    pub(super) peer: PeerId,
-    /// The session's, to which it speaks; 0 for none.
-    pub(super) ours: u32,
-    /// The session's that is over for it; 0 for none.
-    pub(super) over: u32,
-}
-
-/// How far a lane of a link that goes on was handed out: what was is told as unknown, the rest as not sent.
-#[derive(Clone, Copy, Debug, Default)]
-struct HandedOut {
-    at_least: u64,
-    below: Option<u64>,
 }
 
 /// What the application waits for with one question.
@@ -73,13 +50,12 @@ struct Question {
     missing: Vec<PeerId>,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct TransferModel {
+/// A transfer of a peer's: its epoch and number, and how far the application is.
+#[derive(Debug)]
+pub(super) struct IncomingModel {
+    pub(super) label: Option<(u32, u64)>,
     pub(super) size: Option<u64>,
-    pub(super) bytes: u64,
-    pub(super) finished: bool,
-    /// Where in the pattern the next byte is, as soon as one was read.
-    place: Option<usize>,
+    pub(super) read: u64,
 }
 
 #[derive(Debug)]
@@ -89,35 +65,30 @@ pub(super) struct Model {
     pub(super) answered: bool,
     pub(super) id: Option<PeerId>,
     connected: bool,
+    pub(super) closing: bool,
     pub(super) closed: bool,
     pub(super) links: BTreeMap<PeerId, LinkModel>,
-    /// How many epochs there have been: each has its number.
-    epochs: u32,
-    /// How many incarnations of links there have been.
-    joins: u32,
-    /// What is being said to the session.
-    pub(super) claim: Option<Claim>,
-    /// A peer that has begun anew and has taken the session's incarnation up: its epoch and numbers go on.
-    renewed: Option<PeerId>,
-    handed_out: [HandedOut; 3],
-    kept: Option<LinkModel>,
-    pub(super) outgoing: BTreeMap<(PeerId, u32, Lane), Outgoing>,
+    /// The session's next epoch.
+    pub(super) next_epoch: u32,
+    /// What the last welcome said of it.
+    pub(super) epoch_base: u32,
+    /// The peers' epochs that are over, of those that are not there.
+    stale: BTreeMap<PeerId, u32>,
+    /// Incarnations that follow from what was said to the session, and the one that begins now.
+    pub(super) expected: VecDeque<(PeerId, Standing)>,
+    successor: Option<(PeerId, Version, Standing)>,
+    /// Emits that a peer's limits end.
+    pub(super) refused: BTreeSet<(PeerId, EmitId)>,
+    pub(super) outgoing: BTreeMap<(PeerId, u32), Outgoing>,
     pub(super) connections: BTreeSet<ConnectionId>,
     last_connection: Option<ConnectionId>,
     questions: BTreeMap<EmitId, Question>,
-    /// The next number of each lane of each incarnation of a peer.
-    received: BTreeMap<(PeerId, u32, u8), u64>,
-    last_epoch: BTreeMap<PeerId, u32>,
-    pub(super) transfers: BTreeMap<TransferId, TransferModel>,
-    pub(super) tokens: Vec<(ReplyToken, u64, u32)>,
-    /// Whether all that peers sent is in their books.
-    pub(super) exact: bool,
-}
-
-impl TransferModel {
-    pub(super) fn new(size: Option<u64>) -> Self {
-        Self { size, ..Self::default() }
-    }
+    /// What has come of the peers.
+    pub(super) heard: Heard,
+    pub(super) incoming: BTreeMap<TransferId, IncomingModel>,
+    /// The session's transfers, by peer, epoch and number.
+    pub(super) own_transfers: BTreeMap<TransferId, (PeerId, u32, usize)>,
+    pub(super) tokens: Vec<(ReplyToken, u64, Epochs)>,
 }
 
 impl Model {
@@ -127,23 +98,23 @@ impl Model {
             answered: false,
             id: None,
             connected: false,
+            closing: false,
             closed: false,
             links: BTreeMap::new(),
-            epochs: 0,
-            joins: 0,
-            claim: None,
-            renewed: None,
-            handed_out: Default::default(),
-            kept: None,
+            next_epoch: 1,
+            epoch_base: 0,
+            stale: BTreeMap::new(),
+            expected: VecDeque::new(),
+            successor: None,
+            refused: BTreeSet::new(),
             outgoing: BTreeMap::new(),
             connections: BTreeSet::new(),
             last_connection: None,
             questions: BTreeMap::new(),
-            received: BTreeMap::new(),
-            last_epoch: BTreeMap::new(),
-            transfers: BTreeMap::new(),
+            heard: Heard::default(),
+            incoming: BTreeMap::new(),
+            own_transfers: BTreeMap::new(),
             tokens: Vec::new(),
-            exact: true,
         }
     }
 
@@ -151,46 +122,30 @@ impl Model {
         self.links.get_mut(peer).unwrap_or_else(|| panic!("{peer} is not there"))
     }
 
-    pub(super) fn outgoing(&mut self, peer: &PeerId, epoch: u32, lane: Lane) -> &mut Outgoing {
-        self.outgoing.entry((peer.clone(), epoch, lane)).or_default()
+    pub(super) fn epochs(&self, peer: &PeerId) -> Option<Epochs> {
+        self.links.get(peer).map(|link| link.standing.epochs)
+    }
+
+    /// What goes to a peer in the session's epoch of now.
+    pub(super) fn outgoing(&mut self, peer: &PeerId) -> &mut Outgoing {
+        let epoch = self.epochs(peer).map_or(0, |epochs| epochs.epoch);
+        self.outgoing.entry((peer.clone(), epoch)).or_default()
+    }
+
+    pub(super) fn own_transfer(&mut self, id: &TransferId) -> &mut super::sent::Transfer {
+        let (peer, epoch, number) = self.own_transfers[id].clone();
+        &mut self.outgoing.get_mut(&(peer, epoch)).unwrap().transfers[number]
     }
 
     // ----- what the application did -----
 
     /// The session took an event for some peers.
-    ///
-    /// `mixed`: the peers in whose bulk lane may be more than the application's events.
-    pub(super) fn note_emitted(
-        &mut self,
-        lane: Lane,
-        event: &Packet,
-        emitted: &Emitted,
-        mixed: &BTreeSet<PeerId>,
-    ) {
+    pub(super) fn note_emitted(&mut self, lane: Lane, event: &Packet, emitted: &Emitted) {
         for peer in &emitted.accepted {
-            let epoch = self.link(peer).epoch;
-            let seq = self.note_accepted(peer, epoch, lane, event);
-            if lane != Lane::Volatile {
-                let certain = !self.outgoing(peer, epoch, lane).uncertain;
-                let certain = certain && (lane != Lane::Bulk || !mixed.contains(peer));
-                let number = certain.then_some(seq);
-                self.link(peer).outcomes[usize::from(lane.number())]
-                    .push_back((emitted.id, number));
-            }
+            self.link(peer);
+            let emit = (lane != Lane::Volatile).then_some(emitted.id);
+            self.outgoing(peer).push(lane, event, emit);
         }
-    }
-
-    /// The session took a packet for a peer; its number, if nothing else is in the lane.
-    pub(super) fn note_accepted(
-        &mut self,
-        peer: &PeerId,
-        epoch: u32,
-        lane: Lane,
-        packet: &Packet,
-    ) -> u64 {
-        let outgoing = self.outgoing(peer, epoch, lane);
-        outgoing.accepted.push(parts(packet));
-        outgoing.accepted.len() as u64 - 1
     }
 
     pub(super) fn note_blocked(&mut self, peer: &PeerId, lane: Lane) {
@@ -212,23 +167,10 @@ impl Model {
 
     // ----- what the session tells -----
 
-    /// Looks ahead whether what is told begins with a link that goes on with its numbers.
-    pub(super) fn note_claim(&mut self, events: &[Event]) {
-        (self.renewed, self.kept, self.handed_out) = (None, None, Default::default());
-        let Some(Claim { peer: from, ours, over }) = &self.claim else { return };
-        let link = self.links.get(from);
-        let Some(link) = link.filter(|link| link.epoch == *ours) else { return };
-        let restarted = |event: &&Event| matches!(event, Event::PeerLeft { peer, reason: LeaveReason::Restarted } if peer == from);
-        let restarts = events.iter().filter(restarted).count();
-        // Of a link that is over for the peer a new one begins, whether or not it went on before.
-        if restarts > usize::from(*over == link.epoch) {
-            self.renewed = Some(from.clone());
-        }
-    }
-
-    pub(super) fn note_event(&mut self, event: &Event, remotes: &mut [Remote]) {
+    pub(super) fn note_event(&mut self, event: &Event, remotes: &[Remote]) {
         assert!(!self.closed, "{event:?} after the end");
         self.check_leaving(event);
+        let successor = self.successor.take();
         match event {
             Event::Connected { id, resumed, .. } => {
                 assert_eq!(self.channel, Channel::Open);
@@ -236,19 +178,23 @@ impl Model {
                 assert!(*resumed || self.links.is_empty(), "links outlive the identity");
                 self.id = Some(id.clone());
                 self.connected = true;
+                self.next_epoch = self.next_epoch.max(self.epoch_base.saturating_add(1));
             }
             Event::Disconnected { .. } | Event::Refused(_) => self.connected = false,
-            Event::PeerJoined { peer, version } => self.join(peer, *version),
+            Event::PeerJoined { peer, version } => self.join(peer, *version, successor),
             Event::PeerLeft { peer, reason } => self.leave(peer, *reason),
             Event::PeerAway { peer } => {
+                self.heard.note_word(peer);
                 let away = std::mem::replace(&mut self.link(peer).away, true);
                 assert!(!away, "{peer} is away twice");
             }
             Event::PeerBack { peer } => {
+                self.heard.note_word(peer);
                 let away = std::mem::replace(&mut self.link(peer).away, false);
                 assert!(away, "{peer} is back and was never away");
             }
             Event::PathChanged { peer, path } => {
+                self.heard.note_word(peer);
                 if let Path::Via(neighbour) = path {
                     self.link(neighbour);
                 }
@@ -260,12 +206,11 @@ impl Model {
                 self.link(peer);
             }
             Event::Received { from, path: _, packet, reply } => {
-                assert_ne!(packet.event_name().as_deref(), Some("forged"));
-                let order = self.link(from).order;
                 self.receive(from, packet, remotes);
                 if let Some(token) = reply {
                     assert_eq!(token.peer(), from);
-                    self.tokens.push((token.clone(), packet.ack_id().unwrap(), order));
+                    let epochs = self.current(from);
+                    self.tokens.push((token.clone(), packet.ack_id().unwrap(), epochs));
                 }
             }
             Event::Ack { emit, from, .. } => self.answer(*emit, from, true),
@@ -280,25 +225,26 @@ impl Model {
                 let blocked = &mut self.link(peer).blocked[usize::from(lane.number())];
                 assert!(std::mem::take(blocked), "{peer} was not blocked");
             }
-            Event::TransferOpened { from, transfer, size, .. } => {
-                assert!(transfer.peer() == from && !transfer.is_outgoing());
-                let model = TransferModel::new(*size);
-                let before = self.transfers.insert(transfer.clone(), model);
+            Event::TransferOpened { from, transfer, size, packet } => {
+                assert_eq!(transfer.peer(), from);
+                let theirs = self.current(from).peer_epoch;
+                let label = file_label(packet).filter(|(epoch, _)| *epoch == theirs);
+                assert!(label.is_some() || self.heard.is_spoiled(from, theirs), "made up");
+                let model = IncomingModel { label, size: *size, read: 0 };
+                let before = self.incoming.insert(transfer.into(), model);
                 assert!(before.is_none(), "{transfer} is opened twice");
             }
             Event::TransferReadable { transfer } => {
-                assert!(self.transfers.contains_key(transfer) && !transfer.is_outgoing());
+                assert!(self.incoming.contains_key(&transfer.into()));
             }
             Event::TransferWritable { transfer } => {
-                assert!(self.transfers.contains_key(transfer) && transfer.is_outgoing());
+                assert!(self.own_transfers.contains_key(&transfer.into()));
             }
-            Event::TransferEnded { transfer, .. } => {
-                assert!(self.transfers.remove(transfer).is_some(), "{transfer} ends twice");
-            }
+            Event::TransferEnded { transfer, outcome } => self.end_transfer(transfer, *outcome),
             Event::ServerEvent { .. } => {}
             Event::Closed => {
                 assert!(self.links.is_empty() && self.questions.is_empty());
-                assert!(self.transfers.is_empty());
+                assert!(self.incoming.is_empty() && self.own_transfers.is_empty());
                 self.closed = true;
             }
             other => panic!("an event that nobody here knows: {other:?}"),
@@ -320,20 +266,28 @@ impl Model {
         assert!(fits, "{leaving} is leaving, and {event:?}");
     }
 
-    fn join(&mut self, peer: &PeerId, version: Version) {
-        let kept = self.kept.take();
-        self.epochs += u32::from(kept.is_none());
-        self.joins += 1;
+    fn join(
+        &mut self,
+        peer: &PeerId,
+        version: Version,
+        successor: Option<(PeerId, Version, Standing)>,
+    ) {
+        let standing = match successor {
+            Some((of, before, standing)) if of == *peer && before == version => standing,
+            _ => {
+                let over = self.stale.get(peer).copied().unwrap_or(0);
+                let epochs = Epochs { epoch: self.next_epoch, peer_epoch: 0 };
+                Standing { epochs, over }
+            }
+        };
+        self.next_epoch = self.next_epoch.max(standing.epochs.epoch.saturating_add(1));
         let link = LinkModel {
             version,
-            epoch: kept.as_ref().map_or(self.epochs, |kept| kept.epoch),
-            order: self.joins,
+            standing,
             away: false,
             path: Path::Relay,
-            outcomes: Default::default(),
             blocked: [false; 3],
             leaving: false,
-            acknowledged: kept.map_or([0; 3], |kept| kept.acknowledged),
         };
         assert!(self.links.insert(peer.clone(), link).is_none(), "{peer} joins twice");
         assert_ne!(Some(peer), self.id.as_ref(), "the session joins itself");
@@ -341,23 +295,33 @@ impl Model {
 
     fn leave(&mut self, peer: &PeerId, reason: LeaveReason) {
         let link = self.links.remove(peer).expect("who leaves was there");
-        let open: usize = link.outcomes.iter().map(VecDeque::len).sum();
+        self.heard.note_word(peer);
+        let Standing { epochs, over } = link.standing;
+        let outgoing = self.outgoing.entry((peer.clone(), epochs.epoch)).or_default();
+        let open = outgoing.pending();
         assert_eq!(open, 0, "{peer} has left ({reason}) and emits to it have no end");
         assert!(!self.questions.values().any(|question| question.waiting.contains(peer)));
-        assert!(!self.transfers.keys().any(|transfer| transfer.peer() == peer));
-        if self.renewed.take_if(|renewed| renewed == peer).is_some() {
-            for lane in Lane::RELIABLE {
-                // What was never sent is forgotten, its numbers are for others. Of answers nothing is told.
-                let HandedOut { at_least, below } = self.handed_out[usize::from(lane.number())];
-                let outgoing = self.outgoing(peer, link.epoch, lane);
-                let accepted = outgoing.accepted.len() as u64;
-                let (at_least, below) =
-                    (at_least.max(outgoing.sent.end()), below.unwrap_or(accepted));
-                outgoing.uncertain |= at_least < below;
-                outgoing.accepted.truncate(usize::try_from(at_least).unwrap());
+        assert!(!self.own_transfers.keys().any(|transfer| transfer.peer() == peer));
+        assert!(!self.incoming.keys().any(|transfer| transfer.peer() == peer));
+        let next = self.expected.front().filter(|(of, _)| of == peer).map(|(_, next)| *next);
+        let next = match (reason, next) {
+            (LeaveReason::Restarted, Some(next)) => {
+                self.expected.pop_front();
+                Some(next)
             }
-            self.kept = Some(link);
-        }
+            (LeaveReason::Stalled, _) => {
+                let epochs = Epochs { epoch: self.next_epoch, peer_epoch: 0 };
+                let over = link.standing.last_heard();
+                self.heard.forget_numbers(peer);
+                Some(Standing { epochs, over })
+            }
+            _ => {
+                self.heard.forget_numbers(peer);
+                None
+            }
+        };
+        self.stale.insert(peer.clone(), epochs.peer_epoch.max(over));
+        self.successor = next.map(|standing| (peer.clone(), link.version, standing));
     }
 
     fn answer(&mut self, emit: EmitId, peer: &PeerId, answered: bool) {
@@ -372,85 +336,52 @@ impl Model {
     }
 
     fn end_emit(&mut self, emit: EmitId, peer: &PeerId, outcome: Outcome) {
-        let exact = self.exact;
         let link = self.link(peer);
-        let lanes = Lane::RELIABLE.map(Lane::number).map(usize::from);
-        let lane = lanes
-            .into_iter()
-            .find(|lane| link.outcomes[*lane].front().is_some_and(|(front, _)| *front == emit));
-        let lane = lane.expect("outcomes come once and in the order of their emits");
-        let (_, number) = link.outcomes[lane].pop_front().unwrap();
-        let (version, epoch, acknowledged) = (link.version, link.epoch, link.acknowledged[lane]);
         let lost = matches!(outcome, Outcome::Unknown | Outcome::NotSent);
+        let version = link.version;
         link.leaving |= lost && version == Version::V1;
+        if self.refused.remove(&(peer.clone(), emit)) {
+            assert_eq!(outcome, Outcome::Refused, "beyond the limits of {peer}");
+            return;
+        }
         if version == Version::V0 {
             assert!(lost, "an original client cannot acknowledge");
-            return;
+            return self.outgoing(peer).end_original(emit);
         }
-        if let Some(number) = number
-            && self.renewed.as_ref() == Some(peer)
-        {
-            let HandedOut { at_least, below } = &mut self.handed_out[lane];
-            match outcome {
-                Outcome::NotSent => *below = Some(below.map_or(number, |below| below.min(number))),
-                _ => *at_least = (*at_least).max(number + 1),
-            }
-        }
-        let Some(number) = number.filter(|_| exact) else { return };
-        if outcome == Outcome::NotSent {
-            let outgoing = self.outgoing(peer, epoch, Lane::ALL[lane]);
-            assert!(!outgoing.sent.contains(number), "packet {number} was sent");
-        }
-        if !lost {
-            assert!(number < acknowledged, "packet {number} was not acknowledged");
-        }
+        self.outgoing(peer).end(emit, outcome);
     }
 
-    fn receive(&mut self, from: &PeerId, packet: &Packet, remotes: &mut [Remote]) {
-        if packet.event_name().as_deref() != Some(LABEL) {
+    fn end_transfer(&mut self, transfer: &TransferId, outcome: TransferOutcome) {
+        if !transfer.is_outgoing() {
+            assert!(matches!(outcome, TransferOutcome::Aborted | TransferOutcome::Lost));
+            assert!(self.incoming.remove(transfer).is_some(), "{transfer} ends twice");
             return;
         }
-        let (epoch, lane, seq, _) = match packet.attachments() {
-            [] => packet.args::<(Label,)>().unwrap().0,
-            _ => packet.args::<(Label, serde::de::IgnoredAny)>().unwrap().0,
+        let closing = self.closing;
+        assert!(self.own_transfers.contains_key(transfer), "{transfer} ends twice");
+        let model = self.own_transfer(transfer);
+        assert!(model.fits(outcome, closing), "{transfer} ends as {outcome:?}: {model:?}");
+        model.aborted |= outcome == TransferOutcome::Aborted;
+        let leaving = outcome == TransferOutcome::Lost && !model.is_lost();
+        if leaving {
+            self.link(transfer.peer()).leaving = true;
+        }
+        self.own_transfers.remove(transfer);
+    }
+
+    fn receive(&mut self, from: &PeerId, packet: &Packet, remotes: &[Remote]) {
+        let (version, theirs) = (self.link(from).version, self.current(from).peer_epoch);
+        let Some((epoch, lane, number)) = label(packet) else {
+            assert!(self.heard.is_spoiled(from, theirs), "{from} never sent {:?}", packet.head());
+            return;
         };
-        let last = self.last_epoch.entry(from.clone()).or_default();
-        if self.links[from].version == Version::V1 {
-            assert!(epoch >= *last, "an event of epoch {epoch} after one of {last}");
-            *last = epoch;
+        let remote = remotes.iter().find(|remote| remote.id == *from).unwrap();
+        if version == Version::V0 {
+            assert_eq!(epoch, 0);
+            return self.heard.receive_unnumbered(from, number);
         }
-        let next = self.received.entry((from.clone(), epoch, lane)).or_default();
-        assert!(seq >= *next, "event {seq} of {from} (lane {lane}, epoch {epoch}) comes twice");
-        let expected = std::mem::replace(next, seq + 1);
-        if self.exact && lane != Lane::Volatile.number() && epoch != 0 {
-            let remote = remotes.iter_mut().find(|remote| remote.id == *from).unwrap();
-            let stream = remote.stream(epoch, Lane::ALL[usize::from(lane)]);
-            for skipped in expected..seq {
-                assert!(stream.may_be_skipped(skipped), "event {skipped} of {from} is lost");
-            }
-        }
-    }
-
-    /// As far as an acknowledgement to a peer may go now: what the application has, and what it never gets.
-    pub(super) fn handed_over(&self, remote: &mut Remote, epoch: u32, lane: Lane) -> u64 {
-        let key = (remote.id.clone(), epoch, lane.number());
-        let mut next = self.received.get(&key).copied().unwrap_or(0);
-        while remote.stream(epoch, lane).may_be_skipped(next) {
-            next += 1;
-        }
-        next
-    }
-
-    /// Bytes of a peer's transfer were read.
-    pub(super) fn note_read(&mut self, transfer: &TransferId, bytes: &[u8], exact: bool) {
-        let model = self.transfers.get_mut(transfer).expect("what is read is open");
-        model.bytes += bytes.len() as u64;
-        assert!(model.size.is_none_or(|size| model.bytes <= size));
-        for byte in bytes {
-            let place = model.place.unwrap_or(usize::from(*byte));
-            assert!(!exact || *byte == pattern(place), "{transfer} has a hole");
-            model.place = Some(place + 1);
-        }
+        assert_eq!(epoch, theirs, "an event of another epoch of {from}");
+        self.heard.receive(remote, epoch, Lane::ALL[usize::from(lane)], number, packet);
     }
 
     // ----- what the session asks for -----
@@ -486,7 +417,7 @@ impl Model {
     // ----- what the getters say -----
 
     /// Compares what the session says of itself with what it has told.
-    pub(super) fn check(&self, session: &Session, max_queued: usize) {
+    pub(super) fn check(&self, session: &Session, max_queued: usize, max_held: usize) {
         let of_links: BTreeSet<_> =
             self.links.keys().filter_map(|peer| session.connection_of(peer)).collect();
         assert_eq!(of_links, self.connections);
@@ -498,6 +429,15 @@ impl Model {
             assert!(peer.path.as_ref().is_none_or(|path| *path == link.path), "{peer:?}, {link:?}");
             assert!(peer.queued <= max_queued, "{} bytes wait for {id}", peer.queued);
             assert!(!link.leaving, "an emit to {id} was lost and it has not left");
+            assert!(peer.held <= MAX_HELD, "{} bytes of {id} are held", peer.held);
+        }
+        let held: usize = peers.iter().map(|peer| peer.held).sum();
+        assert!(held <= max_held + MAX_RECORD, "{held} bytes are held");
+        assert!(self.expected.is_empty(), "{:?} did not come", self.expected);
+        assert!(self.refused.is_empty(), "{:?} were not refused", self.refused);
+        for (peer, link) in self.links.iter().filter(|(_, link)| link.version == Version::V1) {
+            let key = (peer.clone(), link.standing.epochs.epoch);
+            self.outgoing.get(&key).into_iter().for_each(Outgoing::check_over);
         }
         assert_eq!(session.id(), self.id.as_ref());
         assert!(!session.is_joined() || (self.connected && self.channel == Channel::Open));

@@ -1,351 +1,310 @@
-//! The peers: numbered packets, pieces of them and link control, through the server and through one another.
+//! The peers: bundles of records in any cut, and of control, through the server and through one another.
 
 use bytes::Bytes;
-use socketio_p2p_core::signal::{Download, Epochs, Lane, Sequence, ServerMessage};
-use socketio_p2p_core::{ConnectionId, Packet, PeerId, Version};
+use socketio_p2p_core::signal::{
+    Download, Epochs, Lane, Numbers, PeerLimits, Piece, ServerMessage,
+};
+use socketio_p2p_core::wire::{
+    Bundle, Item, Neighbours, Passage, Passed, Record, Seal, Stream, flatten,
+};
+use socketio_p2p_core::{ConnectionId, Path, PeerId, Version};
 
-use super::book::{CONTROL, PieceHeader, control, flatten, packet, parts, piece};
-use super::model::Claim;
-use super::{MAX_FRAMES, NAMES, Run, seal};
+use super::remote::Cursor;
+use super::server::key;
+use super::{MAX_FRAMES, NAMES, Run};
 use crate::input::Input;
 
+/// The session's decoder takes this much of an envelope whatever the server allows.
+const MAX_BODY: usize = 3_800;
+
+/// No number on the wire is greater.
+const MAX_NUMBER: u64 = (1 << 62) - 1;
+
+const STREAMS: [Stream; 5] = [
+    Stream::Lane(Lane::Events),
+    Stream::Lane(Lane::Events),
+    Stream::Lane(Lane::Bulk),
+    Stream::Transfers,
+    Stream::Lane(Lane::Volatile),
+];
+
 impl Run {
-    pub(super) fn relay_data(&mut self, input: &mut Input<'_>) {
+    // ----- through the server -----
+
+    pub(super) fn relay(&mut self, input: &mut Input<'_>) {
         let index = input.below(NAMES.len());
-        let remote = &mut self.remotes[index];
-        let link = self.model.links.get(&remote.id);
-        if link.is_some_and(|link| link.version == Version::V0) {
-            let parts = remote.compose_unnumbered(input);
-            let from = remote.id.clone();
-            return self.relay(from, None, None, parts);
+        if self.is_original(index) {
+            return self.relay_original(index);
         }
-        let (lane, epoch, seq) = self.number(index, input);
-        let epochs = self.epochs(index, epoch, input);
-        let remote = &mut self.remotes[index];
-        let parts = remote.stream(epochs.epoch, lane).get(seq);
-        let from = remote.id.clone();
-        self.relay(from, Some(epochs), Some(Sequence { lane, seq }), parts);
+        let (epochs, items) = self.bundle(index, input);
+        self.relay_bundle(index, epochs, &items);
     }
 
-    /// Each peer that is there says something, and has what was sent to it.
+    fn relay_original(&mut self, index: usize) {
+        let remote = &mut self.remotes[index];
+        let (from, body) = (remote.id.clone(), flatten(&remote.unnumbered()));
+        let piece = Some(Piece::WHOLE);
+        self.hear(&ServerMessage::Relay(Download { from, numbers: None, piece, body }));
+    }
+
+    fn is_original(&self, index: usize) -> bool {
+        let link = self.model.links.get(&self.remotes[index].id);
+        link.is_some_and(|link| link.version == Version::V0)
+    }
+
+    fn relay_bundle(&mut self, index: usize, epochs: Epochs, items: &[Item]) {
+        let (from, body) = (self.remotes[index].id.clone(), Bundle::write(epochs, items));
+        if body.len() > MAX_BODY {
+            return;
+        }
+        self.trail.note(format_args!("{from}: {epochs:?} {items:?}"));
+        if self.model.is_listening() {
+            let policy = self.session.policy();
+            self.model.hear_bundle(&from, &Path::Relay, &body, policy, &self.remotes);
+        }
+        let (numbers, piece) = (None, None);
+        self.hear(&ServerMessage::Relay(Download { from, numbers, piece, body }));
+    }
+
+    /// A record that others have got too, or something of its form.
+    pub(super) fn relay_shared(&mut self, input: &mut Input<'_>) {
+        let index = input.below(NAMES.len());
+        if self.is_original(index) {
+            return;
+        }
+        let epochs = self.epochs(index, input);
+        let stream = Stream::Lane(input.pick([Lane::Events, Lane::Bulk, Lane::Volatile]));
+        let record = match input.below(64) {
+            63 => {
+                let number = input.pick([u64::MAX - 1, u64::MAX]);
+                let whole = self.remotes[index].speak(epochs.epoch, stream, number);
+                whole.record(stream, number, 0..whole.bytes.len())
+            }
+            _ => self.record(index, epochs.epoch, stream, input),
+        };
+        let Stream::Lane(lane) = record.stream else { return };
+        let (body, from) = (record.bytes, self.remotes[index].id.clone());
+        let numbers = Numbers { epochs, lane, seq: record.number };
+        let numbers = (input.below(32) != 31).then_some(numbers);
+        let piece = Piece { at: record.offset, end: record.end };
+        let piece = (input.below(32) != 31).then_some(piece);
+        if body.len() > MAX_BODY || (numbers.is_none() && piece.is_none()) {
+            return;
+        }
+        self.trail.note(format_args!("{from}: {numbers:?} {piece:?} {} bytes", body.len()));
+        if self.model.is_listening() {
+            let policy = self.session.policy();
+            self.model.hear_shared(&from, numbers, piece, &body, policy, &self.remotes);
+        }
+        self.hear(&ServerMessage::Relay(Download { from, numbers, piece, body }));
+    }
+
+    /// Each peer that is there says something, has what was sent to it, and answers.
     pub(super) fn exchange(&mut self, input: &mut Input<'_>) {
         self.pump_signaling(MAX_FRAMES);
         self.pump_channels();
         for index in 0..self.remotes.len() {
-            let remote = &mut self.remotes[index];
-            let (from, epoch) = (remote.id.clone(), remote.epoch);
-            let Some(link) = self.model.links.get(&from) else { continue };
-            let epochs = Epochs { epoch, peer_epoch: link.epoch };
-            if link.version == Version::V0 {
+            let Some(ours) = self.model.epochs(&self.remotes[index].id) else { continue };
+            if self.is_original(index) {
                 continue;
             }
-            let lane = if input.flag() { Lane::Events } else { Lane::Bulk };
-            let seq = remote.compose(lane, &self.model.questions(), input);
-            let data = remote.stream(epoch, lane).get(seq);
-            self.relay(from.clone(), Some(epochs), Some(Sequence { lane, seq }), data);
-            let received = self.honest(&from);
-            let ack = Ack {
-                received,
-                partial: [0; 3],
-                refused: Vec::new(),
-                told: Some(self.lengths(index)),
-            };
-            self.relay(from, Some(epochs), None, parts(&control("ack", &(ack,))));
+            let epochs = Epochs { epoch: self.remotes[index].epoch, peer_epoch: ours.epoch };
+            let stream = input.pick(STREAMS);
+            let record = self.whole_record(index, epochs.epoch, stream);
+            let state = self.honest_state(index, 300);
+            let pong = Item::Pong(self.model.outgoing(&self.remotes[index].id).pinged);
+            let items = [Item::Record(record), Item::State(state), pong];
+            self.relay_bundle(index, epochs, &items);
         }
     }
 
-    /// What a peer can have got.
-    pub(super) fn honest(&mut self, peer: &PeerId) -> [u64; 3] {
-        let epoch = self.model.links.get(peer).map_or(0, |link| link.epoch);
-        let received = Lane::ALL.map(|lane| self.model.outgoing(peer, epoch, lane).sent.end());
-        self.note_acknowledged(peer, received);
-        received
-    }
+    // ----- what a peer says -----
 
-    pub(super) fn note_acknowledged(&mut self, peer: &PeerId, received: [u64; 3]) {
-        if let Some(link) = self.model.links.get_mut(peer) {
-            for (most, received) in link.acknowledged.iter_mut().zip(received) {
-                *most = received.max(*most);
-            }
-        }
-    }
-
-    /// A packet of a peer: mostly its next, or one of before, or one out of the blue.
-    pub(super) fn number(&mut self, index: usize, input: &mut Input<'_>) -> (Lane, u32, u64) {
-        let lane = input.pick([Lane::Events, Lane::Events, Lane::Bulk, Lane::Bulk, Lane::Volatile]);
-        let remote = &mut self.remotes[index];
-        let epoch = remote.epoch;
-        let len = remote.stream(epoch, lane).len();
-        let seq = match input.below(16) {
-            0..=8 => remote.compose(lane, &self.model.questions(), input),
-            // Lost on the way.
-            9 => remote.compose(lane, &self.model.questions(), input) + 1,
-            10..=14 => (len + 1).saturating_sub(input.below(8) as u64 + 1),
-            _ => input.pick([len + 3, len + 30, u64::MAX - 1, u64::MAX]),
-        };
-        (lane, epoch, seq)
-    }
-
-    pub(super) fn epochs(&self, index: usize, epoch: u32, input: &mut Input<'_>) -> Epochs {
-        let link = self.model.links.get(&self.remotes[index].id);
-        let ours = link.map_or(0, |link| link.epoch);
-        match input.below(32) {
+    pub(super) fn epochs(&self, index: usize, input: &mut Input<'_>) -> Epochs {
+        let Self { model, remotes, .. } = self;
+        let (ours, epoch) = (model.epochs(&remotes[index].id), remotes[index].epoch);
+        let ours = ours.map_or(0, |epochs| epochs.epoch);
+        match input.below(48) {
             0 => Epochs { epoch: input.pick([0, 1, 2, 9, u32::MAX]), peer_epoch: ours },
             1 => Epochs { epoch, peer_epoch: input.pick([1, ours.saturating_sub(1), u32::MAX]) },
-            2..=6 => Epochs { epoch, peer_epoch: 0 },
+            2..=5 => Epochs { epoch, peer_epoch: 0 },
             _ => Epochs { epoch, peer_epoch: ours },
         }
     }
 
-    pub(super) fn relay(
-        &mut self,
-        from: PeerId,
-        epochs: Option<Epochs>,
-        sequence: Option<Sequence>,
-        parts: Vec<Bytes>,
-    ) {
-        self.model.claim = epochs.map(|epochs| claim(&from, epochs, sequence, &parts));
-        let parts = parts.into();
-        self.hear(&ServerMessage::Relay(Download { from, epochs, sequence, parts }));
-        self.model.claim = None;
+    pub(super) fn bundle(&mut self, index: usize, input: &mut Input<'_>) -> (Epochs, Vec<Item>) {
+        let epochs = self.epochs(index, input);
+        let count = input.pick([1, 1, 1, 2, 2, 3, 4, 12]);
+        let items = (0..count).map(|_| self.item(index, epochs.epoch, input)).collect();
+        (epochs, items)
     }
 
-    /// The next piece of a packet, or one out of turn.
-    pub(super) fn piece(
-        &mut self,
-        index: usize,
-        lane: Lane,
-        input: &mut Input<'_>,
-    ) -> (Sequence, PieceHeader, Bytes) {
-        let questions = self.model.questions();
-        let remote = &mut self.remotes[index];
-        let epoch = remote.epoch;
-        let (seq, offset) = match remote.in_pieces.get(&lane) {
-            Some(place) if input.below(16) != 15 => *place,
-            Some(_) | None => (remote.compose(lane, &questions, input), 0),
-        };
-        let flat = flatten(&remote.stream(epoch, lane).get(seq));
-        let offset = offset.min(flat.len());
-        let end = flat.len().min(offset + input.pick([16, 64, 200, 4_096]));
-        match end < flat.len() {
-            true => remote.in_pieces.insert(lane, (seq, end)),
-            false => remote.in_pieces.remove(&lane),
-        };
-        let mut header = PieceHeader { of: None, offset: offset as u64, total: flat.len() as u64 };
-        if input.below(32) == 31 {
-            header.offset = input.pick([0, header.offset + 1, u64::MAX]);
-            header.total = input.pick([header.total, 5_000, u64::MAX]);
-            // What comes of that is nobody's packet.
-            self.model.exact = false;
-        }
-        (Sequence { lane, seq }, header, flat.slice(offset..end))
-    }
-
-    pub(super) fn relay_piece(&mut self, input: &mut Input<'_>) {
-        let index = input.below(NAMES.len());
-        let lane = input.pick([Lane::Events, Lane::Bulk, Lane::Bulk, Lane::Volatile]);
-        let epoch = self.remotes[index].epoch;
-        let (sequence, header, bytes) = self.piece(index, lane, input);
-        let epochs = self.epochs(index, epoch, input);
-        if epochs.epoch != epoch {
-            return;
-        }
-        let from = self.remotes[index].id.clone();
-        self.relay(from, Some(epochs), Some(sequence), parts(&piece(header, bytes)));
-    }
-
-    pub(super) fn relay_control(&mut self, input: &mut Input<'_>) {
-        let index = input.below(NAMES.len());
-        let epoch = self.remotes[index].epoch;
-        let epochs = self.epochs(index, epoch, input);
-        let packet = self.control(index, epochs, input);
-        let from = self.remotes[index].id.clone();
-        self.relay(from, Some(epochs), None, parts(&packet));
-    }
-
-    /// Any link control.
-    pub(super) fn control(
-        &mut self,
-        index: usize,
-        epochs: Epochs,
-        input: &mut Input<'_>,
-    ) -> Packet {
-        let peer = self.remotes[index].id.clone();
-        match input.below(16) {
-            0 => control("hello", &(epochs,)),
-            1 => control("ping", &(u64::from(input.byte()),)),
-            2 => control("pong", &(input.pick([0, 1, 2, u64::MAX]),)),
-            3 | 4 => control("begin", &(Next { next: input.pick([0, 1, u64::MAX]) },)),
-            5 => control("volatile", &(Seq { seq: u64::from(input.byte()) },)),
-            6..=11 => {
-                let ack = self.ack(&peer, input);
-                control("ack", &(ack,))
+    fn item(&mut self, index: usize, epoch: u32, input: &mut Input<'_>) -> Item {
+        match input.below(32) {
+            0..=15 => {
+                let stream = input.pick(STREAMS);
+                Item::Record(self.record(index, epoch, stream, input))
             }
-            12 | 13 => {
-                let Ack { received, .. } = self.ack(&peer, input);
-                control("resume", &(Received { received },))
+            16..=18 => {
+                let number = u64::from(input.byte());
+                Item::Ping(input.pick([1, 2, number, MAX_NUMBER]))
             }
-            14 => match input.below(8) {
-                0 => control("bye", &()),
-                1 => control("unheard-of", &()),
-                2..=4 => {
-                    let peers = (0..input.below(6)).map(|_| self.remote(input).id.clone());
-                    let peers = peers.collect();
-                    let rate = input.pick([0, 1_000_000, u64::MAX]);
-                    control("neighbours", &(Neighbours { peers, rate },))
-                }
-                5 => control("no-way", &(To { to: self.remote(input).id.clone() },)),
-                _ => control(input.pick(["ack", "hello", "begin", "resume"]), &(7,)),
+            19..=21 => {
+                let pinged = self.model.outgoing(&self.remotes[index].id).pinged;
+                let back = input.pick([0, 0, 0, 1, 5]);
+                let number = input.pick([pinged.saturating_sub(back), pinged + 1, 0, MAX_NUMBER]);
+                Item::Pong(if input.flag() { pinged } else { number })
+            }
+            22..=24 => Item::State(self.honest_state(index, 100 * input.below(4) as u64)),
+            25..=27 => Item::State(self.any_state(index, input)),
+            28 => Item::Limits(PeerLimits {
+                packet_bytes: input.pick([0, 100, 400, 2_000, 1 << 40]),
+                attachments: input.pick([0, 1, 8]),
+                json_depth: u32::MAX,
+                event_name: u32::MAX,
+                namespace: u32::MAX,
+            }),
+            29 => {
+                let ours = self.model.epochs(&self.remotes[index].id);
+                let ours = ours.map_or(0, |epochs| epochs.epoch);
+                let epoch = input.pick([ours, ours.saturating_sub(1), 0, u32::MAX]);
+                if input.below(4) == 3 { Item::GivenUp(epoch) } else { Item::GivenUp(0) }
+            }
+            30 => {
+                let peers = (0..input.below(6)).map(|_| self.remote(input).id.clone()).collect();
+                let rate = input.pick([0, 1_000_000, MAX_NUMBER]);
+                Item::Neighbours(Neighbours { peers, rate })
+            }
+            _ => match input.below(8) {
+                0 => Item::Bye,
+                1..=3 => Item::NoWay(self.remote(input).id.clone()),
+                _ => Item::GivenUp(0),
             },
-            _ => Packet::ack(1, &()).unwrap().in_namespace(&CONTROL),
         }
     }
 
-    /// Mostly an honest acknowledgement.
-    pub(super) fn ack(&mut self, peer: &PeerId, input: &mut Input<'_>) -> Ack {
-        let epoch = self.model.links.get(peer).map_or(0, |link| link.epoch);
-        let received = Lane::ALL.map(|lane| {
-            let end = self.model.outgoing(peer, epoch, lane).sent.end();
-            match input.below(16) {
-                0 => end.saturating_sub(1),
-                1 => end / 2,
-                2 => 0,
-                3 => input.pick([end + 1, end, u64::MAX]),
-                _ => end,
+    /// A record: mostly of what comes next; whole or a piece; or of before, or of far ahead; or one that is wrong.
+    fn record(
+        &mut self,
+        index: usize,
+        epoch: u32,
+        stream: Stream,
+        input: &mut Input<'_>,
+    ) -> Record {
+        if input.below(8) == 0
+            && let (Stream::Lane(lane), [question, ..]) = (stream, &self.model.questions()[..])
+        {
+            self.remotes[index].answer(lane, *question);
+        }
+        let remote = &mut self.remotes[index];
+        let Cursor { number, offset } = *remote.cursor(epoch, stream);
+        let mut record = match input.below(16) {
+            0..=4 => return self.whole_record(index, epoch, stream),
+            5..=9 => {
+                let len = input.pick([1, 16, 64, 200, 1_000]);
+                return self.next_piece(index, epoch, stream, offset + len);
             }
-        });
-        self.note_acknowledged(peer, received);
-        let refused = (0..input.below(3)).map(|_| Sequence {
-            lane: Lane::Events,
-            seq: received[0].saturating_sub(u64::from(input.byte() % 4)),
-        });
-        let refused: Vec<Sequence> = refused.collect();
-        let partial = [input.pick([0, 0, 64, u64::MAX]), input.pick([0, 64, 128]), 0];
-        let index = self.remotes.iter().position(|remote| remote.id == *peer).unwrap();
-        let told = (refused.len() != 1).then(|| self.lengths(index));
-        Ack { received, partial, refused, told }
+            choice => {
+                // The next is lost on the way; or something around it comes, once more or too early.
+                let number = match choice {
+                    10 => number + 1,
+                    11..=14 => (number + 2).saturating_sub(input.below(8) as u64),
+                    _ => input.pick([number + 3, number + 30, MAX_NUMBER - 1, MAX_NUMBER]),
+                };
+                let whole = remote.speak(epoch, stream, number);
+                let len = whole.bytes.len();
+                let [a, b] = [(); 2].map(|()| input.below(256));
+                let from = input.pick([0, 0, a.min(len), len / 2]);
+                let to = input.pick([len, len, (from + b).min(len), from]);
+                whole.record(stream, number, from..to)
+            }
+        };
+        match input.below(24) {
+            0 => record.end = !record.end,
+            1 => record.abort = true,
+            2 => record.offset = input.pick([record.offset + 1, 4_140, 5_000, MAX_NUMBER]),
+            3 => record.bytes = Bytes::copy_from_slice(input.bytes()),
+            _ => {}
+        }
+        record
     }
 
-    /// How much a peer has to say, per lane: it claims to know what became of all that.
-    fn lengths(&mut self, index: usize) -> [u64; 3] {
+    /// The next of a stream, as a whole.
+    fn whole_record(&mut self, index: usize, epoch: u32, stream: Stream) -> Record {
+        self.next_piece(index, epoch, stream, usize::MAX)
+    }
+
+    /// The next of a stream, as far as `to`; of a transfer as far as the session has allowed.
+    fn next_piece(&mut self, index: usize, epoch: u32, stream: Stream, to: usize) -> Record {
         let remote = &mut self.remotes[index];
-        Lane::ALL.map(|lane| remote.stream(remote.epoch, lane).len())
+        let Cursor { number, offset } = *remote.cursor(epoch, stream);
+        let whole = remote.speak(epoch, stream, number);
+        let len = whole.bytes.len();
+        let most = match stream {
+            Stream::Lane(_) => len,
+            Stream::Transfers => {
+                let granted = self.model.heard.granted(&remote.id, epoch, number);
+                whole.data_at.max(usize::try_from(granted).unwrap_or(usize::MAX))
+            }
+        };
+        let to = to.min(len).min(most).max(offset);
+        let next = if to == len {
+            Cursor { number: number + 1, offset: 0 }
+        } else {
+            Cursor { number, offset: to }
+        };
+        *remote.cursor(epoch, stream) = next;
+        whole.record(stream, number, offset..to)
     }
 
     // ----- through one another -----
 
-    /// A packet of a peer that comes through another, or one for another.
+    /// A bundle of a peer that comes through another, or one for another.
     pub(super) fn pass_on(&mut self, input: &mut Input<'_>) {
         let Some(connection) = self.a_channel(input) else { return };
         let neighbour = self.channels[&connection].peer.clone();
         let index = input.below(NAMES.len());
         let peer = self.remotes[index].id.clone();
         if input.below(4) == 3 {
-            return self.ask_to_pass_on(connection, neighbour, peer, input);
+            return self.ask_to_pass_on(connection, &neighbour, peer, input);
         }
         let Some(own_id) = self.session.id().cloned() else { return };
-        let epoch = self.remotes[index].epoch;
-        let (sequence, parts, epochs) = match input.below(3) {
-            0 => {
-                let epochs = self.epochs(index, epoch, input);
-                (None, parts(&self.control(index, epochs, input)), epochs)
-            }
-            _ => {
-                let (lane, epoch, seq) = self.number(index, input);
-                let epochs = self.epochs(index, epoch, input);
-                let parts = self.remotes[index].stream(epochs.epoch, lane).get(seq);
-                (Some(Sequence { lane, seq }), parts, epochs)
-            }
-        };
+        let (epochs, items) = self.bundle(index, input);
+        self.trail.note(format_args!("{peer} via {neighbour}: {epochs:?} {items:?}"));
+        let bundle = Bundle::write(epochs, &items);
         let remote = &mut self.remotes[index];
         remote.sealed += 1;
-        let number = remote.sealed;
-        let forged = input.below(8) == 7;
-        let passage =
-            seal::Passage { peer: &peer, neighbour: &neighbour, from: &peer, to: &own_id };
-        let mac = seal::seal(passage, epochs, sequence, number, &parts);
-        // A neighbour puts something else into it.
-        let parts = if forged { vec![Bytes::from_static(b"2[\"forged\"]")] } else { parts };
-        self.model.claim = Some(claim(&peer, epochs, sequence, &parts));
-        let end = seal::End::From(peer);
-        let header = seal::Header { end, epochs, sequence, number, mac };
-        if let Some(packet) = header.enclose(&parts) {
-            self.say_on_channel(connection, &packet);
-            if input.below(8) == 7 {
-                self.say_on_channel(connection, &packet);
-            }
+        let number = remote.sealed - input.pick([0, 0, 0, 0, 0, 0, 0, 1]);
+        let passage = Passage { neighbour: &neighbour, from: &peer, to: &own_id };
+        let mut passed = passage.seal(&key(&peer), number, bundle);
+        match input.below(16) {
+            // The neighbour puts something else into it, or changes what it finds.
+            0 => passed.bundle = Bundle::write(epochs, &[Item::Bye]),
+            1 => passed.number += 1,
+            2 => passed.seal = Seal::new([7; 32]),
+            _ => {}
         }
-        self.model.claim = None;
+        let item = Item::Passed(peer, passed);
+        let count = if input.below(8) == 7 { 2 } else { 1 };
+        let index = self.remotes.iter().position(|remote| remote.id == neighbour).unwrap();
+        let epochs = self.epochs(index, input);
+        self.say(connection, epochs, &vec![item; count]);
     }
 
-    /// A packet that the session is to pass on. It cannot know whether it is genuine.
-    pub(super) fn ask_to_pass_on(
+    /// A bundle that the session is to pass on. It cannot know whether it is genuine.
+    fn ask_to_pass_on(
         &mut self,
         connection: ConnectionId,
-        neighbour: PeerId,
+        neighbour: &PeerId,
         peer: PeerId,
         input: &mut Input<'_>,
     ) {
-        let epochs = Epochs { epoch: u32::from(input.byte()), peer_epoch: 0 };
-        let mac = seal::seal(
-            seal::Passage { peer: &peer, neighbour: &peer, from: &neighbour, to: &peer },
-            epochs,
-            None,
-            self.emits,
-            &[],
-        );
-        let end = seal::End::To(peer);
-        let number = u64::from(input.byte());
-        let header = seal::Header { end, epochs, sequence: None, number, mac };
-        let parts = vec![Bytes::from(vec![b'7'; usize::from(input.byte()) * 8])];
-        if let Some(packet) = header.enclose(&parts) {
-            self.wires.passed_on.push((neighbour, header.on_the_way()));
-            self.say_on_channel(connection, &packet);
-        }
+        let bundle = Bytes::from(vec![7; usize::from(input.byte()) * 100]);
+        let (number, seal) = (u64::from(input.byte()), Seal::new([input.byte(); 32]));
+        let passed = Passed { number, seal, bundle };
+        self.wires.passed_on.push((neighbour.clone(), peer.clone(), passed.clone()));
+        let index = self.remotes.iter().position(|remote| remote.id == *neighbour).unwrap();
+        let epochs = self.epochs(index, input);
+        self.say(connection, epochs, &[Item::Pass(peer, passed)]);
     }
-}
-
-/// What an envelope of a peer says of incarnations, in its header and within.
-fn claim(from: &PeerId, epochs: Epochs, sequence: Option<Sequence>, parts: &[Bytes]) -> Claim {
-    let inner = packet(parts).filter(|inner| sequence.is_none() && inner.namespace() == CONTROL);
-    let inner = inner.filter(|inner| inner.event_name().as_deref() == Some("hello"));
-    let said = inner.and_then(|inner| Some(inner.args::<(Epochs,)>().ok()?.0));
-    let over = said.map_or(0, |said| said.peer_epoch);
-    Claim { peer: from.clone(), ours: epochs.peer_epoch, over }
-}
-
-#[derive(serde::Serialize, serde::Deserialize)]
-pub(super) struct Next {
-    pub(super) next: u64,
-}
-
-#[derive(serde::Serialize, serde::Deserialize)]
-pub(super) struct Seq {
-    pub(super) seq: u64,
-}
-
-#[derive(serde::Serialize, serde::Deserialize)]
-pub(super) struct Received {
-    pub(super) received: [u64; 3],
-}
-
-#[derive(serde::Serialize)]
-pub(super) struct Neighbours {
-    pub(super) peers: Vec<PeerId>,
-    pub(super) rate: u64,
-}
-
-#[derive(serde::Serialize)]
-pub(super) struct To {
-    pub(super) to: PeerId,
-}
-
-#[derive(serde::Serialize, serde::Deserialize)]
-pub(super) struct Ack {
-    pub(super) received: [u64; 3],
-    pub(super) partial: [u64; 3],
-    #[serde(default)]
-    pub(super) refused: Vec<Sequence>,
-    #[serde(default)]
-    pub(super) told: Option<[u64; 3]>,
 }

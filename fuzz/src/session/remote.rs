@@ -1,168 +1,189 @@
-//! The peers as the fuzzer plays them: what they have sent so far, so that what they send again is the same.
+//! The peers as the fuzzer plays them. What a peer sends under a number is always the same, however it is cut.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes, BytesMut};
 use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::signal::Lane;
+use socketio_p2p_core::wire::{Record, Stream, flatten};
 use socketio_p2p_core::{ConnectionId, Packet, PeerId, Version};
-
-use super::book::{Parts, control, parts};
-use crate::input::Input;
 
 /// The event whose arguments say which one it is.
 pub(super) const LABEL: &str = "labelled";
 
-/// What is in place of a number that was sent out of the blue.
-const FOREIGN: &str = "foreign";
+/// The event that announces a transfer and says which one it is.
+const FILE: &str = "file";
 
-/// Epoch, lane and number of an event, and something to make it longer.
-pub(super) type Label = (u32, u8, u64, String);
+/// Epoch, lane and number of an event, a sum over these, and something to make it longer.
+pub(super) type Label = (u32, u8, u64, u64, String);
 
-/// One lane of one incarnation of a peer.
-#[derive(Debug, Default)]
-pub(super) struct Stream {
-    /// What was sent, by number, from 0; and whether it is an event that counts.
-    sent: Vec<(Parts, bool)>,
-    /// Numbers beyond them.
-    foreign: BTreeSet<u64>,
-}
-
-impl Stream {
-    pub(super) fn len(&self) -> u64 {
-        self.sent.len() as u64
-    }
-
-    /// What has the number: what was sent under it before or, above that, something out of the blue.
-    pub(super) fn get(&mut self, seq: u64) -> Parts {
-        let index = usize::try_from(seq).unwrap_or(usize::MAX);
-        if let Some((parts, _)) = self.sent.get(index) {
-            return parts.clone();
-        }
-        self.foreign.insert(seq);
-        parts(&Packet::event(FOREIGN, &(seq,)).unwrap())
-    }
-
-    /// Whether some number has been used out of the blue.
-    pub(super) fn has_foreign(&self) -> bool {
-        !self.foreign.is_empty()
-    }
-
-    /// Whether nothing has to come of this number.
-    pub(super) fn may_be_skipped(&self, seq: u64) -> bool {
-        let index = usize::try_from(seq).unwrap_or(usize::MAX);
-        self.foreign.contains(&seq) || self.sent.get(index).is_some_and(|(_, event)| !event)
-    }
-
-    fn push(&mut self, parts: Parts, event: bool) -> u64 {
-        self.sent.push((parts, event));
-        self.len() - 1
-    }
-}
+/// Longer than the session takes.
+const TOO_LONG: usize = 4_300;
 
 /// A peer.
 #[derive(Debug)]
 pub(super) struct Remote {
     pub(super) id: PeerId,
     pub(super) epoch: u32,
-    /// The session's, of its link to this peer.
-    pub(super) session_epoch: u32,
-    streams: BTreeMap<(u32, Lane), Stream>,
-    /// How far its packet in pieces has been sent, per lane.
-    pub(super) in_pieces: BTreeMap<Lane, (u64, usize)>,
+    /// Which of the many possible things this one says.
+    salt: u64,
+    /// The number of what it has not begun, per epoch and stream; and how far it is with the one before.
+    cursors: BTreeMap<(u32, u8), Cursor>,
+    /// Answers to questions, in place of events.
+    answers: BTreeMap<(u32, u8, u64), Bytes>,
+    /// What it has said something of: it stays what it is.
+    spoken: BTreeSet<(u32, u8, u64)>,
     /// v0: how many events it has sent.
-    pub(super) unnumbered: u64,
-    /// How many bytes each of its transfers has.
-    transfers: BTreeMap<(u32, u64), usize>,
-    /// Whether there was ever a transfer, or talk of one.
-    pub(super) mixed: bool,
-    /// How many packets it has sealed for a neighbour to pass on.
+    unnumbered: u64,
+    /// How many bundles it has sealed for a neighbour to pass on.
     pub(super) sealed: u64,
 }
 
+/// Where a peer is in a stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cursor {
+    pub(super) number: u64,
+    pub(super) offset: usize,
+}
+
+/// What a peer sends under one number of a stream.
+#[derive(Clone, Debug)]
+pub(super) struct Whole {
+    pub(super) bytes: Bytes,
+    /// Where in a transfer the data begins; 0 in a lane.
+    pub(super) data_at: usize,
+    /// Whether it answers a question.
+    pub(super) is_answer: bool,
+    /// Whether the application is to hear of it.
+    pub(super) good: bool,
+}
+
+impl Whole {
+    /// A piece of it as a record.
+    pub(super) fn record(&self, stream: Stream, number: u64, range: Range<usize>) -> Record {
+        let (offset, end) = (range.start as u64, range.end == self.bytes.len());
+        let bytes = self.bytes.slice(range);
+        Record { stream, number, offset, end, abort: false, bytes }
+    }
+
+    /// Whether a record is a piece of it.
+    pub(super) fn has(&self, record: &Record) -> bool {
+        let start = usize::try_from(record.offset).unwrap_or(usize::MAX);
+        let until = start.saturating_add(record.bytes.len());
+        let same = self.bytes.get(start..until).is_some_and(|bytes| *bytes == record.bytes);
+        same && !record.abort && (!record.end || until == self.bytes.len())
+    }
+}
+
+pub(super) fn stream_index(stream: Stream) -> u8 {
+    match stream {
+        Stream::Lane(lane) => lane.number(),
+        Stream::Transfers => 3,
+    }
+}
+
 impl Remote {
-    pub(super) fn new(id: PeerId) -> Self {
+    pub(super) fn new(id: PeerId, salt: u64) -> Self {
         Self {
             id,
             epoch: 1,
-            session_epoch: 0,
-            streams: BTreeMap::new(),
-            in_pieces: BTreeMap::new(),
+            salt,
+            cursors: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            spoken: BTreeSet::new(),
             unnumbered: 0,
-            transfers: BTreeMap::new(),
-            mixed: false,
             sealed: 0,
         }
     }
 
-    pub(super) fn stream(&mut self, epoch: u32, lane: Lane) -> &mut Stream {
-        self.streams.entry((epoch, lane)).or_default()
+    pub(super) fn cursor(&mut self, epoch: u32, stream: Stream) -> &mut Cursor {
+        self.cursors.entry((epoch, stream_index(stream))).or_default()
     }
 
-    /// Thinks of the next packet of a lane; its number. `questions`: the ack ids that it may answer.
-    pub(super) fn compose(&mut self, lane: Lane, questions: &[u64], input: &mut Input<'_>) -> u64 {
-        let epoch = self.epoch;
-        let seq = self.stream(epoch, lane).len();
-        let kind = input.below(16);
-        let (packet, event) = match (kind, lane) {
-            (0 | 1, _) if !questions.is_empty() => {
-                let question = questions[input.below(256) % questions.len()];
-                (parts(&Packet::ack(question, &(seq,)).unwrap()), false)
+    /// Makes the next packet of a lane an answer, if nothing of it was said.
+    pub(super) fn answer(&mut self, lane: Lane, question: u64) {
+        let number = self.cursor(self.epoch, Stream::Lane(lane)).number;
+        let key = (self.epoch, lane.number(), number);
+        if !self.spoken.contains(&key) {
+            let packet = Packet::ack(question, &(number,)).unwrap();
+            self.answers.insert(key, flatten(&packet));
+        }
+    }
+
+    /// The same, of which something is said now.
+    pub(super) fn speak(&mut self, epoch: u32, stream: Stream, number: u64) -> Whole {
+        self.spoken.insert((epoch, stream_index(stream), number));
+        self.whole(epoch, stream, number)
+    }
+
+    /// What has this number.
+    pub(super) fn whole(&self, epoch: u32, stream: Stream, number: u64) -> Whole {
+        let Stream::Lane(lane) = stream else { return self.transfer(epoch, number) };
+        if let Some(answer) = self.answers.get(&(epoch, lane.number(), number)) {
+            return Whole { bytes: answer.clone(), data_at: 0, is_answer: true, good: false };
+        }
+        let dice = self.dice(epoch, stream, number);
+        let bad = |bytes: Bytes| Whole { bytes, data_at: 0, is_answer: false, good: false };
+        match dice % 24 {
+            0 => {
+                let head = BAD_HEADS[(dice >> 8) as usize % BAD_HEADS.len()];
+                let mut bytes = BytesMut::new();
+                bytes.put_u32(head.len() as u32 + u32::from(dice >> 16 & 7 == 0));
+                bytes.put_slice(head);
+                bad(bytes.freeze())
             }
-            (2, _) => (vec![Bytes::from_static(input.pick(BAD_HEADS))], false),
-            (3, _) => (parts(&control("ping", &(seq,))), false),
-            (4..=11, Lane::Bulk) => (parts(&self.transfer_message(input)), false),
+            1 => bad(flatten(&labelled(epoch, lane, number, dice, TOO_LONG))),
             _ => {
-                let packet = labelled(epoch, lane, seq, input);
-                (parts(&packet), true)
+                let len = [0, 0, 0, 30, 30, 200, 700, 2_000][(dice >> 8) as usize % 8];
+                let bytes = flatten(&labelled(epoch, lane, number, dice, len));
+                Whole { bytes, data_at: 0, is_answer: false, good: true }
             }
-        };
-        self.stream(epoch, lane).push(packet, event)
+        }
     }
 
-    /// A message about a transfer, of the peer's or of the session's.
-    fn transfer_message(&mut self, input: &mut Input<'_>) -> Packet {
-        self.mixed = true;
-        let number = input.pick([0, 0, 0, 1, 1, 2, 3, u64::MAX]);
-        match input.below(10) {
-            0 | 1 => {
-                let size = input.flag().then(|| u64::from(input.byte()));
-                let event = Packet::event(input.pick(["file", "file", "offer"]), &(1,)).unwrap();
-                let head = Blob::from(event.head().as_bytes().clone());
-                let opening = Opening { transfer: number, size };
-                control("open", &(opening, head, Vec::<Blob>::new()))
-            }
-            2..=4 => {
-                let start = self.transfers.entry((self.epoch, number)).or_default();
-                let end = *start + input.below(120);
-                let bytes: Vec<u8> = (*start..end).map(pattern).collect();
-                *start = end;
-                control("chunk", &(number, Blob::from(bytes)))
-            }
-            5 => control("finish", &(number,)),
-            6 => control("abort", &(number,)),
-            7 => {
-                let granted = input.pick([0, 50, 200, 1000, u64::MAX]);
-                let read = input.pick([0, 10, u64::MAX]);
-                control("credit", &(number, read, granted, self.session_epoch))
-            }
-            8 => control("refuse", &(number, self.session_epoch)),
-            _ => control("done", &(number, self.session_epoch)),
+    fn transfer(&self, epoch: u32, number: u64) -> Whole {
+        let dice = self.dice(epoch, Stream::Transfers, number);
+        let good = !dice.is_multiple_of(12);
+        let name = if good { FILE } else { ["offer", "p2p:x"][(dice >> 4) as usize % 2] };
+        let event = flatten(&Packet::event(name, &(epoch, number)).unwrap());
+        let len = [0, 1, 60, 150, 700, 1_500][(dice >> 8) as usize % 6];
+        let size = match dice >> 16 & 7 {
+            0..=3 => u64::MAX,
+            4 => len as u64 + 1,
+            _ => len as u64,
+        };
+        let mut bytes = BytesMut::new();
+        bytes.put_u64(size);
+        bytes.put_u32(u32::try_from(event.len()).unwrap());
+        bytes.put_slice(&event);
+        let data_at = bytes.len();
+        bytes.extend((0..len).map(pattern));
+        Whole {
+            bytes: bytes.freeze(),
+            data_at,
+            is_answer: false,
+            good: good && dice >> 16 & 7 != 4,
         }
     }
 
     /// The next event of a v0 peer.
-    pub(super) fn compose_unnumbered(&mut self, input: &mut Input<'_>) -> Parts {
+    pub(super) fn unnumbered(&mut self) -> Packet {
         self.unnumbered += 1;
-        parts(&labelled(0, Lane::Events, self.unnumbered - 1, input))
+        let dice = self.dice(0, Stream::Lane(Lane::Events), self.unnumbered);
+        labelled(0, Lane::Events, self.unnumbered, dice, 20)
+    }
+
+    fn dice(&self, epoch: u32, stream: Stream, number: u64) -> u64 {
+        let seed = number ^ u64::from(epoch) << 40 ^ u64::from(stream_index(stream)) << 60;
+        mix(seed ^ mix(self.salt))
     }
 }
 
-#[derive(serde::Serialize)]
-struct Opening {
-    transfer: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<u64>,
+fn mix(number: u64) -> u64 {
+    let number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ number >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ number >> 31
 }
 
 /// The byte of a transfer at a place.
@@ -178,19 +199,40 @@ const BAD_HEADS: [&[u8]; 8] = [
     b"2[\"p2p:x\"]",
     b"0{}",
     b"51-[\"x\",{\"_placeholder\":true,\"num\":0}]",
-    b"2[\"x\",[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]",
+    b"2[\"x\",[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]",
     b"\xff\xfe",
 ];
 
-fn labelled(epoch: u32, lane: Lane, seq: u64, input: &mut Input<'_>) -> Packet {
-    let pad = "x".repeat(input.pick([0, 0, 0, 30, 200, 700]));
-    let label: Label = (epoch, lane.number(), seq, pad);
-    let packet = match input.below(8) {
-        7 => Packet::event(LABEL, &(label, input.blob())),
+fn sum(epoch: u32, lane: u8, number: u64) -> u64 {
+    mix(u64::from(epoch) << 8 ^ u64::from(lane) ^ mix(number)) >> 16
+}
+
+fn labelled(epoch: u32, lane: Lane, number: u64, dice: u64, len: usize) -> Packet {
+    let lane = lane.number();
+    let label: Label = (epoch, lane, number, sum(epoch, lane, number), "x".repeat(len));
+    let packet = match dice >> 24 & 7 {
+        7 => Packet::event(LABEL, &(label, Blob::from(vec![lane; 9]))),
         _ => Packet::event(LABEL, &(label,)),
     };
     let packet = packet.unwrap();
-    if input.below(4) == 3 { packet.with_ack_id(seq) } else { packet }
+    if dice >> 32 & 3 == 3 { packet.with_ack_id(number) } else { packet }
+}
+
+/// Which event of a peer this is: epoch, lane and number; if it is one.
+pub(super) fn label(packet: &Packet) -> Option<(u32, u8, u64)> {
+    if packet.event_name().as_deref() != Some(LABEL) {
+        return None;
+    }
+    let (epoch, lane, number, said, _) = match packet.attachments() {
+        [] => packet.args::<(Label,)>().ok()?.0,
+        _ => packet.args::<(Label, serde::de::IgnoredAny)>().ok()?.0,
+    };
+    (said == sum(epoch, lane, number)).then_some((epoch, lane, number))
+}
+
+/// Which transfer of a peer this announces: epoch and number.
+pub(super) fn file_label(packet: &Packet) -> Option<(u32, u64)> {
+    packet.args::<(u32, u64)>().ok().filter(|_| packet.event_name().as_deref() == Some(FILE))
 }
 
 /// A channel as the peer sees it.
@@ -199,14 +241,9 @@ pub(super) struct RemoteChannel {
     pub(super) peer: PeerId,
     pub(super) version: Version,
     pub(super) open: bool,
-    /// The epoch of its last hello.
-    pub(super) epoch: u32,
-    /// The number of its next event, by counting.
-    pub(super) count: Option<u64>,
-    /// The next packet is this one of the volatile lane.
-    pub(super) volatile: Option<u64>,
-    /// Anything may have gone over it: its numbers mean nothing any more.
-    pub(super) raw: bool,
+    /// The longest message that the peer claims to take on the data channel, and on the datagram channel.
+    pub(super) max_message: usize,
+    pub(super) max_datagram: Option<usize>,
 }
 
 /// All channels that are there, by the session's word.

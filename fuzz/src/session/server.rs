@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use socketio_p2p_core::signal::{
-    Decline, HubLimits, IceCandidate, Member, PeerSignal, RawSignal, ServerMessage, Signal, Welcome,
+    Decline, HubLimits, IceCandidate, Member, PairKey, PeerLimits, PeerSignal, RawSignal,
+    ServerMessage, Signal, Welcome,
 };
-use socketio_p2p_core::{Frame, Packet, RoomName, Version};
+use socketio_p2p_core::{Frame, Packet, PeerId, RoomName, Version};
 
 use super::model::Channel;
-use super::{MAX_FRAMES, OWN_NAMES, Run, seal};
+use super::{MAX_FRAMES, OWN_NAMES, Run};
 use crate::input::Input;
 
 impl Run {
@@ -70,8 +73,10 @@ impl Run {
             roster: (0..count).map(|_| self.member(input)).collect(),
             limits,
             ice_servers: Vec::new(),
+            epoch_base: input.pick([0, 0, 0, 1, 20, 1_000]),
         };
         self.wires.limits = limits;
+        self.model.epoch_base = welcome.epoch_base;
         let others = u32::try_from(count).unwrap();
         self.hear(&ServerMessage::NumClients { others, welcome: Some(Box::new(welcome)) });
     }
@@ -85,8 +90,15 @@ impl Run {
         // Some names are mostly original clients'.
         let v0 = (id.as_str() == "c") != (input.below(16) == 15);
         let version = if v0 { Version::V0 } else { Version::V1 };
-        let key = (!v0 && input.below(8) != 7).then(|| seal::key(&id));
-        Member { id, version, away: input.below(8) == 7, key }
+        let key = (!v0 && input.below(8) != 7).then(|| key(&id));
+        let limits = (!v0 && input.below(8) == 7).then(|| PeerLimits {
+            packet_bytes: input.pick([300, 2_000]),
+            attachments: 4,
+            json_depth: u32::MAX,
+            event_name: u32::MAX,
+            namespace: u32::MAX,
+        });
+        Member { id, version, away: input.below(8) == 7, key, limits }
     }
 
     pub(super) fn lose_signaling(&mut self) {
@@ -97,6 +109,9 @@ impl Run {
     }
 
     pub(super) fn hear(&mut self, message: &ServerMessage) {
+        if self.model.is_listening() {
+            self.model.hear_server(message);
+        }
         self.hear_packet(&message.to_packet().unwrap());
     }
 
@@ -108,8 +123,8 @@ impl Run {
     pub(super) fn hear_frames(&mut self, frames: Vec<Frame>) {
         for frame in frames {
             self.session.handle_signaling_frame(frame, self.now);
-            self.settle();
         }
+        self.settle();
     }
 
     pub(super) fn offer(&mut self, input: &mut Input<'_>) {
@@ -143,6 +158,12 @@ impl Run {
             to_peer_id,
         }));
     }
+}
+
+/// The secret of the session and a peer, as the hub tells it.
+pub(super) fn key(peer: &PeerId) -> PairKey {
+    let text = URL_SAFE_NO_PAD.encode([peer.as_str().as_bytes()[0]; 32]);
+    serde_json::from_value(text.into()).expect("a key is 32 bytes in base64url")
 }
 
 pub(super) fn any_signal(input: &mut Input<'_>) -> Signal {

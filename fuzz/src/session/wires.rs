@@ -3,19 +3,24 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use socketio_p2p_core::codec::{Blob, Decoder, Limits};
-use socketio_p2p_core::signal::{ClientMessage, Epochs, HubLimits, Lane, Sequence, Upload};
-use socketio_p2p_core::{ConnectionId, Frame, Packet, PacketType, PeerId, Policy, Version};
+use socketio_p2p_core::codec::{Decoder, Limits};
+use socketio_p2p_core::signal::{ClientMessage, Epochs, HubLimits, PeerLimits, Upload};
+use socketio_p2p_core::wire::{Bundle, Item, MAX_NEIGHBOURS, Passage, Passed, Record, Stream};
+use socketio_p2p_core::{Frame, Packet, PacketType, Path, PeerId, Policy, Version};
 
-use super::book::{CONTROL, PieceHeader, flatten, packet, parts};
+use super::hear::path_index;
 use super::model::Model;
-use super::peers::{Ack, Next, Received, Seq};
 use super::remote::{Remote, RemoteChannel};
-use super::seal::{End, Header, Passage, seal};
+use super::server::key;
+use super::{DIRECT_WINDOW, RECORD_BYTES, RELAY_WINDOW};
+use socketio_p2p_core::signal::Lane;
 
 /// Below these, what is sent at all is longer than what is allowed.
 const SENSIBLE_ENVELOPE: u32 = 2_048;
 const SENSIBLE_MESSAGE: usize = 4_096;
+
+/// No packet is longer, and so no record.
+const MAX_PACKET: usize = 4_200;
 
 /// The server's end of the signalling channel, and the peers' ends of all others.
 #[derive(Debug)]
@@ -23,32 +28,21 @@ pub(super) struct Wires {
     decoder: Decoder,
     /// A packet has come since the channel opened.
     greeted: bool,
-    /// What held when the packet began that is under way.
-    began: Option<(Policy, HubLimits)>,
     pub(super) limits: HubLimits,
-    channels: BTreeMap<ConnectionId, Channel>,
     /// Offers that nobody has looked at: for whom, and their names.
     pub(super) offers: Vec<(PeerId, String)>,
-    /// What peers asked the session to pass on: who, and what.
-    pub(super) passed_on: Vec<(PeerId, OnTheWay)>,
+    /// What peers asked the session to pass on: from whom, for whom, and what.
+    pub(super) passed_on: Vec<(PeerId, PeerId, Passed)>,
     /// The last number under which the session sealed something, per peer and epoch.
     sealed: BTreeMap<(PeerId, u32), u64>,
 }
 
-type OnTheWay = (Epochs, Option<Sequence>, u64, String);
-
-#[derive(Debug)]
-struct Channel {
-    peer: PeerId,
-    version: Version,
-    /// The session's epoch of the link.
-    epoch: u32,
-    max_message: usize,
-    decoder: Decoder,
-    greeted: bool,
-    /// The number of the next event, by counting.
-    count: Option<u64>,
-    volatile: Option<u64>,
+/// What a bundle is judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Circumstances<'a> {
+    pub(super) policy: Policy,
+    pub(super) limits: &'a Limits,
+    pub(super) remotes: &'a [Remote],
 }
 
 fn decoder() -> Decoder {
@@ -60,9 +54,7 @@ impl Wires {
         Self {
             decoder: decoder(),
             greeted: false,
-            began: None,
             limits: HubLimits { max_envelope: 0, max_attachments: 0 },
-            channels: BTreeMap::new(),
             offers: Vec::new(),
             passed_on: Vec::new(),
             sealed: BTreeMap::new(),
@@ -72,41 +64,33 @@ impl Wires {
     pub(super) fn reset_signaling(&mut self) {
         self.decoder = decoder();
         self.greeted = false;
-        self.began = None;
     }
 
     // ----- at the server -----
 
+    /// Whether a message ends with this frame.
     pub(super) fn hear_signaling(
         &mut self,
         frame: Frame,
-        policy: Policy,
         model: &mut Model,
-        remotes: &mut [Remote],
-    ) {
-        let began = *self.began.get_or_insert((policy, self.limits));
+        around: Circumstances<'_>,
+    ) -> bool {
         let packet = self.decoder.push(frame).expect("what a session sends can be read");
-        let Some(packet) = packet else { return };
-        self.began = None;
+        let Some(packet) = packet else { return false };
         let first = !std::mem::replace(&mut self.greeted, true);
         assert_eq!(packet.packet_type() == PacketType::Connect, first, "{:?}", packet.head());
         match packet.packet_type() {
             PacketType::Connect | PacketType::Disconnect => {}
             PacketType::Event | PacketType::BinaryEvent => {
                 assert!(model.answered, "the server has not answered CONNECT");
-                self.hear_message(packet, began, model, remotes);
+                self.hear_message(packet, model, around);
             }
             other => panic!("{other} for the server"),
         }
+        true
     }
 
-    fn hear_message(
-        &mut self,
-        packet: Packet,
-        began: (Policy, HubLimits),
-        model: &mut Model,
-        remotes: &mut [Remote],
-    ) {
+    fn hear_message(&mut self, packet: Packet, model: &mut Model, around: Circumstances<'_>) {
         match ClientMessage::from_packet(packet).expect("a message of the dialect") {
             ClientMessage::Offers(offers) => {
                 for offer in offers {
@@ -115,229 +99,177 @@ impl Wires {
                 }
             }
             ClientMessage::Signal(_) => {}
-            ClientMessage::Relay(upload) => hear_upload(&upload, began, model, remotes),
+            ClientMessage::Relay(upload) => self.hear_upload(&upload, model, around),
             other => panic!("{other:?} for the server"),
+        }
+    }
+
+    fn hear_upload(&mut self, upload: &Upload, model: &mut Model, around: Circumstances<'_>) {
+        let Upload { to, piece, body } = upload;
+        let mut names: Vec<_> = to.iter().map(|recipient| &recipient.id).collect();
+        names.sort();
+        assert!(!names.is_empty() && names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+        let max = self.limits.max_envelope;
+        assert!(max < SENSIBLE_ENVELOPE || body.len() <= max as usize, "{} bytes", body.len());
+        let Some(piece) = piece else {
+            assert!(to.len() == 1 && to[0].numbers.is_none(), "a bundle for {to:?}");
+            return self.hear_bundle(&to[0].id, &Path::Relay, body, model, around);
+        };
+        for recipient in to {
+            let link = &model.links[&recipient.id];
+            let Some(numbers) = recipient.numbers else {
+                assert!(link.version == Version::V0 && piece.at == 0 && piece.end);
+                model.outgoing(&recipient.id).note_original(body);
+                continue;
+            };
+            assert_eq!(numbers.epochs, link.standing.epochs, "{}", recipient.id);
+            let (stream, number) = (Stream::Lane(numbers.lane), numbers.seq);
+            let (offset, end, bytes) = (piece.at, piece.end, body.clone());
+            let record = Record { stream, number, offset, end, abort: false, bytes };
+            hear_record(&recipient.id, &Path::Relay, &record, model, around.policy);
         }
     }
 
     // ----- at a peer's end of a channel -----
 
-    pub(super) fn note_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        version: Version,
-        epoch: u32,
-    ) {
-        let channel = Channel {
-            peer,
-            version,
-            epoch,
-            max_message: 0,
-            decoder: decoder(),
-            greeted: false,
-            count: None,
-            volatile: None,
-        };
-        self.channels.insert(connection, channel);
-    }
-
-    pub(super) fn open_channel(&mut self, connection: ConnectionId, max_message: usize) {
-        if let Some(channel) = self.channels.get_mut(&connection) {
-            channel.max_message = max_message;
-        }
-    }
-
     pub(super) fn hear_channel(
         &mut self,
         frame: Frame,
-        connection: ConnectionId,
-        remote: &RemoteChannel,
+        channel: &RemoteChannel,
         model: &mut Model,
-        remotes: &mut [Remote],
+        around: Circumstances<'_>,
     ) {
-        let channel = self.channels.get_mut(&connection).expect("the channel is known");
-        assert!(remote.open, "{connection} is not open");
+        assert!(channel.open, "the channel with {} is not open", channel.peer);
         let fits = channel.max_message < SENSIBLE_MESSAGE || frame.len() <= channel.max_message;
-        assert!(fits, "{} bytes on {connection}", frame.len());
-        let packet = channel.decoder.push(frame).expect("what a session sends can be read");
-        let Some(packet) = packet.filter(|_| channel.version == Version::V1) else { return };
-        let first = !std::mem::replace(&mut channel.greeted, true);
-        let event = packet.event_name().filter(|_| packet.namespace() == CONTROL);
-        assert_eq!(event.as_deref() == Some("hello"), first, "{:?}", packet.head());
-        let (peer, epoch) = (channel.peer.clone(), channel.epoch);
-        match event.as_deref() {
-            Some("hello") => {
-                let (epochs,) = packet.args::<(Epochs,)>().unwrap();
-                assert_eq!(epochs.epoch, epoch);
+        assert!(fits, "{} bytes for {}", frame.len(), channel.peer);
+        match frame {
+            Frame::Binary(bytes) if channel.version == Version::V1 => {
+                self.hear_bundle(&channel.peer, &Path::Direct, &bytes, model, around);
             }
-            Some("begin") => channel.count = Some(packet.args::<(Next,)>().unwrap().0.next),
-            Some("volatile") => channel.volatile = Some(packet.args::<(Seq,)>().unwrap().0.seq),
-            Some("fragment") => {
-                let (header, bytes) = packet.args::<(PieceHeader, Blob)>().unwrap();
-                let Sequence { lane, seq } = header.of.expect("a piece says of what it is");
-                let bytes = Bytes::from(bytes);
-                if lane == Lane::Events && header.offset + bytes.len() as u64 == header.total {
-                    channel.count = Some(seq + 1);
-                }
-                note_piece(&peer, epoch, (lane, seq), header, &bytes, model, remotes);
-            }
-            Some("via") => self.hear_passed(&packet, &peer, model, remotes),
-            Some(name) => {
-                let remote_epoch = remote.epoch;
-                check_control(name, &packet, &peer, remote_epoch, model, remotes);
-            }
-            None => {
-                let (lane, seq) = match channel.volatile.take() {
-                    Some(seq) => (Lane::Volatile, seq),
-                    None => {
-                        let seq = channel.count.expect("begin comes before the first event");
-                        channel.count = Some(seq + 1);
-                        (Lane::Events, seq)
-                    }
-                };
-                note_whole(&peer, epoch, (lane, seq), &parts(&packet), model, remotes);
-            }
+            _ => assert_eq!(channel.version, Version::V0, "text for {}", channel.peer),
         }
     }
-}
 
-impl Wires {
-    /// What a neighbour is to pass on, or what the session passes on to it.
-    fn hear_passed(
+    pub(super) fn hear_datagram(
         &mut self,
-        packet: &Packet,
-        neighbour: &PeerId,
+        frame: Frame,
+        channel: &RemoteChannel,
         model: &mut Model,
-        remotes: &mut [Remote],
+        around: Circumstances<'_>,
     ) {
-        let (header, parts) = Header::open(packet);
-        let to = match &header.end {
-            End::To(to) => to,
-            End::From(from) => {
-                let passed_on = (from.clone(), header.on_the_way());
-                assert!(self.passed_on.contains(&passed_on), "{from} did not send that");
-                assert_ne!(from, neighbour);
-                return;
-            }
+        let max = channel.max_datagram.expect("the datagram channel is open");
+        let Frame::Binary(bytes) = frame else { panic!("text on a datagram channel") };
+        assert!(bytes.len() <= max, "{} bytes in a datagram", bytes.len());
+        let volatile = |item| matches!(item, Ok(Item::Record(record)) if record.stream == Stream::Lane(Lane::Volatile));
+        assert!(Bundle::read(bytes.clone()).unwrap().all(volatile), "not only volatile events");
+        self.hear_bundle(&channel.peer, &Path::Direct, &bytes, model, around);
+    }
+
+    // ----- bundles -----
+
+    fn hear_bundle(
+        &mut self,
+        peer: &PeerId,
+        path: &Path,
+        bytes: &Bytes,
+        model: &mut Model,
+        around: Circumstances<'_>,
+    ) {
+        let bundle = Bundle::read(bytes.clone()).expect("what a session sends can be read");
+        let said = bundle.epochs;
+        let items: Result<Vec<Item>, _> = bundle.collect();
+        let items = items.expect("what a session sends can be read");
+        assert!(Bundle::write(said, &items) == *bytes, "a bundle that is written otherwise");
+        // When everybody is told good-bye, one that waits behind another may be of before.
+        let link =
+            model.links.get(peer).filter(|link| !model.closing || link.standing.epochs == said);
+        let Some(standing) = link.map(|link| link.standing) else {
+            return assert!(model.closing, "a bundle for {peer}, which is not there");
         };
-        let Header { epochs, sequence, number, mac, .. } = &header;
-        let own_id = model.id.clone().expect("a session without an id reaches nobody");
-        let passage = Passage { peer: to, neighbour, from: &own_id, to };
-        assert_eq!(*mac, seal(passage, *epochs, *sequence, *number, &parts));
-        let before = self.sealed.insert((to.clone(), epochs.epoch), *number);
-        assert!(before < Some(*number), "number {number} is sealed twice");
-        let sequence = *sequence;
-        hear_enclosed(to, *epochs, sequence, &parts, model, remotes);
-    }
-}
-
-/// A packet in an envelope or passed on.
-fn hear_enclosed(
-    peer: &PeerId,
-    epochs: Epochs,
-    sequence: Option<Sequence>,
-    parts: &[Bytes],
-    model: &mut Model,
-    remotes: &mut [Remote],
-) {
-    let inner = packet(parts).expect("an envelope carries a packet");
-    let event = inner.event_name().filter(|_| inner.namespace() == CONTROL);
-    let Some(Sequence { lane, seq }) = sequence else {
-        let name = event.as_deref().expect("what has no number is control");
-        return check_control(name, &inner, peer, epochs.peer_epoch, model, remotes);
-    };
-    if event.as_deref() == Some("fragment") {
-        let (header, bytes) = inner.args::<(PieceHeader, Blob)>().unwrap();
-        note_piece(peer, epochs.epoch, (lane, seq), header, &Bytes::from(bytes), model, remotes);
-    } else {
-        note_whole(peer, epochs.epoch, (lane, seq), parts, model, remotes);
-    }
-}
-
-fn hear_upload(
-    upload: &Upload,
-    (policy, limits): (Policy, HubLimits),
-    model: &mut Model,
-    remotes: &mut [Remote],
-) {
-    let mut names: Vec<_> = upload.to.iter().map(|recipient| &recipient.id).collect();
-    names.sort();
-    assert!(!names.is_empty() && names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
-    let bytes: usize = upload.parts.iter().map(Bytes::len).sum();
-    for recipient in &upload.to {
-        if recipient.sequence.is_some() {
-            assert_ne!(policy, Policy::DirectOnly, "an event through the server");
-            if limits.max_envelope >= SENSIBLE_ENVELOPE {
-                assert!(bytes <= limits.max_envelope as usize, "an envelope of {bytes} bytes");
-                assert!(upload.parts.len() <= limits.max_attachments as usize);
+        let about_epochs = items.iter().all(|item| matches!(item, Item::GivenUp(_)));
+        let answer = Epochs { peer_epoch: 0, ..standing.epochs };
+        assert!(
+            said == standing.epochs || (about_epochs && said == answer),
+            "{said:?}: {standing:?}"
+        );
+        let remote = around.remotes.iter().find(|remote| remote.id == *peer).unwrap();
+        let has_state = items.iter().any(|item| matches!(item, Item::State(_)));
+        for item in items {
+            match item {
+                Item::Record(record) => hear_record(peer, path, &record, model, around.policy),
+                Item::Ping(number) => {
+                    let outgoing = model.outgoing(peer);
+                    assert!(outgoing.pinged < number, "ping {number} comes again");
+                    outgoing.pinged = number;
+                }
+                Item::Pong(number) => {
+                    assert!(has_state, "a pong says how things stand");
+                    model.heard.check_pong(peer, path_index(path), number);
+                }
+                Item::State(state) => {
+                    let outgoing = model.outgoing(peer);
+                    outgoing.check_settled(state.settled);
+                    assert_eq!(state.opened, outgoing.transfers.len() as u64);
+                    model.heard.check_state(remote, standing.epochs.peer_epoch, &state);
+                }
+                Item::Limits(limits) => assert_eq!(limits, PeerLimits::from(around.limits)),
+                Item::GivenUp(epoch) => assert!(epoch <= standing.over),
+                Item::Bye => assert!(model.closing, "a good-bye of one that stays"),
+                Item::Neighbours(neighbours) => {
+                    assert!(neighbours.peers.len() <= MAX_NEIGHBOURS && *path == Path::Direct);
+                    assert!(!neighbours.peers.contains(peer), "{peer} is its own neighbour");
+                }
+                Item::NoWay(_) => assert_eq!(*path, Path::Direct),
+                Item::Pass(to, passed) => {
+                    assert_eq!(*path, Path::Direct);
+                    self.hear_pass(peer, &to, &passed, model, around);
+                }
+                Item::Passed(from, passed) => {
+                    let known = (from, peer.clone(), passed);
+                    let at = self.passed_on.iter().position(|one| *one == known);
+                    self.passed_on.remove(at.expect("what is passed on came before, once"));
+                }
             }
         }
-        let (peer, epochs) = (&recipient.id, recipient.epochs);
-        hear_enclosed(peer, epochs, recipient.sequence, &upload.parts, model, remotes);
+    }
+
+    /// What a neighbour is to pass on.
+    fn hear_pass(
+        &mut self,
+        neighbour: &PeerId,
+        to: &PeerId,
+        passed: &Passed,
+        model: &mut Model,
+        around: Circumstances<'_>,
+    ) {
+        let own_id = model.id.clone().expect("a session without an id reaches nobody");
+        let passage = Passage { neighbour, from: &own_id, to };
+        assert!(passage.is_genuine(&key(to), passed), "a seal that {to} does not take");
+        let epochs = Bundle::read(passed.bundle.clone()).unwrap().epochs;
+        let before = self.sealed.insert((to.clone(), epochs.epoch), passed.number);
+        assert!(before < Some(passed.number), "number {} is sealed twice", passed.number);
+        self.hear_bundle(to, &Path::Via(neighbour.clone()), &passed.bundle, model, around);
     }
 }
 
-/// No acknowledgement goes further than what the application has.
-fn check_control(
-    name: &str,
-    packet: &Packet,
-    peer: &PeerId,
-    peer_epoch: u32,
-    model: &Model,
-    remotes: &mut [Remote],
-) {
-    let received = match name {
-        "ack" => packet.args::<(Ack,)>().unwrap().0.received,
-        "resume" => packet.args::<(Received,)>().unwrap().0.received,
-        "hello" | "ping" | "pong" | "bye" | "neighbours" | "no-way" => return,
-        other => panic!("{other} for a peer"),
+/// A record goes out: what was emitted, on a path on which it may, as long as the peer's silence allows.
+fn hear_record(peer: &PeerId, path: &Path, record: &Record, model: &mut Model, policy: Policy) {
+    let allowed = match policy {
+        Policy::DirectOnly => *path != Path::Relay,
+        Policy::RelayOnly => *path == Path::Relay,
+        Policy::Automatic | Policy::Manual => true,
     };
-    let remote = remotes.iter_mut().find(|remote| remote.id == *peer).unwrap();
-    if !model.exact || peer_epoch == 0 {
+    assert!(allowed, "a record for {peer} on {path:?} under {policy:?}");
+    let len = record.bytes.len();
+    let direct = *path == Path::Direct;
+    assert!(direct || len <= RECORD_BYTES, "a record of {len} bytes for {peer}");
+    model.outgoing(peer).note_record(record);
+    if record.stream == Stream::Lane(Lane::Volatile) {
         return;
     }
-    for lane in Lane::RELIABLE {
-        let most = model.handed_over(remote, peer_epoch, lane);
-        let received = received[usize::from(lane.number())];
-        assert!(received <= most, "{peer} is told {received} of {most} in {lane:?}");
-    }
-}
-
-fn note_whole(
-    peer: &PeerId,
-    epoch: u32,
-    of: (Lane, u64),
-    parts: &[Bytes],
-    model: &mut Model,
-    remotes: &[Remote],
-) {
-    let flat = flatten(parts);
-    let header = PieceHeader { of: None, offset: 0, total: flat.len() as u64 };
-    note_piece(peer, epoch, of, header, &flat, model, remotes);
-}
-
-/// Under each number goes the event that the application emitted as that one, unless messages about transfers
-/// are in the lane too; and always the same.
-fn note_piece(
-    peer: &PeerId,
-    epoch: u32,
-    (lane, seq): (Lane, u64),
-    header: PieceHeader,
-    bytes: &Bytes,
-    model: &mut Model,
-    remotes: &[Remote],
-) {
-    let mixed =
-        lane == Lane::Bulk && remotes.iter().any(|remote| remote.id == *peer && remote.mixed);
-    let outgoing = model.outgoing(peer, epoch, lane);
-    outgoing.sent.note(seq, header.offset, header.total, bytes);
-    if !mixed && !outgoing.uncertain {
-        let index = usize::try_from(seq).unwrap();
-        let accepted = outgoing.accepted.get(index).map(|parts| flatten(parts));
-        let accepted = accepted.unwrap_or_else(|| panic!("{lane:?} {seq} was never emitted"));
-        let offset = usize::try_from(header.offset).unwrap();
-        assert_eq!(accepted.len() as u64, header.total, "{lane:?} {seq} has another length");
-        assert_eq!(accepted[offset..offset + bytes.len()], bytes[..], "{lane:?} {seq} differs");
-    }
+    let unanswered = model.heard.unanswered.entry((peer.clone(), path_index(path))).or_default();
+    // What goes to many may be twice as much.
+    let most = if direct { DIRECT_WINDOW + MAX_PACKET } else { 2 * RELAY_WINDOW + RECORD_BYTES };
+    *unanswered += len;
+    assert!(*unanswered <= most, "{unanswered} bytes for {peer} on {path:?} and no answer");
 }

@@ -13,11 +13,12 @@
     reason = "a bench prints, and fails by panicking"
 )]
 
+mod common;
+
 use std::hint::black_box;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use socketio_p2p_core::codec::{Blob, Decoder, Encoder, Limits, Value};
 use socketio_p2p_core::{Frame, Namespace, Packet, PacketType};
@@ -26,13 +27,14 @@ use socketioxide_core::parser::{Parse, ParseConfig, ParserState};
 use socketioxide_core::{Str, Value as PeerValue};
 use socketioxide_parser_common::CommonParser;
 
+use self::common::{repeated, thread_time};
+
 /// Each case is measured in this many rounds, in which all its contestants take turns; the best round counts.
 const ROUNDS: usize = 40;
 const ROUND: Duration = Duration::from_millis(3);
 
 fn main() {
-    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    let mut table = Table { filter, rows: Vec::new() };
+    let mut table = Table { filter: common::filter(), rows: Vec::new() };
     small(&mut table);
     nested(&mut table);
     batch(&mut table);
@@ -526,17 +528,6 @@ fn measure<const N: usize>(mut contestants: [&mut dyn FnMut(u32) -> Duration; N]
     best
 }
 
-/// Runs that need no input of their own.
-fn repeated(mut run: impl FnMut()) -> impl FnMut(u32) -> Duration {
-    move |count| {
-        let start = thread_time();
-        for _ in 0..count {
-            run();
-        }
-        thread_time().saturating_sub(start)
-    }
-}
-
 /// Runs that use up a packet's frames. They are made off the clock, a batch at a time: few enough to stay in the
 /// nearest cache, enough for reading the clock not to count.
 fn on_frames<Text>(
@@ -556,10 +547,4 @@ fn on_frames<Text>(
         }
         total
     }
-}
-
-/// The CPU time that this thread has spent.
-fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

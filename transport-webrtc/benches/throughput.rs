@@ -74,14 +74,18 @@ async fn pair() -> Pair {
     config.addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
     let mut offerer = WebRtcTransport::new(config.clone());
     let mut answerer = WebRtcTransport::new(config);
-    offerer.execute(DirectCommand::Offer { connection: ONE, ice_servers: vec![] });
+    offerer.execute(DirectCommand::Offer {
+        connection: ONE,
+        ice_servers: vec![],
+        datagrams: false,
+    });
     let (mut near, mut far) = (None, None);
     while near.is_none() || far.is_none() {
         tokio::select! {
             event = offerer.next() => match event.unwrap() {
                 DirectEvent::Signal { signal: Signal::Offer(sdp), .. } => {
                     let ice_servers = vec![];
-                    answerer.execute(DirectCommand::Answer { connection: ONE, ice_servers, sdp });
+                    answerer.execute(DirectCommand::Answer { connection: ONE, ice_servers, sdp, datagrams: false });
                 }
                 DirectEvent::Open { channel, .. } => near = Some(channel),
                 other => panic!("unexpected {other:?}"),

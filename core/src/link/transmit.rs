@@ -78,6 +78,9 @@ enum Next {
     Transfer(TransferPiece),
 }
 
+/// How many windows may be under way to a peer that joins an envelope.
+const JOINED_WINDOWS: usize = 2;
+
 impl Link {
     // ----- the relay -----
 
@@ -87,6 +90,15 @@ impl Link {
             && (self.control_is_due(PathKind::Relay)
                 || self.incarnation.owes_answer()
                 || self.next(PathKind::Relay, 1, cx).is_some())
+    }
+
+    /// Whether an envelope for others may be just what goes out next. A full window does not rule it out: pongs come one by
+    /// one, and who is behind the others by one record once would never share an upload with them again.
+    pub(crate) fn may_join_envelope(&self, cx: &Context<'_>) -> bool {
+        self.route.is_relay_up()
+            && self
+                .next_within(PathKind::Relay, 1, JOINED_WINDOWS, cx)
+                .is_some_and(|next| next.is_shared(PathKind::Relay))
     }
 
     /// The next envelope for the relay, within what the hub allows.
@@ -151,8 +163,7 @@ impl Link {
         if len as usize > cx.config.record_bytes.min(MAX_INDIRECT_RECORD) {
             return None;
         }
-        // Twice the window: who is a moment behind the others shares their upload still.
-        let next = self.next_within(PathKind::Relay, len as usize, 2, cx);
+        let next = self.next_within(PathKind::Relay, len as usize, JOINED_WINDOWS, cx);
         let Some(Next::Lane(piece)) = next else { return None };
         if piece.shared != shared.emit || piece.bytes != shared.bytes || piece.end != shared.end {
             return None;

@@ -24,6 +24,7 @@ struct Standing {
     active: bool,
     wants_offer: bool,
     wants_relay: bool,
+    may_join: bool,
     unflushed: bool,
     held: usize,
     connection: Option<ConnectionId>,
@@ -57,6 +58,7 @@ pub(super) struct Links {
     deadlines: BTreeSet<(Time, Key)>,
     wanting_offers: BTreeSet<Key>,
     wanting_relay: BTreeSet<Key>,
+    joining: BTreeSet<Key>,
     totals: Totals,
 }
 
@@ -147,6 +149,7 @@ impl Links {
         totals.held = totals.held + new.held - old.held;
         mark(&mut self.wanting_offers, key, old.wants_offer, new.wants_offer);
         mark(&mut self.wanting_relay, key, old.wants_relay, new.wants_relay);
+        mark(&mut self.joining, key, old.may_join, new.may_join);
         if old.connection != new.connection {
             old.connection.map(|connection| self.by_connection.remove(&connection));
             new.connection.map(|connection| self.by_connection.insert(connection, key));
@@ -181,9 +184,9 @@ impl Links {
         behind.next().or_else(|| self.wanting_relay.first()).copied()
     }
 
-    /// All that have something for the relay.
-    pub(super) fn wanting_relay(&self) -> Vec<Key> {
-        self.wanting_relay.iter().copied().collect()
+    /// All that may join an envelope for others.
+    pub(super) fn joining(&self) -> Vec<Key> {
+        self.joining.iter().copied().collect()
     }
 
     /// The link that holds the most of what cannot be handed out yet.
@@ -202,6 +205,7 @@ impl Standing {
             active: link.is_active(),
             wants_offer: link.can_offer(),
             wants_relay: link.wants_relay(cx),
+            may_join: link.may_join_envelope(cx),
             unflushed: !link.is_flushed(),
             held: link.held_bytes(),
             connection: link.connection_id(),

@@ -62,7 +62,7 @@ impl Session {
                 Some(Envelope::Record { recipient, shared, bytes: body }) => {
                     let mut to = vec![recipient];
                     if shared.is_for_many() {
-                        for other in self.links.wanting_relay() {
+                        for other in self.links.joining() {
                             if other != key {
                                 let others = to.len();
                                 let joined = self.with_key(other, now, |link, cx| {

@@ -96,7 +96,7 @@ pub struct Peer {
 ///
 /// After every input or command, and before the next input: drain `poll_event` and `poll_command`, drain the
 /// transmits of those transports that have room, then ask `poll_timeout`. A transmit that is not drained
-/// because its transport is full holds up nothing else. Inputs about a [`ConnectionId`] that is over are
+/// because its transport is full holds up nothing else. Inputs about a [`ConnectionId`](crate::ConnectionId) that is over are
 /// ignored. `now` must never go back.
 #[derive(Debug)]
 pub struct Session {

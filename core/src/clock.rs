@@ -1,4 +1,4 @@
-//! The session's time: the caller's clock without the time that it jumped over.
+//! The time inside a session or a hub: the caller's clock without the time that it jumped over.
 
 use std::time::Duration;
 

@@ -41,7 +41,7 @@ impl Hub {
         client_name: Option<&str>,
         now: Time,
     ) -> Result<ClientId, JoinError> {
-        self.advance(now);
+        let now = self.advance(now);
         let joined = self.admit(join, client_name, now);
         self.joins_refused += u64::from(joined.is_err());
         joined
@@ -109,7 +109,11 @@ impl Hub {
 
     /// A client's connection ended.
     pub fn handle_disconnect(&mut self, client: ClientId, departure: Departure, now: Time) {
-        self.advance(now);
+        let now = self.advance(now);
+        self.depart(client, departure, now);
+    }
+
+    pub(super) fn depart(&mut self, client: ClientId, departure: Departure, now: Time) {
         let Some(gone) = self.clients.remove(&client) else { return };
         match (departure, gone.version) {
             (Departure::Lost, Version::V1) => {

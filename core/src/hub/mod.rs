@@ -13,7 +13,6 @@ mod token;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -23,15 +22,13 @@ pub use self::error::{ClientError, JoinError};
 use self::rate::{Allowance, Rate, Throttle, Verdict};
 use self::room::Room;
 use self::token::TokenKey;
+use crate::clock::Clock;
 use crate::id::{ClientId, PeerId, RoomName, Version};
 use crate::signal::{ClientMessage, IceServer, Member, ServerMessage};
 use crate::time::Time;
 
 /// The most other names of one v0 client.
 const MAX_ALIASES: usize = 4;
-
-/// A timer that runs later than this after its deadline tells of a clock that jumped, not of a slow driver.
-const CLOCK_JUMP: Duration = Duration::from_secs(2);
 
 /// What the hub asks for.
 #[derive(Clone, Debug)]
@@ -160,10 +157,9 @@ pub struct Hub {
     rng: ChaCha20Rng,
     clients: BTreeMap<ClientId, Client>,
     rooms: BTreeMap<RoomName, Room>,
+    clock: Clock,
     /// When the seats of those away are given up.
     timers: BTreeSet<(Time, RoomName, PeerId)>,
-    /// When the last input came.
-    heard_at: Time,
     output: VecDeque<Output>,
     next_client: u64,
     relayed: u64,
@@ -208,8 +204,8 @@ impl Hub {
             rng,
             clients: BTreeMap::new(),
             rooms: BTreeMap::new(),
+            clock: Clock::new(Time::ZERO),
             timers: BTreeSet::new(),
-            heard_at: Time::ZERO,
             output: VecDeque::new(),
             next_client: 0,
             relayed: 0,
@@ -291,7 +287,7 @@ impl Hub {
         message: ClientMessage,
         now: Time,
     ) -> Result<(), ClientError> {
-        self.advance(now);
+        let now = self.advance(now);
         let outcome = match message {
             ClientMessage::Offers(offers) => self.route_offers(client, offers, now),
             ClientMessage::Signal(signal) => self.route_signal(client, signal, now),
@@ -308,7 +304,7 @@ impl Hub {
     /// A client sent a packet that is no message of the dialect. It counts as a signal, so that a client that
     /// keeps on is closed.
     pub fn handle_malformed(&mut self, client: ClientId, now: Time) -> ClientError {
-        self.advance(now);
+        let now = self.advance(now);
         self.refused += 1;
         match self.charge(client, 1, now) {
             Ok(()) => ClientError::Malformed,
@@ -318,7 +314,7 @@ impl Hub {
 
     /// Time has passed: to be called at [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Time) {
-        self.advance(now);
+        let now = self.advance(now);
         while self.timers.first().is_some_and(|(until, ..)| *until <= now) {
             if let Some((_, room, id)) = self.timers.pop_first() {
                 self.vacate(&room, id, None);
@@ -358,25 +354,13 @@ impl Hub {
     /// When [`handle_timeout`](Self::handle_timeout) is due. `None` when nothing is.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.timers.first().map(|(until, ..)| *until)
+        self.timers.first().map(|(until, ..)| self.clock.outer(*until))
     }
 
-    /// Notices a clock that jumped: those away have not been away in the time that did not pass, and keep what
-    /// was left of their window when the hub last heard anything.
-    fn advance(&mut self, now: Time) {
-        let heard_at = std::mem::replace(&mut self.heard_at, now);
-        let late = self.timers.first().map_or(Duration::ZERO, |(until, ..)| now - *until);
-        if late <= CLOCK_JUMP {
-            return;
-        }
-        let jump = now - heard_at;
-        for (until, room, id) in std::mem::take(&mut self.timers) {
-            let until = until + jump;
-            if let Some(seats) = self.rooms.get_mut(&room) {
-                seats.keep(&id, until);
-            }
-            self.timers.insert((until, room, id));
-        }
+    /// The inner time of an input. Those away have not been away in time that a clock jumped over.
+    fn advance(&mut self, now: Time) -> Time {
+        let due = self.timers.first().map(|(until, ..)| *until);
+        self.clock.advance(now, due)
     }
 
     /// A member that was of use to somebody: see [`Room::longest_away`].
@@ -410,7 +394,7 @@ impl Hub {
             Verdict::Refuse => {}
             Verdict::Abuse => {
                 self.output.push_back(Output::Close { client, reason: CloseReason::Abusive });
-                self.handle_disconnect(client, Departure::Left, now);
+                self.depart(client, Departure::Left, now);
             }
         }
         Err(error)

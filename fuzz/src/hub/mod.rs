@@ -19,7 +19,7 @@ use socketio_p2p_core::signal::{
     PairKey, PeerLimits, PeerSignal, Piece, RawSignal, Recipient, ServerMessage, Upload,
 };
 use socketio_p2p_core::wire::flatten;
-use socketio_p2p_core::{ClientId, Frame, Namespace, Packet, PeerId, RoomName, Version};
+use socketio_p2p_core::{ClientId, Frame, Namespace, Packet, PeerId, RoomName, Time, Version};
 
 use self::model::{Entry, Model};
 use self::world::{World, resume, room_name};
@@ -164,9 +164,9 @@ impl Run {
         self.trail.note(format_args!("v1 joins {room}"));
         let join = Join { version: Version::V1, room: Some(room.clone()), token, limits };
         let joined = self.world.try_join(join, None);
-        self.model.advance(self.world.now);
-        let expected = self.model.admit(&room, None, self.world.now);
-        self.settle_v1(joined, expected, room, limits, None);
+        let now = self.model.advance(self.world.now);
+        let expected = self.model.admit(&room, None, now);
+        self.settle_v1(joined, expected, room, limits, None, now);
     }
 
     fn resume(&mut self, input: &mut Input<'_>) {
@@ -183,15 +183,15 @@ impl Run {
         self.trail.note(format_args!("{identity:?} resumes in {room} above {base}"));
         let join = Join { limits, ..resume(room.as_str(), &token) };
         let joined = self.world.try_join(join, None);
-        self.model.advance(self.world.now);
+        let now = self.model.advance(self.world.now);
         // A name that a v0 client has is taken.
         let seat = identity.as_ref().and_then(|id| self.model.by_id(&room, id));
         let usurped = seat.is_some_and(|seat| self.model.people[seat].version == Version::V0);
         let seat = seat.filter(|_| !usurped);
         let base = base.max(seat.map_or(0, |seat| self.model.people[seat].epoch_base));
-        let expected = self.model.admit(&room, seat, self.world.now);
+        let expected = self.model.admit(&room, seat, now);
         let identity = identity.filter(|_| !usurped).map(|id| (id, base));
-        self.settle_v1(joined, expected, room, limits, identity);
+        self.settle_v1(joined, expected, room, limits, identity, now);
     }
 
     /// Compares what became of a v1 client; `identity`: who it has proved to be, and the base that it is due.
@@ -202,6 +202,7 @@ impl Run {
         room: RoomName,
         limits: Option<PeerLimits>,
         identity: Option<(PeerId, u32)>,
+        now: Time,
     ) {
         assert_eq!(joined.as_ref().err(), expected.as_ref().err());
         self.model.joins_refused += u64::from(joined.is_err());
@@ -227,7 +228,7 @@ impl Run {
             None => {
                 assert!(self.model.by_id(&room, &welcome.id).is_none(), "an id is given twice");
                 let (room, id) = (room.clone(), welcome.id.clone());
-                self.model.enter(room, Version::V1, id, client, limits, self.world.now);
+                self.model.enter(room, Version::V1, id, client, limits, now);
             }
         }
         let seat = self.model.by_id(&room, &welcome.id).unwrap();
@@ -249,8 +250,8 @@ impl Run {
         };
         self.trail.note(format_args!("v0 {name:?} joins {room}"));
         let joined = self.world.try_join(Join::v0(room.clone()), name.as_deref());
-        self.model.advance(self.world.now);
-        let expected = self.check_v0(&room, name.as_deref());
+        let now = self.model.advance(self.world.now);
+        let expected = self.check_v0(&room, name.as_deref(), now);
         assert_eq!(joined.as_ref().err(), expected.as_ref().err());
         self.model.joins_refused += u64::from(joined.is_err());
         let Ok(client) = joined else { return };
@@ -260,19 +261,20 @@ impl Run {
         let others = self.model.roster(&room).iter().filter(|(_, _, away, _)| !away).count();
         let others = u32::try_from(others).unwrap();
         self.model.expect(client, ServerMessage::NumClients { others, welcome: None });
-        self.model.enter(room, Version::V0, id, client, None, self.world.now);
+        self.model.enter(room, Version::V0, id, client, None, now);
     }
 
     fn check_v0(
         &mut self,
         room: &RoomName,
         name: Option<&str>,
+        now: Time,
     ) -> Result<Option<PeerId>, JoinError> {
         let name = name.map(|name| PeerId::new(name.to_owned())).transpose()?;
         if let Some(name) = name.clone().filter(|name| self.model.by_id(room, name).is_some()) {
             return Err(JoinError::NameTaken { room: room.clone(), name });
         }
-        self.model.admit(room, None, self.world.now)?;
+        self.model.admit(room, None, now)?;
         Ok(name)
     }
 
@@ -281,8 +283,8 @@ impl Run {
         let departure = input.pick([Departure::Left, Departure::Lost]);
         self.trail.note(format_args!("{client:?} parts: {departure:?}"));
         self.world.part(client, departure);
-        self.model.advance(self.world.now);
-        self.model.part(client, departure, self.world.now);
+        let now = self.model.advance(self.world.now);
+        self.model.part(client, departure, now);
     }
 
     fn pass(&mut self, input: &mut Input<'_>) {
@@ -296,16 +298,16 @@ impl Run {
             if input.flag() {
                 self.world.hub.handle_timeout(self.world.now);
                 self.world.drain();
-                self.model.advance(self.world.now);
-                self.model.pass(self.world.now);
+                let now = self.model.advance(self.world.now);
+                self.model.pass(now);
             }
         } else {
             let end = self.world.now + span;
             while let Some(due) = self.model.next_timeout().filter(|due| *due <= end) {
                 let due = due.max(self.world.now);
                 self.world.pass(due - self.world.now);
-                self.model.advance(due);
-                self.model.pass(due);
+                let now = self.model.advance(due);
+                self.model.pass(now);
             }
             self.world.pass(end - self.world.now);
         }
@@ -331,8 +333,8 @@ impl Run {
 
     fn say(&mut self, client: ClientId, message: ClientMessage) {
         self.trail.note(format_args!("{client:?} says {message:?}"));
-        self.model.advance(self.world.now);
-        let expected = self.model.say(client, message.clone(), self.world.now);
+        let now = self.model.advance(self.world.now);
+        let expected = self.model.say(client, message.clone(), now);
         let said = self.world.hub.handle_message(client, message, self.world.now);
         self.world.drain();
         assert_eq!(said, expected);
@@ -342,8 +344,8 @@ impl Run {
         self.trail.note(format_args!("{client:?} says nonsense"));
         let error = self.world.hub.handle_malformed(client, self.world.now);
         self.world.drain();
-        self.model.advance(self.world.now);
-        assert_eq!(error, self.model.garble(client, self.world.now));
+        let now = self.model.advance(self.world.now);
+        assert_eq!(error, self.model.garble(client, now));
     }
 
     /// What a server makes of a text frame and an attachment after it.

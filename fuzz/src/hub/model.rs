@@ -95,8 +95,10 @@ pub(super) struct Model {
     /// Other names: room, name, whose.
     aliases: Vec<(RoomName, PeerId, PeerId)>,
     arrivals: usize,
-    /// When something happened last.
+    /// When something happened last, by the caller's clock, and how much that clock has jumped over. All other times are
+    /// without it.
     heard_at: Time,
+    skipped: Duration,
     relayed: u64,
     undeliverable: u64,
     refused: u64,
@@ -119,6 +121,7 @@ impl Model {
             aliases: Vec::new(),
             arrivals: 0,
             heard_at: Time::ZERO,
+            skipped: Duration::ZERO,
             relayed: 0,
             undeliverable: 0,
             refused: 0,
@@ -168,21 +171,19 @@ impl Model {
         stats
     }
 
+    /// By the caller's clock.
     pub(super) fn next_timeout(&self) -> Option<Time> {
-        self.people.iter().filter_map(Person::away_until).min()
+        let due = self.people.iter().filter_map(Person::away_until).min();
+        due.map(|due| due + self.skipped)
     }
 
-    /// Something happens now. When the clock has jumped, nobody was away in the meantime.
-    pub(super) fn advance(&mut self, now: Time) {
-        let jump = now - std::mem::replace(&mut self.heard_at, now);
-        if self.next_timeout().is_none_or(|due| now - due <= CLOCK_JUMP) {
-            return;
+    /// Something happens now: the time without what the clock has jumped over.
+    pub(super) fn advance(&mut self, now: Time) -> Time {
+        let passed = now - std::mem::replace(&mut self.heard_at, now);
+        if self.next_timeout().is_some_and(|due| now - due > CLOCK_JUMP) {
+            self.skipped += passed;
         }
-        for person in &mut self.people {
-            if let Presence::Away(until) = &mut person.presence {
-                *until = *until + jump;
-            }
-        }
+        Time::ZERO + ((now - Time::ZERO) - self.skipped)
     }
 
     // ----- coming and going -----

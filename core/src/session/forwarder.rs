@@ -116,7 +116,7 @@ impl Forwarder {
     ) -> Result<(), Refused> {
         let (key, direction) = pair(from, to);
         if !self.pairs.contains_key(&key) {
-            self.make_room(allowance.pairs, now)?;
+            self.make_room(&key, allowance.pairs, now)?;
         }
         let new = || Pair { used_at: now, flows: Default::default() };
         let pair = self.pairs.entry(key).or_insert_with(new);
@@ -132,18 +132,54 @@ impl Forwarder {
         Ok(())
     }
 
-    /// Gives up the pair that has been idle for longest, if one has to go for another.
-    fn make_room(&mut self, max_pairs: usize, now: Time) -> Result<(), Refused> {
+    /// Gives up another pair when there is no room for a new one: the one that has been idle for longest, or one of a peer
+    /// that holds more of them than either end of the new one would.
+    fn make_room(
+        &mut self,
+        new: &(PeerId, PeerId),
+        max_pairs: usize,
+        now: Time,
+    ) -> Result<(), Refused> {
         if self.pairs.len() < max_pairs {
             return Ok(());
+        }
+        if self.pairs.len() > max_pairs {
+            return Err(Refused::Pairs);
         }
         let idle = self.pairs.iter().filter(|(_, pair)| {
             now - pair.used_at >= IDLE && pair.flows.iter().all(|flow| flow.queued == 0)
         });
         let oldest = idle.min_by_key(|(_, pair)| pair.used_at).map(|(key, _)| key.clone());
-        let oldest = oldest.filter(|_| self.pairs.len() <= max_pairs).ok_or(Refused::Pairs)?;
-        self.pairs.remove(&oldest);
+        let given_up = oldest.or_else(|| self.pair_of_the_greediest(new)).ok_or(Refused::Pairs)?;
+        self.give_up(&given_up);
         Ok(())
+    }
+
+    /// Of the peer with the most pairs, if it has more than either end of `new` would: the pair used longest ago.
+    fn pair_of_the_greediest(&self, new: &(PeerId, PeerId)) -> Option<(PeerId, PeerId)> {
+        let held =
+            |peer: &PeerId| self.pairs.keys().filter(|(a, b)| a == peer || b == peer).count();
+        let fair = held(&new.0).max(held(&new.1)) + 1;
+        let peers = self.pairs.keys().flat_map(|(a, b)| [a, b]);
+        let greediest = peers.max_by_key(|peer| held(peer)).filter(|peer| held(peer) > fair)?;
+        let its = self.pairs.iter().filter(|((a, b), _)| a == greediest || b == greediest);
+        its.min_by_key(|(_, pair)| pair.used_at).map(|(key, _)| key.clone())
+    }
+
+    /// What waits of the pair goes with it: its places in the queues are counted no more.
+    fn give_up(&mut self, key: &(PeerId, PeerId)) {
+        self.pairs.remove(key);
+        let dropped = &mut self.counts.dropped;
+        for (from, to) in [(&key.0, &key.1), (&key.1, &key.0)] {
+            if let Some(queue) = self.queues.get_mut(to) {
+                let before = queue.len();
+                queue.retain(|(of, _)| of != from);
+                *dropped += (before - queue.len()) as u64;
+                if queue.is_empty() {
+                    self.queues.remove(to);
+                }
+            }
+        }
     }
 
     /// Notes a packet that could not even be considered.
@@ -233,6 +269,32 @@ mod tests {
         assert_eq!(push(&mut forwarder, "a", "b", 11_001), Err(Refused::Pairs), "the oldest went");
         let counts = forwarder.counts();
         assert_eq!((counts.pairs, counts.packets, counts.dropped), (2, 2, 3));
+    }
+
+    #[test]
+    fn a_peer_with_most_of_the_pairs_makes_room_for_others_and_what_waits_of_it_goes() {
+        let limits = Allowance { pairs: 4, ..LIMITS };
+        let mut forwarder = Forwarder::default();
+        let mut push = |from: &str, to: &str, at| {
+            let now = Time::from_millis(at);
+            forwarder.push(&id(from), &id(to), passed(1000), 1000, limits, now)
+        };
+        for (at, to) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            assert_eq!(push("greedy", to, 1000 + at as u64), Ok(()));
+        }
+        // Of 4 pairs 2 stay, because who has 2 has no more than a newcomer with one would have.
+        for (at, (from, to)) in [("x", "y"), ("y", "z")].into_iter().enumerate() {
+            assert_eq!(push(from, to, 1010 + at as u64), Ok(()), "{from} {to}");
+        }
+        assert_eq!(push("greedy", "a", 1020), Err(Refused::Pairs));
+        assert_eq!(push("x", "a", 1021), Err(Refused::Pairs));
+        for (to, left) in [("a", 0), ("b", 0), ("c", 1), ("d", 1), ("y", 1), ("z", 1)] {
+            let left_to = std::iter::from_fn(|| forwarder.pop(&id(to))).count();
+            assert_eq!(left_to, left, "for {to}");
+        }
+        assert!(forwarder.is_idle());
+        let counts = forwarder.counts();
+        assert_eq!((counts.pairs, counts.packets, counts.dropped), (4, 4, 4));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::packet::Packet;
 use crate::signal::{Lane, PeerLimits};
 use crate::time::Time;
 use crate::transfer::{
-    IncomingTransferId, OutgoingTransferId, TransferError, TransferOutcome, TransferProgress,
-    TransferRead,
+    IncomingTransferId, OutgoingTransferId, TransferError, TransferId, TransferOutcome,
+    TransferProgress, TransferRead,
 };
 
 impl Link {
@@ -201,22 +201,19 @@ impl Link {
         Ok(())
     }
 
-    pub(crate) fn outgoing_progress(&self, id: &OutgoingTransferId) -> Option<TransferProgress> {
-        self.transfers.outgoing.progress(id.number)
+    pub(crate) fn transfer_progress(&self, id: &TransferId) -> Option<TransferProgress> {
+        match id {
+            TransferId::Outgoing(id) => self.transfers.outgoing.progress(id.number),
+            TransferId::Incoming(id) => self.transfers.incoming.progress(id.number),
+        }
     }
 
-    pub(crate) fn incoming_progress(&self, id: &IncomingTransferId) -> Option<TransferProgress> {
-        self.transfers.incoming.progress(id.number)
-    }
-
-    /// Whether the transfer is one of this incarnation's.
-    pub(crate) fn carries_outgoing(&self, id: &OutgoingTransferId) -> bool {
-        id.epoch == self.incarnation.ours()
-    }
-
-    /// Whether the transfer is one of the peer's incarnation.
-    pub(crate) fn carries_incoming(&self, id: &IncomingTransferId) -> bool {
-        id.epoch == self.incarnation.theirs()
+    /// Whether the transfer is one of these incarnations.
+    pub(crate) fn carries(&self, id: &TransferId) -> bool {
+        match id {
+            TransferId::Outgoing(id) => id.epoch == self.incarnation.ours(),
+            TransferId::Incoming(id) => id.epoch == self.incarnation.theirs(),
+        }
     }
 
     pub(super) fn outgoing_id(&self, number: u64) -> OutgoingTransferId {
@@ -227,15 +224,20 @@ impl Link {
         IncomingTransferId { peer: self.peer.id.clone(), epoch: self.incarnation.theirs(), number }
     }
 
-    pub(super) fn end_outgoing(&self, lost: Vec<u64>, cx: &mut Context<'_>) {
-        for number in lost {
-            let (transfer, outcome) = (self.outgoing_id(number).into(), TransferOutcome::Lost);
+    pub(super) fn end_outgoing(
+        &self,
+        numbers: Vec<u64>,
+        outcome: TransferOutcome,
+        cx: &mut Context<'_>,
+    ) {
+        for number in numbers {
+            let transfer = self.outgoing_id(number).into();
             cx.out.events.push_back(Event::TransferEnded { transfer, outcome });
         }
     }
 
-    pub(super) fn end_incoming(&self, lost: Vec<u64>, cx: &mut Context<'_>) {
-        for number in lost {
+    pub(super) fn lose_incoming(&self, numbers: Vec<u64>, cx: &mut Context<'_>) {
+        for number in numbers {
             let (transfer, outcome) = (self.incoming_id(number).into(), TransferOutcome::Lost);
             cx.out.events.push_back(Event::TransferEnded { transfer, outcome });
         }
@@ -245,10 +247,8 @@ impl Link {
 
     /// Breaks off what has not been written whole: the session closes.
     pub(crate) fn abort_unfinished_transfers(&mut self, cx: &mut Context<'_>) {
-        for number in self.transfers.outgoing.abort_all(true) {
-            let (transfer, outcome) = (self.outgoing_id(number).into(), TransferOutcome::Aborted);
-            cx.out.events.push_back(Event::TransferEnded { transfer, outcome });
-        }
+        let aborted = self.transfers.outgoing.abort_all(true);
+        self.end_outgoing(aborted, TransferOutcome::Aborted, cx);
     }
 
     /// Tells the peer that we leave, and what has come of it until now. On every path: the good-bye on one must

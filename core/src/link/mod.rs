@@ -60,6 +60,7 @@ use crate::event::{Event, LeaveReason, Outcome, Path};
 use crate::id::{ConnectionId, EmitId, PeerId, Version};
 use crate::signal::{Epochs, IceServer, Member, PeerLimits};
 use crate::time::Time;
+use crate::transfer::TransferOutcome;
 
 /// Time-outs after which an incarnation that nobody has answered stops announcing itself.
 const MAX_ANNOUNCEMENTS: u32 = 6;
@@ -176,13 +177,13 @@ impl Link {
         let seals = self.seals.successor(peer_goes_on);
         let mut next = Self::with(peer, incarnation, self.attempt.successor(), seals, cx.now);
         let lost = self.transfers.incoming.disown();
-        self.end_incoming(lost, cx);
+        self.lose_incoming(lost, cx);
         if verdict == Verdict::Renewed {
             // The numbers of what was sent have to be reached, though nobody asks for it any more.
             let disowned = self.sender.disown();
             self.end_emits(disowned, cx);
             let lost = self.transfers.outgoing.abort_all(false);
-            self.end_outgoing(lost, cx);
+            self.end_outgoing(lost, TransferOutcome::Lost, cx);
             next.sender = std::mem::take(&mut self.sender);
             next.flight = std::mem::take(&mut self.flight);
             PathKind::ALL.into_iter().for_each(|path| next.flight.abandon(path));
@@ -204,9 +205,9 @@ impl Link {
         let emits = self.sender.drain();
         self.end_emits(emits, cx);
         let lost = self.transfers.outgoing.drain();
-        self.end_outgoing(lost, cx);
+        self.end_outgoing(lost, TransferOutcome::Lost, cx);
         let lost = self.transfers.incoming.disown();
-        self.end_incoming(lost, cx);
+        self.lose_incoming(lost, cx);
         for emit in self.replies.drain() {
             cx.out.push_no_ack(emit, self.peer.id.clone(), false);
         }

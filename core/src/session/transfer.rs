@@ -16,10 +16,10 @@ use crate::transfer::{
 impl Session {
     /// Announces a transfer to a peer with an event, whose arguments say what it is; `size` is its length in
     /// bytes if it is known. [`write_transfer`](Self::write_transfer) and
-    /// [`finish_transfer`](Self::finish_transfer) follow. It shares what
-    /// events leave of a path with [`emit_bulk`](Self::emit_bulk), has no order among other things, survives changes of paths as every event does, and holds a window of
-    /// [`Config::transfer_window`](crate::Config::transfer_window) bytes in memory at each end, however long
-    /// it is.
+    /// [`finish_transfer`](Self::finish_transfer) follow. It shares what events leave of a path with
+    /// [`emit_bulk`](Self::emit_bulk), has no order among other things, survives changes of paths as every event does, and
+    /// holds a window of [`Config::transfer_window`](crate::Config::transfer_window) bytes in memory at each end, however
+    /// long it is.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -87,7 +87,7 @@ impl Session {
         data: &mut Bytes,
         now: Time,
     ) -> Result<usize, TransferError> {
-        self.with_outgoing(id, now, |link, cx| link.write_transfer(id, data, cx))
+        self.with_transfer(&id.into(), now, |link, cx| link.write_transfer(id, data, cx))
     }
 
     /// Says that everything has been written.
@@ -101,7 +101,7 @@ impl Session {
         id: &OutgoingTransferId,
         now: Time,
     ) -> Result<(), TransferError> {
-        self.with_outgoing(id, now, |link, _| link.finish_transfer(id))
+        self.with_transfer(&id.into(), now, |link, _| link.finish_transfer(id))
     }
 
     /// The next of what has come of a peer's transfer; there may be more behind it. Reading is what lets the peer send
@@ -114,7 +114,7 @@ impl Session {
         id: &IncomingTransferId,
         now: Time,
     ) -> Result<TransferRead, TransferError> {
-        self.with_incoming(id, now, |link, cx| link.read_transfer(id, cx))
+        self.with_transfer(&id.into(), now, |link, cx| link.read_transfer(id, cx))
     }
 
     /// Breaks a transfer off, an own one or a peer's. The other end is told; this one hears no more of it.
@@ -126,55 +126,31 @@ impl Session {
         id: impl Into<TransferId>,
         now: Time,
     ) -> Result<(), TransferError> {
-        match &id.into() {
-            TransferId::Outgoing(id) => {
-                self.with_outgoing(id, now, |link, _| link.cancel_outgoing(id))
-            }
-            TransferId::Incoming(id) => {
-                self.with_incoming(id, now, |link, cx| link.cancel_incoming(id, cx))
-            }
-        }
+        let id = id.into();
+        self.with_transfer(&id, now, |link, cx| match &id {
+            TransferId::Outgoing(id) => link.cancel_outgoing(id),
+            TransferId::Incoming(id) => link.cancel_incoming(id, cx),
+        })
     }
 
     /// How far a transfer is; `None` when it is over.
     #[must_use]
     pub fn transfer_progress(&self, id: impl Into<TransferId>) -> Option<TransferProgress> {
-        match &id.into() {
-            TransferId::Outgoing(id) => {
-                let link = self.links.get(&id.peer).filter(|link| link.carries_outgoing(id))?;
-                link.outgoing_progress(id)
-            }
-            TransferId::Incoming(id) => {
-                let link = self.links.get(&id.peer).filter(|link| link.carries_incoming(id))?;
-                link.incoming_progress(id)
-            }
-        }
+        let id = id.into();
+        let link = self.links.get(id.peer()).filter(|link| link.carries(&id))?;
+        link.transfer_progress(&id)
     }
 
-    fn with_outgoing<T>(
+    fn with_transfer<T>(
         &mut self,
-        id: &OutgoingTransferId,
+        id: &TransferId,
         now: Time,
         act: impl FnOnce(&mut Link, &mut Context<'_>) -> Result<T, TransferError>,
     ) -> Result<T, TransferError> {
         let now = self.advance(now);
-        let unknown = || Err(TransferError::Unknown(id.into()));
-        let done = self.with_peer(&id.peer, now, |link, cx| {
-            if link.carries_outgoing(id) { act(link, cx) } else { unknown() }
-        });
-        done.unwrap_or_else(unknown)
-    }
-
-    fn with_incoming<T>(
-        &mut self,
-        id: &IncomingTransferId,
-        now: Time,
-        act: impl FnOnce(&mut Link, &mut Context<'_>) -> Result<T, TransferError>,
-    ) -> Result<T, TransferError> {
-        let now = self.advance(now);
-        let unknown = || Err(TransferError::Unknown(id.into()));
-        let done = self.with_peer(&id.peer, now, |link, cx| {
-            if link.carries_incoming(id) { act(link, cx) } else { unknown() }
+        let unknown = || Err(TransferError::Unknown(id.clone()));
+        let done = self.with_peer(id.peer(), now, |link, cx| {
+            if link.carries(id) { act(link, cx) } else { unknown() }
         });
         done.unwrap_or_else(unknown)
     }

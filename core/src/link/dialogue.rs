@@ -10,17 +10,6 @@ use crate::time::Time;
 const ACK_RECORDS: u32 = 32;
 const ACK_BYTES: usize = 64 << 10;
 
-/// Something that no record repeats has been told to the peer, and has to be confirmed by a pong.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Told {
-    #[default]
-    Nothing,
-    /// No ping has gone out since.
-    Unasked,
-    /// This ping went with it.
-    Asked(u64),
-}
-
 /// What is owed on one path.
 #[derive(Clone, Copy, Debug, Default)]
 struct Owed {
@@ -38,7 +27,10 @@ pub(crate) struct Dialogue {
     next_ping: u64,
     /// A ping is to go out on this path now.
     ping_due: PerPath<bool>,
-    told: Told,
+    /// Something that no record repeats has been told to the peer, and has to be confirmed by a pong.
+    told: bool,
+    /// The first ping on each path that went with it.
+    asked: PerPath<Option<u64>>,
     /// When the peer should have said something of what was sent or told.
     timeout_at: Option<Time>,
     /// Time-outs in a row.
@@ -49,17 +41,18 @@ pub(crate) struct Dialogue {
 impl Dialogue {
     /// Something was told that has to be confirmed.
     pub(crate) fn note_told(&mut self) {
-        self.told = Told::Unasked;
+        self.told = true;
+        self.asked = PerPath::default();
     }
 
     /// Whether a pong is waited for that confirms what was told.
-    pub(crate) fn awaits_confirmation(&self) -> bool {
-        self.told != Told::Nothing
+    pub(crate) const fn awaits_confirmation(&self) -> bool {
+        self.told
     }
 
     /// Whether what was told has gone out with no ping yet.
     pub(crate) fn has_news(&self) -> bool {
-        self.told == Told::Unasked
+        self.told && self.asked.iter().all(Option::is_none)
     }
 
     pub(crate) fn request_ping(&mut self, path: PathKind) {
@@ -70,20 +63,21 @@ impl Dialogue {
         self.ping_due[path.index()]
     }
 
-    /// The number of a ping that goes out on `path` now.
-    pub(crate) fn take_ping(&mut self, path: PathKind) -> u64 {
+    /// The number of a ping that goes out on `path` now, beside our state or not.
+    pub(crate) fn take_ping(&mut self, path: PathKind, with_state: bool) -> u64 {
         self.ping_due[path.index()] = false;
         self.next_ping += 1;
-        if self.told == Told::Unasked {
-            self.told = Told::Asked(self.next_ping);
+        if with_state && self.told {
+            self.asked[path.index()].get_or_insert(self.next_ping);
         }
         self.next_ping
     }
 
-    /// A pong has come.
-    pub(crate) fn note_pong(&mut self, number: u64) {
-        if matches!(self.told, Told::Asked(asked) if asked <= number) {
-            self.told = Told::Nothing;
+    /// A pong has come on a path. What a path was told before a ping has come when that ping has.
+    pub(crate) fn note_pong(&mut self, path: PathKind, number: u64) {
+        if self.asked[path.index()].is_some_and(|asked| asked <= number) {
+            self.told = false;
+            self.asked = PerPath::default();
         }
         self.timeouts = 0;
         self.timeout_at = None;
@@ -160,8 +154,14 @@ impl Dialogue {
         std::mem::take(&mut self.owed[path.index()]).pong
     }
 
+    /// Nothing that a path was told has to have come.
+    pub(crate) fn forget_told(&mut self, path: PathKind) {
+        self.asked[path.index()] = None;
+    }
+
     /// A path is over: acknowledgements that are owed on it go another way, pongs nowhere.
     pub(crate) fn end_path(&mut self, path: PathKind, other: Option<PathKind>) {
+        self.forget_told(path);
         let owed = std::mem::take(&mut self.owed[path.index()]);
         self.ping_due[path.index()] = false;
         if let Some(other) = other
@@ -212,15 +212,34 @@ mod tests {
     #[test]
     fn what_was_told_is_confirmed_by_a_pong_to_a_ping_that_went_with_it_or_later() {
         let mut dialogue = Dialogue::default();
-        let before = dialogue.take_ping(PathKind::Relay);
+        let before = dialogue.take_ping(PathKind::Relay, true);
         dialogue.note_told();
-        dialogue.note_pong(before);
+        dialogue.note_pong(PathKind::Relay, before);
+        let without = dialogue.take_ping(PathKind::Relay, false);
+        dialogue.note_pong(PathKind::Relay, without);
         assert!(dialogue.awaits_confirmation() && dialogue.has_news());
-        let with = dialogue.take_ping(PathKind::Relay);
+        dialogue.take_ping(PathKind::Relay, true);
         assert!(!dialogue.has_news());
-        let after = dialogue.take_ping(PathKind::Direct);
-        dialogue.note_pong(after);
-        assert!(with < after && !dialogue.awaits_confirmation());
+        let elsewhere = dialogue.take_ping(PathKind::Direct, false);
+        dialogue.note_pong(PathKind::Direct, elsewhere);
+        assert!(
+            dialogue.awaits_confirmation(),
+            "of what the relay was told a channel says nothing"
+        );
+        let after = dialogue.take_ping(PathKind::Relay, false);
+        dialogue.note_pong(PathKind::Relay, after);
+        assert!(!dialogue.awaits_confirmation());
+    }
+
+    #[test]
+    fn what_was_told_on_a_path_that_ends_is_news_again() {
+        let mut dialogue = Dialogue::default();
+        dialogue.note_told();
+        let asked = dialogue.take_ping(PathKind::Relay, true);
+        dialogue.end_path(PathKind::Relay, None);
+        assert!(dialogue.has_news());
+        dialogue.note_pong(PathKind::Relay, asked);
+        assert!(dialogue.awaits_confirmation());
     }
 
     #[test]

@@ -195,7 +195,7 @@ impl Link {
         message: usize,
         cx: &mut Context<'_>,
     ) -> Verdict {
-        self.note_indirect(path, cx);
+        self.note_neighbour(path, cx);
         let verdict = self.handle_items(bundle, path, message, cx);
         self.settle(cx);
         verdict
@@ -203,7 +203,6 @@ impl Link {
 
     /// Takes a record that many have got. Its epochs have been admitted.
     pub(crate) fn handle_record(&mut self, record: Record, cx: &mut Context<'_>) {
-        self.note_indirect(&Path::Relay, cx);
         let message = record.bytes.len();
         self.take_record(record, &Path::Relay, message, cx);
         self.deliver(cx);
@@ -326,7 +325,7 @@ impl Link {
 
     fn handle_pong(&mut self, number: u64, path: PathKind, cx: &mut Context<'_>) {
         let Some(answer) = self.route.recovery_mut(path).pong(number, cx.now) else { return };
-        self.dialogue.note_pong(number);
+        self.dialogue.note_pong(path, number);
         if path == PathKind::Direct {
             self.attempt.handle_proof(cx);
         }
@@ -520,12 +519,9 @@ impl Link {
         self.seals.is_first(neighbour, number)
     }
 
-    fn note_indirect(&mut self, path: &Path, cx: &mut Context<'_>) {
-        let neighbour = match path {
-            Path::Via(neighbour) => Some(neighbour),
-            Path::Relay | Path::Direct => return,
-        };
-        cx.out.users_changed |= self.route.set_heard_via(neighbour);
+    fn note_neighbour(&mut self, path: &Path, cx: &mut Context<'_>) {
+        let Path::Via(neighbour) = path else { return };
+        cx.out.users_changed |= self.route.set_heard_via(Some(neighbour));
     }
 
     /// The neighbour does not pass on.
@@ -556,6 +552,7 @@ impl Link {
             self.route.way().map(|(neighbour, _)| neighbour) != way.as_ref().map(|(one, _)| one);
         if other {
             self.flight.abandon(PathKind::Via);
+            self.dialogue.forget_told(PathKind::Via);
         }
         self.route.set_way(way, cx.now);
         self.settle(cx);

@@ -223,7 +223,7 @@ impl Link {
         Some(Frame::Binary(writer.finish()))
     }
 
-    /// Whether what goes out on the channel is complete, so that something that is not for this peer may follow.
+    /// The longest message that the channel takes, while there is one.
     pub(crate) fn max_message(&self) -> Option<usize> {
         self.attempt.channel().map(|channel| channel.max_message)
     }
@@ -326,13 +326,13 @@ impl Link {
         }
         let capacity = CONTROL_BYTES + first.as_ref().map_or(0, |first| first.len() as usize);
         let mut writer = Writer::new(self.incarnation.epochs(), capacity);
-        self.write_control(path, part, &mut writer, cx);
+        let has_state = self.write_control(path, part, &mut writer, cx);
         let room = max.saturating_sub(writer.len() + PING_BYTES);
         let bytes = if part.own { self.write_records(path, room, &mut writer, cx) } else { 0 };
         let window = self.most_under_way(path, cx);
         let probes = bytes > 0 && self.route.recovery_mut(path).note_sent(bytes, window);
         if probes || asks {
-            let number = self.dialogue.take_ping(path);
+            let number = self.dialogue.take_ping(path, has_state);
             let under_way = self.flight.under_way(path).all;
             let recovery = self.route.recovery_mut(path);
             let limited = under_way >= recovery.window(window);
@@ -343,7 +343,14 @@ impl Link {
         Some(writer.finish())
     }
 
-    fn write_control(&mut self, path: PathKind, part: Part, writer: &mut Writer, cx: &Context<'_>) {
+    /// Writes what is due but for a ping. Whether our state is in it.
+    fn write_control(
+        &mut self,
+        path: PathKind,
+        part: Part,
+        writer: &mut Writer,
+        cx: &Context<'_>,
+    ) -> bool {
         if path == PathKind::Direct
             && self.attempt.channel_mut().is_some_and(super::channel::Channel::take_introduction)
         {
@@ -355,7 +362,8 @@ impl Link {
         };
         let asks = part.own && self.dialogue.is_ping_due(path);
         let owes = part.owed && self.dialogue.owes(path);
-        if leaves || owes || asks {
+        let has_state = leaves || owes || asks;
+        if has_state {
             writer.state(&self.state());
         }
         if owes && let Some(number) = self.dialogue.pay(path) {
@@ -364,6 +372,7 @@ impl Link {
         if leaves {
             writer.bye();
         }
+        has_state
     }
 
     /// What we have of the peer's, and know of our own.

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use socketio_p2p_core::signal::Lane;
-use socketio_p2p_core::{EmitError, Event, Path, PeerId, Session, Time, TransferId};
+use socketio_p2p_core::{EmitError, Event, Path, PeerId, ReplyToken, Session, Time, TransferId};
 
 use super::mallory::Mallory;
 use super::model::{Model, Note, Weather};
@@ -139,6 +139,8 @@ struct Run<'a> {
     /// What bounds the attempts at direct paths: how often there was a reason to begin anew.
     reasons: u32,
     events: Vec<Event>,
+    /// Questions that are to be answered, and their numbers.
+    questions: Vec<(ReplyToken, u64)>,
     /// What is told while nothing should be.
     quiet: Option<Vec<String>>,
     /// Direct paths on which a node hears nothing any more, and when it must have found out.
@@ -201,6 +203,7 @@ impl<'a> Run<'a> {
             restarted: Vec::new(),
             reasons: 1,
             events: Vec::new(),
+            questions: Vec::new(),
             quiet: None,
             deaf: Vec::new(),
             transfers: Transfers::default(),
@@ -340,6 +343,7 @@ impl<'a> Run<'a> {
                 self.note(node, event)?;
             }
             self.events = events;
+            self.answer(node)?;
         }
         self.look()?;
         if let Some(mallory) = &mut self.mallory {
@@ -387,12 +391,7 @@ impl<'a> Run<'a> {
             Note::Refused(fit) => self.note_refused(fit),
             Note::Question(token, number) => {
                 if self.dice.roll(UNANSWERED) > 0 && !self.mesh.is_frozen(node) {
-                    let answer =
-                        |session: &mut Session, now| session.reply(&token, &(number,), now);
-                    self.model.replied(node.index(), token.peer());
-                    if let Err(error) = self.mesh.with(node, answer) {
-                        self.turned_away(node, Some(token.peer()), None, &error)?;
-                    }
+                    self.questions.push((token, number));
                 }
             }
             Note::PathChanged { mid_stream, detour } => {
@@ -406,6 +405,20 @@ impl<'a> Run<'a> {
             }
             Note::Malice => self.note_malice(),
         }
+        Ok(())
+    }
+
+    /// Answers when all events up to now are known: a `Writable` among them is older than an answer turned away.
+    fn answer(&mut self, node: Node) -> Result<(), Breach> {
+        let mut questions = std::mem::take(&mut self.questions);
+        for (token, number) in questions.drain(..) {
+            let answer = |session: &mut Session, now| session.reply(&token, &(number,), now);
+            self.model.replied(node.index(), token.peer());
+            if let Err(error) = self.mesh.with(node, answer) {
+                self.turned_away(node, Some(token.peer()), None, &error)?;
+            }
+        }
+        self.questions = questions;
         Ok(())
     }
 

@@ -2,24 +2,21 @@
 
 use bytes::Bytes;
 
-use super::flight::{PathKind, Sent};
+use super::flight::PathKind;
 use super::incarnation::Admission;
 use super::receiver::Bounds;
-use super::sender::BeyondSent;
 use super::transfers::{News, TransferBounds};
 use super::{Context, Farewell, Link};
 use crate::codec::DecodeError;
 use crate::config::Policy;
 use crate::error::PeerError;
-use crate::event::{Event, Outcome, Path, ReplyToken};
+use crate::event::{Event, Path, ReplyToken};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::packet::{Packet, PacketType};
 use crate::signal::{Epochs, Lane, PairKey, PeerLimits, Signal, is_reserved_event};
 use crate::transfer::TransferOutcome;
-use crate::wire::{
-    BadBundle, Bundle, CONTROL_NAMESPACE, Item, MAX_NUMBER, Passage, Passed, Record, State, Stream,
-};
+use crate::wire::{BadBundle, Bundle, CONTROL_NAMESPACE, Item, MAX_NUMBER, Record, Stream};
 
 /// What an input means for the link as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -323,118 +320,6 @@ impl Link {
         }
     }
 
-    fn handle_pong(&mut self, number: u64, path: PathKind, cx: &mut Context<'_>) {
-        let Some(answer) = self.route.recovery_mut(path).pong(number, cx.now) else { return };
-        self.dialogue.note_pong(path, number);
-        if path == PathKind::Direct {
-            self.attempt.handle_proof(cx);
-        }
-        let longest = cx.longest_timeout();
-        let Self { flight, route, sender, transfers, dialogue, .. } = self;
-        // The time before which something on another path would have been acknowledged.
-        let patience = |other: PathKind| {
-            let timeout = route.recovery(other).timeout(longest);
-            crate::Time::from_nanos(cx.now.as_nanos().saturating_sub(timeout.as_nanos() as u64))
-        };
-        let is_acked = |sent: &Sent| match sent.stream {
-            Stream::Lane(_) => sender.is_acked(sent),
-            Stream::Transfers => transfers.outgoing.is_acked(sent),
-        };
-        let (lost, swept) = flight.take_lost(path, answer.order, patience, is_acked);
-        for path in PathKind::ALL {
-            route.recovery_mut(path).note_delivered(swept[path.index()]);
-        }
-        for other in PathKind::ALL.into_iter().filter(|other| *other != path) {
-            let waits = flight.under_way(other).all > 0 && route.has(other);
-            if waits && !route.recovery(other).is_asking() {
-                // What is there is not proved lost by this path, as long as that one may be slow.
-                dialogue.request_ping(other);
-            }
-        }
-        if lost.is_empty() {
-            return;
-        }
-        for sent in &lost {
-            match sent.stream {
-                Stream::Lane(_) => sender.lose(sent),
-                Stream::Transfers => transfers.outgoing.lose(sent),
-            }
-        }
-        if flight.note_loss(|times| route.recovery(path).backed_off(times, longest), cx.now) {
-            route.recovery_mut(path).collapse();
-        }
-    }
-
-    fn handle_state(&mut self, state: &State, cx: &mut Context<'_>) -> Result<(), BeyondSent> {
-        let mut news = 0;
-        for (lane, has) in Lane::RELIABLE.into_iter().zip(&state.lanes) {
-            let refused = |number| state.refused.contains(&(lane, number));
-            news += self.sender.acknowledge(lane, has, refused, |done| {
-                if let Some(emit) = done.emit {
-                    let outcome = if done.refused { Outcome::Refused } else { Outcome::Delivered };
-                    let peer = self.peer.id.clone();
-                    cx.out.events.push_back(Event::Outcome { emit, peer, outcome });
-                }
-            })?;
-        }
-        self.sender.acknowledge_volatile(state.seen);
-        let mut ended = Vec::new();
-        news += self.transfers.outgoing.acknowledge(&state.incoming, |end| ended.push(end))?;
-        for (number, outcome) in ended {
-            let transfer = self.outgoing_id(number).into();
-            cx.out.events.push_back(Event::TransferEnded { transfer, outcome });
-        }
-        if !state.refused.is_empty() || !state.incoming.is_empty() {
-            // It repeats what is over until it hears that we know.
-            let settled = self.sender.settled();
-            let over = |(lane, number): &(Lane, u64)| *number < settled[lane.index()];
-            let told = self.transfers.outgoing.told().1;
-            let ended = |number| !told.contains(number);
-            if state.refused.iter().any(over) || state.incoming.iter().any(|one| ended(&one.number))
-            {
-                self.owe_state();
-            }
-        }
-        if self.receiver.settle(state.settled) {
-            self.deliver(cx);
-            self.owe_state();
-        }
-        self.transfers.incoming.settle(state.opened, &state.open);
-        self.sweep(news, state);
-        Ok(())
-    }
-
-    /// Forgets what is not under way any more.
-    fn sweep(&mut self, news: u64, state: &State) {
-        let Self { flight, route, sender, transfers, dialogue, .. } = self;
-        let swept = flight.sweep(|sent| match sent.stream {
-            Stream::Lane(_) => sender.is_acked(sent),
-            Stream::Transfers => transfers.outgoing.is_acked(sent),
-        });
-        for path in PathKind::ALL {
-            route.recovery_mut(path).note_delivered(swept[path.index()]);
-        }
-        if news > 0 {
-            flight.note_news(news);
-            dialogue.note_progress();
-            let gap = state.lanes.iter().any(|lane| !lane.ahead.is_empty());
-            if gap
-                && let Some(path) =
-                    route.control().filter(|path| !route.recovery(*path).is_asking())
-            {
-                // A ping proves that what is missing is lost.
-                dialogue.request_ping(path);
-            }
-        }
-    }
-
-    /// Says how things stand on whatever path there is.
-    fn owe_state(&mut self) {
-        if let Some(path) = self.route.control() {
-            self.dialogue.owe_ack(path);
-        }
-    }
-
     /// Hands over everything that is in order now.
     pub(super) fn deliver(&mut self, cx: &mut Context<'_>) {
         for lane in Lane::ALL {
@@ -499,75 +384,6 @@ impl Link {
             PacketType::Connect | PacketType::Disconnect | PacketType::ConnectError => {
                 Err(PeerError::Misbehaved("a packet that is neither event nor acknowledgement"))
             }
-        }
-    }
-
-    // ----- through neighbours -----
-
-    /// Whether the peer has sealed what `neighbour` passes on as from it.
-    pub(crate) fn check_seal(
-        &self,
-        own_id: &PeerId,
-        neighbour: &PeerId,
-        passed: &Passed,
-    ) -> Result<(), super::Dropped> {
-        self.seals.check(Passage { neighbour, from: &self.peer.id, to: own_id }, passed)
-    }
-
-    /// Whether a genuine bundle of the current epoch comes for the first time.
-    pub(crate) fn is_first(&mut self, neighbour: &PeerId, number: u64) -> bool {
-        self.seals.is_first(neighbour, number)
-    }
-
-    fn note_neighbour(&mut self, path: &Path, cx: &mut Context<'_>) {
-        let Path::Via(neighbour) = path else { return };
-        cx.out.users_changed |= self.route.set_heard_via(Some(neighbour));
-    }
-
-    /// The neighbour does not pass on.
-    pub(crate) fn fail_way(&mut self, neighbour: &PeerId, cx: &mut Context<'_>) {
-        cx.out.ways_changed |= self.route.fail_way(neighbour, cx.now);
-    }
-
-    /// Whether a neighbour that knows the peer is a way to it.
-    pub(crate) fn accepts_neighbour(&self, neighbour: &PeerId, now: crate::Time) -> bool {
-        self.peer.version == Version::V1
-            && self.seals.has_key()
-            && *neighbour != self.peer.id
-            && self.route.accepts_neighbour(neighbour, now)
-    }
-
-    /// The neighbour through which the peer can be reached, used or not, and the bytes per second that it passes on.
-    pub(crate) fn way(&self) -> Option<(&PeerId, u64)> {
-        self.route.way()
-    }
-
-    pub(crate) fn retry_way_at(&self, now: crate::Time) -> Option<crate::Time> {
-        self.route.retry_way_at(now)
-    }
-
-    /// Sets the neighbour through which the peer can be reached, and how fast it passes on.
-    pub(crate) fn set_way(&mut self, way: Option<(PeerId, u64)>, cx: &mut Context<'_>) {
-        let other =
-            self.route.way().map(|(neighbour, _)| neighbour) != way.as_ref().map(|(one, _)| one);
-        if other {
-            self.flight.abandon(PathKind::Via);
-            self.dialogue.forget_told(PathKind::Via);
-        }
-        self.route.set_way(way, cx.now);
-        self.settle(cx);
-    }
-
-    /// The neighbour through which the peer's last bundle came, if it came through one.
-    pub(crate) fn heard_via(&self) -> Option<&PeerId> {
-        self.route.heard_via()
-    }
-
-    /// That neighbour is not one any more.
-    pub(crate) fn forget_heard_via(&mut self) {
-        self.route.set_heard_via(None);
-        if !self.route.has(PathKind::Via) {
-            self.end_path(PathKind::Via);
         }
     }
 

@@ -3,7 +3,7 @@
 //! The link joins parts that do not know each other; each input ends with one [`settle`](Link::settle).
 //!
 //! - `incarnation`: whose bundles count
-//! - `attempt`, `state`, `channel`, `original`: the direct path, from the offer to its loss
+//! - `attempt`, `state`, `channel`: the direct path, from the offer to its loss
 //! - `route`, `recovery`, `pace`: which paths there are, what is known of them, which is used
 //! - `sender`, `progress`, `flight`, `stall`: what was accepted, sent, acknowledged, lost
 //! - `receiver`, `assembly`: what has come, put together and in order
@@ -11,13 +11,23 @@
 //! - `dialogue`: pings, pongs, acknowledgements
 //! - `replies`: answers of the application that are waited for
 //! - `seals`: what goes through neighbours
-//! - `inputs`: what comes from the peer; `commands`: what the application wants; `transmit`: what goes out
+//!
+//! What the link does with them:
+//!
+//! - `commands`: what the application wants
+//! - `inputs`, `acknowledged`: what comes from the peer
+//! - `turn`, `transmit`, `envelope`, `via`: what goes out next, in bundles, through the relay, through neighbours
+//! - `original`: a peer that is an original client
+//! - `context`, `outbox`: what all of that works with, and where its output goes
 
+mod acknowledged;
 mod assembly;
 mod attempt;
 mod channel;
 mod commands;
+mod context;
 mod dialogue;
+mod envelope;
 mod flight;
 mod incarnation;
 mod inputs;
@@ -35,13 +45,15 @@ mod stall;
 mod state;
 mod transfers;
 mod transmit;
+mod turn;
+mod via;
 
 use std::time::Duration;
 
-use rand_chacha::ChaCha12Rng;
-
 use self::attempt::Attempt;
+pub(crate) use self::context::Context;
 use self::dialogue::Dialogue;
+pub(crate) use self::envelope::Envelope;
 use self::flight::{Flight, PathKind};
 pub(crate) use self::incarnation::Admission;
 use self::incarnation::Incarnation;
@@ -54,11 +66,9 @@ pub(crate) use self::seals::Dropped;
 use self::seals::Seals;
 use self::sender::Sender;
 use self::transfers::Transfers;
-pub(crate) use self::transmit::Envelope;
-use crate::config::{Config, Policy};
 use crate::event::{Event, LeaveReason, Outcome, Path};
 use crate::id::{ConnectionId, EmitId, PeerId, Version};
-use crate::signal::{Epochs, IceServer, Member, PeerLimits};
+use crate::signal::{Epochs, Member, PeerLimits};
 use crate::time::Time;
 use crate::transfer::TransferOutcome;
 
@@ -67,26 +77,6 @@ const MAX_ANNOUNCEMENTS: u32 = 6;
 
 /// Time-outs in a row after which a neighbour is given up for another.
 const MAX_VIA_TIMEOUTS: u32 = 3;
-
-/// What a link works with and where its output goes.
-pub(crate) struct Context<'a> {
-    pub(crate) now: Time,
-    pub(crate) config: &'a Config,
-    pub(crate) policy: Policy,
-    pub(crate) ice_servers: &'a [IceServer],
-    pub(crate) rng: &'a mut ChaCha12Rng,
-    pub(crate) next_connection: &'a mut u64,
-    /// Bytes that the session may still hold of what has come.
-    pub(crate) left: usize,
-    pub(crate) out: &'a mut Outbox,
-}
-
-impl Context<'_> {
-    /// The longest probe time-out: a peer is asked several times before it is given up.
-    fn longest_timeout(&self) -> Duration {
-        self.config.silence_timeout.min(self.config.stall_timeout / 8)
-    }
-}
 
 /// Who the peer is.
 #[derive(Debug)]

@@ -1,9 +1,12 @@
 //! The direct path: offers, answers, the channel that comes of them, its proof and its loss.
 
+mod offers;
+
 use std::time::Duration;
 
 use rand_chacha::rand_core::Rng as _;
 
+use self::offers::{DoubtedOffer, OfferAllowance, send_decline};
 use super::channel::Channel;
 use super::state::{Input, Role, State};
 use super::{Context, Remote};
@@ -11,22 +14,9 @@ use crate::command::{Command, DirectCommand};
 use crate::config::Policy;
 use crate::error::PeerError;
 use crate::event::Event;
-use crate::id::{ConnectionId, PeerId, Version};
-use crate::signal::{AddressedOffer, ClientMessage, Decline, PeerSignal, RawSignal, Signal};
+use crate::id::{ConnectionId, Version};
+use crate::signal::Decline;
 use crate::time::Time;
-
-/// Bytes of an offer's name, written in hex as the original does.
-const OFFER_ID_BYTES: usize = 20;
-
-/// How long a channel that works has to prove that an offer is late.
-const DOUBT: Duration = Duration::from_secs(1);
-
-/// How many offers of the peer are taken up at once; then one in each of the shortest pauses between attempts, so
-/// that each costs its sender as much patience as an attempt of ours costs us.
-const OFFER_BURST: u32 = 16;
-
-/// The most candidates that are kept for an offer in doubt.
-const MAX_DOUBTED_SIGNALS: usize = 64;
 
 /// The way to a direct path with one peer, and that path.
 #[derive(Debug)]
@@ -61,32 +51,6 @@ struct Connection {
     channel: Option<Channel>,
     /// The longest message of the second channel, while that is open.
     datagrams: Option<usize>,
-}
-
-/// An offer that came while the channel works: it is late, or the peer has lost its end of the channel.
-#[derive(Debug)]
-struct DoubtedOffer {
-    offer_id: String,
-    sdp: Sdp,
-    signals: Vec<Signal>,
-    /// Until then a pong dismisses it.
-    until: Time,
-}
-
-/// A remote session description: never shown.
-struct Sdp(String);
-
-impl std::fmt::Debug for Sdp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Sdp({} bytes)", self.0.len())
-    }
-}
-
-/// How often the peer may offer still: a token bucket, kept as the point in time at which it is full again.
-#[derive(Clone, Copy, Debug, Default)]
-struct OfferAllowance {
-    allowed_at: Time,
-    flooded: bool,
 }
 
 impl Default for Attempt {
@@ -198,80 +162,6 @@ impl Attempt {
         self.promote(cx);
     }
 
-    /// Starts an attempt. The caller has seen that there is room for one.
-    pub(crate) fn offer(&mut self, peer: &Remote, cx: &mut Context<'_>) {
-        if !self.step(Input::Begin(Role::Offerer)) {
-            return;
-        }
-        let mut bytes = [0; OFFER_ID_BYTES];
-        cx.rng.fill_bytes(&mut bytes);
-        let offer_id = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.offered = true;
-        let connection = self.begin(offer_id, cx);
-        let ice_servers = cx.ice_servers.to_vec();
-        let datagrams = peer.version == Version::V1;
-        let command = DirectCommand::Offer { connection, ice_servers, datagrams };
-        cx.out.commands.push_back(Command::Direct(command));
-    }
-
-    /// Takes up the peer's offer, or not: `has_room` tells whether another attempt is allowed. `true`: the channel has to
-    /// prove that the offer is late.
-    pub(crate) fn handle_offer(
-        &mut self,
-        peer: &Remote,
-        own_id: &PeerId,
-        (offer_id, sdp): (String, String),
-        has_room: bool,
-        cx: &mut Context<'_>,
-    ) -> bool {
-        if !self.allows_offer(peer, cx) {
-            return false;
-        }
-        let decline = if cx.policy == Policy::RelayOnly {
-            Some(Decline::RelayOnly)
-        } else if self.state == State::Negotiating(Role::Offerer) && *own_id < peer.id {
-            // The peer sees the same two ids and yields.
-            Some(Decline::Glare)
-        } else if !has_room && !self.state.is_active() {
-            // The peer waits for us from now on: it is told, and offered to when there is room. Not at once:
-            // peers whose offers go round in a circle would all be full for one another again.
-            self.eligible = true;
-            let pause = cx.config.retry.pause(self.attempts.saturating_sub(1), cx.rng.next_u32());
-            self.offer_at = Some(cx.now + pause);
-            Some(Decline::Full)
-        } else {
-            None
-        };
-        if let Some(decline) = decline {
-            send_decline(peer, offer_id, decline, cx);
-            return false;
-        }
-        let sdp = Sdp(sdp);
-        if self.state.is_verified() && peer.version == Version::V1 {
-            let until = cx.now + DOUBT;
-            self.doubted = Some(DoubtedOffer { offer_id, sdp, signals: Vec::new(), until });
-            return true;
-        }
-        self.answer(peer, offer_id, sdp, cx);
-        false
-    }
-
-    /// Whether the peer offers no more often than attempts are made. What is beyond is not even declined: a flood
-    /// would make us one to the hub.
-    fn allows_offer(&mut self, peer: &Remote, cx: &mut Context<'_>) -> bool {
-        let pause = cx.config.retry.first;
-        let allowed_at = self.allowance.allowed_at.max(cx.now) + pause;
-        let allowed = allowed_at - cx.now <= pause.saturating_mul(OFFER_BURST);
-        if allowed {
-            self.allowance.allowed_at = allowed_at;
-        } else if !self.allowance.flooded {
-            let error = PeerError::Misbehaved("more offers than attempts are made");
-            report(peer, error, cx);
-        }
-        self.allowance.flooded = !allowed;
-        allowed
-    }
-
     /// A pong has come on the channel: it works, and an offer in doubt was late.
     pub(crate) fn handle_proof(&mut self, cx: &Context<'_>) {
         self.doubted = None;
@@ -287,100 +177,6 @@ impl Attempt {
             channel.greeted = true;
         }
         self.try_verify(cx);
-    }
-
-    /// The channel has not proved itself, or is gone: the peer meant its offer. `false`: there is none.
-    fn answer_doubted(&mut self, peer: &Remote, cx: &mut Context<'_>) -> bool {
-        let Some(DoubtedOffer { offer_id, sdp, signals, .. }) = self.doubted.take() else {
-            return false;
-        };
-        self.answer(peer, offer_id.clone(), sdp, cx);
-        for signal in signals {
-            self.handle_signal(peer, &offer_id, signal, cx);
-        }
-        true
-    }
-
-    fn answer(&mut self, peer: &Remote, offer_id: String, sdp: Sdp, cx: &mut Context<'_>) {
-        self.close_connection(cx);
-        if !self.step(Input::Begin(Role::Answerer)) {
-            return;
-        }
-        self.doubted = None;
-        self.eligible = true;
-        self.offered = false;
-        let connection = self.begin(offer_id, cx);
-        let ice_servers = cx.ice_servers.to_vec();
-        let datagrams = peer.version == Version::V1;
-        let command = DirectCommand::Answer { connection, ice_servers, sdp: sdp.0, datagrams };
-        cx.out.commands.push_back(Command::Direct(command));
-    }
-
-    fn begin(&mut self, offer_id: String, cx: &mut Context<'_>) -> ConnectionId {
-        self.wants_offer = false;
-        self.attempts = self.attempts.saturating_add(1);
-        self.offer_at = None;
-        let id = ConnectionId(*cx.next_connection);
-        *cx.next_connection += 1;
-        let until = Some(cx.now + cx.config.negotiation_timeout);
-        self.connection = Some(Connection { id, offer_id, until, channel: None, datagrams: None });
-        id
-    }
-
-    /// A signal of the peer other than an offer. One of an attempt that is over is ignored.
-    pub(crate) fn handle_signal(
-        &mut self,
-        peer: &Remote,
-        offer_id: &str,
-        signal: Signal,
-        cx: &mut Context<'_>,
-    ) {
-        if let Some(doubted) = self.doubted.as_mut().filter(|doubted| doubted.offer_id == offer_id)
-        {
-            if doubted.signals.len() < MAX_DOUBTED_SIGNALS {
-                doubted.signals.push(signal);
-            }
-            return;
-        }
-        let Some(connection) = self.connection.as_ref().filter(|one| one.offer_id == offer_id)
-        else {
-            return;
-        };
-        match signal {
-            Signal::Decline(decline) => {
-                if self.state == State::Negotiating(Role::Offerer) {
-                    self.handle_decline(peer, decline, cx);
-                }
-            }
-            Signal::Answer(_) if self.state != State::Negotiating(Role::Offerer) => {}
-            Signal::Answer(_) | Signal::Candidate(_) => {
-                let command = DirectCommand::Signal { connection: connection.id, signal };
-                cx.out.commands.push_back(Command::Direct(command));
-            }
-            Signal::Offer(_) => {}
-        }
-    }
-
-    fn handle_decline(&mut self, peer: &Remote, decline: Decline, cx: &mut Context<'_>) {
-        match decline {
-            // The peer's own offer is on its way, or the peer will try again.
-            Decline::Glare => {}
-            Decline::Failed => {
-                self.lose(peer, PeerError::DirectFailed("the peer could not answer".into()), cx);
-            }
-            Decline::Full | Decline::RelayOnly => {
-                self.eligible = false;
-                self.close_connection(cx);
-                self.step(Input::Release);
-            }
-        }
-    }
-
-    /// The direct transport has a signal for the peer.
-    pub(crate) fn handle_local_signal(&self, peer: &Remote, signal: &Signal, cx: &mut Context<'_>) {
-        if let Some(connection) = &self.connection {
-            send_signal(peer, connection.offer_id.clone(), signal, cx);
-        }
     }
 
     /// The data channel is open. `false`: none was waited for.
@@ -533,31 +329,6 @@ impl Attempt {
         });
         [self.offer_at, until, doubted, channel].into_iter().flatten().min()
     }
-}
-
-fn send_decline(peer: &Remote, offer_id: String, decline: Decline, cx: &mut Context<'_>) {
-    if peer.version == Version::V1 {
-        send_signal(peer, offer_id, &Signal::Decline(decline), cx);
-    }
-}
-
-fn send_signal(peer: &Remote, offer_id: String, signal: &Signal, cx: &mut Context<'_>) {
-    let Ok(raw) = RawSignal::try_from(signal) else { return };
-    cx.out.push_signal(match signal {
-        Signal::Offer(_) => ClientMessage::Offers(vec![AddressedOffer {
-            offer_id,
-            offer: raw,
-            to_peer_id: Some(peer.id.clone()),
-        }]),
-        Signal::Answer(_) | Signal::Candidate(_) | Signal::Decline(_) => {
-            ClientMessage::Signal(PeerSignal {
-                signal: raw,
-                offer_id,
-                from_peer_id: None,
-                to_peer_id: peer.id.clone(),
-            })
-        }
-    });
 }
 
 fn report(peer: &Remote, error: PeerError, cx: &mut Context<'_>) {

@@ -1,56 +1,22 @@
 //! The sending end of the lanes: what was accepted and is not acknowledged.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::ops::Range;
-use std::time::Duration;
+mod piece;
+mod queue;
+mod volatile;
 
 use bytes::BytesMut;
 
+pub(crate) use self::piece::Piece;
+use self::queue::Queue;
+pub(crate) use self::queue::{BeyondSent, Done, Outgoing};
+use self::volatile::Volatile;
 use super::flight::Sent;
-use super::progress::Progress;
 use crate::config::Config;
 use crate::id::EmitId;
 use crate::packet::Packet;
 use crate::signal::Lane;
 use crate::time::Time;
 use crate::wire::{Flat, LaneState, Stream};
-
-/// For so long a volatile event counts as under way when nothing is heard of it.
-const VOLATILE_AGE: Duration = Duration::from_secs(1);
-
-/// A packet that is not acknowledged yet.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) flat: Flat,
-    /// Whose outcome it is; none for answers to the peer's events.
-    pub(crate) emit: Option<EmitId>,
-    /// The same goes to others too.
-    pub(crate) shared: bool,
-    progress: Progress,
-}
-
-/// What goes out next of a lane.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Piece {
-    pub(crate) lane: Lane,
-    pub(crate) number: u64,
-    pub(crate) bytes: Range<u64>,
-    /// The packet ends with it.
-    pub(crate) end: bool,
-    /// The emit that others have too, when none of these bytes has gone out before.
-    pub(crate) shared: Option<EmitId>,
-}
-
-/// A packet of which the peer has said what became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Done {
-    pub(crate) emit: Option<EmitId>,
-    pub(crate) refused: bool,
-}
-
-/// An acknowledgement of what was never sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BeyondSent;
 
 /// All lanes to one peer.
 #[derive(Debug, Default)]
@@ -59,33 +25,6 @@ pub(crate) struct Sender {
     volatile: Volatile,
     /// Bytes of events that went out while bulk waited.
     overtaken: usize,
-}
-
-/// A bounded queue of all packets of a lane that are not acknowledged.
-#[derive(Debug, Default)]
-struct Queue {
-    packets: VecDeque<Outgoing>,
-    /// The number of the packet at the front.
-    base: u64,
-    /// How many packets, from the front, have gone out whole.
-    whole: usize,
-    /// The packets of which something has to be sent again.
-    lost: BTreeSet<u64>,
-    bytes: u64,
-    /// An emit was turned away: the application waits for room.
-    blocked: bool,
-}
-
-/// Volatile events: sent once, dropped rather than late.
-#[derive(Debug, Default)]
-struct Volatile {
-    packets: VecDeque<Outgoing>,
-    /// The number of the packet at the front.
-    base: u64,
-    bytes: u64,
-    /// What was sent and is not known to have come: number, bytes, when.
-    under_way: VecDeque<(u64, u64, Time)>,
-    dropped: u64,
 }
 
 impl Sender {
@@ -323,155 +262,5 @@ impl Sender {
 
     fn queue_mut(&mut self, lane: Lane) -> Option<&mut Queue> {
         self.lanes.get_mut(lane.index())
-    }
-}
-
-impl Outgoing {
-    fn new(packet: Packet, emit: Option<EmitId>, shared: bool) -> Self {
-        Self { flat: Flat::new(packet), emit, shared, progress: Progress::default() }
-    }
-}
-
-impl Queue {
-    fn get(&self, number: u64) -> Option<&Outgoing> {
-        self.packets.get(usize::try_from(number.checked_sub(self.base)?).ok()?)
-    }
-
-    fn get_mut(&mut self, number: u64) -> Option<&mut Outgoing> {
-        self.packets.get_mut(usize::try_from(number.checked_sub(self.base)?).ok()?)
-    }
-
-    fn peek(&self) -> Option<(u64, &Outgoing)> {
-        let number = match self.lost.first() {
-            Some(lost) => *lost,
-            None => self.base + self.whole as u64,
-        };
-        Some((number, self.get(number)?))
-    }
-
-    fn waits(&self) -> bool {
-        !self.lost.is_empty() || self.whole < self.packets.len()
-    }
-
-    /// How many packets, from the front, have gone out at least in part.
-    fn begun(&self) -> usize {
-        let begun = self.packets.get(self.whole).is_some_and(|next| next.progress.sent() > 0);
-        self.whole + usize::from(begun)
-    }
-
-    fn note_sent(&mut self, piece: &Piece) {
-        let Some(packet) = self.get_mut(piece.number) else { return };
-        packet.progress.note_sent(piece.bytes.clone());
-        let (lost, whole) =
-            (packet.progress.has_lost(), packet.progress.sent() == packet.flat.len());
-        if !lost {
-            self.lost.remove(&piece.number);
-        }
-        if whole && piece.number == self.base + self.whole as u64 {
-            self.whole += 1;
-        }
-    }
-
-    fn acknowledge(
-        &mut self,
-        LaneState { next, ahead }: &LaneState,
-        refused: impl Fn(u64) -> bool,
-        mut done: impl FnMut(Done),
-    ) -> Result<u64, BeyondSent> {
-        if next.number < self.base {
-            // An older one, overtaken by another.
-            return Ok(0);
-        }
-        if next.number > self.base + self.begun() as u64 {
-            return Err(BeyondSent);
-        }
-        let mut news = 0;
-        while self.base < next.number
-            && let Some(packet) = self.packets.front()
-        {
-            let refused = refused(self.base);
-            if !refused && packet.progress.sent() < packet.flat.len() {
-                return Err(BeyondSent);
-            }
-            let Some(mut packet) = self.packets.pop_front() else { break };
-            self.lost.remove(&self.base);
-            self.base += 1;
-            self.whole = self.whole.saturating_sub(1);
-            self.bytes -= packet.flat.len();
-            news += packet.progress.acknowledge(packet.progress.sent());
-            done(Done { emit: packet.emit, refused });
-        }
-        if let Some(packet) = self.packets.front_mut() {
-            if next.offset > packet.progress.sent() {
-                return Err(BeyondSent);
-            }
-            news += packet.progress.acknowledge(next.offset);
-        }
-        news += self.acknowledge_ahead(ahead)?;
-        let Self { packets, lost, base, .. } = self;
-        lost.retain(|number| {
-            let index = usize::try_from(number - *base).ok();
-            index
-                .and_then(|index| packets.get(index))
-                .is_some_and(|packet| packet.progress.has_lost())
-        });
-        Ok(news)
-    }
-
-    fn acknowledge_ahead(
-        &mut self,
-        ahead: &[(crate::wire::Place, crate::wire::Place)],
-    ) -> Result<u64, BeyondSent> {
-        let (mut news, mut last) = (0, crate::wire::Place::default());
-        for (from, to) in ahead {
-            // In order, or the same packets would be walked again and again.
-            if *from < last || *to <= *from || to.number > self.base + self.begun() as u64 {
-                return Err(BeyondSent);
-            }
-            last = *to;
-            for number in from.number.max(self.base)..=to.number {
-                let Some(packet) = self.get_mut(number) else { break };
-                let start = if number == from.number { from.offset } else { 0 };
-                let end = if number == to.number { to.offset } else { packet.flat.len() };
-                news += packet.progress.acknowledge_ahead(start..end);
-            }
-        }
-        Ok(news)
-    }
-}
-
-impl Volatile {
-    fn push(&mut self, outgoing: Outgoing, max: usize) -> Result<(), usize> {
-        let under_way: u64 = self.under_way.iter().map(|(_, bytes, _)| bytes).sum();
-        let waiting = self.bytes + under_way;
-        if waiting + outgoing.flat.len() > max as u64 {
-            self.dropped += 1;
-            return Err(usize::try_from(waiting).unwrap_or(usize::MAX));
-        }
-        self.bytes += outgoing.flat.len();
-        self.packets.push_back(outgoing);
-        Ok(())
-    }
-
-    fn note_sent(&mut self, piece: &Piece, now: Time) {
-        while self.under_way.pop_front_if(|(.., at)| now - *at >= VOLATILE_AGE).is_some() {}
-        let Some(packet) = self.packets.front_mut() else { return };
-        packet.progress.note_sent(piece.bytes.clone());
-        if piece.end
-            && let Some(packet) = self.packets.pop_front()
-        {
-            let len = packet.flat.len();
-            self.bytes -= len;
-            self.under_way.push_back((self.base, len, now));
-            self.base += 1;
-        }
-    }
-
-    fn forget(&mut self) {
-        self.dropped += self.packets.len() as u64;
-        self.base += self.packets.len() as u64;
-        self.packets.clear();
-        self.under_way.clear();
-        self.bytes = 0;
     }
 }

@@ -1,0 +1,127 @@
+//! What the peer says of what it has: acknowledgements, and the pongs that prove losses.
+
+use super::flight::{PathKind, Sent};
+use super::sender::BeyondSent;
+use super::{Context, Link};
+use crate::event::{Event, Outcome};
+use crate::signal::Lane;
+use crate::time::Time;
+use crate::wire::{State, Stream};
+
+impl Link {
+    pub(super) fn handle_pong(&mut self, number: u64, path: PathKind, cx: &mut Context<'_>) {
+        let Some(answer) = self.route.recovery_mut(path).pong(number, cx.now) else { return };
+        self.dialogue.note_pong(path, number);
+        if path == PathKind::Direct {
+            self.attempt.handle_proof(cx);
+        }
+        let longest = cx.longest_timeout();
+        let Self { flight, route, sender, transfers, dialogue, .. } = self;
+        // The time before which something on another path would have been acknowledged.
+        let patience = |other: PathKind| {
+            let timeout = route.recovery(other).timeout(longest);
+            Time::from_nanos(cx.now.as_nanos().saturating_sub(timeout.as_nanos() as u64))
+        };
+        let is_acked = |sent: &Sent| match sent.stream {
+            Stream::Lane(_) => sender.is_acked(sent),
+            Stream::Transfers => transfers.outgoing.is_acked(sent),
+        };
+        let (lost, swept) = flight.take_lost(path, answer.order, patience, is_acked);
+        for path in PathKind::ALL {
+            route.recovery_mut(path).note_delivered(swept[path.index()]);
+        }
+        for other in PathKind::ALL.into_iter().filter(|other| *other != path) {
+            let waits = flight.under_way(other).all > 0 && route.has(other);
+            if waits && !route.recovery(other).is_asking() {
+                // What is there is not proved lost by this path, as long as that one may be slow.
+                dialogue.request_ping(other);
+            }
+        }
+        if lost.is_empty() {
+            return;
+        }
+        for sent in &lost {
+            match sent.stream {
+                Stream::Lane(_) => sender.lose(sent),
+                Stream::Transfers => transfers.outgoing.lose(sent),
+            }
+        }
+        if flight.note_loss(|times| route.recovery(path).backed_off(times, longest), cx.now) {
+            route.recovery_mut(path).collapse();
+        }
+    }
+
+    pub(super) fn handle_state(
+        &mut self,
+        state: &State,
+        cx: &mut Context<'_>,
+    ) -> Result<(), BeyondSent> {
+        let mut news = 0;
+        for (lane, has) in Lane::RELIABLE.into_iter().zip(&state.lanes) {
+            let refused = |number| state.refused.contains(&(lane, number));
+            news += self.sender.acknowledge(lane, has, refused, |done| {
+                if let Some(emit) = done.emit {
+                    let outcome = if done.refused { Outcome::Refused } else { Outcome::Delivered };
+                    let peer = self.peer.id.clone();
+                    cx.out.events.push_back(Event::Outcome { emit, peer, outcome });
+                }
+            })?;
+        }
+        self.sender.acknowledge_volatile(state.seen);
+        let mut ended = Vec::new();
+        news += self.transfers.outgoing.acknowledge(&state.incoming, |end| ended.push(end))?;
+        for (number, outcome) in ended {
+            let transfer = self.outgoing_id(number).into();
+            cx.out.events.push_back(Event::TransferEnded { transfer, outcome });
+        }
+        if !state.refused.is_empty() || !state.incoming.is_empty() {
+            // It repeats what is over until it hears that we know.
+            let settled = self.sender.settled();
+            let over = |(lane, number): &(Lane, u64)| *number < settled[lane.index()];
+            let told = self.transfers.outgoing.told().1;
+            let ended = |number| !told.contains(number);
+            if state.refused.iter().any(over) || state.incoming.iter().any(|one| ended(&one.number))
+            {
+                self.owe_state();
+            }
+        }
+        if self.receiver.settle(state.settled) {
+            self.deliver(cx);
+            self.owe_state();
+        }
+        self.transfers.incoming.settle(state.opened, &state.open);
+        self.sweep(news, state);
+        Ok(())
+    }
+
+    /// Forgets what is not under way any more.
+    fn sweep(&mut self, news: u64, state: &State) {
+        let Self { flight, route, sender, transfers, dialogue, .. } = self;
+        let swept = flight.sweep(|sent| match sent.stream {
+            Stream::Lane(_) => sender.is_acked(sent),
+            Stream::Transfers => transfers.outgoing.is_acked(sent),
+        });
+        for path in PathKind::ALL {
+            route.recovery_mut(path).note_delivered(swept[path.index()]);
+        }
+        if news > 0 {
+            flight.note_news(news);
+            dialogue.note_progress();
+            let gap = state.lanes.iter().any(|lane| !lane.ahead.is_empty());
+            if gap
+                && let Some(path) =
+                    route.control().filter(|path| !route.recovery(*path).is_asking())
+            {
+                // A ping proves that what is missing is lost.
+                dialogue.request_ping(path);
+            }
+        }
+    }
+
+    /// Says how things stand on whatever path there is.
+    fn owe_state(&mut self) {
+        if let Some(path) = self.route.control() {
+            self.dialogue.owe_ack(path);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The volatile lane: the newest packet that is whole.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::unfinished::{Bounds, Unfinished, open};
+use crate::codec::Limits;
+use crate::error::PeerError;
+use crate::event::Path;
+use crate::packet::Packet;
+use crate::time::Time;
+use crate::wire::Record;
+
+#[derive(Debug, Default)]
+pub(super) struct Volatile {
+    /// One above the highest number that ever came.
+    pub(super) seen: u64,
+    /// Numbers below this are not handed out any more.
+    pub(super) next: u64,
+    pub(super) unfinished: Option<(u64, Box<Unfinished>)>,
+    pub(super) finished: VecDeque<(Path, Result<Packet, PeerError>)>,
+}
+
+impl Volatile {
+    pub(super) fn take(&mut self, record: Record, path: &Path, bounds: Bounds<'_>, now: Time) {
+        let number = record.number;
+        self.seen = self.seen.max(number.saturating_add(1));
+        if number < self.next {
+            return;
+        }
+        if record.offset == 0 && record.end {
+            return self.finish(number, path, record.bytes, bounds.limits);
+        }
+        let until = record.offset.saturating_add(record.bytes.len() as u64);
+        let newer = self.unfinished.as_ref().is_none_or(|(latest, _)| *latest < number);
+        if newer && until <= bounds.volatile as u64 {
+            let unfinished = Unfinished { progressed_at: now, ..Unfinished::default() };
+            self.unfinished = Some((number, Box::new(unfinished)));
+        }
+        let Some((latest, unfinished)) = &mut self.unfinished else { return };
+        if number != *latest || until > bounds.volatile as u64 {
+            return;
+        }
+        if unfinished.push(record, bounds.left, now).is_ok() && unfinished.assembly.is_complete() {
+            let bytes = std::mem::take(&mut unfinished.bytes);
+            self.finish(number, path, bytes.into(), bounds.limits);
+        }
+    }
+
+    pub(super) fn finish(&mut self, number: u64, path: &Path, flat: Bytes, limits: &Limits) {
+        self.next = number.saturating_add(1);
+        if self.unfinished.as_ref().is_some_and(|(latest, _)| *latest <= number) {
+            self.unfinished = None;
+        }
+        self.finished.push_back((path.clone(), open(flat, limits)));
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.unfinished.as_ref().map_or(0, |(_, unfinished)| unfinished.held())
+    }
+}

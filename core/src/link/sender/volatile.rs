@@ -1,0 +1,59 @@
+//! Volatile events: sent once, dropped rather than late.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::piece::Piece;
+use super::queue::Outgoing;
+use crate::time::Time;
+
+/// For so long a volatile event counts as under way when nothing is heard of it.
+const VOLATILE_AGE: Duration = Duration::from_secs(1);
+
+/// Volatile events: sent once, dropped rather than late.
+#[derive(Debug, Default)]
+pub(super) struct Volatile {
+    pub(super) packets: VecDeque<Outgoing>,
+    /// The number of the packet at the front.
+    pub(super) base: u64,
+    pub(super) bytes: u64,
+    /// What was sent and is not known to have come: number, bytes, when.
+    pub(super) under_way: VecDeque<(u64, u64, Time)>,
+    pub(super) dropped: u64,
+}
+
+impl Volatile {
+    pub(super) fn push(&mut self, outgoing: Outgoing, max: usize) -> Result<(), usize> {
+        let under_way: u64 = self.under_way.iter().map(|(_, bytes, _)| bytes).sum();
+        let waiting = self.bytes + under_way;
+        if waiting + outgoing.flat.len() > max as u64 {
+            self.dropped += 1;
+            return Err(usize::try_from(waiting).unwrap_or(usize::MAX));
+        }
+        self.bytes += outgoing.flat.len();
+        self.packets.push_back(outgoing);
+        Ok(())
+    }
+
+    pub(super) fn note_sent(&mut self, piece: &Piece, now: Time) {
+        while self.under_way.pop_front_if(|(.., at)| now - *at >= VOLATILE_AGE).is_some() {}
+        let Some(packet) = self.packets.front_mut() else { return };
+        packet.progress.note_sent(piece.bytes.clone());
+        if piece.end
+            && let Some(packet) = self.packets.pop_front()
+        {
+            let len = packet.flat.len();
+            self.bytes -= len;
+            self.under_way.push_back((self.base, len, now));
+            self.base += 1;
+        }
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.dropped += self.packets.len() as u64;
+        self.base += self.packets.len() as u64;
+        self.packets.clear();
+        self.under_way.clear();
+        self.bytes = 0;
+    }
+}

@@ -1,0 +1,131 @@
+//! Whose turn it is: volatile events, events, then bulk and transfers, within what may be under way.
+
+use super::flight::PathKind;
+use super::sender::Piece;
+use super::transfers::TransferPiece;
+use super::transmit::CONTROL_BYTES;
+use super::{Context, Farewell, Link};
+use crate::event::Path;
+use crate::id::Version;
+use crate::signal::Lane;
+
+/// The longest record on the relay and through neighbours.
+pub(super) const MAX_INDIRECT_RECORD: usize = 16 << 10;
+
+/// The longest record on a channel.
+pub(super) const MAX_DIRECT_RECORD: usize = 64 << 10;
+
+/// Events overtake bulk by no more than that.
+const BULK_PATIENCE: usize = 64 << 10;
+
+/// What goes out next.
+pub(super) enum Next {
+    Lane(Piece),
+    Transfer(TransferPiece),
+}
+
+impl Next {
+    pub(super) const fn len(&self) -> u64 {
+        match self {
+            Self::Lane(piece) => piece.bytes.end - piece.bytes.start,
+            Self::Transfer(piece) => piece.bytes.end - piece.bytes.start,
+        }
+    }
+
+    /// Whether a packet ends with it.
+    pub(super) const fn ends(&self) -> bool {
+        match self {
+            Self::Lane(piece) => piece.end,
+            Self::Transfer(piece) => piece.end || piece.abort,
+        }
+    }
+
+    /// Whether it is to go to others too, in one upload.
+    pub(super) fn is_shared(&self, path: PathKind) -> bool {
+        match self {
+            Self::Lane(piece) => path == PathKind::Relay && piece.shared.is_some(),
+            Self::Transfer(_) => false,
+        }
+    }
+}
+
+impl Link {
+    pub(super) fn most_under_way(&self, path: PathKind, cx: &Context<'_>) -> usize {
+        match path {
+            PathKind::Direct => cx.config.direct_window,
+            PathKind::Relay | PathKind::Via => cx.config.relay_window,
+        }
+    }
+
+    pub(super) fn record_bytes(&self, path: PathKind, cx: &Context<'_>) -> usize {
+        let max = match path {
+            PathKind::Direct => MAX_DIRECT_RECORD,
+            PathKind::Relay | PathKind::Via => cx.config.record_bytes.min(MAX_INDIRECT_RECORD),
+        };
+        // At least one byte, or a remote end that claims to take none would get empty records for ever.
+        self.route.recovery(path).record(max).max(1)
+    }
+
+    /// What goes out next on a path, `max` bytes at most, if anything may.
+    pub(super) fn next(&self, path: PathKind, max: usize, cx: &Context<'_>) -> Option<Next> {
+        self.next_within(path, max, 1, cx)
+    }
+
+    /// The same, unless it is to go to others too, in one upload.
+    pub(super) fn next_alone(&self, path: PathKind, max: usize, cx: &Context<'_>) -> Option<Next> {
+        self.next(path, max, cx).filter(|next| !next.is_shared(path))
+    }
+
+    /// The same with so many windows under way.
+    pub(super) fn next_within(
+        &self,
+        path: PathKind,
+        max: usize,
+        windows: usize,
+        cx: &Context<'_>,
+    ) -> Option<Next> {
+        let sending = self.route.sending().map(PathKind::from) == Some(path);
+        if !sending || self.farewell != Farewell::Staying || max == 0 {
+            return None;
+        }
+        if path == PathKind::Via && cx.now < self.route.paced_until() {
+            return None;
+        }
+        if !self.volatile_goes_apart()
+            && let Some(piece) = self.sender.peek(Lane::Volatile, max)
+        {
+            return Some(Next::Lane(piece));
+        }
+        if self.peer.version == Version::V1 && self.flight.held_until(cx.now).is_some() {
+            return None;
+        }
+        let window = windows * self.route.recovery(path).window(self.most_under_way(path, cx));
+        let under_way = self.flight.under_way(path);
+        if under_way.all >= window {
+            return None;
+        }
+        let events = self.sender.peek(Lane::Events, max).map(Next::Lane);
+        if events.is_some() && !self.sender.owes_bulk(BULK_PATIENCE.min(window / 3)) {
+            return events;
+        }
+        let bulk = if under_way.bulk < window / 2 { self.next_bulk(max) } else { None };
+        bulk.or(events)
+    }
+
+    pub(super) fn next_bulk(&self, max: usize) -> Option<Next> {
+        let lane = || self.sender.peek(Lane::Bulk, max).map(Next::Lane);
+        let transfer = || self.transfers.outgoing.peek(max).map(Next::Transfer);
+        if self.transfers.bulk_first { lane().or_else(transfer) } else { transfer().or_else(lane) }
+    }
+
+    /// Whether the volatile event that is next goes over the channel for those.
+    pub(super) fn volatile_goes_apart(&self) -> bool {
+        self.route.sending() == Some(&Path::Direct)
+            && self.attempt.datagrams().is_some_and(|max| {
+                let max = max.saturating_sub(CONTROL_BYTES);
+                self.sender
+                    .peek(Lane::Volatile, max)
+                    .is_some_and(|piece| piece.end && piece.bytes.start == 0)
+            })
+    }
+}

@@ -1,0 +1,128 @@
+//! The way through a neighbour: bundles sealed for the peer, and which neighbour it is.
+
+use super::flight::PathKind;
+use super::transmit::{CONTROL_BYTES, Part};
+use super::turn::MAX_INDIRECT_RECORD;
+use super::{Context, Dropped, Link};
+use crate::event::Path;
+use crate::id::{MAX_PEER_ID, PeerId, Version};
+use crate::signal::Lane;
+use crate::time::Time;
+use crate::wire::{Item, Passage, Passed};
+
+impl Link {
+    /// Whether something goes, or may go, through this neighbour.
+    pub(crate) fn uses(&self, neighbour: &PeerId) -> bool {
+        let is_way = self.route.way().is_some_and(|(way, _)| way == neighbour);
+        is_way || self.route.heard_via() == Some(neighbour)
+    }
+
+    /// The next bundle for the neighbour, sealed; `max_message`: the longest message that it takes.
+    pub(crate) fn poll_via(
+        &mut self,
+        own_id: &PeerId,
+        neighbour: &PeerId,
+        max_message: usize,
+        cx: &mut Context<'_>,
+    ) -> Option<Passed> {
+        let is_way = self.route.way().is_some_and(|(way, _)| way == neighbour);
+        // What is owed goes back the way that the peer has taken.
+        let owes_here = self.route.heard_via().map_or(is_way, |heard| heard == neighbour);
+        let bundle = if owes_here && let Some(bundle) = self.take_stale_answer() {
+            bundle
+        } else {
+            let part = Part { owed: owes_here, own: is_way };
+            let max = (cx.config.record_bytes.min(MAX_INDIRECT_RECORD) + CONTROL_BYTES)
+                .min(max_message.checked_sub(CONTROL_BYTES + 2 * MAX_PEER_ID)?);
+            self.compose(PathKind::Via, part, max, cx)?
+        };
+        let passage = Passage { neighbour, from: own_id, to: &self.peer.id };
+        let passed = self.seals.seal(passage, bundle)?;
+        self.route.note_paced(passed.bundle.len() + CONTROL_BYTES, cx.now);
+        Some(passed)
+    }
+
+    /// When the neighbour takes more of what waits for it.
+    pub(super) fn paced_until(&self, now: Time) -> Option<Time> {
+        let waits = matches!(self.route.sending(), Some(Path::Via(_)))
+            && (Lane::ALL.into_iter().any(|lane| self.sender.waits(lane))
+                || self.transfers.outgoing.waits());
+        Some(self.route.paced_until()).filter(|until| waits && now < *until)
+    }
+
+    /// Puts a bundle that is passed on behind what the channel has to write. `false`: it does not take it.
+    pub(crate) fn push_passed(&mut self, item: Item) -> bool {
+        let verified = self.is_verified();
+        self.attempt
+            .channel_mut()
+            .filter(|_| verified)
+            .is_some_and(|channel| channel.push_passed(item))
+    }
+
+    /// Whether the peer has sealed what `neighbour` passes on as from it.
+    pub(crate) fn check_seal(
+        &self,
+        own_id: &PeerId,
+        neighbour: &PeerId,
+        passed: &Passed,
+    ) -> Result<(), Dropped> {
+        self.seals.check(Passage { neighbour, from: &self.peer.id, to: own_id }, passed)
+    }
+
+    /// Whether a genuine bundle of the current epoch comes for the first time.
+    pub(crate) fn is_first(&mut self, neighbour: &PeerId, number: u64) -> bool {
+        self.seals.is_first(neighbour, number)
+    }
+
+    pub(super) fn note_neighbour(&mut self, path: &Path, cx: &mut Context<'_>) {
+        let Path::Via(neighbour) = path else { return };
+        cx.out.users_changed |= self.route.set_heard_via(Some(neighbour));
+    }
+
+    /// The neighbour does not pass on.
+    pub(crate) fn fail_way(&mut self, neighbour: &PeerId, cx: &mut Context<'_>) {
+        cx.out.ways_changed |= self.route.fail_way(neighbour, cx.now);
+    }
+
+    /// Whether a neighbour that knows the peer is a way to it.
+    pub(crate) fn accepts_neighbour(&self, neighbour: &PeerId, now: Time) -> bool {
+        self.peer.version == Version::V1
+            && self.seals.has_key()
+            && *neighbour != self.peer.id
+            && self.route.accepts_neighbour(neighbour, now)
+    }
+
+    /// The neighbour through which the peer can be reached, used or not, and the bytes per second that it passes on.
+    pub(crate) fn way(&self) -> Option<(&PeerId, u64)> {
+        self.route.way()
+    }
+
+    pub(crate) fn retry_way_at(&self, now: Time) -> Option<Time> {
+        self.route.retry_way_at(now)
+    }
+
+    /// Sets the neighbour through which the peer can be reached, and how fast it passes on.
+    pub(crate) fn set_way(&mut self, way: Option<(PeerId, u64)>, cx: &mut Context<'_>) {
+        let other =
+            self.route.way().map(|(neighbour, _)| neighbour) != way.as_ref().map(|(one, _)| one);
+        if other {
+            self.flight.abandon(PathKind::Via);
+            self.dialogue.forget_told(PathKind::Via);
+        }
+        self.route.set_way(way, cx.now);
+        self.settle(cx);
+    }
+
+    /// The neighbour through which the peer's last bundle came, if it came through one.
+    pub(crate) fn heard_via(&self) -> Option<&PeerId> {
+        self.route.heard_via()
+    }
+
+    /// That neighbour is not one any more.
+    pub(crate) fn forget_heard_via(&mut self) {
+        self.route.set_heard_via(None);
+        if !self.route.has(PathKind::Via) {
+            self.end_path(PathKind::Via);
+        }
+    }
+}

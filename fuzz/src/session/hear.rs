@@ -81,6 +81,12 @@ impl Model {
         let Standing { mut epochs, over } = self.standing(peer)?;
         let stale = said.peer_epoch != 0 && said.peer_epoch != epochs.epoch;
         if stale || said.epoch <= over {
+            if stale
+                && said.epoch > over
+                && let Some(link) = self.links.get_mut(peer)
+            {
+                link.astray.insert(said.epoch.max(epochs.peer_epoch));
+            }
             return None;
         }
         if epochs.peer_epoch == 0 {

@@ -39,6 +39,8 @@ pub(super) struct LinkModel {
     blocked: [bool; 3],
     /// An emit has ended as only those do whose peer leaves.
     leaving: bool,
+    /// Epochs of the peer that spoke to an incarnation that is over: each may be told which one lives.
+    pub(super) astray: BTreeSet<u32>,
 }
 
 /// What the application waits for with one question.
@@ -288,6 +290,7 @@ impl Model {
             path: Path::Relay,
             blocked: [false; 3],
             leaving: false,
+            astray: BTreeSet::new(),
         };
         assert!(self.links.insert(peer.clone(), link).is_none(), "{peer} joins twice");
         assert_ne!(Some(peer), self.id.as_ref(), "the session joins itself");

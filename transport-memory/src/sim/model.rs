@@ -154,6 +154,12 @@ pub(super) struct Model {
     marks: BTreeMap<(usize, usize, u8, bool), u64>,
 }
 
+/// Whether a policy may keep a packet from its end: the receiver's refuses its path, the sender's may leave none for what
+/// is left of one that it has begun, until the receiver waits no longer.
+fn are_choosy(views: &[View], sender: usize, receiver: usize) -> bool {
+    views[sender].choosy || views[receiver].choosy
+}
+
 fn breach<T>(
     invariant: Invariant,
     expected: impl Into<String>,
@@ -779,7 +785,9 @@ impl Model {
         let in_order = match lane {
             Lane::Volatile => came >= (life, next),
             // What is left out has to end as refused: its outcome tells.
-            Lane::Events | Lane::Bulk if self.views[node].choosy => came >= (life, next),
+            Lane::Events | Lane::Bulk if are_choosy(&self.views, sender, node) => {
+                came >= (life, next)
+            }
             Lane::Events | Lane::Bulk if came.0 == life => came.1 == next,
             Lane::Events | Lane::Bulk => came.0 > life && came.1 == 0,
         };
@@ -845,7 +853,8 @@ impl Model {
                 self.weather == Weather::Harsh || self.views[receiver].closing || original
             }
             Outcome::Refused => {
-                (receipt.fit != Fit::Fits || self.views[receiver].choosy) && !receipt.arrived
+                let may_be = receipt.fit != Fit::Fits || are_choosy(&self.views, node, receiver);
+                may_be && !receipt.arrived
             }
             _ => false,
         };
@@ -931,7 +940,8 @@ impl Model {
                 let right = match receipt.ended {
                     Some(Outcome::Delivered) => true,
                     Some(Outcome::Refused) => {
-                        receipt.fit != Fit::Fits || self.views[receipt.receiver].choosy
+                        receipt.fit != Fit::Fits
+                            || are_choosy(&self.views, emission.sender, receipt.receiver)
                     }
                     _ => false,
                 };

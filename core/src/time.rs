@@ -40,6 +40,18 @@ impl Time {
     }
 }
 
+/// The first of these deadlines.
+pub(crate) fn earliest<const N: usize>(deadlines: [Option<Time>; N]) -> Option<Time> {
+    let mut first: Option<Time> = None;
+    for at in deadlines {
+        first = match (first, at) {
+            (Some(first), Some(at)) => Some(first.min(at)),
+            (first, at) => first.or(at),
+        };
+    }
+    first
+}
+
 impl Add<Duration> for Time {
     type Output = Self;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::flight::{PathKind, PerPath};
 use super::recovery::ACK_DELAY;
-use crate::time::Time;
+use crate::time::{Time, earliest};
 
 /// After so many records, or bytes, an acknowledgement does not wait.
 const ACK_RECORDS: u32 = 32;
@@ -182,8 +182,8 @@ impl Dialogue {
     }
 
     pub(crate) fn next_timeout(&self) -> Option<Time> {
-        let acks = self.owed.iter().filter(|owed| !owed.ack).filter_map(|owed| owed.ack_at);
-        acks.chain(self.timeout_at).min()
+        let acks = self.owed.map(|owed| owed.ack_at.filter(|_| !owed.ack));
+        earliest([self.timeout_at, earliest(acks)])
     }
 }
 

@@ -69,7 +69,7 @@ use self::transfers::Transfers;
 use crate::event::{Event, LeaveReason, Outcome, Path};
 use crate::id::{ConnectionId, EmitId, PeerId, Version};
 use crate::signal::{Epochs, Member, PeerLimits};
-use crate::time::Time;
+use crate::time::{Time, earliest};
 use crate::transfer::TransferOutcome;
 
 /// Time-outs after which an incarnation that nobody has answered stops announcing itself.
@@ -287,8 +287,7 @@ impl Link {
     // ----- time -----
 
     pub(crate) fn next_timeout(&self, cx: &Context<'_>) -> Option<Time> {
-        let paced = self.paced_until(cx.now);
-        [
+        earliest([
             self.attempt.next_timeout(&self.peer, cx),
             self.route.away_until(),
             self.dialogue.next_timeout(),
@@ -296,11 +295,8 @@ impl Link {
             self.replies.next_deadline(),
             self.flight.stall.at(),
             self.flight.held_until(cx.now),
-            paced,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+            self.paced_until(cx.now),
+        ])
     }
 
     /// Runs everything that is due. Tells why the link is to be given up, if it is.

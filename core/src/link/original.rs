@@ -105,6 +105,11 @@ impl Link {
         }
     }
 
+    /// Whether a packet is to go out on this path.
+    pub(super) fn wants_original(&self, path: &Path) -> bool {
+        self.route.sending() == Some(path) && self.next_original().is_some()
+    }
+
     pub(super) fn poll_original_relay(
         &mut self,
         most: usize,

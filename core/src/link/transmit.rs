@@ -35,6 +35,17 @@ impl Part {
 impl Link {
     // ----- data channels -----
 
+    /// Whether there is something for the data channel.
+    pub(crate) fn wants_direct(&self, cx: &Context<'_>) -> bool {
+        let Some(channel) = self.attempt.channel() else { return false };
+        if let Some(original) = &channel.original {
+            return !original.is_idle() || self.wants_original(&Path::Direct);
+        }
+        channel.has_items()
+            || self.control_is_due(PathKind::Direct)
+            || self.next(PathKind::Direct, 1, cx).is_some()
+    }
+
     /// The next frame for the data channel.
     pub(crate) fn poll_direct(&mut self, cx: &mut Context<'_>) -> Option<Frame> {
         let channel = self.attempt.channel_mut()?;

@@ -17,6 +17,13 @@ impl Link {
         is_way || self.route.heard_via() == Some(neighbour)
     }
 
+    /// Whether there is something for a neighbour.
+    pub(crate) fn wants_via(&self, cx: &Context<'_>) -> bool {
+        self.incarnation.owes_answer()
+            || self.control_is_due(PathKind::Via)
+            || self.next(PathKind::Via, 1, cx).is_some()
+    }
+
     /// The next bundle for the neighbour, sealed; `max_message`: the longest message that it takes.
     pub(crate) fn poll_via(
         &mut self,

@@ -24,6 +24,8 @@ struct Standing {
     active: bool,
     wants_offer: bool,
     wants_relay: bool,
+    wants_direct: bool,
+    wants_via: bool,
     may_join: bool,
     unflushed: bool,
     held: usize,
@@ -99,6 +101,10 @@ impl Links {
 
     pub(super) fn at(&self, key: Key) -> Option<&Link> {
         self.slots.get(key.0)?.as_ref().map(|slot| &slot.link)
+    }
+
+    fn standing(&self, key: Key) -> Option<&Standing> {
+        self.slots.get(key.0)?.as_ref().map(|slot| &slot.standing)
     }
 
     /// Whoever changes a link calls [`review`](Self::review) afterwards.
@@ -177,6 +183,17 @@ impl Links {
         ids.min().map(|(_, key)| key)
     }
 
+    /// Whether a link has something for its channel.
+    pub(super) fn wants_direct(&self, key: Key) -> bool {
+        self.standing(key).is_some_and(|standing| standing.wants_direct)
+    }
+
+    /// Whether the link to a peer has something for a neighbour.
+    pub(super) fn wants_via(&self, peer: &PeerId) -> bool {
+        let standing = self.key(peer).and_then(|key| self.standing(key));
+        standing.is_some_and(|standing| standing.wants_via)
+    }
+
     /// The link that has something for the relay and whose turn comes next after `last`.
     pub(super) fn next_wanting_relay(&self, last: Option<Key>) -> Option<Key> {
         let after = last.map_or(Bound::Unbounded, Bound::Excluded);
@@ -191,7 +208,7 @@ impl Links {
 
     /// The link that holds the most of what cannot be handed out yet.
     pub(super) fn largest(&self) -> Option<Key> {
-        let held = |key: &Key| self.slots[key.0].as_ref().map_or(0, |slot| slot.standing.held);
+        let held = |key: &Key| self.standing(*key).map_or(0, |standing| standing.held);
         self.by_id.values().copied().max_by_key(held)
     }
 }
@@ -205,6 +222,8 @@ impl Standing {
             active: link.is_active(),
             wants_offer: link.can_offer(),
             wants_relay: link.wants_relay(cx),
+            wants_direct: link.wants_direct(cx),
+            wants_via: link.wants_via(cx),
             may_join: link.may_join_envelope(cx),
             unflushed: !link.is_flushed(),
             held: link.held_bytes(),

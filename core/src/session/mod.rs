@@ -40,7 +40,7 @@ use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::link::{Context, Link, Outbox};
 use crate::signal::IceServer;
-use crate::time::Time;
+use crate::time::{Time, earliest};
 
 /// How long farewells may take to leave before the transports are closed.
 const LINGER: Duration = Duration::from_millis(100);
@@ -269,8 +269,13 @@ impl Session {
             Closing::No => None,
             Closing::Done => return None,
         };
-        let others = [closing, self.signaling.next_timeout(), self.neighbourhood.next_timeout()];
-        others.into_iter().flatten().chain(self.links.next_timeout()).min()
+        let (signaling, neighbourhood) = (&self.signaling, &self.neighbourhood);
+        earliest([
+            closing,
+            signaling.next_timeout(),
+            neighbourhood.next_timeout(),
+            self.links.next_timeout(),
+        ])
     }
 
     /// Takes the caller's time of an input; the time by which everything inside goes.

@@ -14,7 +14,7 @@ use crate::event::{Event, Path};
 use crate::frame::Frame;
 use crate::id::{ConnectionId, MAX_PEER_ID, PeerId, Version};
 use crate::link::{Dropped, Link};
-use crate::time::Time;
+use crate::time::{Time, earliest};
 use crate::wire::{BadBundle, Bundle, Item, MAX_NEIGHBOURS, Neighbours, Passed};
 
 /// The longest bundle that is passed on: a record and what control may be beside it.
@@ -77,7 +77,7 @@ impl Neighbour {
 
 impl Neighbourhood {
     pub(super) fn next_timeout(&self) -> Option<Time> {
-        self.tell_at.into_iter().chain(self.retry_at).min()
+        earliest([self.tell_at, self.retry_at])
     }
 
     pub(super) fn forwarding(&self) -> Forwarding {
@@ -88,14 +88,16 @@ impl Neighbourhood {
     pub(super) fn is_idle(&self) -> bool {
         self.users.is_empty() && self.forwarder.is_idle()
     }
-
-    /// Whether something that is not for this peer may wait for its channel.
-    fn has_work_for(&self, neighbour: &PeerId) -> bool {
-        self.users.contains_key(neighbour) || self.forwarder.waits_for(neighbour)
-    }
 }
 
 impl Session {
+    /// Whether something that is not for this peer waits for its channel.
+    pub(super) fn has_work_for(&self, neighbour: &PeerId) -> bool {
+        let Neighbourhood { users, forwarder, .. } = &self.neighbourhood;
+        let users = users.get(neighbour).into_iter().flat_map(|users| &users.peers);
+        users.into_iter().any(|peer| self.links.wants_via(peer)) || forwarder.waits_for(neighbour)
+    }
+
     /// Takes in what neighbours said, and draws the consequences of every change that bears on ways.
     pub(super) fn settle_ways(&mut self, now: Time) {
         while let Some((peer, said)) = self.shared.out.neighbourly.pop_front() {
@@ -302,9 +304,6 @@ impl Session {
         let own = |session: &mut Self| {
             session.with_peer(peer, now, |link, cx| link.poll_direct(cx)).flatten()
         };
-        if !self.neighbourhood.has_work_for(peer) {
-            return own(self);
-        }
         let own_bytes = self.neighbourhood.own_bytes.get(peer).copied().unwrap_or(0);
         if own_bytes >= PATIENCE {
             self.write_passed(peer, now);

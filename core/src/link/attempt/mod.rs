@@ -16,7 +16,7 @@ use crate::error::PeerError;
 use crate::event::Event;
 use crate::id::{ConnectionId, Version};
 use crate::signal::Decline;
-use crate::time::Time;
+use crate::time::{Time, earliest};
 
 /// The way to a direct path with one peer, and that path.
 #[derive(Debug)]
@@ -327,7 +327,7 @@ impl Attempt {
             let silence = channel.heard_at + cx.config.silence_timeout;
             silence.min(channel.probe_at(cx.config.probe_interval))
         });
-        [self.offer_at, until, doubted, channel].into_iter().flatten().min()
+        earliest([self.offer_at, until, doubted, channel])
     }
 }
 

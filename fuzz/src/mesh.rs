@@ -57,7 +57,11 @@ pub fn scenarios(data: &[u8]) {
 
 fn scenario(input: &mut Input<'_>) -> Scenario {
     let seed = u64::from(input.byte());
-    let settings = settings(input);
+    let mut settings = settings(input);
+    let datagrams = [None, Some(100), Some(1_200)].into_iter().cycle().skip(seed as usize % 3);
+    for (node, longest) in settings.nodes.iter_mut().zip(datagrams) {
+        node.datagrams = longest;
+    }
     let plan = Plan {
         peers: settings.peers,
         patient: settings.patient,

@@ -64,14 +64,7 @@ impl Link {
 
     /// The next frame for the channel for volatile events.
     pub(crate) fn poll_datagram(&mut self, cx: &Context<'_>) -> Option<Frame> {
-        let max = self.attempt.datagrams()?.checked_sub(CONTROL_BYTES)?;
-        if self.route.sending() != Some(&Path::Direct) || self.farewell != Farewell::Staying {
-            return None;
-        }
-        let piece = self.sender.peek(Lane::Volatile, max)?;
-        if piece.bytes.start > 0 || !piece.end {
-            return None;
-        }
+        let piece = self.next_datagram()?;
         let mut writer =
             Writer::new(self.incarnation.epochs(), CONTROL_BYTES + piece.bytes.end as usize);
         let next = Next::Lane(piece);

@@ -91,7 +91,7 @@ impl Link {
         if path == PathKind::Via && cx.now < self.route.paced_until() {
             return None;
         }
-        if !self.volatile_goes_apart()
+        if self.next_datagram().is_none()
             && let Some(piece) = self.sender.peek(Lane::Volatile, max)
         {
             return Some(Next::Lane(piece));
@@ -118,14 +118,17 @@ impl Link {
         if self.transfers.bulk_first { lane().or_else(transfer) } else { transfer().or_else(lane) }
     }
 
-    /// Whether the volatile event that is next goes over the channel for those.
-    pub(super) fn volatile_goes_apart(&self) -> bool {
-        self.route.sending() == Some(&Path::Direct)
-            && self.attempt.datagrams().is_some_and(|max| {
-                let max = max.saturating_sub(CONTROL_BYTES);
-                self.sender
-                    .peek(Lane::Volatile, max)
-                    .is_some_and(|piece| piece.end && piece.bytes.start == 0)
-            })
+    /// The volatile event that is next, if it goes whole over the channel for those.
+    pub(super) fn next_datagram(&self) -> Option<Piece> {
+        let max = self.attempt.datagrams()?.checked_sub(CONTROL_BYTES)?;
+        if self.route.sending() != Some(&Path::Direct) || self.farewell != Farewell::Staying {
+            return None;
+        }
+        self.sender.peek(Lane::Volatile, max).filter(|piece| piece.end && piece.bytes.start == 0)
+    }
+
+    /// Whether there is something for the channel for volatile events.
+    pub(crate) fn wants_datagram(&self) -> bool {
+        self.next_datagram().is_some()
     }
 }

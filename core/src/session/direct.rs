@@ -104,7 +104,7 @@ impl Session {
     /// returns counts as sent.
     pub fn poll_datagram(&mut self, connection: ConnectionId, now: Time) -> Option<Frame> {
         let now = self.clock.inner(now);
-        let key = self.links.key_of(connection)?;
+        let key = self.links.key_of(connection).filter(|key| self.links.wants_datagram(*key))?;
         self.with_key(key, now, |link, cx| link.poll_datagram(cx)).flatten()
     }
 

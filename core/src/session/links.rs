@@ -25,6 +25,7 @@ struct Standing {
     wants_offer: bool,
     wants_relay: bool,
     wants_direct: bool,
+    wants_datagram: bool,
     wants_via: bool,
     may_join: bool,
     unflushed: bool,
@@ -188,6 +189,11 @@ impl Links {
         self.standing(key).is_some_and(|standing| standing.wants_direct)
     }
 
+    /// Whether a link has something for its datagram channel.
+    pub(super) fn wants_datagram(&self, key: Key) -> bool {
+        self.standing(key).is_some_and(|standing| standing.wants_datagram)
+    }
+
     /// Whether the link to a peer has something for a neighbour.
     pub(super) fn wants_via(&self, peer: &PeerId) -> bool {
         let standing = self.key(peer).and_then(|key| self.standing(key));
@@ -223,6 +229,7 @@ impl Standing {
             wants_offer: link.can_offer(),
             wants_relay: link.wants_relay(cx),
             wants_direct: link.wants_direct(cx),
+            wants_datagram: link.wants_datagram(),
             wants_via: link.wants_via(cx),
             may_join: link.may_join_envelope(cx),
             unflushed: !link.is_flushed(),

@@ -30,6 +30,11 @@ impl Mesh {
             }
             return Step::Arrival(Node(to.0));
         }
+        if let Delivery::Datagram { from, to, .. } = &delivery
+            && self.pairs[from.0][to.0].silent.is_some()
+        {
+            return Step::Arrival(Node(to.0));
+        }
         if let Delivery::DirectFrame { from, to, .. } = &delivery {
             let pair = &mut self.pairs[from.0][to.0];
             if let Some(fault) = pair.silent {
@@ -67,7 +72,7 @@ impl Mesh {
         step
     }
 
-    fn watched(&self, node: usize, frame: Frame) -> Frame {
+    pub(super) fn watched(&self, node: usize, frame: Frame) -> Frame {
         match &self.carried {
             Some(_) => self.nodes[node].kept.watch(frame),
             None => frame,
@@ -189,6 +194,8 @@ impl Mesh {
             | Delivery::DirectSignal { .. }
             | Delivery::DirectOpen { .. }
             | Delivery::DirectFrame { .. }
+            | Delivery::DatagramsOpen { .. }
+            | Delivery::Datagram { .. }
             | Delivery::DirectClosed { .. } => {}
         }
     }
@@ -225,8 +232,11 @@ impl Mesh {
                     self.tell(node, |session, now| {
                         session.handle_direct_open(end.1, DIRECT_MAX_MESSAGE, now);
                     });
+                    self.begin_datagrams(end);
                 }
             }
+            Delivery::DatagramsOpen { end, longest } => self.open_datagrams(end, longest),
+            Delivery::Datagram { from, to, frame } => self.deliver_datagram(from, to, frame),
             Delivery::DirectFrame { from, to, frame } => {
                 let sender = self.credit(from, frame.len());
                 if self.nodes[node].connection(to.1).is_some_and(|end| end.other == Some(from)) {
@@ -279,6 +289,8 @@ impl Mesh {
             Delivery::DirectClosed { end } => self.forget(*end),
             Delivery::SignalingFailed { .. }
             | Delivery::DirectSignal { .. }
+            | Delivery::DatagramsOpen { .. }
+            | Delivery::Datagram { .. }
             | Delivery::ToServer { .. }
             | Delivery::ServerSeesClose { .. }
             | Delivery::PingTimeout { .. }
@@ -322,7 +334,7 @@ impl Mesh {
         self.broker.forget(end);
     }
 
-    fn tell(&mut self, node: usize, act: impl FnOnce(&mut Session, Time)) {
+    pub(super) fn tell(&mut self, node: usize, act: impl FnOnce(&mut Session, Time)) {
         let slot = &mut self.nodes[node];
         let now = self.now + slot.skew;
         if let Some(session) = &mut slot.session {

@@ -128,6 +128,8 @@ faults! {
     SlowRelay "slow relay",
     /// Events went over a channel of a few KB/s.
     SlowChannel "slow channel",
+    /// A volatile event went over a datagram channel.
+    Datagram "datagram channel",
     /// A policy kept events off a path.
     PolicyBinds "policy binds",
     /// A receiver refused an event for its bytes.

@@ -134,6 +134,8 @@ impl Mesh {
                 | Delivery::DirectSignal { .. }
                 | Delivery::DirectOpen { .. }
                 | Delivery::DirectFrame { .. }
+                | Delivery::DatagramsOpen { .. }
+                | Delivery::Datagram { .. }
                 | Delivery::DirectClosed { .. }
                 | Delivery::PingTimeout { .. }
                 | Delivery::Flap { .. }
@@ -170,8 +172,15 @@ impl Mesh {
                     connection.hop.hasten(soon);
                 }
             }
-            let between = |delivery: &Delivery| matches!(delivery, Delivery::DirectFrame { from: (a, _), to: (b, _), .. } if (*a, *b) == (from.0, to.0));
-            self.hasten(soon, between);
+            self.hasten(soon, |delivery| {
+                if let Delivery::DirectFrame { from: (a, _), to: (b, _), .. }
+                | Delivery::Datagram { from: (a, _), to: (b, _), .. } = delivery
+                {
+                    (*a, *b) == (from.0, to.0)
+                } else {
+                    false
+                }
+            });
         }
     }
 

@@ -10,6 +10,7 @@
 //! - `wire`, `deliver`: what is under way, and what becomes of it
 
 mod conditions;
+mod datagrams;
 mod deliver;
 mod effects;
 mod faults;
@@ -145,6 +146,8 @@ struct Slot {
     draining: bool,
     /// Bytes under way in one direction of its connections, at most; of the mesh where it has none of its own.
     outstanding: Option<usize>,
+    /// The longest message of its datagram channels, if it has any.
+    datagrams: Option<usize>,
     /// Bytes that it has sent, to whomever.
     sent: u64,
     /// What its session keeps of what came, where somebody looks.
@@ -258,6 +261,7 @@ impl Mesh {
             drain: None,
             draining: false,
             outstanding: None,
+            datagrams: None,
             sent: 0,
             kept: kept::Kept::default(),
             pace: Pace::AtOnce,

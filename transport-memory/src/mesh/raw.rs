@@ -108,6 +108,8 @@ impl Delivery {
             Self::DirectFrame { to, frame, .. } => vec![RawInput::DirectFrame(to.1, frame)],
             Self::DirectClosed { end } => vec![RawInput::DirectClosed(end.1)],
             Self::DirectSignal { .. }
+            | Self::DatagramsOpen { .. }
+            | Self::Datagram { .. }
             | Self::ToServer { .. }
             | Self::ServerSeesClose { .. }
             | Self::PingTimeout { .. }

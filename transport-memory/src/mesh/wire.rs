@@ -71,6 +71,15 @@ pub(super) enum Delivery {
         to: End,
         frame: Frame,
     },
+    DatagramsOpen {
+        end: End,
+        longest: usize,
+    },
+    Datagram {
+        from: End,
+        to: End,
+        frame: Frame,
+    },
     DirectClosed {
         end: End,
     },
@@ -108,7 +117,9 @@ impl Delivery {
             | Self::SignalingClosed { node, .. } => Some(*node),
             Self::DirectSignal { end, .. }
             | Self::DirectOpen { end }
+            | Self::DatagramsOpen { end, .. }
             | Self::DirectClosed { end }
+            | Self::Datagram { to: end, .. }
             | Self::DirectFrame { to: end, .. } => Some(end.0),
             Self::ToServer { .. }
             | Self::ServerSeesClose { .. }
@@ -169,6 +180,21 @@ impl Hop {
         dice: &mut Dice,
         effects: &mut Effects,
     ) -> Time {
+        let at = self.send_aside(now, delay, conditions, len, dice, effects);
+        self.last = self.last.max(at);
+        self.last
+    }
+
+    /// The same for a message that may overtake others.
+    pub(super) fn send_aside(
+        &mut self,
+        now: Time,
+        delay: Duration,
+        conditions: &Conditions,
+        len: usize,
+        dice: &mut Dice,
+        effects: &mut Effects,
+    ) -> Time {
         let mut at = now;
         if conditions.rate > 0 {
             let start = self.free.max(now);
@@ -188,8 +214,7 @@ impl Hop {
             effects.change(Fault::Jitter);
             at = at + dice.span(conditions.jitter);
         }
-        self.last = self.last.max(at);
-        self.last
+        at
     }
 
     /// What is queued arrives then at the latest.
@@ -234,11 +259,24 @@ pub(super) struct Connection {
     /// More would have been sent, had there been room.
     pub(super) limited: bool,
     pub(super) hop: Hop,
+    /// Its session takes datagrams.
+    pub(super) wants_datagrams: bool,
+    /// Its datagram channel is open.
+    pub(super) has_datagrams: bool,
 }
 
 impl Connection {
     pub(super) fn new(id: ConnectionId) -> Self {
-        Self { id, other: None, open: false, outstanding: 0, limited: false, hop: Hop::default() }
+        Self {
+            id,
+            other: None,
+            open: false,
+            outstanding: 0,
+            limited: false,
+            hop: Hop::default(),
+            wants_datagrams: false,
+            has_datagrams: false,
+        }
     }
 }
 
@@ -379,6 +417,7 @@ impl Mesh {
             index += 1;
             if connection.other.is_some() {
                 self.pump_connection(end, index - 1);
+                self.pump_datagrams(end, index - 1);
             }
         }
     }
@@ -433,13 +472,17 @@ impl Mesh {
             &mut self.dice,
             &mut self.effects,
         );
+        self.note_direct(from, to, &frame, Some(at));
+        self.schedule_at(at, Delivery::DirectFrame { from, to, frame });
+    }
+
+    /// Records what is sent directly, and when it arrives if it does.
+    pub(super) fn note_direct(&mut self, from: End, to: End, frame: &Frame, arrives: Option<Time>) {
         if self.is_recording() {
-            let (text, digest) = (describe(&frame), digest(&frame));
-            let (to, arrives) = (Place::Node(to.0), Some(at));
+            let (text, digest, to) = (describe(frame), digest(frame), Place::Node(to.0));
             let what = What::Sent { to, arrives, direct: true, text, digest };
             self.note(Place::Node(from.0), || what);
         }
-        self.schedule_at(at, Delivery::DirectFrame { from, to, frame });
     }
 
     /// Sends frames from a node to the hub.
@@ -637,15 +680,15 @@ impl Mesh {
 
     fn execute_direct(&mut self, node: usize, command: DirectCommand) {
         match command {
-            DirectCommand::Offer { connection, .. } => {
+            DirectCommand::Offer { connection, datagrams, .. } => {
                 let end = (node, connection);
-                self.begin(end);
+                self.begin(end, datagrams);
                 let signal = Signal::Offer(self.broker.describe(end));
                 self.schedule(Duration::ZERO, Delivery::DirectSignal { end, signal });
             }
-            DirectCommand::Answer { connection, sdp, .. } => {
+            DirectCommand::Answer { connection, sdp, datagrams, .. } => {
                 let end = (node, connection);
-                self.begin(end);
+                self.begin(end, datagrams);
                 if self.broker.answer(end, &sdp) {
                     let signal = Signal::Answer(self.broker.describe(end));
                     self.schedule(Duration::ZERO, Delivery::DirectSignal { end, signal });
@@ -661,9 +704,9 @@ impl Mesh {
         }
     }
 
-    fn begin(&mut self, end: End) {
+    fn begin(&mut self, end: End, wants_datagrams: bool) {
         let slot = &mut self.nodes[end.0];
-        slot.connections.push(Connection::new(end.1));
+        slot.connections.push(Connection { wants_datagrams, ..Connection::new(end.1) });
         slot.attempts += 1;
         if self.dice.happens(self.signal_faults.stray_candidate) {
             self.effects.strike(Fault::CandidateEarly);

@@ -32,7 +32,12 @@ impl Scenario {
             plan.vary(profile);
             plan.fill(profile);
         }
-        let Plan { settings, mut actions, .. } = plan;
+        let Plan { mut settings, mut actions, .. } = plan;
+        let mut dice = Dice::for_purpose(seed, 22);
+        for node in &mut settings.nodes {
+            let longest = dice.pick(&[100, 300, 1_200, 16_384]);
+            node.datagrams = longest.filter(|_| dice.happens(600));
+        }
         actions.sort_by_key(|timed| timed.at);
         Self { seed, profile, settings, actions }
     }

@@ -56,6 +56,7 @@ impl Run<'_> {
         if let Some(bytes) = self.scenario.settings.node(place).outstanding {
             self.mesh.set_outstanding_of(node, bytes);
         }
+        self.mesh.set_datagrams(node, self.scenario.settings.node(place).datagrams);
         self.model.set_config(node.index(), config);
     }
 

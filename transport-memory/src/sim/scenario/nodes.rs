@@ -60,6 +60,9 @@ pub struct NodeSettings {
     /// Bytes under way in one direction of its connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outstanding: Option<usize>,
+    /// The longest message of its datagram channels; absent: it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datagrams: Option<usize>,
 }
 
 /// Which settings differ from node to node.

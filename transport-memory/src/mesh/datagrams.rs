@@ -1,0 +1,91 @@
+//! The datagram channels of direct connections: nothing is in order there, and what is lost stays lost.
+
+use std::time::Duration;
+
+use socketio_p2p_core::Frame;
+
+use super::effects::Fault;
+use super::wire::{Connection, Delivery};
+use super::{Mesh, Node, Place};
+use crate::broker::End;
+
+/// By how much a datagram is overtaken, at most.
+const DISORDER: Duration = Duration::from_millis(100);
+
+impl Mesh {
+    /// Gives a node datagram channels, of messages of `longest` bytes at most, or none. A connection has one when both its
+    /// ends do. It is for connections that are made from now on.
+    pub fn set_datagrams(&mut self, node: Node, longest: Option<usize>) {
+        self.nodes[node.0].datagrams = longest;
+    }
+
+    /// A connection is open at one end: its datagram channel will be, if there is to be one.
+    pub(super) fn begin_datagrams(&mut self, end: End) {
+        let asked = |end: End| {
+            let connection = self.nodes[end.0].connection(end.1);
+            connection.is_some_and(|connection| connection.wants_datagrams)
+        };
+        let other = self.nodes[end.0].connection(end.1).and_then(|connection| connection.other);
+        let Some(other) = other.filter(|other| asked(end) && asked(*other)) else { return };
+        let longest = [end, other].map(|end| self.nodes[end.0].datagrams);
+        if let [Some(ours), Some(theirs)] = longest {
+            let longest = ours.min(theirs);
+            self.schedule(self.latency.direct, Delivery::DatagramsOpen { end, longest });
+        }
+    }
+
+    pub(super) fn open_datagrams(&mut self, end: End, longest: usize) {
+        let connection = self.nodes[end.0].connection_mut(end.1);
+        if let Some(connection) = connection.filter(|connection| connection.other.is_some()) {
+            connection.has_datagrams = true;
+            self.tell(end.0, |session, now| session.handle_datagrams_open(end.1, longest, now));
+        }
+    }
+
+    /// Takes what a node has for a datagram channel.
+    pub(super) fn pump_datagrams(&mut self, end: End, index: usize) {
+        let has = |connection: &Connection| connection.has_datagrams;
+        while self.nodes[end.0].connections.get(index).is_some_and(has) {
+            let slot = &mut self.nodes[end.0];
+            let now = self.now + slot.skew;
+            let Some(session) = &mut slot.session else { return };
+            let Some(frame) = session.poll_datagram(end.1, now) else { return };
+            self.send_datagram(end, frame);
+        }
+    }
+
+    fn send_datagram(&mut self, from: End, frame: Frame) {
+        let Some(to) = self.nodes[from.0].connection(from.1).and_then(|end| end.other) else {
+            return;
+        };
+        self.nodes[from.0].sent += frame.len() as u64;
+        self.look_at(&frame, Place::Node(from.0), Place::Node(to.0));
+        let conditions = self.pairs[from.0][to.0].conditions;
+        let lost = self.dice.happens(conditions.loss);
+        let Some(connection) = self.nodes[from.0].connection_mut(from.1) else { return };
+        let (dice, effects) = (&mut self.dice, &mut self.effects);
+        let delay = self.latency.direct;
+        let sent =
+            connection.hop.send_aside(self.now, delay, &conditions, frame.len(), dice, effects);
+        let at = if self.dice.happens(conditions.reorder) {
+            self.effects.change(Fault::Reordering);
+            sent + self.dice.span(DISORDER)
+        } else {
+            sent
+        };
+        self.note_direct(from, to, &frame, (!lost).then_some(at));
+        if lost {
+            return self.effects.change(Fault::Loss);
+        }
+        self.schedule_at(at, Delivery::Datagram { from, to, frame });
+    }
+
+    pub(super) fn deliver_datagram(&mut self, from: End, to: End, frame: Frame) {
+        let connection = self.nodes[to.0].connection(to.1);
+        if connection.is_some_and(|end| end.other == Some(from)) {
+            self.effects.change(Fault::Datagram);
+            let frame = self.watched(to.0, frame);
+            self.tell(to.0, |session, now| session.handle_datagram(to.1, frame, now));
+        }
+    }
+}

@@ -181,6 +181,7 @@ impl Link {
         }
         if peer_goes_on {
             next.receiver = std::mem::take(&mut self.receiver);
+            next.receiver.resume(cx.now);
             next.transfers.incoming = std::mem::take(&mut self.transfers.incoming);
             next.dialogue.note_told();
         }
@@ -348,8 +349,14 @@ impl Link {
         {
             let peer = self.peer.id.clone();
             cx.out.events.push_back(match presence {
-                Presence::Away => Event::PeerAway { peer },
-                Presence::Back => Event::PeerBack { peer },
+                Presence::Away => {
+                    self.receiver.pause(cx.now);
+                    Event::PeerAway { peer }
+                }
+                Presence::Back => {
+                    self.receiver.resume(cx.now);
+                    Event::PeerBack { peer }
+                }
             });
         }
         if self.farewell == Farewell::Staying {

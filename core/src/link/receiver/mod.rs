@@ -26,6 +26,8 @@ pub(crate) struct Receiver {
     held: usize,
     /// When packets without progress are looked for.
     review_at: Option<Time>,
+    /// Since when nothing can come.
+    away_since: Option<Time>,
 }
 
 impl Receiver {
@@ -123,8 +125,8 @@ impl Receiver {
         self.held + self.volatile.held()
     }
 
-    pub(crate) const fn next_timeout(&self) -> Option<Time> {
-        self.review_at
+    pub(crate) fn next_timeout(&self) -> Option<Time> {
+        self.review_at.filter(|_| self.away_since.is_none())
     }
 
     /// Gives up unfinished packets that make no progress. The time in which the path of a packet `is_down` does not count.
@@ -134,7 +136,7 @@ impl Receiver {
         is_down: impl Fn(&Path) -> bool,
         now: Time,
     ) {
-        if self.review_at.is_none_or(|at| now < at) {
+        if self.away_since.is_some() || self.review_at.is_none_or(|at| now < at) {
             return;
         }
         self.review_at = None;
@@ -163,6 +165,24 @@ impl Receiver {
             let why = PeerError::Misbehaved("a packet that does not go on");
             self.refuse(lane, number, &Path::Relay, why, usize::MAX);
         }
+    }
+
+    /// The peer is away: packets need make no progress.
+    pub(crate) fn pause(&mut self, now: Time) {
+        self.away_since.get_or_insert(now);
+    }
+
+    /// The peer is back.
+    pub(crate) fn resume(&mut self, now: Time) {
+        let Some(since) = self.away_since.take() else { return };
+        let away = now - since;
+        let slots = self.lanes.iter_mut().flat_map(|queue| queue.slots.values_mut());
+        let unfinished = slots.filter_map(Slot::unfinished_mut);
+        let volatile = self.volatile.unfinished.as_mut().map(|(_, unfinished)| &mut **unfinished);
+        for unfinished in unfinished.chain(volatile) {
+            unfinished.progressed_at = now.min(unfinished.progressed_at + away);
+        }
+        self.review_at = self.review_at.map(|at| at + away);
     }
 
     /// The lane and number of the unfinished packet that holds the most memory.

@@ -33,6 +33,13 @@ pub(super) enum Slot {
 }
 
 impl Slot {
+    pub(super) fn unfinished_mut(&mut self) -> Option<&mut Unfinished> {
+        match self {
+            Self::Unfinished(unfinished) => Some(unfinished),
+            Self::Finished { .. } => None,
+        }
+    }
+
     pub(super) const fn is_unfinished(&self) -> bool {
         matches!(self, Self::Unfinished(_))
     }

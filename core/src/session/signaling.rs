@@ -1,6 +1,7 @@
 //! The connection to the server: opening, joining, losing, and what the server says.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rand_chacha::rand_core::Rng as _;
 use serde::Serialize;
@@ -25,6 +26,9 @@ const ENVELOPE_SLACK: usize = 4096;
 
 /// What a hub refuses with when there have been too many joins of late.
 const TOO_MANY_JOINS: &str = "too-many-joins";
+
+/// No hub makes us wait longer than that.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// No server makes us take more than that at a time, unless our own limits allow it.
 const MAX_ENVELOPE: usize = 16 << 20;
@@ -222,6 +226,11 @@ impl Session {
     }
 
     fn lose_signaling(&mut self, error: String, close_channel: bool, now: Time) {
+        self.leave_for(Duration::ZERO, error, close_channel, now);
+    }
+
+    /// Leaves the hub, and tries again after a pause that is no shorter than `at_least`.
+    fn leave_for(&mut self, at_least: Duration, error: String, close_channel: bool, now: Time) {
         if close_channel {
             self.shared.out.commands.push_back(Command::CloseSignaling);
         }
@@ -231,7 +240,8 @@ impl Session {
             return;
         }
         let random = self.shared.rng.next_u32();
-        let retry_in = self.shared.config.reconnect.pause(self.signaling.attempts, random);
+        let pause = self.shared.config.reconnect.pause(self.signaling.attempts, random);
+        let retry_in = pause.max(at_least);
         self.signaling.attempts = self.signaling.attempts.saturating_add(1);
         self.signaling.state = State::Waiting { until: now + retry_in };
         self.shared.out.events.push_back(Event::Disconnected { error, retry_in });
@@ -292,7 +302,8 @@ impl Session {
         let code = code.or_else(|| code_in(&reason.message)).map(str::to_owned);
         if code.as_deref() == Some(TOO_MANY_JOINS) {
             // Not for good: the hub wants us to come later.
-            return self.lose_signaling(reason.message, true, now);
+            let retry_after = retry_after_in(&reason.message).min(MAX_RETRY_AFTER);
+            return self.leave_for(retry_after, reason.message, true, now);
         }
         self.shared.out.commands.push_back(Command::CloseSignaling);
         self.leave_hub(now);
@@ -372,6 +383,13 @@ fn code_in(message: &str) -> Option<&str> {
     let (code, _) = message.split_once(": ")?;
     let word = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
     (!code.is_empty() && code.bytes().all(word)).then_some(code)
+}
+
+/// The pause that a hub asks for, in `too-many-joins: try again in 500 ms: …`.
+fn retry_after_in(message: &str) -> Duration {
+    let (_, rest) = message.split_once("try again in ").unwrap_or_default();
+    let millis = rest.split_once(" ms").and_then(|(millis, _)| millis.parse().ok());
+    Duration::from_millis(millis.unwrap_or(0))
 }
 
 fn read_or<T: DeserializeOwned>(packet: &Packet, default: impl FnOnce() -> T) -> T {

@@ -97,6 +97,25 @@ fn nothing_is_sent_before_the_server_has_answered_connect() {
 }
 
 #[test]
+fn a_hub_that_asks_for_patience_gets_it_within_reason() {
+    for (wait, least, most) in
+        [("20000", 20_000, 20_000), ("1", 0, 1_000), ("99999999999", 60_000, 60_000)]
+    {
+        let now = Time::from_millis(1);
+        let mut session = Session::new(Config::default(), [1; 32], now);
+        session.handle_signaling_open(now);
+        let refusal =
+            format!(r#"4{{"message":"too-many-joins: try again in {wait} ms: too many"}}"#);
+        session.handle_signaling_frame(refusal.into(), now);
+        let Some(Event::Disconnected { retry_in, .. }) = session.poll_event() else {
+            panic!("the session waits")
+        };
+        let retry_in = retry_in.as_millis();
+        assert!((least..=most).contains(&retry_in), "{wait} ms asked for, {retry_in} ms waited");
+    }
+}
+
+#[test]
 fn the_code_of_a_refusal_is_found_in_its_data_or_before_its_message() {
     for (refusal, code) in [
         (r#"4{"message":"full","data":{"code":"room-full"}}"#, Some("room-full")),

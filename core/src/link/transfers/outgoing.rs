@@ -194,7 +194,7 @@ impl OutgoingTransfers {
                     news += outgoing.acknowledge(*read, *had, *granted, ahead)?;
                     continue;
                 }
-                IncomingKind::Done if outgoing.finished => TransferOutcome::Delivered,
+                IncomingKind::Done if outgoing.has_sent_end() => TransferOutcome::Delivered,
                 IncomingKind::Done | IncomingKind::Aborted if outgoing.aborted.is_none() => {
                     return Err(BeyondSent);
                 }
@@ -312,6 +312,11 @@ impl OutgoingTransfers {
 }
 
 impl Outgoing {
+    /// Whether its end has gone out, which is as long as a byte.
+    fn has_sent_end(&self) -> bool {
+        self.finished && self.progress.sent() > self.end
+    }
+
     /// The length of the announcement.
     fn head(&self) -> u64 {
         self.announcement.len() as u64

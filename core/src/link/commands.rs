@@ -44,7 +44,7 @@ impl Link {
 
     /// The policy has changed.
     pub(crate) fn apply_policy(&mut self, cx: &mut Context<'_>) {
-        self.attempt.apply_policy(cx);
+        self.attempt.apply_policy(&self.peer, cx);
         self.settle(cx);
     }
 
@@ -67,7 +67,7 @@ impl Link {
             self.sender.note_dropped();
             return Err(EmitError::Dropped(peer));
         }
-        match self.sender.push(lane, packet, emit, shared, cx.config) {
+        match self.sender.push(lane, packet, emit, shared, cx.config, cx.now) {
             Ok(()) => Ok(()),
             Err(_) if lane == Lane::Volatile => Err(EmitError::Dropped(self.peer.id.clone())),
             Err(queued) => Err(EmitError::Blocked { peer: self.peer.id.clone(), lane, queued }),

@@ -36,10 +36,11 @@ impl Sender {
         emit: Option<EmitId>,
         shared: bool,
         config: &Config,
+        now: Time,
     ) -> Result<(), usize> {
         let outgoing = Outgoing::new(packet, emit, shared);
         if lane == Lane::Volatile {
-            return self.volatile.push(outgoing, config.volatile_bytes);
+            return self.volatile.push(outgoing, config.volatile_bytes, now);
         }
         let Some(queue) = self.queue_mut(lane) else { return Ok(()) };
         let fits = queue.packets.is_empty()

@@ -23,7 +23,8 @@ pub(super) struct Volatile {
 }
 
 impl Volatile {
-    pub(super) fn push(&mut self, outgoing: Outgoing, max: usize) -> Result<(), usize> {
+    pub(super) fn push(&mut self, outgoing: Outgoing, max: usize, now: Time) -> Result<(), usize> {
+        while self.under_way.pop_front_if(|(.., at)| now - *at >= VOLATILE_AGE).is_some() {}
         let under_way: u64 = self.under_way.iter().map(|(_, bytes, _)| bytes).sum();
         let waiting = self.bytes + under_way;
         if waiting + outgoing.flat.len() > max as u64 {
@@ -36,7 +37,6 @@ impl Volatile {
     }
 
     pub(super) fn note_sent(&mut self, piece: &Piece, now: Time) {
-        while self.under_way.pop_front_if(|(.., at)| now - *at >= VOLATILE_AGE).is_some() {}
         let Some(packet) = self.packets.front_mut() else { return };
         packet.progress.note_sent(piece.bytes.clone());
         if piece.end

@@ -5,7 +5,7 @@ use std::time::Duration;
 use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::signal::Lane;
 use socketio_p2p_core::{Config, EmitError, Event, Outcome, Packet, Path, PeerId, Policy, Target};
-use socketio_p2p_transport_memory::{Latency, Mesh, Node};
+use socketio_p2p_transport_memory::{Conditions, Latency, Mesh, Node};
 
 use super::{direct_pair, has, mesh, numbered, numbers, outcomes};
 
@@ -163,6 +163,25 @@ fn volatile_events_that_the_path_does_not_take_are_dropped_and_counted() {
     let came = numbers(&mut mesh, b);
     assert_eq!(came.len() as u64, sent - dropped);
     assert!(emit_volatile(&mut mesh, a, sent).is_empty(), "acknowledged, there is room again");
+}
+
+#[test]
+fn volatile_events_that_were_lost_take_up_no_room_for_longer_than_a_second() {
+    let mut config = Config::default().with_policy(Policy::RelayOnly);
+    config.volatile_bytes = 20;
+    let (mut mesh, nodes) = mesh(2, &config);
+    let (a, b) = (nodes[0], nodes[1]);
+    mesh.set_relay_conditions(a, Conditions { loss: 1_000, ..Conditions::default() });
+    mesh.set_relay_conditions(b, Conditions { loss: 1_000, ..Conditions::default() });
+    assert!(emit_volatile(&mut mesh, a, 0).is_empty());
+    assert_eq!(emit_volatile(&mut mesh, a, 1).len(), 1, "the first is under way");
+    mesh.run_for(Duration::from_millis(1_001));
+    for node in [a, b] {
+        mesh.set_relay_conditions(node, Conditions::default());
+    }
+    assert!(emit_volatile(&mut mesh, a, 2).is_empty());
+    mesh.run_for(Duration::from_secs(1));
+    assert_eq!(numbers(&mut mesh, b), [(2, Path::Relay)]);
 }
 
 #[test]

@@ -136,13 +136,19 @@ impl Attempt {
     }
 
     /// The policy has changed.
-    pub(crate) fn apply_policy(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn apply_policy(&mut self, peer: &Remote, cx: &mut Context<'_>) {
         match cx.policy {
             Policy::RelayOnly => {
                 self.wants_offer = false;
                 self.wanted = false;
                 self.offer_at = None;
                 self.doubted = None;
+                if self.state == State::Negotiating(Role::Answerer)
+                    && let Some(connection) = &self.connection
+                {
+                    // The offerer need not wait until its time is up.
+                    send_decline(peer, connection.offer_id.clone(), Decline::RelayOnly, cx);
+                }
                 if self.step(Input::Release) {
                     self.close_connection(cx);
                 }

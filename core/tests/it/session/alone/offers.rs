@@ -106,6 +106,24 @@ fn offers_beyond_max_peers_are_declined_and_floods_leave_one_attempt_each() {
     }));
 }
 
+#[test]
+fn who_stays_on_the_relay_from_now_on_declines_the_offer_that_it_was_answering() {
+    let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
+    let offer = json!(["offer", {
+        "fromPeerId": "a", "offerId": "theirs", "offer": {"type": "offer", "sdp": "x"},
+    }]);
+    alone.hear(&format!("2{offer}"));
+    assert!(alone.sent().is_empty());
+    alone.session.set_policy(Policy::RelayOnly, alone.now);
+    let declines = alone.sent();
+    let [decline] = &declines[..] else { panic!("{declines:?}") };
+    let (said,): (Value,) = decline.args().unwrap();
+    assert_eq!(
+        (&said["signal"], &said["offerId"]),
+        (&json!({"decline": "relay-only"}), &json!("theirs"))
+    );
+}
+
 /// Each would cost a connection, and its decline or answer a signal of ours.
 #[test]
 fn a_peer_offers_no_more_often_than_attempts_are_made_even_if_it_begins_anew() {

@@ -45,8 +45,8 @@ pub struct Config {
     /// What a packet may hold, in both directions. Default: 256 attachments, 16 MiB, otherwise the codec's
     /// defaults.
     pub limits: Limits,
-    /// The most bytes that wait for one peer in one lane, unacknowledged ones counted. A single packet above
-    /// it is taken when nothing else waits. Default: 1 MiB.
+    /// The most bytes that wait for one peer in one lane, and in each transfer to it, unacknowledged ones counted. A single
+    /// packet above it is taken when nothing else waits. Default: 1 MiB.
     pub queue_bytes: usize,
     /// The most packets that wait for one peer in one lane. Default: 4096.
     pub queue_packets: usize,

@@ -80,6 +80,9 @@ pub enum PeerError {
     /// The direct path was open and silent for too long.
     #[error("the direct path was silent for {0} ms")]
     DirectSilent(u64),
+    /// Of a packet that had begun nothing more came for so many milliseconds: it is refused.
+    #[error("a packet did not go on for {0} ms")]
+    Unfinished(u64),
     /// The attempt at a direct path took too long.
     #[error("no direct path within {0} ms")]
     NegotiationTimedOut(u64),

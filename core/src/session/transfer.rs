@@ -18,8 +18,8 @@ impl Session {
     /// bytes if it is known. [`write_transfer`](Self::write_transfer) and
     /// [`finish_transfer`](Self::finish_transfer) follow. It shares what events leave of a path with
     /// [`emit_bulk`](Self::emit_bulk), has no order among other things, survives changes of paths as every event does, and
-    /// holds a window of [`Config::transfer_window`](crate::Config::transfer_window) bytes in memory at each end, however
-    /// long it is.
+    /// holds no more in memory than [`Config::queue_bytes`](crate::Config::queue_bytes) here and
+    /// [`Config::transfer_window`](crate::Config::transfer_window) at the peer, however long it is.
     ///
     /// ```
     /// use bytes::Bytes;

@@ -162,7 +162,8 @@ impl Receiver {
             }
         }
         for (lane, number) in overdue {
-            let why = PeerError::Misbehaved("a packet that does not go on");
+            let millis = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+            let why = PeerError::Unfinished(millis);
             self.refuse(lane, number, &Path::Relay, why, usize::MAX);
         }
     }

@@ -172,6 +172,27 @@ fn a_packet_on_a_path_that_the_policy_forbids_is_refused() {
     assert!(names(&alone.events()).is_empty());
 }
 
+fn is_unfinished(event: &Event) -> bool {
+    matches!(event, Event::PeerError { error: PeerError::Unfinished(10_000), .. })
+}
+
+#[test]
+fn the_time_in_which_a_peer_is_away_does_not_count_for_what_it_has_begun() {
+    let mut config = relay_only();
+    config.unfinished_timeout = Duration::from_secs(10);
+    config.resume_window = Duration::from_secs(60);
+    let mut alone = Alone::with_members(config, &[("a", 1)]);
+    alone.hear_bundle("a", FRESH, &[piece(Lane::Events, 0, 0, vec![0; 2000], false)]);
+    alone.wait(Duration::from_secs(6));
+    alone.hear(r#"2["peer-away",{"peerId":"a"}]"#);
+    alone.wait(Duration::from_secs(30));
+    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    alone.wait(Duration::from_millis(3_900));
+    assert!(!has(&alone.events(), is_unfinished));
+    alone.wait(Duration::from_millis(200));
+    assert!(has(&alone.events(), is_unfinished));
+}
+
 #[test]
 fn a_packet_that_does_not_go_on_is_refused_after_a_while() {
     let mut config = relay_only();
@@ -194,7 +215,7 @@ fn a_packet_that_does_not_go_on_is_refused_after_a_while() {
     assert!(alone.session.peers().next().unwrap().held > 3_900);
     alone.wait(Duration::from_millis(200));
     let events = alone.events();
-    assert!(misbehaved(&events), "{events:?}");
+    assert!(has(&events, is_unfinished), "{events:?}");
     assert_eq!(names(&events), ["behind"]);
     assert_eq!(alone.session.peers().next().unwrap().held, 0);
     alone.hear_bundle("a", FRESH, &[Item::Ping(1)]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use socketio_p2p_core::codec::{Decoder, Limits};
 use socketio_p2p_core::hub::{Departure, Hub, HubConfig, Output};
-use socketio_p2p_core::signal::{ClientMessage, Join, ServerMessage};
+use socketio_p2p_core::signal::{ClientMessage, Join, Member, ServerMessage};
 use socketio_p2p_core::{ClientId, Frame, Packet, PacketType, PeerId, RoomName, Time};
 
 use crate::dice::Dice;
@@ -20,7 +20,7 @@ pub(crate) struct Server {
     by_client: BTreeMap<ClientId, SocketId>,
     misnaming: Option<Misnaming>,
     /// Members that were not named, and to whom.
-    pub(crate) omitted: Vec<(SocketId, PeerId)>,
+    pub(crate) omitted: Vec<(SocketId, Member)>,
     /// How many members were named twice.
     pub(crate) repeated: u32,
     /// An offer was declined because another crossed it.
@@ -101,15 +101,15 @@ impl Server {
     }
 
     /// Tells a client of a member that was not named to it, if it is still there.
-    pub(crate) fn tell_member(&mut self, socket: SocketId, peer: &PeerId) -> Vec<ServerOutput> {
+    pub(crate) fn tell_member(&mut self, socket: SocketId, omitted: &Member) -> Vec<ServerOutput> {
         let client = self.sockets.get(&socket).and_then(|socket| socket.client);
         let room = client.and_then(|client| self.hub.room_of(client));
-        let member = room.and_then(|room| self.hub.members(room).find(|member| member.id == *peer));
-        let Some(packet) =
-            member.and_then(|member| ServerMessage::PeerJoin(member).to_packet().ok())
-        else {
+        let is_it = |member: &Member| member.id == omitted.id;
+        let Some(member) = room.and_then(|room| self.hub.members(room).find(is_it)) else {
             return Vec::new();
         };
+        let member = Member { key: omitted.key.clone(), ..member };
+        let Ok(packet) = ServerMessage::PeerJoin(member).to_packet() else { return Vec::new() };
         vec![ServerOutput::Send { socket, kind: Kind::Other, packet }]
     }
 
@@ -234,8 +234,8 @@ impl Server {
                     };
                     for &socket in sockets {
                         let mut message = message.clone();
-                        let times = misnaming.apply(&mut message, |peer| {
-                            self.omitted.push((socket, peer));
+                        let times = misnaming.apply(&mut message, |member| {
+                            self.omitted.push((socket, member));
                         });
                         self.repeated += times.repeated;
                         let Ok(packet) = message.to_packet() else { continue };
@@ -278,14 +278,14 @@ struct Times {
 }
 
 impl Misnaming {
-    fn apply(&mut self, message: &mut ServerMessage, mut omit: impl FnMut(PeerId)) -> Times {
+    fn apply(&mut self, message: &mut ServerMessage, mut omit: impl FnMut(Member)) -> Times {
         let RosterFaults { repeat, omit: omission } = self.faults;
         let mut times = Times { sent: 1, repeated: 0 };
         if let ServerMessage::NumClients { welcome: Some(welcome), .. } = message {
             let mut roster = Vec::new();
             for member in welcome.roster.drain(..) {
                 if self.dice.happens(omission) {
-                    omit(member.id);
+                    omit(member);
                     continue;
                 }
                 if self.dice.happens(repeat) {
@@ -298,7 +298,7 @@ impl Misnaming {
         }
         if let ServerMessage::PeerJoin(member) = message {
             if self.dice.happens(omission) {
-                omit(member.id.clone());
+                omit(member.clone());
                 times.sent = 0;
             } else if self.dice.happens(repeat) {
                 times = Times { sent: 2, repeated: 1 };

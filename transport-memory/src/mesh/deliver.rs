@@ -181,9 +181,9 @@ impl Mesh {
             }
             Delivery::TakeInput { node } => self.take_input(node),
             Delivery::Drain { node } => self.drain(node),
-            Delivery::TellMember { socket, peer } => {
+            Delivery::TellMember { socket, member } => {
                 if let Some(server) = &mut self.server {
-                    let outputs = server.tell_member(socket, &peer);
+                    let outputs = server.tell_member(socket, &member);
                     self.send_from_server(outputs);
                 }
             }

@@ -4,7 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::time::Duration;
 
 use socketio_p2p_core::hub::Departure;
-use socketio_p2p_core::signal::{IceCandidate, Signal};
+use socketio_p2p_core::signal::{IceCandidate, Member, Signal};
 use socketio_p2p_core::{Command, ConnectionId, DirectCommand, Frame, Packet, PeerId, Time};
 
 use super::effects::Fault;
@@ -103,7 +103,7 @@ pub(super) enum Delivery {
     /// The hub tells of a member that it did not name.
     TellMember {
         socket: SocketId,
-        peer: PeerId,
+        member: Member,
     },
 }
 
@@ -552,10 +552,10 @@ impl Mesh {
             }
         }
         let omitted = self.server.as_mut().map(|server| std::mem::take(&mut server.omitted));
-        for (socket, peer) in omitted.unwrap_or_default() {
+        for (socket, member) in omitted.unwrap_or_default() {
             let lag = self.dice.span(ROSTER_LAG);
             self.effects.change(Fault::RosterOmission);
-            self.schedule(lag, Delivery::TellMember { socket, peer });
+            self.schedule(lag, Delivery::TellMember { socket, member });
         }
         let repeated = self.server.as_mut().map(|server| std::mem::take(&mut server.repeated));
         for _ in 0..repeated.unwrap_or_default() {

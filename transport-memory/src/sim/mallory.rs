@@ -39,6 +39,8 @@ pub(super) struct Mallory {
     kept: Option<Passing>,
     /// Since when it speaks of incarnations that are over, and how often it was answered.
     pub(super) stale_since: Option<Time>,
+    /// To whom it spoke of what is over.
+    misled: Option<PeerId>,
     pub(super) answers: u32,
 }
 
@@ -87,6 +89,7 @@ impl Mallory {
             neighbourly: false,
             kept: None,
             stale_since: None,
+            misled: None,
             answers: 0,
         }
     }
@@ -152,11 +155,13 @@ impl Mallory {
                 }
             }
             Ok(ServerMessage::Relay(download)) => {
-                // An answer to what is stale does not say for which incarnation of ours it is.
-                let stale = download.piece.is_none()
-                    && Bundle::read(download.body)
-                        .is_ok_and(|bundle| bundle.epochs.peer_epoch == 0);
-                self.answers += u32::from(stale);
+                // An answer to what is stale tells of epochs, and of nothing else.
+                let answers = self.misled.as_ref() == Some(&download.from)
+                    && download.piece.is_none()
+                    && Bundle::read(download.body).is_ok_and(|mut bundle| {
+                        bundle.all(|item| matches!(item, Ok(Item::GivenUp(_))))
+                    });
+                self.answers += u32::from(answers);
             }
             Ok(_) | Err(_) => {}
         }
@@ -319,6 +324,7 @@ impl Mallory {
             }
             Attack::Stale => {
                 (self.stale_since, self.answers) = (Some(mesh.now()), 0);
+                self.misled = Some(victim.clone());
                 // An incarnation of the victim that is over, or one of its own.
                 let epochs = if self.dice.happens(500) { (EPOCH, 0xffff) } else { (EPOCH, 0) };
                 if epochs.1 == 0 {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use socketio_p2p_core::codec::Limits;
 use socketio_p2p_core::signal::Lane;
 use socketio_p2p_core::{
-    Config, Event, LeaveReason, Outcome, Packet, Path, PeerId, ReplyToken, Time, Version,
+    Config, Event, LeaveReason, Outcome, Packet, Path, PeerError, PeerId, ReplyToken, Time, Version,
 };
 
 use super::shape::{Extent, Fit, Shape};
@@ -74,6 +74,15 @@ struct Flow {
     volatile: (Option<Time>, usize),
     /// Where the receiver stands, per lane: in which life, and what comes next.
     receiving: [(u32, u32); Lane::ALL.len()],
+    /// The receiver has waited too long for the rest of a packet.
+    stranded: bool,
+}
+
+impl Flow {
+    /// Whether the receiver, of this kind, may refuse what fits.
+    const fn may_refuse(&self, receiver: &View) -> bool {
+        self.stranded || receiver.choosy
+    }
 }
 
 /// A question.
@@ -152,12 +161,6 @@ pub(super) struct Model {
     largest: usize,
     /// The highest number that came on a path from or to an original client, by sender, receiver, lane and path.
     marks: BTreeMap<(usize, usize, u8, bool), u64>,
-}
-
-/// Whether a policy may keep a packet from its end: the receiver's refuses its path, the sender's may leave none for what
-/// is left of one that it has begun, until the receiver waits no longer.
-fn are_choosy(views: &[View], sender: usize, receiver: usize) -> bool {
-    views[sender].choosy || views[receiver].choosy
 }
 
 fn breach<T>(
@@ -315,6 +318,12 @@ impl Model {
     }
 
     /// Whether the event of a number has come to a node.
+    /// Which life each link is in.
+    pub(super) fn lives(&self) -> Vec<Vec<u32>> {
+        let lives = |flows: &Vec<Flow>| flows.iter().map(|flow| flow.life).collect();
+        self.flows.iter().map(lives).collect()
+    }
+
     pub(super) fn has_arrived(&self, number: u64, node: usize) -> bool {
         let emission = usize::try_from(number).ok().and_then(|index| self.emissions.get(index));
         let mut receipts = emission.into_iter().flat_map(|emission| &emission.receipts);
@@ -605,7 +614,12 @@ impl Model {
             Event::Refused(refusal) => {
                 breach(Invariant::Identity, "to be let in", refusal.to_string())
             }
-            Event::PeerError { peer, .. } => {
+            Event::PeerError { peer, error } => {
+                if let Some(sender) = self.find(&peer)
+                    && matches!(error, PeerError::Unfinished(_))
+                {
+                    self.flows[sender][node].stranded = true;
+                }
                 let raw = self.find(&peer).is_some_and(|peer| self.views[peer].raw);
                 Ok(if raw { Note::Malice } else { Note::Nothing })
             }
@@ -781,13 +795,12 @@ impl Model {
             );
         }
         let came = (receipt.life, receipt.index);
-        let (life, next) = self.flows[sender][node].receiving[place(lane)];
+        let flow = &self.flows[sender][node];
+        let (life, next) = flow.receiving[place(lane)];
         let in_order = match lane {
             Lane::Volatile => came >= (life, next),
             // What is left out has to end as refused: its outcome tells.
-            Lane::Events | Lane::Bulk if are_choosy(&self.views, sender, node) => {
-                came >= (life, next)
-            }
+            Lane::Events | Lane::Bulk if flow.may_refuse(&self.views[node]) => came >= (life, next),
             Lane::Events | Lane::Bulk if came.0 == life => came.1 == next,
             Lane::Events | Lane::Bulk => came.0 > life && came.1 == 0,
         };
@@ -853,7 +866,8 @@ impl Model {
                 self.weather == Weather::Harsh || self.views[receiver].closing || original
             }
             Outcome::Refused => {
-                let may_be = receipt.fit != Fit::Fits || are_choosy(&self.views, node, receiver);
+                let may_be = receipt.fit != Fit::Fits
+                    || self.flows[node][receiver].may_refuse(&self.views[receiver]);
                 may_be && !receipt.arrived
             }
             _ => false,
@@ -939,10 +953,7 @@ impl Model {
                 let must = current || (self.weather == Weather::Patient && !receiver.closing);
                 let right = match receipt.ended {
                     Some(Outcome::Delivered) => true,
-                    Some(Outcome::Refused) => {
-                        receipt.fit != Fit::Fits
-                            || are_choosy(&self.views, emission.sender, receipt.receiver)
-                    }
+                    Some(Outcome::Refused) => receipt.fit != Fit::Fits || flow.may_refuse(receiver),
                     _ => false,
                 };
                 if must && !right {

@@ -128,7 +128,8 @@ impl Shape {
         let filling = filling(number);
         let blobs = event.attachments();
         let size: usize = blobs.iter().map(bytes::Bytes::len).sum();
-        let parts = self.blobs.max(usize::from(self.size > 0));
+        let filled = usize::from(self.size > 0);
+        let parts = if self.is_plain() { filled } else { self.blobs.max(filled) };
         size == self.size
             && blobs.len() == parts
             && blobs.iter().all(|blob| blob.iter().step_by(509).all(|byte| *byte == filling))
@@ -149,6 +150,7 @@ mod tests {
             Shape::of_size(700),
             Shape { size: 90, blobs: 7, text: 33, depth: 20 },
             Shape { size: 0, blobs: 3, text: 0, depth: 0 },
+            Shape { size: 0, blobs: 1, text: 0, depth: 1 },
         ];
         for shape in shapes {
             let event = shape.event(81).unwrap();

@@ -12,7 +12,7 @@ use super::violation::{Breach, Invariant};
 use crate::mesh::{Fault, Mesh, Node};
 
 /// So many bytes are given to a session at once.
-pub(super) const CHUNK: usize = 16 << 10;
+const CHUNK: usize = 16 << 10;
 
 /// Both ends of one transfer.
 #[derive(Debug)]
@@ -34,8 +34,11 @@ struct Transfer {
     /// The pause before each read, and when the next one is.
     late: Duration,
     reads_at: Option<Time>,
-    /// How many bytes may wait at each end.
+    /// How many bytes may wait at both ends, and at the receiver's.
     windows: u64,
+    window: u64,
+    /// How many its receiver takes at a time.
+    takes: usize,
     /// An end has cancelled it, or read it to its end.
     cancelled: bool,
     /// The receiver has cancelled it.
@@ -50,10 +53,12 @@ pub(super) struct Terms {
     pub(super) enough: Option<u64>,
     pub(super) unannounced: bool,
     pub(super) late: Duration,
-    /// The transfer windows of both ends.
+    /// The transfer windows of both ends, and the receiver's.
     pub(super) windows: u64,
-    /// The most transfers that the sender has to one peer.
+    pub(super) window: u64,
+    /// The most transfers that the sender has to one peer, and that the receiver takes of one.
     pub(super) most: usize,
+    pub(super) takes: usize,
 }
 
 /// All transfers of a run, by their numbers.
@@ -82,7 +87,7 @@ impl Transfers {
     ) -> Result<Result<(), EmitError>, Breach> {
         let number = self.0.len();
         let Ok(packet) = Packet::event("transfer", &(number,)) else { return Ok(Ok(())) };
-        let Terms { size, enough, unannounced, late, windows, most } = terms;
+        let Terms { size, enough, unannounced, late, windows, window, most, takes } = terms;
         let said = (!unannounced).then_some(size);
         let open = |transfer: &&Transfer| {
             transfer.outgoing.is_some() && (transfer.from, transfer.to) == (from, to)
@@ -116,6 +121,8 @@ impl Transfers {
             late,
             reads_at: None,
             windows,
+            window,
+            takes,
             cancelled: false,
             refused: false,
             complete: false,
@@ -190,6 +197,16 @@ impl Transfers {
         let open =
             |transfer: &&Transfer| transfer.outgoing.is_some() || transfer.incoming.is_some();
         format!("{:?}", self.0.iter().find(open))
+    }
+
+    /// How long those that are open may take where each window takes a `round`.
+    pub(super) fn patience(&self, round: Duration) -> Duration {
+        let open = self.0.iter().filter(|one| one.outgoing.is_some() || one.incoming.is_some());
+        let rounds = |one: &Transfer| {
+            let windows = one.size.saturating_sub(one.read) * 2 / one.window.max(1) + 1;
+            (round + one.late) * u32::try_from(windows).unwrap_or(u32::MAX)
+        };
+        open.map(rounds).sum()
     }
 
     /// Whether no end that is there waits for anything.
@@ -270,6 +287,17 @@ impl Transfers {
         let Some(transfer) = transfer else {
             return breach("a transfer that was opened for this node", format!("{packet:?}"));
         };
+        let (from, takes) = (transfer.from, transfer.takes);
+        let others = |one: &&Transfer| (one.from, one.to) == (from, node) && one.incoming.is_some();
+        let before = self.0.iter().filter(others).count();
+        if before >= takes {
+            return Err(Breach::new(
+                Invariant::TransferCap,
+                format!("at most {takes} transfers of one peer at a time"),
+                format!("one more than {before}"),
+            ));
+        }
+        let Some(transfer) = self.0.get_mut(number) else { return Ok(()) };
         let said = (!transfer.unannounced).then_some(transfer.size);
         if transfer.announced || size != said {
             return breach("a transfer to be announced once, with its size", format!("{number}"));
@@ -374,11 +402,14 @@ impl Transfer {
     }
 
     fn refuse(&mut self, mesh: &mut Mesh) {
-        let Some(id) = self.incoming.take() else { return };
-        (self.cancelled, self.refused) = (true, true);
-        self.reads_at = None;
-        mesh.effects_mut().strike(Fault::TransferRefused);
-        drop(mesh.with(self.to, |session, now| session.cancel_transfer(&id, now)));
+        let Some(id) = self.incoming.clone() else { return };
+        // It can be over already: the event that says so is on its way.
+        if mesh.with(self.to, |session, now| session.cancel_transfer(&id, now)).is_ok() {
+            self.incoming = None;
+            (self.cancelled, self.refused) = (true, true);
+            self.reads_at = None;
+            mesh.effects_mut().strike(Fault::TransferRefused);
+        }
     }
 
     /// Reads on, until there is nothing or it is enough.

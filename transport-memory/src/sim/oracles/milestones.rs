@@ -11,6 +11,8 @@ use crate::sim::violation::{Breach, Invariant};
 pub(in crate::sim) struct Milestones {
     /// Nodes that have declined or may have, ever: others may count them or not.
     reserved: Vec<usize>,
+    /// Pairs whose direct paths break again and again: either may have given up.
+    in_vain: Vec<(usize, usize)>,
     told: Vec<(usize, bool)>,
     /// Nodes that say things late.
     slow: Vec<usize>,
@@ -22,6 +24,11 @@ impl Milestones {
         if !self.reserved.contains(&node) {
             self.reserved.push(node);
         }
+    }
+
+    /// All attempts of two nodes may come to nothing.
+    pub(in crate::sim) fn try_in_vain(&mut self, a: usize, b: usize) {
+        self.in_vain.push((a.min(b), a.max(b)));
     }
 
     /// What a node says may not be true any more when it is heard.
@@ -96,7 +103,8 @@ impl Milestones {
             let direct = peer.path == Some(Path::Direct);
             there += usize::from(if upgrade { direct } else { peer.verified });
             let other = model.find(&peer.id)?;
-            let given_up = mesh.is_blocked(handle, Node::from_index(other));
+            let given_up = mesh.is_blocked(handle, Node::from_index(other))
+                || self.in_vain.contains(&(node.min(other), node.max(other)));
             let counts =
                 !peer.away && !model.is_raw(other) && !model.is_original(other) && !given_up;
             all += usize::from(counts && !self.reserved.contains(&other));

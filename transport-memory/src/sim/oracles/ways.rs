@@ -32,8 +32,8 @@ const SHORTEST_RECORD: u64 = 200;
 struct Bound {
     policy: Policy,
     since: Time,
-    /// A message had begun when the policy changed.
-    excused: bool,
+    /// A message had begun when the policy changed: when the rest of it was sent.
+    excused: Option<Time>,
 }
 
 /// The ways of all events, by their numbers.
@@ -58,7 +58,7 @@ impl Ways {
             self.bounds.resize(node + 1, None);
         }
         if self.bounds[node].is_none_or(|bound| bound.policy != policy) {
-            self.bounds[node] = Some(Bound { policy, since, excused: false });
+            self.bounds[node] = Some(Bound { policy, since, excused: None });
         }
     }
 
@@ -77,7 +77,7 @@ impl Ways {
                 Policy::RelayOnly => to != Place::Hub,
                 Policy::Automatic | Policy::Manual => false,
             };
-            let excused = !bound.excused && at - bound.since < GRACE;
+            let excused = bound.excused.is_none_or(|then| then == at) && at - bound.since < GRACE;
             if forbidden && !excused {
                 let (policy, since) = (bound.policy, bound.since);
                 return Err(Breach::new(
@@ -86,7 +86,9 @@ impl Ways {
                     format!("event {number} of node {sender} at {at:?}"),
                 ));
             }
-            bound.excused |= forbidden;
+            if forbidden {
+                bound.excused = Some(at);
+            }
             self.bound += u32::from(matches!(bound.policy, Policy::DirectOnly | Policy::RelayOnly));
         }
         let index = usize::try_from(number).unwrap_or(0);

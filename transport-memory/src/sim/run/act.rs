@@ -11,7 +11,7 @@ use crate::sim::mallory::{self, Mallory};
 use crate::sim::model::Made;
 use crate::sim::scenario::{Action, Manner};
 use crate::sim::shape::Shape;
-use crate::sim::transfers::{CHUNK, Terms};
+use crate::sim::transfers::Terms;
 use crate::sim::violation::{Breach, Invariant};
 
 impl Run<'_> {
@@ -82,7 +82,9 @@ impl Run<'_> {
                         unannounced: *unannounced,
                         late: Duration::from_millis(u64::from(*late)),
                         windows: windows.sum(),
+                        window: ends[1].map_or(1, |config| config.transfer_window as u64),
                         most: ends[0].map_or(usize::MAX, |config| config.max_transfers),
+                        takes: ends[1].map_or(usize::MAX, |config| config.max_transfers),
                     };
                     let opened = self.transfers.open(&mut self.mesh, (node, to), &id, terms)?;
                     if let Err(error) = opened {
@@ -150,6 +152,8 @@ impl Run<'_> {
                 if let Some(node) = self.active(*node) {
                     self.reasons += 1;
                     let policy = Policy::from(*policy);
+                    // What was sent before is judged by the policy of then.
+                    self.look_at_ways()?;
                     self.note_policy(node, policy);
                     self.mesh.with(node, |session, now| session.set_policy(policy, now));
                 }
@@ -247,6 +251,7 @@ impl Run<'_> {
             Action::Flap { a, b, lasts } => {
                 if let Some((a, b)) = self.two(*a, *b) {
                     if *lasts > 0 {
+                        self.milestones.try_in_vain(a.index(), b.index());
                         self.hit(Fault::UpgradeFlaps);
                     }
                     let lasts = (*lasts > 0).then(|| Duration::from_millis(*lasts));
@@ -406,6 +411,7 @@ impl Run<'_> {
         if let Some(host) = &mut self.host {
             return host.turn(node, &mut self.dice, &mut self.mesh);
         }
+        self.note_all(node)?;
         let index = node.index();
         let Some(event) = shape.event(self.model.next_number()) else { return Ok(()) };
         let extent = shape.extent(&event);
@@ -458,14 +464,13 @@ impl Run<'_> {
         }
         const OVERSIZED: usize = 1 << 10;
         let Some(config) = self.model.config(node.index()) else { return Ok(()) };
-        let (cap, window) = (config.queue_bytes, config.transfer_window);
+        let cap = config.queue_bytes;
         let session = self.mesh.session(node);
         for peer in session.peers() {
             let largest = self.model.largest();
-            // A lane each for events and for big things.
-            let windows = self.transfers.open_of(node) * window;
-            let piece = if self.transfers.has_any(node) { CHUNK } else { 0 };
-            if peer.queued > 2 * cap.max(largest.max(piece) + OVERSIZED) + windows {
+            // A lane each for events and for big things, and each transfer with its announcement.
+            let transfers = self.transfers.open_of(node) * (cap + OVERSIZED);
+            if peer.queued > 2 * cap.max(largest + OVERSIZED) + transfers {
                 return Err(Breach::new(
                     Invariant::QueueCap,
                     format!("at most {cap} bytes queued, or one packet"),

@@ -12,6 +12,9 @@ use crate::sim::violation::{Breach, Invariant};
 /// How long everything may take to settle once faults are over, in silences.
 const SETTLING: u32 = 60;
 
+/// How long credit waits to be told, beside the way there and back.
+const CREDIT_LAG: Duration = Duration::from_millis(100);
+
 /// How often it is looked whether everything has settled, in steps.
 const LOOK_EVERY: u32 = 12;
 
@@ -68,7 +71,8 @@ impl Run<'_> {
     /// Waits until nothing is under way but probes.
     pub(super) fn settle(&mut self) -> Result<(), Breach> {
         let settings = &self.scenario.settings;
-        let end = self.mesh.now() + settings.silence * SETTLING;
+        let round = (settings.relay_latency + settings.direct_latency) * 4 + CREDIT_LAG;
+        let end = self.mesh.now() + settings.silence * SETTLING + self.transfers.patience(round);
         // Until its next probe is answered, a path that was broken can still be given up as silent.
         let round_trip = settings.direct_latency * 2;
         let probes = settings.configs().map(|config| config.probe_interval).max();

@@ -9,6 +9,7 @@ mod act;
 mod books;
 mod end;
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -140,7 +141,7 @@ struct Run<'a> {
     reasons: u32,
     events: Vec<Event>,
     /// Questions that are to be answered, and their numbers.
-    questions: Vec<(ReplyToken, u64)>,
+    questions: VecDeque<(Node, ReplyToken, u64)>,
     /// What is told while nothing should be.
     quiet: Option<Vec<String>>,
     /// Direct paths on which a node hears nothing any more, and when it must have found out.
@@ -203,7 +204,7 @@ impl<'a> Run<'a> {
             restarted: Vec::new(),
             reasons: 1,
             events: Vec::new(),
-            questions: Vec::new(),
+            questions: VecDeque::new(),
             quiet: None,
             deaf: Vec::new(),
             transfers: Transfers::default(),
@@ -337,13 +338,11 @@ impl<'a> Run<'a> {
             self.model.set_id(node.index(), id);
         }
         while let Some(node) = self.mesh.take_noisy() {
-            let mut events = std::mem::take(&mut self.events);
-            self.mesh.drain_events(node, &mut events);
-            for event in events.drain(..) {
-                self.note(node, event)?;
+            self.note_all(node)?;
+            while let Some((node, token, number)) = self.questions.pop_front() {
+                self.answer(node, &token, number)?;
+                self.note_all(node)?;
             }
-            self.events = events;
-            self.answer(node)?;
         }
         self.look()?;
         if let Some(mallory) = &mut self.mallory {
@@ -391,7 +390,7 @@ impl<'a> Run<'a> {
             Note::Refused(fit) => self.note_refused(fit),
             Note::Question(token, number) => {
                 if self.dice.roll(UNANSWERED) > 0 && !self.mesh.is_frozen(node) {
-                    self.questions.push((token, number));
+                    self.questions.push_back((node, token, number));
                 }
             }
             Note::PathChanged { mid_stream, detour } => {
@@ -408,18 +407,28 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Answers when all events up to now are known: a `Writable` among them is older than an answer turned away.
-    fn answer(&mut self, node: Node) -> Result<(), Breach> {
-        let mut questions = std::mem::take(&mut self.questions);
-        for (token, number) in questions.drain(..) {
-            let answer = |session: &mut Session, now| session.reply(&token, &(number,), now);
-            self.model.replied(node.index(), token.peer());
-            if let Err(error) = self.mesh.with(node, answer) {
-                self.turned_away(node, Some(token.peer()), None, &error)?;
-            }
+    /// Takes all events of a node. The application has read what there is when it does something.
+    pub(super) fn note_all(&mut self, node: Node) -> Result<(), Breach> {
+        let mut events = std::mem::take(&mut self.events);
+        self.mesh.drain_events(node, &mut events);
+        for event in events.drain(..) {
+            self.note(node, event)?;
         }
-        self.questions = questions;
+        self.events = events;
         Ok(())
+    }
+
+    /// Answers when all events up to now are known: a `Writable` among them is older than an answer turned away.
+    fn answer(&mut self, node: Node, token: &ReplyToken, number: u64) -> Result<(), Breach> {
+        if self.mesh.is_frozen(node) || !self.mesh.is_running(node) {
+            return Ok(());
+        }
+        self.model.replied(node.index(), token.peer());
+        let answer = |session: &mut Session, now| session.reply(token, &(number,), now);
+        match self.mesh.with(node, answer) {
+            Ok(()) => Ok(()),
+            Err(error) => self.turned_away(node, Some(token.peer()), None, &error),
+        }
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others are not about transfers")]

@@ -83,6 +83,10 @@ pub enum PeerError {
     /// Of a packet that had begun nothing more came for so many milliseconds: it is refused.
     #[error("a packet did not go on for {0} ms")]
     Unfinished(u64),
+    /// There is no room for what has come of all peers ([`receive_bytes`](crate::Config::receive_bytes)): of this peer,
+    /// whose unfinished packet was the largest, that packet is refused.
+    #[error("there is no room for the rest of a packet")]
+    NoRoom,
     /// The attempt at a direct path took too long.
     #[error("no direct path within {0} ms")]
     NegotiationTimedOut(u64),

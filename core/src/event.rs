@@ -63,7 +63,8 @@ pub enum Outcome {
     /// It was never sent: the peer was gone before, or it is a v0 peer and the event is too long for the path
     /// in use, on which such a peer can put nothing together.
     NotSent,
-    /// It is not acceptable to the peer: beyond the limits of its application, on a path that its policy forbids, or
+    /// It is not acceptable to the peer: beyond the limits of its application, on a path that its policy forbids, more than
+    /// it has [room](crate::Config::receive_bytes) for, or
     /// unfinished for longer than its [`unfinished_timeout`](crate::Config::unfinished_timeout), as when this side's policy
     /// leaves no path for the rest of it.
     Refused,

@@ -6,8 +6,8 @@ use super::flight::{PathKind, PerPath};
 use super::sender::Outgoing;
 use super::transfers::NotWritten;
 use super::{Context, Farewell, Link};
-use crate::error::EmitError;
-use crate::event::{Event, Outcome};
+use crate::error::{EmitError, PeerError};
+use crate::event::{Event, Outcome, Path};
 use crate::id::{EmitId, PeerId, Version};
 use crate::packet::Packet;
 use crate::signal::{Lane, PeerLimits};
@@ -281,8 +281,8 @@ impl Link {
     /// Makes room: gives up the unfinished packet of the peer that holds the most memory. `false`: there is none.
     pub(crate) fn refuse_largest(&mut self, cx: &mut Context<'_>) -> bool {
         let Some((lane, number)) = self.receiver.largest_unfinished() else { return false };
-        let why = crate::PeerError::Misbehaved("a packet for which there is no room");
-        self.receiver.refuse(lane, number, &crate::Path::Relay, why, usize::MAX);
+        let why = PeerError::NoRoom;
+        self.receiver.refuse(lane, number, &Path::Relay, why, usize::MAX);
         self.deliver(cx);
         self.settle(cx);
         true

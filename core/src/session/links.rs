@@ -212,10 +212,13 @@ impl Links {
         self.joining.iter().copied().collect()
     }
 
-    /// The link that holds the most of what cannot be handed out yet.
-    pub(super) fn largest(&self) -> Option<Key> {
+    /// Those that hold something that cannot be handed out yet, from the most to the least.
+    pub(super) fn by_held(&self) -> Vec<Key> {
         let held = |key: &Key| self.standing(*key).map_or(0, |standing| standing.held);
-        self.by_id.values().copied().max_by_key(held)
+        let mut keys = self.keys();
+        keys.retain(|key| held(key) > 0);
+        keys.sort_by_key(|key| std::cmp::Reverse(held(key)));
+        keys
     }
 }
 

@@ -386,10 +386,13 @@ impl Session {
 
     /// Where what has come does not fit any more, the largest unfinished packet goes.
     fn make_room(&mut self, now: Time) {
-        if std::mem::take(&mut self.shared.out.starved)
-            && let Some(largest) = self.links.largest()
-        {
-            self.with_key(largest, now, |link, cx| link.refuse_largest(cx));
+        if !std::mem::take(&mut self.shared.out.starved) {
+            return;
+        }
+        for key in self.links.by_held() {
+            if self.with_key(key, now, |link, cx| link.refuse_largest(cx)) == Some(true) {
+                return;
+            }
         }
     }
 

@@ -55,6 +55,13 @@ impl Broker {
         Some(answerer)
     }
 
+    /// The owner of an answer that is to another offer than that of `offerer`.
+    pub(crate) fn answers_another(&self, offerer: End, answer: &str) -> Option<usize> {
+        let answerer = self.names.get(answer)?;
+        let answered = self.offers.get(answerer).or_else(|| self.pairs.get(answerer))?;
+        (*answered != offerer).then_some(answerer.0)
+    }
+
     pub(crate) fn other_end(&self, end: End) -> Option<End> {
         self.pairs.get(&end).copied()
     }

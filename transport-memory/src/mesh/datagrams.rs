@@ -21,12 +21,9 @@ impl Mesh {
 
     /// A connection is open at one end: its datagram channel will be, if there is to be one.
     pub(super) fn begin_datagrams(&mut self, end: End) {
-        let asked = |end: End| {
-            let connection = self.nodes[end.0].connection(end.1);
-            connection.is_some_and(|connection| connection.wants_datagrams)
-        };
         let other = self.nodes[end.0].connection(end.1).and_then(|connection| connection.other);
-        let Some(other) = other.filter(|other| asked(end) && asked(*other)) else { return };
+        let both = |other: &End| self.broker.have_datagrams(end, *other);
+        let Some(other) = other.filter(both) else { return };
         let longest = [end, other].map(|end| self.nodes[end.0].datagrams);
         if let [Some(ours), Some(theirs)] = longest {
             let longest = ours.min(theirs);

@@ -105,6 +105,8 @@ pub struct Mesh {
     /// When the last signal that is late arrives.
     late_until: Time,
     restarts: u64,
+    /// Answers that came to the connection of another attempt.
+    astray: u32,
     uploads: u64,
     uploaded_bytes: usize,
     effects: Effects,
@@ -208,6 +210,7 @@ impl Mesh {
             outstanding: wire::OUTSTANDING,
             late_until: Time::ZERO,
             restarts: 0,
+            astray: 0,
             uploads: 0,
             uploaded_bytes: 0,
             effects: Effects::default(),
@@ -355,6 +358,16 @@ impl Mesh {
         if let Some(carried) = &mut self.carried {
             peek::numbers(frame, |number| carried.push(Carried { at, from, to, number, len }));
         }
+    }
+
+    /// How many direct connections a node has, open or not.
+    pub(crate) fn connections_of(&self, node: Node) -> usize {
+        self.nodes[node.0].connections.len()
+    }
+
+    /// How many answers came to connections of sessions that had not made the offer.
+    pub(crate) const fn astray(&self) -> u32 {
+        self.astray
     }
 
     /// How many offers and answers for direct connections a node has made so far.

@@ -259,8 +259,6 @@ pub(super) struct Connection {
     /// More would have been sent, had there been room.
     pub(super) limited: bool,
     pub(super) hop: Hop,
-    /// Its session takes datagrams.
-    pub(super) wants_datagrams: bool,
     /// Its datagram channel is open.
     pub(super) has_datagrams: bool,
 }
@@ -274,7 +272,6 @@ impl Connection {
             outstanding: 0,
             limited: false,
             hop: Hop::default(),
-            wants_datagrams: false,
             has_datagrams: false,
         }
     }
@@ -705,8 +702,11 @@ impl Mesh {
     }
 
     fn begin(&mut self, end: End, wants_datagrams: bool) {
+        if wants_datagrams {
+            self.broker.want_datagrams(end);
+        }
         let slot = &mut self.nodes[end.0];
-        slot.connections.push(Connection { wants_datagrams, ..Connection::new(end.1) });
+        slot.connections.push(Connection::new(end.1));
         slot.attempts += 1;
         if self.dice.happens(self.signal_faults.stray_candidate) {
             self.effects.strike(Fault::CandidateEarly);
@@ -715,7 +715,12 @@ impl Mesh {
     }
 
     pub(super) fn complete(&mut self, end: End, answer: &str) {
-        let Some(other) = self.broker.complete(end, answer) else { return };
+        let Some(other) = self.broker.complete(end, answer) else {
+            let honest = |node: usize| self.nodes[node].raw.is_none();
+            let of_another = self.broker.answers_another(end, answer);
+            self.astray += u32::from(honest(end.0) && of_another.is_some_and(honest));
+            return;
+        };
         for (end, other) in [(end, other), (other, end)] {
             if let Some(connection) = self.nodes[end.0].connection_mut(end.1) {
                 connection.other = Some(other);

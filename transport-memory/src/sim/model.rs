@@ -496,6 +496,14 @@ impl Model {
             }
             let limits = self.views[receiver].config.as_ref().map(|config| &config.limits);
             let fit = limits.map_or(Fit::Fits, |limits: &Limits| extent.fit(limits));
+            // It has heard of the limits with the name.
+            if fit.is_over() && !self.views[receiver].raw {
+                return breach(
+                    Invariant::OwnLimits,
+                    format!("an event beyond the limits of {id} to be turned away: {limits:?}"),
+                    format!("one of {extent:?} taken"),
+                );
+            }
             let accepted = &mut flow.accepted[place(lane)];
             let (life, index) = (flow.life, *accepted);
             receipts.push(Receipt { receiver, life, index, fit, arrived: false, ended: None });
@@ -616,7 +624,7 @@ impl Model {
             }
             Event::PeerError { peer, error } => {
                 if let Some(sender) = self.find(&peer)
-                    && matches!(error, PeerError::Unfinished(_))
+                    && matches!(error, PeerError::Unfinished(_) | PeerError::NoRoom)
                 {
                     self.flows[sender][node].stranded = true;
                 }

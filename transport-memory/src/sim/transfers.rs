@@ -34,8 +34,7 @@ struct Transfer {
     /// The pause before each read, and when the next one is.
     late: Duration,
     reads_at: Option<Time>,
-    /// How many bytes may wait at both ends, and at the receiver's.
-    windows: u64,
+    /// How many bytes may wait to be read.
     window: u64,
     /// How many its receiver takes at a time.
     takes: usize,
@@ -53,8 +52,7 @@ pub(super) struct Terms {
     pub(super) enough: Option<u64>,
     pub(super) unannounced: bool,
     pub(super) late: Duration,
-    /// The transfer windows of both ends, and the receiver's.
-    pub(super) windows: u64,
+    /// The receiver's transfer window.
     pub(super) window: u64,
     /// The most transfers that the sender has to one peer, and that the receiver takes of one.
     pub(super) most: usize,
@@ -87,7 +85,7 @@ impl Transfers {
     ) -> Result<Result<(), EmitError>, Breach> {
         let number = self.0.len();
         let Ok(packet) = Packet::event("transfer", &(number,)) else { return Ok(Ok(())) };
-        let Terms { size, enough, unannounced, late, windows, window, most, takes } = terms;
+        let Terms { size, enough, unannounced, late, window, most, takes } = terms;
         let said = (!unannounced).then_some(size);
         let open = |transfer: &&Transfer| {
             transfer.outgoing.is_some() && (transfer.from, transfer.to) == (from, to)
@@ -120,7 +118,6 @@ impl Transfers {
             unannounced,
             late,
             reads_at: None,
-            windows,
             window,
             takes,
             cancelled: false,
@@ -381,10 +378,10 @@ impl Transfer {
             // It can be over already: the event that says so comes behind this one.
             let Ok(taken) = write else { return Ok(()) };
             self.written += taken as u64;
-            if self.written - self.read > self.windows {
+            if self.written - self.read > self.window {
                 return Err(Breach::new(
                     Invariant::TransferCap,
-                    format!("at most {} bytes that wait at both ends", self.windows),
+                    format!("at most {} bytes that wait to be read", self.window),
                     format!("{self:?}"),
                 ));
             }

@@ -73,6 +73,16 @@ pub enum Invariant {
     VolatileCap,
     /// No more transfers are open, and no more of their bytes wait, than may be.
     TransferCap,
+    /// No more direct connections than may be.
+    PeerCap,
+    /// No more pairs are served than may be.
+    ForwardCap,
+    /// No more is held of what has come than may be.
+    HeldCap,
+    /// Acknowledgements go the way of what they are for.
+    WayBack,
+    /// A transport gets the signals of its own attempt.
+    Astray,
     /// What a session keeps of what came is bounded.
     Memory,
     /// What was taken for an honest path arrives in time.
@@ -135,6 +145,11 @@ impl Invariant {
             Self::AckCap => "pending acks cap",
             Self::VolatileCap => "volatile cap",
             Self::TransferCap => "transfer cap",
+            Self::PeerCap => "max peers",
+            Self::ForwardCap => "forwarded pairs cap",
+            Self::HeldCap => "held bytes cap",
+            Self::WayBack => "way back",
+            Self::Astray => "signal of another attempt",
             Self::Memory => "memory",
             Self::Arrival => "arrival",
             Self::BehindBulk => "behind bulk",

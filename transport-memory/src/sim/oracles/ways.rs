@@ -132,6 +132,24 @@ impl Ways {
         };
         let index = usize::try_from(number).unwrap_or(usize::MAX);
         let legs = self.legs.get(index).map(Vec::as_slice).unwrap_or_default();
+        // What was sent to it before its policy forbade the path may wait for its turn.
+        let last = legs.iter().filter(|leg| (leg.from, leg.to) == (from, Place::Node(node)));
+        let last = last.map(|leg| leg.since).max();
+        if let Some(Some(bound)) = self.bounds.get(node)
+            && let Some(sent) = last.filter(|sent| *sent > bound.since)
+            && match bound.policy {
+                Policy::DirectOnly => *path == Path::Relay,
+                Policy::RelayOnly => *path != Path::Relay,
+                Policy::Automatic | Policy::Manual => false,
+            }
+        {
+            let (policy, since) = (bound.policy, bound.since);
+            return Err(Breach::new(
+                Invariant::Policy,
+                format!("nothing to be taken on {path:?} under {policy:?}, since {since:?}"),
+                format!("event {number} at node {node}, sent at {sent:?}"),
+            ));
+        }
         let began_there = legs.iter().any(|leg| (leg.from, leg.to) == (from, Place::Node(node)));
         // Of a long one the beginning can have come on another path than the end.
         if began_there || model.bytes_of(number) > SHORTEST_RECORD {

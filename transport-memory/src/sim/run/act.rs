@@ -75,13 +75,11 @@ impl Run<'_> {
                     && let Some(id) = self.model.id(to.index()).cloned()
                 {
                     let ends = [node, to].map(|node| self.model.config(node.index()));
-                    let windows = ends.iter().flatten().map(|config| config.transfer_window as u64);
                     let terms = Terms {
                         size: u64::from(*size),
                         enough: enough.map(u64::from),
                         unannounced: *unannounced,
                         late: Duration::from_millis(u64::from(*late)),
-                        windows: windows.sum(),
                         window: ends[1].map_or(1, |config| config.transfer_window as u64),
                         most: ends[0].map_or(usize::MAX, |config| config.max_transfers),
                         takes: ends[1].map_or(usize::MAX, |config| config.max_transfers),

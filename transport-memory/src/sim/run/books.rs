@@ -21,10 +21,8 @@ const WIDE: u64 = 1_000_000;
 /// Answers to what is over: so many may have been under way before, or are the first.
 const FIRST_ANSWERS: u32 = 2;
 
-/// How often memory is looked at, in steps; what a peer may cost beside its lanes; what is passed on for a pair.
-const LOOK_AT_MEMORY: u64 = 16;
-const PER_PEER: usize = 64 << 10;
-const FORWARDED: usize = 1 << 20;
+/// How often it is looked what sessions have, in steps.
+const LOOK_AT_CAPS: u64 = 16;
 
 /// What is sent for each byte that is delivered, in percent, and beside it for each event, for each peer and second, and
 /// at the beginning.
@@ -106,36 +104,18 @@ impl Run<'_> {
                 ));
             }
         }
-        if self.steps.is_multiple_of(LOOK_AT_MEMORY) {
-            self.live().try_for_each(|node| self.check_memory(node))?;
+        if self.mesh.astray() > 0 {
+            return Err(Breach::new(
+                Invariant::Astray,
+                "answers to the offer of their own attempt",
+                format!("{} to others", self.mesh.astray()),
+            ));
+        }
+        if self.steps.is_multiple_of(LOOK_AT_CAPS) {
+            self.live().try_for_each(|node| self.check_caps(node))?;
         }
         while let Some((node, peer, lane)) = self.writable.pop() {
             self.check_writable(node, &peer, lane)?;
-        }
-        Ok(())
-    }
-
-    /// What came and is still held, for each peer: a packet and what is under way in each lane, transfers; and what is
-    /// passed on.
-    fn check_memory(&self, node: Node) -> Result<(), Breach> {
-        let Some(config) = self.model.config(node.index()) else { return Ok(()) };
-        if !self.mesh.is_prompt(node) {
-            return Ok(());
-        }
-        let session = self.mesh.session(node);
-        let lane = config.limits.max_packet_bytes.saturating_add(config.queue_bytes);
-        let transfers = config.max_transfers.saturating_mul(config.transfer_window);
-        let each = lane.saturating_mul(2).saturating_add(transfers).saturating_add(PER_PEER);
-        let forwards = session.forwarding().packets + session.forwarding().dropped > 0;
-        let passing = if forwards { config.forward_pairs * FORWARDED } else { 0 };
-        let most = each.saturating_mul(session.peers().count() + 1).saturating_add(passing);
-        let kept = self.mesh.kept_bytes(node);
-        if kept > most {
-            return Err(Breach::new(
-                Invariant::Memory,
-                format!("at most {most} bytes of what came to {node:?} to be held"),
-                format!("{kept}"),
-            ));
         }
         Ok(())
     }
@@ -197,8 +177,14 @@ impl Run<'_> {
             if self.scenario.settings.honest { Invariant::GivenUp } else { Invariant::Refusal };
         match event {
             Event::PeerError { peer, error } => {
-                let refusal =
-                    matches!(error, PeerError::BadPacket(_) | PeerError::ForbiddenPath(_));
+                let own = Config::default().receive_bytes;
+                let config = self.model.config(node.index());
+                let tight = config.is_some_and(|config| config.receive_bytes < own);
+                let refusal = match error {
+                    PeerError::BadPacket(_) | PeerError::ForbiddenPath(_) => true,
+                    PeerError::NoRoom => tight,
+                    _ => false,
+                };
                 // One that stays on the relay from now on closes its channels.
                 let stays = |peer| {
                     let choosy = [peer, node.index()].map(|one| self.model.is_choosy(one));
@@ -417,6 +403,11 @@ impl Run<'_> {
         if !self.is_strict() {
             return Ok(());
         }
+        let latency = self.scenario.settings.relay_latency + self.scenario.settings.direct_latency;
+        let round = latency * 4 + Duration::from_millis(100);
+        let before = self.mesh.uploads();
+        self.run_until(self.mesh.now() + round)?;
+        let quiet = self.mesh.uploads() == before;
         let mut numbers = Vec::new();
         for place in 0..self.places.len() {
             let Some(node) = self.places[place] else { continue };
@@ -425,11 +416,20 @@ impl Run<'_> {
             let reached: Vec<_> = peers.filter_map(|peer| self.model.find(&peer.id)).collect();
             numbers.push((self.model.next_number(), reached));
             self.emit(node, None, Shape::default(), Manner::Volatile)?;
+            self.emit(node, None, Shape::default(), Manner::Event)?;
         }
+        let (direct, uploads) = (quiet && self.is_all_direct(), self.mesh.uploads());
         let begun = self.model.lives();
-        let latency = self.scenario.settings.relay_latency + self.scenario.settings.direct_latency;
-        let end = self.mesh.now() + latency * 4 + Duration::from_millis(100);
-        self.run_until(end)?;
+        self.run_until(self.mesh.now() + round)?;
+        // Neither events nor what is said about them goes by the hub then.
+        let uploads = self.mesh.uploads() - uploads;
+        if direct && self.is_all_direct() && uploads > 0 {
+            return Err(Breach::new(
+                Invariant::WayBack,
+                "nothing through the hub while all paths are direct",
+                format!("{uploads} messages"),
+            ));
+        }
         for (number, reached) in numbers {
             let Some(sender) = self.model.sender_of(number) else { continue };
             let receivers = self.live().filter(|node| reached.contains(&node.index()));
@@ -448,6 +448,14 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    fn is_all_direct(&self) -> bool {
+        let is_direct = |node| {
+            let mut peers = self.mesh.session(node).peers();
+            peers.all(|peer| peer.verified && peer.path == Some(Path::Direct))
+        };
+        self.live().all(is_direct) && self.originals.is_empty()
     }
 
     /// Where nothing was lost, not much more was sent than was delivered.

@@ -7,6 +7,7 @@
 
 mod act;
 mod books;
+mod caps;
 mod end;
 
 use std::collections::VecDeque;

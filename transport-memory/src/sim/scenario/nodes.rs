@@ -60,6 +60,12 @@ pub struct NodeSettings {
     /// Bytes under way in one direction of its connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outstanding: Option<usize>,
+    /// Bytes of what has come that it holds, of all peers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receive_bytes: Option<usize>,
+    /// Pairs of peers for which it passes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forward_pairs: Option<usize>,
     /// The longest message of its datagram channels; absent: it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub datagrams: Option<usize>,
@@ -134,6 +140,8 @@ impl Settings {
         set(&mut config.transfer_window, node.transfer_window);
         set(&mut config.max_transfers, node.max_transfers);
         set(&mut config.max_pending_acks, node.max_pending_acks);
+        set(&mut config.receive_bytes, node.receive_bytes);
+        set(&mut config.forward_pairs, node.forward_pairs);
         if let Some(policy) = node.policy {
             config.policy = policy.into();
         }

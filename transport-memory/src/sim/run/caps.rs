@@ -1,0 +1,77 @@
+//! What a session may have at a time, by its settings: connections, pairs that it serves, what it holds of what has come.
+
+use crate::mesh::Node;
+use crate::sim::violation::{Breach, Invariant};
+
+use super::Run;
+
+/// What a peer may cost beside its lanes; what is passed on for a pair.
+const PER_PEER: usize = 64 << 10;
+const FORWARDED: usize = 1 << 20;
+
+/// What a packet may cost beside the bytes that the simulator put into it, and each record beside its own.
+const OVERSIZED: usize = 4 << 10;
+
+/// The longest record: so much may be above a bound for a moment.
+const LONGEST_RECORD: usize = 64 << 10;
+
+impl Run<'_> {
+    pub(super) fn check_caps(&self, node: Node) -> Result<(), Breach> {
+        let Some(config) = self.model.config(node.index()) else { return Ok(()) };
+        let session = self.mesh.session(node);
+        let at_most = |invariant, most: usize, what: &str, got: usize| {
+            if got <= most {
+                return Ok(());
+            }
+            Err(Breach::new(
+                invariant,
+                format!("at most {most} {what} of {node:?}"),
+                got.to_string(),
+            ))
+        };
+        let connections = self.mesh.connections_of(node);
+        at_most(Invariant::PeerCap, config.max_peers, "direct connections", connections)?;
+        let pairs = session.forwarding().pairs;
+        at_most(Invariant::ForwardCap, config.forward_pairs, "pairs passed on for", pairs)?;
+        let transfers = config.max_transfers.saturating_mul(2 * config.transfer_window + OVERSIZED);
+        let mut held = 0;
+        for peer in session.peers() {
+            let packets = if self.mallory.is_some() { usize::MAX } else { self.model.largest() };
+            let packet = packets.min(config.limits.max_packet_bytes).saturating_add(OVERSIZED);
+            // An unfinished packet is put together in a buffer that grows.
+            let lane = packet.saturating_add(packet / 4).saturating_add(config.queue_bytes);
+            let volatile = config.volatile_bytes.saturating_mul(2).saturating_add(OVERSIZED);
+            let most = lane.saturating_mul(2).saturating_add(transfers).saturating_add(volatile);
+            at_most(Invariant::HeldCap, most, "bytes held of one peer", peer.held)?;
+            held += peer.held;
+        }
+        let most = config.receive_bytes.saturating_add(LONGEST_RECORD);
+        at_most(Invariant::HeldCap, most, "bytes held of all peers", held)?;
+        self.check_memory(node)
+    }
+
+    /// What came and is still held, for each peer: a packet and what is under way in each lane, transfers; and what is
+    /// passed on.
+    fn check_memory(&self, node: Node) -> Result<(), Breach> {
+        let Some(config) = self.model.config(node.index()) else { return Ok(()) };
+        if !self.mesh.is_prompt(node) {
+            return Ok(());
+        }
+        let session = self.mesh.session(node);
+        let lane = config.limits.max_packet_bytes.saturating_add(config.queue_bytes);
+        let transfers = config.max_transfers.saturating_mul(config.transfer_window);
+        let each = lane.saturating_mul(2).saturating_add(transfers).saturating_add(PER_PEER);
+        let forwards = session.forwarding().packets + session.forwarding().dropped > 0;
+        let passing = if forwards { config.forward_pairs * FORWARDED } else { 0 };
+        let most = each.saturating_mul(session.peers().count() + 1).saturating_add(passing);
+        let kept = self.mesh.kept_bytes(node);
+        if kept > most {
+            return Err(Breach::new(
+                Invariant::Memory,
+                format!("at most {most} bytes of what came to {node:?} to be held"),
+                format!("{kept}"),
+            ));
+        }
+        Ok(())
+    }
+}

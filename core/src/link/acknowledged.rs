@@ -69,11 +69,13 @@ impl Link {
         }
         self.sender.acknowledge_volatile(state.seen);
         let mut ended = Vec::new();
-        news += self.transfers.outgoing.acknowledge(&state.incoming, |end| ended.push(end))?;
+        let acked = self.transfers.outgoing.acknowledge(&state.incoming, |end| ended.push(end));
         for (number, outcome) in ended {
             let transfer = self.outgoing_id(number).into();
             cx.out.events.push_back(Event::TransferEnded { transfer, outcome });
         }
+        // What has ended before the fault was found has ended.
+        news += acked?;
         if !state.refused.is_empty() || !state.incoming.is_empty() {
             // It repeats what is over until it hears that we know.
             let settled = self.sender.settled();

@@ -153,12 +153,8 @@ impl Sender {
     pub(crate) fn lose(&mut self, sent: &Sent) {
         if let Stream::Lane(lane) = sent.stream
             && let Some(queue) = self.queue_mut(lane)
-            && let Some(packet) = queue.get_mut(sent.number)
         {
-            packet.progress.lose(sent.bytes.clone());
-            if packet.progress.has_lost() {
-                queue.lost.insert(sent.number);
-            }
+            queue.lose(sent.number, sent.bytes.clone());
         }
     }
 

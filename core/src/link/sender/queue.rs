@@ -1,6 +1,7 @@
 //! A lane that is delivered once and in order: what was accepted and is not acknowledged.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
 
 use super::piece::Piece;
 use crate::id::EmitId;
@@ -17,6 +18,8 @@ pub(crate) struct Outgoing {
     /// The same goes to others too.
     pub(crate) shared: bool,
     pub(super) progress: Progress,
+    /// How often in a row it was lost while one before it was missing.
+    losses: u32,
 }
 
 /// A packet of which the peer has said what became of it.
@@ -43,11 +46,16 @@ pub(super) struct Queue {
     pub(super) bytes: u64,
     /// An emit was turned away: the application waits for room.
     pub(super) blocked: bool,
+    /// The peer has no room for what is ahead of the packet at the front.
+    stuck: bool,
 }
+
+/// Who loses a packet so often that is ahead of its turn has no room for it: it waits for its turn.
+const MAX_LOSSES: u32 = 2;
 
 impl Outgoing {
     pub(super) fn new(packet: Packet, emit: Option<EmitId>, shared: bool) -> Self {
-        Self { flat: Flat::new(packet), emit, shared, progress: Progress::default() }
+        Self { flat: Flat::new(packet), emit, shared, progress: Progress::default(), losses: 0 }
     }
 }
 
@@ -62,10 +70,30 @@ impl Queue {
 
     pub(super) fn peek(&self) -> Option<(u64, &Outgoing)> {
         let number = match self.lost.first() {
+            Some(lost) if self.stuck && *lost != self.base => {
+                *self.lost.iter().find(|number| self.is_patient(**number))?
+            }
             Some(lost) => *lost,
             None => self.base + self.whole as u64,
         };
         Some((number, self.get(number)?))
+    }
+
+    fn is_patient(&self, number: u64) -> bool {
+        self.get(number).is_some_and(|packet| packet.losses < MAX_LOSSES)
+    }
+
+    /// What was under way has been lost.
+    pub(super) fn lose(&mut self, number: u64, bytes: Range<u64>) {
+        let ahead = number > self.base;
+        let Some(packet) = self.get_mut(number) else { return };
+        packet.progress.lose(bytes);
+        if packet.progress.has_lost() {
+            packet.losses += u32::from(ahead);
+            let stuck = packet.losses >= MAX_LOSSES;
+            self.stuck |= stuck;
+            self.lost.insert(number);
+        }
     }
 
     pub(super) fn waits(&self) -> bool {
@@ -105,6 +133,9 @@ impl Queue {
             return Err(BeyondSent);
         }
         let mut news = 0;
+        if self.base < next.number && std::mem::take(&mut self.stuck) {
+            self.packets.iter_mut().for_each(|packet| packet.losses = 0);
+        }
         while self.base < next.number
             && let Some(packet) = self.packets.front()
         {

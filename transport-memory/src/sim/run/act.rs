@@ -410,6 +410,7 @@ impl Run<'_> {
             return host.turn(node, &mut self.dice, &mut self.mesh);
         }
         self.note_all(node)?;
+        self.check_all_writable()?;
         let index = node.index();
         let Some(event) = shape.event(self.model.next_number()) else { return Ok(()) };
         let extent = shape.extent(&event);

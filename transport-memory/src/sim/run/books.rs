@@ -114,6 +114,10 @@ impl Run<'_> {
         if self.steps.is_multiple_of(LOOK_AT_CAPS) {
             self.live().try_for_each(|node| self.check_caps(node))?;
         }
+        self.check_all_writable()
+    }
+
+    pub(super) fn check_all_writable(&mut self) -> Result<(), Breach> {
         while let Some((node, peer, lane)) = self.writable.pop() {
             self.check_writable(node, &peer, lane)?;
         }

@@ -68,11 +68,23 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// How many windows of the narrowest kind wait in the longest queue.
+    fn queues(&self) -> u32 {
+        let queue = |node: Node| {
+            let window = self.model.config(node.index()).map_or(1, |config| config.relay_window);
+            let peers = self.mesh.session(node).peers();
+            let queued = peers.map(|peer| peer.queued).max().unwrap_or(0);
+            u32::try_from(2 * queued / window.max(1)).unwrap_or(u32::MAX)
+        };
+        self.live().map(queue).max().unwrap_or(0)
+    }
+
     /// Waits until nothing is under way but probes.
     pub(super) fn settle(&mut self) -> Result<(), Breach> {
         let settings = &self.scenario.settings;
         let round = (settings.relay_latency + settings.direct_latency) * 4 + CREDIT_LAG;
-        let end = self.mesh.now() + settings.silence * SETTLING + self.transfers.patience(round);
+        let patience = self.transfers.patience(round) + self.queues() * round;
+        let end = self.mesh.now() + settings.silence * SETTLING + patience;
         // Until its next probe is answered, a path that was broken can still be given up as silent.
         let round_trip = settings.direct_latency * 2;
         let probes = settings.configs().map(|config| config.probe_interval).max();

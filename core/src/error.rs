@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::codec::{DecodeError, EncodeError};
-use crate::event::Path;
 use crate::id::PeerId;
 use crate::packet::PacketType;
+use crate::path::Path;
 use crate::signal::{Lane, MessageError};
 
 /// An emit that was not accepted. Nothing was queued.

@@ -5,21 +5,9 @@ use std::time::Duration;
 use crate::error::{JoinRefusal, PeerError};
 use crate::id::{EmitId, PeerId, RoomName, Version};
 use crate::packet::Packet;
+use crate::path::Path;
 use crate::signal::{Epochs, Lane};
 use crate::transfer::{IncomingTransferId, OutgoingTransferId, TransferId, TransferOutcome};
-
-/// A way to a peer.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Path {
-    /// Through the signalling server.
-    Relay,
-    /// Over a data channel.
-    Direct,
-    /// Over data channels through this peer, which passes packets on: it can read and drop them, not change or
-    /// make them up.
-    Via(PeerId),
-}
 
 /// Why a peer is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -117,6 +117,7 @@ mod frame;
 mod id;
 mod link;
 mod packet;
+mod path;
 mod session;
 mod time;
 mod transfer;
@@ -124,13 +125,14 @@ mod transfer;
 pub use command::{Command, DirectCommand};
 pub use config::{Backoff, Config, Policy};
 pub use error::{EmitError, JoinRefusal, PeerError, SignalingError};
-pub use event::{Event, LeaveReason, Outcome, Path, ReplyToken};
+pub use event::{Event, LeaveReason, Outcome, ReplyToken};
 pub use frame::Frame;
 pub use id::{
     ClientId, ConnectionId, EmitId, InvalidName, MAX_PEER_ID, MAX_ROOM_NAME, PeerId, RoomName,
     Version,
 };
 pub use packet::{InvalidNamespace, Namespace, Packet, PacketType};
+pub use path::Path;
 pub use session::{Emitted, Forwarding, Peer, Session, Target};
 pub use time::Time;
 pub use transfer::{

@@ -7,9 +7,10 @@ use super::sender::Outgoing;
 use super::transfers::NotWritten;
 use super::{Context, Farewell, Link};
 use crate::error::{EmitError, PeerError};
-use crate::event::{Event, Outcome, Path};
+use crate::event::{Event, Outcome};
 use crate::id::{EmitId, PeerId, Version};
 use crate::packet::Packet;
+use crate::path::Path;
 use crate::signal::{Lane, PeerLimits};
 use crate::time::Time;
 use crate::transfer::{

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::flight::PathKind;
 use super::sender::Piece;
-use super::transmit::{CONTROL_BYTES, Part};
-use super::turn::{MAX_INDIRECT_RECORD, Next};
+use super::transmit::Part;
+use super::turn::{CONTROL_BYTES, MAX_INDIRECT_RECORD, Next};
 use super::{Context, Link};
 use crate::id::{EmitId, MAX_PEER_ID, Version};
 use crate::signal::{HubLimits, Numbers, Recipient};

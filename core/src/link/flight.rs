@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::stall::Stall;
-use crate::event::Path;
+use crate::path::Path;
 use crate::signal::Lane;
 use crate::time::Time;
 use crate::wire::Stream;

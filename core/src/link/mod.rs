@@ -17,7 +17,7 @@
 //! - `commands`: what the application wants
 //! - `inputs`, `acknowledged`: what comes from the peer
 //! - `turn`, `transmit`, `envelope`, `via`: what goes out next, in bundles, through the relay, through neighbours
-//! - `original`: a peer that is an original client
+//! - `original`, `unnumbered`: a peer that is an original client
 //! - `context`, `outbox`: what all of that works with, and where its output goes
 
 mod acknowledged;
@@ -46,6 +46,7 @@ mod state;
 mod transfers;
 mod transmit;
 mod turn;
+mod unnumbered;
 mod via;
 
 use std::time::Duration;
@@ -66,17 +67,15 @@ pub(crate) use self::seals::Dropped;
 use self::seals::Seals;
 use self::sender::Sender;
 use self::transfers::Transfers;
-use crate::event::{Event, LeaveReason, Outcome, Path};
+use crate::event::{Event, LeaveReason, Outcome};
 use crate::id::{ConnectionId, EmitId, PeerId, Version};
+use crate::path::Path;
 use crate::signal::{Epochs, Member, PeerLimits};
 use crate::time::{Time, earliest};
 use crate::transfer::TransferOutcome;
 
 /// Time-outs after which an incarnation that nobody has answered stops announcing itself.
 const MAX_ANNOUNCEMENTS: u32 = 6;
-
-/// Time-outs in a row after which a neighbour is given up for another.
-const MAX_VIA_TIMEOUTS: u32 = 3;
 
 /// Who the peer is.
 #[derive(Debug)]
@@ -325,15 +324,6 @@ impl Link {
             return Some(LeaveReason::TimedOut);
         }
         due(self.flight.stall.at()).then_some(LeaveReason::Stalled)
-    }
-
-    /// A way on which nothing comes back is given up.
-    fn doubt_way(&mut self, cx: &mut Context<'_>) {
-        if self.dialogue.timeouts() >= MAX_VIA_TIMEOUTS
-            && let Some(Path::Via(neighbour)) = self.route.sending().cloned()
-        {
-            self.fail_way(&neighbour, cx);
-        }
     }
 
     // ----- what follows from whatever happened -----

@@ -7,8 +7,8 @@ use super::pace::Bucket;
 use super::recovery::Recovery;
 use super::state::State;
 use crate::config::Policy;
-use crate::event::Path;
 use crate::id::{ConnectionId, PeerId};
+use crate::path::Path;
 use crate::time::Time;
 
 /// How far the sender may run ahead of a neighbour's rate.

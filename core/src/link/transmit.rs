@@ -6,15 +6,12 @@ use super::flight::PathKind;
 use super::incarnation::StaleAnswer;
 use super::sender::Piece;
 use super::transfers::TransferPiece;
-use super::turn::{MAX_DIRECT_RECORD, Next};
+use super::turn::{CONTROL_BYTES, MAX_DIRECT_RECORD, Next};
 use super::{Context, Farewell, Link};
-use crate::event::Path;
 use crate::frame::Frame;
+use crate::path::Path;
 use crate::signal::{Epochs, Lane, PeerLimits};
 use crate::wire::{Record, RecordHead, State, Stream, Writer};
-
-/// What control takes in a bundle beside records, with room to spare.
-pub(super) const CONTROL_BYTES: usize = 64;
 
 /// The longest ping.
 const PING_BYTES: usize = 2 + 8;

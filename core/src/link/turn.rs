@@ -3,11 +3,13 @@
 use super::flight::PathKind;
 use super::sender::Piece;
 use super::transfers::TransferPiece;
-use super::transmit::CONTROL_BYTES;
 use super::{Context, Farewell, Link};
-use crate::event::Path;
 use crate::id::Version;
+use crate::path::Path;
 use crate::signal::Lane;
+
+/// What control takes in a bundle beside records, with room to spare.
+pub(super) const CONTROL_BYTES: usize = 64;
 
 /// The longest record on the relay and through neighbours.
 pub(super) const MAX_INDIRECT_RECORD: usize = 16 << 10;

@@ -1,14 +1,18 @@
 //! The way through a neighbour: bundles sealed for the peer, and which neighbour it is.
 
+use super::Dropped;
 use super::flight::PathKind;
-use super::transmit::{CONTROL_BYTES, Part};
-use super::turn::MAX_INDIRECT_RECORD;
-use super::{Context, Dropped, Link};
-use crate::event::Path;
+use super::transmit::Part;
+use super::turn::{CONTROL_BYTES, MAX_INDIRECT_RECORD};
+use super::{Context, Link};
 use crate::id::{MAX_PEER_ID, PeerId, Version};
+use crate::path::Path;
 use crate::signal::Lane;
 use crate::time::Time;
 use crate::wire::{Item, Passage, Passed};
+
+/// Time-outs in a row after which a neighbour is given up for another.
+const MAX_VIA_TIMEOUTS: u32 = 3;
 
 impl Link {
     /// Whether something goes, or may go, through this neighbour.
@@ -89,6 +93,15 @@ impl Link {
     /// The neighbour does not pass on.
     pub(crate) fn fail_way(&mut self, neighbour: &PeerId, cx: &mut Context<'_>) {
         cx.out.ways_changed |= self.route.fail_way(neighbour, cx.now);
+    }
+
+    /// A way on which nothing comes back is given up.
+    pub(super) fn doubt_way(&mut self, cx: &mut Context<'_>) {
+        if self.dialogue.timeouts() >= MAX_VIA_TIMEOUTS
+            && let Some(Path::Via(neighbour)) = self.route.sending().cloned()
+        {
+            self.fail_way(&neighbour, cx);
+        }
     }
 
     /// Whether a neighbour that knows the peer is a way to it.

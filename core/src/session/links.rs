@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use crate::event::Path;
 use crate::id::{ConnectionId, PeerId};
 use crate::link::{Context, Link};
+use crate::path::Path;
 use crate::time::Time;
 
 /// The place of a link, until the link is removed.

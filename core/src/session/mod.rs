@@ -35,10 +35,11 @@ use crate::clock::Clock;
 use crate::command::Command;
 use crate::config::{Config, Policy};
 use crate::error::EmitError;
-use crate::event::{Event, LeaveReason, Path};
+use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::link::{Context, Link, Outbox};
+use crate::path::Path;
 use crate::signal::IceServer;
 use crate::time::{Time, earliest};
 

@@ -10,10 +10,11 @@ use std::time::Duration;
 use super::forwarder::{Allowance, Forwarder, Forwarding, Refused};
 use super::{Closing, Session};
 use crate::error::PeerError;
-use crate::event::{Event, Path};
+use crate::event::Event;
 use crate::frame::Frame;
 use crate::id::{ConnectionId, MAX_PEER_ID, PeerId, Version};
 use crate::link::{Dropped, Link};
+use crate::path::Path;
 use crate::time::{Time, earliest};
 use crate::wire::{BadBundle, Bundle, Item, MAX_NEIGHBOURS, Neighbours, Passed};
 

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{Closing, Session};
 use crate::config::Policy;
 use crate::error::PeerError;
-use crate::event::{Event, LeaveReason, Path};
+use crate::event::{Event, LeaveReason};
 use crate::id::{PeerId, Version};
 use crate::link::{Link, Verdict};
+use crate::path::Path;
 use crate::signal::{Member, PeerSignal, RawSignal, Signal};
 use crate::time::Time;
 

@@ -2,11 +2,12 @@
 
 use super::Session;
 use crate::error::PeerError;
-use crate::event::{Event, LeaveReason, Path};
+use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::link::{Admission, Envelope, Verdict};
 use crate::packet::Packet;
+use crate::path::Path;
 use crate::signal::{ClientMessage, Download, Epochs, Piece, Recipient, Upload};
 use crate::time::Time;
 use crate::wire::{BadBundle, Bundle, Record, Stream, unflatten};

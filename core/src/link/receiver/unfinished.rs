@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use crate::codec::{DecodeError, DecodeErrorKind, Limits};
 use crate::error::PeerError;
-use crate::event::Path;
 use crate::link::assembly::Assembly;
 use crate::packet::Packet;
+use crate::path::Path;
 use crate::time::Time;
 use crate::wire::{Record, unflatten};
 

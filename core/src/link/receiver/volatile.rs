@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::unfinished::{Bounds, Unfinished, open};
 use crate::codec::Limits;
 use crate::error::PeerError;
-use crate::event::Path;
 use crate::packet::Packet;
+use crate::path::Path;
 use crate::time::Time;
 use crate::wire::Record;
 

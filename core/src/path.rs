@@ -1,0 +1,16 @@
+//! Ways to a peer.
+
+use crate::id::PeerId;
+
+/// A way to a peer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Path {
+    /// Through the signalling server.
+    Relay,
+    /// Over a data channel.
+    Direct,
+    /// Over data channels through this peer, which passes packets on: it can read and drop them, not change or
+    /// make them up.
+    Via(PeerId),
+}

@@ -196,6 +196,11 @@ impl Transfers {
         format!("{:?}", self.0.iter().find(open))
     }
 
+    /// How many transfers to a node it knows of and has not seen the end of.
+    pub(super) fn incoming_of(&self, node: Node) -> usize {
+        self.0.iter().filter(|one| one.to == node && one.incoming.is_some()).count()
+    }
+
     /// How long those that are open may take where each window takes a `round`.
     pub(super) fn patience(&self, round: Duration) -> Duration {
         let open = self.0.iter().filter(|one| one.outgoing.is_some() || one.incoming.is_some());

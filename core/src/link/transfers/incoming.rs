@@ -226,7 +226,9 @@ impl Incoming {
         if until > most {
             return Err(PeerError::Misbehaved("more bytes of a transfer than were allowed"));
         }
-        if bytes.len() > bounds.left {
+        // What the application waits for is taken always, or what is held behind it would stay for ever.
+        let awaited = offset <= self.assembly.had() && self.buffer.len == 0;
+        if bytes.len() > bounds.left && !awaited {
             return Ok(News::default());
         }
         let Self { assembly, announcement, buffer, data_at, .. } = self;

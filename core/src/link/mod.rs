@@ -314,9 +314,7 @@ impl Link {
         while let Some(emit) = self.replies.take_overdue(cx.now) {
             cx.out.push_no_ack(emit, self.peer.id.clone(), true);
         }
-        let route = &self.route;
-        let is_down = |path: &Path| !route.has(PathKind::from(path));
-        self.receiver.handle_timeout(cx.config.unfinished_timeout, is_down, cx.now);
+        self.receiver.handle_timeout(cx.config.unfinished_timeout, cx.now);
         self.deliver(cx);
         self.settle(cx);
         let due = |at: Option<Time>| at.is_some_and(|at| at <= cx.now);

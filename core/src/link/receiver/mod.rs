@@ -129,13 +129,8 @@ impl Receiver {
         self.review_at.filter(|_| self.away_since.is_none())
     }
 
-    /// Gives up unfinished packets that make no progress. The time in which the path of a packet `is_down` does not count.
-    pub(crate) fn handle_timeout(
-        &mut self,
-        patience: Duration,
-        is_down: impl Fn(&Path) -> bool,
-        now: Time,
-    ) {
+    /// Gives up unfinished packets that make no progress. The time in which the peer is away does not count.
+    pub(crate) fn handle_timeout(&mut self, patience: Duration, now: Time) {
         if self.away_since.is_some() || self.review_at.is_none_or(|at| now < at) {
             return;
         }
@@ -147,12 +142,9 @@ impl Receiver {
             None => {}
         }
         let mut overdue = Vec::new();
-        for (lane, queue) in Lane::RELIABLE.into_iter().zip(&mut self.lanes) {
-            for (number, slot) in &mut queue.slots {
+        for (lane, queue) in Lane::RELIABLE.into_iter().zip(&self.lanes) {
+            for (number, slot) in &queue.slots {
                 let Slot::Unfinished(unfinished) = slot else { continue };
-                if unfinished.path.as_ref().is_some_and(&is_down) {
-                    unfinished.progressed_at = now;
-                }
                 let due = unfinished.progressed_at + patience;
                 if due <= now {
                     overdue.push((lane, *number));

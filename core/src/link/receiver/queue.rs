@@ -97,7 +97,6 @@ impl Queue {
         });
         let Slot::Unfinished(unfinished) = slot else { return Some(0) };
         self.held -= unfinished.held();
-        unfinished.path = Some(path.clone());
         let news = unfinished.push(record, bounds.left, now);
         self.held += unfinished.held();
         match news {

@@ -8,7 +8,6 @@ use crate::codec::{DecodeError, DecodeErrorKind, Limits};
 use crate::error::PeerError;
 use crate::link::assembly::Assembly;
 use crate::packet::Packet;
-use crate::path::Path;
 use crate::time::Time;
 use crate::wire::{Record, unflatten};
 
@@ -37,7 +36,6 @@ pub(super) struct Unfinished {
     /// New bytes since `progressed_at`.
     pub(super) news: usize,
     pub(super) progressed_at: Time,
-    pub(super) path: Option<Path>,
 }
 
 impl Unfinished {

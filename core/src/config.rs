@@ -61,9 +61,11 @@ pub struct Config {
     /// The most bytes that are under way to one peer on a direct path; less on slow ones. Default: 1 MiB.
     pub direct_window: usize,
     /// The most memory for what has come of all peers together and cannot be handed out yet, because something before it is
-    /// missing or the application has not read it. What is beyond is sent again later. Default: 128 MiB.
+    /// missing or the application has not read it. For what is beyond, the largest unfinished packet of all peers is refused
+    /// ([`PeerError::NoRoom`](crate::PeerError::NoRoom)), and what found no room is sent again. Default: 128 MiB.
     pub receive_bytes: usize,
-    /// How long a packet of which a part has come may go on without 1 KiB of news before it is refused. Default: 30 s.
+    /// How long a packet of which a part has come may go on without 1 KiB of news before it is refused, the time in which
+    /// its sender is away not counted. Default: 30 s.
     pub unfinished_timeout: Duration,
     /// How long a peer without any live path is waited for. Default: 8 s.
     pub resume_window: Duration,

@@ -50,7 +50,7 @@ pub(super) struct Queue {
     stuck: bool,
 }
 
-/// Who loses a packet so often that is ahead of its turn has no room for it: it waits for its turn.
+/// For a packet that is lost so often ahead of its turn the receiver has no room: it waits for its turn.
 const MAX_LOSSES: u32 = 2;
 
 impl Outgoing {
@@ -90,9 +90,8 @@ impl Queue {
         packet.progress.lose(bytes);
         if packet.progress.has_lost() {
             packet.losses += u32::from(ahead);
-            let stuck = packet.losses >= MAX_LOSSES;
-            self.stuck |= stuck;
             self.lost.insert(number);
+            self.stuck |= !self.is_patient(number);
         }
     }
 

@@ -230,7 +230,7 @@ fn answers_that_are_missing_doubled_or_wrong_are_found() {
     );
     let wrong = changed(history.clone(), ack, |event| {
         if let Event::Ack { packet, .. } = event {
-            *packet = super::Packet::ack(0, &(99,)).unwrap();
+            *packet = socketio_p2p_core::Packet::ack(0, &(99,)).unwrap();
         }
     });
     assert_eq!(judge(wrong), Err(Invariant::Answer));

@@ -35,15 +35,8 @@ impl Scenario {
         let Plan { mut settings, mut actions, .. } = plan;
         let mut dice = Dice::for_purpose(seed, 22);
         for node in &mut settings.nodes {
-            let longest = dice.pick(&[100, 300, 1_200, 16_384]);
-            node.datagrams = longest.filter(|_| dice.happens(600));
-            if !matches!(profile, Profile::Slopes | Profile::Streams) {
-                let held = dice.pick(&[20_000, 60_000, 200_000]);
-                node.receive_bytes = held.filter(|_| dice.happens(300));
-            }
-            if profile != Profile::Neighbours {
-                node.forward_pairs = dice.pick(&[1, 2]).filter(|_| dice.happens(300));
-            }
+            let budgets = !matches!(profile, Profile::Slopes | Profile::Streams);
+            node.draw_rest(&mut dice, budgets, profile != Profile::Neighbours);
         }
         actions.sort_by_key(|timed| timed.at);
         Self { seed, profile, settings, actions }

@@ -219,10 +219,9 @@ impl Run<'_> {
             return Ok(());
         }
         let sender = self.model.sender_of(number);
-        if let Some(sender) = sender.filter(|sender| self.model.is_original(*sender)) {
+        if sender.is_some_and(|sender| self.model.is_original(sender)) {
+            // The hub makes an envelope of what it says: its way is not that of the envelope.
             self.note_original(path == &Path::Direct);
-            // The hub makes an envelope of what it says.
-            let _ = sender;
             return Ok(());
         }
         if sender.is_some_and(|sender| self.is_slow(sender, node.index(), path)) {
@@ -402,8 +401,8 @@ impl Run<'_> {
         self.live().try_for_each(|node| self.milestones.check_told(node, &self.mesh, &self.model))
     }
 
-    /// Where nothing else is under way, volatile events arrive.
-    pub(super) fn check_idle_volatile(&mut self) -> Result<(), Breach> {
+    /// Where nothing else is under way, volatile events arrive, and the hub has nothing to do where all paths are direct.
+    pub(super) fn check_idle_paths(&mut self) -> Result<(), Breach> {
         if !self.is_strict() {
             return Ok(());
         }

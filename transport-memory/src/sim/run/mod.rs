@@ -257,7 +257,7 @@ impl<'a> Run<'a> {
         if let Some(host) = &mut self.host {
             host.settled()?;
         }
-        self.check_idle_volatile()?;
+        self.check_idle_paths()?;
         self.check_economy()?;
         self.check_quiet()?;
         self.close_all()

@@ -1,6 +1,6 @@
 //! The settings in which one node differs from the others, and the configuration that comes of both.
 //!
-//! All drawing of settings for wide scenarios is in [`NodeSettings::draw`], so that a field of [`Config`] that comes or
+//! All drawing of settings for wide scenarios is in [`NodeSettings`], so that a field of [`Config`] that comes or
 //! goes is dealt with here and in [`Settings::config_of`] only.
 
 use serde::{Deserialize, Serialize};
@@ -107,6 +107,19 @@ impl NodeSettings {
             node.policy = dice.happens(250).then(|| dice.pick(&policies)).flatten();
         }
         node
+    }
+
+    /// Draws what was added later, with dice of its own: what is drawn before stays what it was for each seed.
+    pub(in crate::sim) fn draw_rest(&mut self, dice: &mut Dice, budgets: bool, pairs: bool) {
+        let longest = dice.pick(&[100, 300, 1_200, 16_384]);
+        self.datagrams = longest.filter(|_| dice.happens(600));
+        if budgets {
+            let held = dice.pick(&[20_000, 60_000, 200_000]);
+            self.receive_bytes = held.filter(|_| dice.happens(300));
+        }
+        if pairs {
+            self.forward_pairs = dice.pick(&[1, 2]).filter(|_| dice.happens(300));
+        }
     }
 }
 

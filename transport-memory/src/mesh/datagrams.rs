@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use socketio_p2p_core::Frame;
 
+use super::delivery::Delivery;
 use super::effects::Fault;
-use super::wire::{Connection, Delivery};
+use super::hop::Connection;
 use super::{Mesh, Node, Place};
 use crate::broker::End;
 

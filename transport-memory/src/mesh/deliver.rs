@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use socketio_p2p_core::{Frame, PeerId, Session, Time};
 
+use super::delivery::{Delivery, Scheduled};
 use super::effects::Fault;
+use super::hop::Socket;
 use super::peek::passed_on;
 use super::raw::RawInput;
-use super::wire::{DIRECT_MAX_MESSAGE, Delivery, Scheduled, Socket};
+use super::wire::DIRECT_MAX_MESSAGE;
 use super::{Mesh, Node, Pace, Step};
 use crate::broker::End;
 use crate::server::SocketId;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use socketio_p2p_core::hub::Departure;
 use socketio_p2p_core::{PeerId, Time};
 
-use super::wire::{Delivery, Scheduled};
+use super::delivery::{Delivery, Scheduled};
 use super::{Conditions, Fault, Mesh, Node, Pace, Place, RosterFaults, SignalFaults, What, spread};
 use crate::broker::End;
 use crate::dice::Dice;

@@ -12,8 +12,10 @@
 mod conditions;
 mod datagrams;
 mod deliver;
+mod delivery;
 mod effects;
 mod faults;
+mod hop;
 mod kept;
 mod peek;
 mod raw;
@@ -31,11 +33,12 @@ use socketio_p2p_core::{
 
 pub(crate) use self::conditions::millis;
 pub use self::conditions::{Conditions, Latency, RosterFaults, SignalFaults};
+use self::delivery::{Delivery, Scheduled};
 pub use self::effects::{Effects, Fault};
+use self::hop::{Connection, Pair, Socket};
 pub(crate) use self::peek::Carried;
 pub use self::raw::RawInput;
 pub use self::sight::{Place, Sight, What};
-use self::wire::{Connection, Delivery, Pair, Scheduled, Socket};
 use crate::broker::Broker;
 use crate::dice::Dice;
 use crate::server::{Server, SocketId};

@@ -2,7 +2,8 @@
 
 use socketio_p2p_core::{ConnectionId, Frame};
 
-use super::wire::{Connection, Delivery};
+use super::delivery::Delivery;
+use super::hop::Connection;
 use super::{Mesh, Node};
 
 /// What a raw node has got.

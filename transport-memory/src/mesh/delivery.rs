@@ -1,0 +1,136 @@
+//! What is under way in a mesh, and when it arrives.
+
+use std::cmp::Ordering;
+
+use socketio_p2p_core::hub::Departure;
+use socketio_p2p_core::signal::{Member, Signal};
+use socketio_p2p_core::{Frame, Packet, Time};
+
+use crate::broker::End;
+use crate::server::SocketId;
+
+#[derive(Debug)]
+pub(super) enum Delivery {
+    ToServer {
+        socket: SocketId,
+        frames: Vec<Frame>,
+    },
+    ToNode {
+        node: usize,
+        socket: SocketId,
+        packet: Packet,
+    },
+    SignalingOpen {
+        node: usize,
+    },
+    SignalingFailed {
+        node: usize,
+    },
+    SignalingClosed {
+        node: usize,
+        socket: SocketId,
+    },
+    ServerSeesClose {
+        socket: SocketId,
+        departure: Departure,
+    },
+    DirectSignal {
+        end: End,
+        signal: Signal,
+    },
+    DirectOpen {
+        end: End,
+    },
+    DirectFrame {
+        from: End,
+        to: End,
+        frame: Frame,
+    },
+    DatagramsOpen {
+        end: End,
+        longest: usize,
+    },
+    Datagram {
+        from: End,
+        to: End,
+        frame: Frame,
+    },
+    DirectClosed {
+        end: End,
+    },
+    /// A half-open socket is found out.
+    PingTimeout {
+        node: usize,
+        socket: SocketId,
+    },
+    /// A direct path that flaps breaks.
+    Flap {
+        end: End,
+    },
+    /// A slow node takes what waits for it.
+    TakeInput {
+        node: usize,
+    },
+    /// A node's transports take its output.
+    Drain {
+        node: usize,
+    },
+    /// The hub tells of a member that it did not name.
+    TellMember {
+        socket: SocketId,
+        member: Member,
+    },
+}
+
+impl Delivery {
+    /// The node that takes it as its input.
+    pub(super) fn receiver(&self) -> Option<usize> {
+        match self {
+            Self::ToNode { node, .. }
+            | Self::SignalingOpen { node }
+            | Self::SignalingFailed { node }
+            | Self::SignalingClosed { node, .. } => Some(*node),
+            Self::DirectSignal { end, .. }
+            | Self::DirectOpen { end }
+            | Self::DatagramsOpen { end, .. }
+            | Self::DirectClosed { end }
+            | Self::Datagram { to: end, .. }
+            | Self::DirectFrame { to: end, .. } => Some(end.0),
+            Self::ToServer { .. }
+            | Self::ServerSeesClose { .. }
+            | Self::PingTimeout { .. }
+            | Self::Flap { .. }
+            | Self::TakeInput { .. }
+            | Self::Drain { .. }
+            | Self::TellMember { .. } => None,
+        }
+    }
+}
+
+/// What arrives, and when; of what arrives at one time the first sent comes first.
+#[derive(Debug)]
+pub(super) struct Scheduled {
+    pub(super) at: Time,
+    pub(super) number: u64,
+    pub(super) delivery: Delivery,
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Scheduled {}
+
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.number).cmp(&(other.at, other.number))
+    }
+}

@@ -1,0 +1,165 @@
+//! What lies between the ends of sockets and connections: how long a message takes, and how much is under way.
+
+use std::time::Duration;
+
+use socketio_p2p_core::{ConnectionId, PeerId, Time};
+
+use super::Conditions;
+use super::delivery::Scheduled;
+use super::effects::{Effects, Fault};
+use crate::broker::End;
+use crate::dice::Dice;
+use crate::server::SocketId;
+
+/// One direction of something that keeps its order.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hop {
+    /// When the last message arrives.
+    last: Time,
+    /// When a narrow path is free again.
+    free: Time,
+}
+
+impl Hop {
+    /// When a message of this length arrives that is sent now.
+    pub(super) fn send(
+        &mut self,
+        now: Time,
+        delay: Duration,
+        conditions: &Conditions,
+        len: usize,
+        dice: &mut Dice,
+        effects: &mut Effects,
+    ) -> Time {
+        let at = self.send_aside(now, delay, conditions, len, dice, effects);
+        self.last = self.last.max(at);
+        self.last
+    }
+
+    /// The same for a message that may overtake others.
+    pub(super) fn send_aside(
+        &mut self,
+        now: Time,
+        delay: Duration,
+        conditions: &Conditions,
+        len: usize,
+        dice: &mut Dice,
+        effects: &mut Effects,
+    ) -> Time {
+        let mut at = now;
+        if conditions.rate > 0 {
+            let start = self.free.max(now);
+            if start > now {
+                effects.change(Fault::Bandwidth);
+            }
+            let nanos = (len as u64).saturating_mul(1_000_000_000) / u64::from(conditions.rate);
+            self.free = start + Duration::from_nanos(nanos);
+            at = self.free;
+        }
+        at = at + delay;
+        if !conditions.delay.is_zero() {
+            effects.change(Fault::Delay);
+            at = at + conditions.delay;
+        }
+        if !conditions.jitter.is_zero() {
+            effects.change(Fault::Jitter);
+            at = at + dice.span(conditions.jitter);
+        }
+        at
+    }
+
+    /// What is queued arrives then at the latest.
+    pub(super) fn hasten(&mut self, soon: Time) {
+        self.last = self.last.min(soon);
+        self.free = self.free.min(soon);
+    }
+
+    pub(super) fn jump(&mut self, by: Duration) {
+        self.last = self.last + by;
+        self.free = self.free + by;
+    }
+}
+
+/// A node's end of its socket to the hub.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) id: SocketId,
+    pub(super) up: Hop,
+    pub(super) down: Hop,
+    /// Bytes under way to the hub.
+    pub(super) outstanding: usize,
+    /// More would have been sent, had there been room.
+    pub(super) limited: bool,
+}
+
+impl Socket {
+    pub(super) fn new(id: SocketId) -> Self {
+        Self { id, up: Hop::default(), down: Hop::default(), outstanding: 0, limited: false }
+    }
+}
+
+/// A node's end of a direct connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
+    /// The other end, once both have met.
+    pub(super) other: Option<End>,
+    pub(super) open: bool,
+    /// Bytes under way.
+    pub(super) outstanding: usize,
+    /// More would have been sent, had there been room.
+    pub(super) limited: bool,
+    pub(super) hop: Hop,
+    /// Its datagram channel is open.
+    pub(super) has_datagrams: bool,
+}
+
+impl Connection {
+    pub(super) fn new(id: ConnectionId) -> Self {
+        Self {
+            id,
+            other: None,
+            open: false,
+            outstanding: 0,
+            limited: false,
+            hop: Hop::default(),
+            has_datagrams: false,
+        }
+    }
+}
+
+/// What lies between two nodes, in one direction.
+#[derive(Debug, Default)]
+pub(super) struct Pair {
+    pub(super) conditions: Conditions,
+    /// Nothing gets through, without anyone being told; and what is to blame.
+    pub(super) silent: Option<Fault>,
+    /// What waits for the path to heal.
+    pub(super) held: Vec<Scheduled>,
+    /// No direct connection can be made.
+    pub(super) blocked: bool,
+    /// How long direct connections last.
+    pub(super) flap: Option<Duration>,
+    /// What is passed on as of this peer does not get through.
+    pub(super) swallowed: Option<PeerId>,
+}
+
+impl Pair {
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+}
+
+impl Clone for Pair {
+    /// A path of the same kind; what waits on this one does not wait on the other.
+    fn clone(&self) -> Self {
+        Self {
+            held: Vec::new(),
+            swallowed: None,
+            conditions: self.conditions,
+            silent: self.silent,
+            blocked: self.blocked,
+            flap: self.flap,
+        }
+    }
+}

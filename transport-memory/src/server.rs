@@ -1,6 +1,7 @@
 //! A hub behind Socket.IO framing, as the server adapter has it behind real sockets: frames in, frames out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use socketio_p2p_core::codec::{Decoder, Limits};
 use socketio_p2p_core::hub::{Departure, Hub, HubConfig, Output};
@@ -8,7 +9,7 @@ use socketio_p2p_core::signal::{ClientMessage, Join, Member, ServerMessage};
 use socketio_p2p_core::{ClientId, Frame, Packet, PacketType, PeerId, RoomName, Time};
 
 use crate::dice::Dice;
-use crate::mesh::RosterFaults;
+use crate::mesh::{Freight, RosterFaults};
 
 /// The number of a connection to the server, given by whoever carries its frames.
 pub(crate) type SocketId = u64;
@@ -27,6 +28,8 @@ pub(crate) struct Server {
     glare: bool,
     /// The id that the last CONNECT got.
     joined: Option<PeerId>,
+    /// Whether it says what envelopes hold.
+    weighs: bool,
 }
 
 /// A hub that is wrong about its members.
@@ -45,7 +48,7 @@ struct Socket {
 /// What the server wants done with a connection.
 #[derive(Debug)]
 pub(crate) enum ServerOutput {
-    Send { socket: SocketId, kind: Kind, packet: Packet },
+    Send { socket: SocketId, kind: Kind, packet: Packet, freight: Option<Arc<Freight>> },
     Close(SocketId),
 }
 
@@ -91,7 +94,13 @@ impl Server {
             repeated: 0,
             glare: false,
             joined: None,
+            weighs: false,
         }
+    }
+
+    /// Says from now on what envelopes hold.
+    pub(crate) const fn weigh(&mut self) {
+        self.weighs = true;
     }
 
     /// Names members wrongly from now on.
@@ -110,7 +119,7 @@ impl Server {
         };
         let member = Member { key: omitted.key.clone(), ..member };
         let Ok(packet) = ServerMessage::PeerJoin(member).to_packet() else { return Vec::new() };
-        vec![ServerOutput::Send { socket, kind: Kind::Other, packet }]
+        vec![ServerOutput::Send { socket, kind: Kind::Other, packet, freight: None }]
     }
 
     /// Ends the connection of a client that does not take what it is sent.
@@ -224,11 +233,13 @@ impl Server {
                     let receivers = self.hub.receivers(&to);
                     let sockets = receivers.filter_map(|client| self.by_client.get(&client));
                     let kind = Kind::of(&message);
+                    let weighed = self.weighs && kind == Kind::Envelope;
+                    let freight = weighed.then(|| Freight::of(&message).map(Arc::new)).flatten();
                     let Some(misnaming) = &mut self.misnaming else {
                         let Ok(packet) = message.to_packet() else { continue };
                         outputs.extend(sockets.map(|&socket| {
-                            let packet = packet.clone();
-                            ServerOutput::Send { socket, kind, packet }
+                            let (packet, freight) = (packet.clone(), freight.clone());
+                            ServerOutput::Send { socket, kind, packet, freight }
                         }));
                         continue;
                     };
@@ -240,8 +251,8 @@ impl Server {
                         self.repeated += times.repeated;
                         let Ok(packet) = message.to_packet() else { continue };
                         for _ in 0..times.sent {
-                            let packet = packet.clone();
-                            outputs.push(ServerOutput::Send { socket, kind, packet });
+                            let (packet, freight) = (packet.clone(), freight.clone());
+                            outputs.push(ServerOutput::Send { socket, kind, packet, freight });
                         }
                     }
                 }
@@ -268,7 +279,7 @@ fn refuse(id: SocketId, connect: &Packet, message: &str, code: &str) -> Vec<Serv
 fn send<E>(id: SocketId, packet: Result<Packet, E>, connect: &Packet) -> Vec<ServerOutput> {
     let Ok(packet) = packet else { return Vec::new() };
     let packet = packet.in_namespace(&connect.namespace());
-    vec![ServerOutput::Send { socket: id, kind: Kind::Other, packet }]
+    vec![ServerOutput::Send { socket: id, kind: Kind::Other, packet, freight: None }]
 }
 
 /// How often a message is sent, and how many members it names twice.

@@ -6,7 +6,7 @@ use super::{Context, Link};
 use crate::event::{Event, Outcome};
 use crate::signal::Lane;
 use crate::time::Time;
-use crate::wire::{State, Stream};
+use crate::wire::{Incoming, IncomingKind, State, Stream};
 
 impl Link {
     pub(super) fn handle_pong(&mut self, number: u64, path: PathKind, cx: &mut Context<'_>) {
@@ -22,11 +22,11 @@ impl Link {
             let timeout = route.recovery(other).timeout(longest);
             Time::from_nanos(cx.now.as_nanos().saturating_sub(timeout.as_nanos() as u64))
         };
-        let is_acked = |sent: &Sent| match sent.stream {
-            Stream::Lane(_) => sender.is_acked(sent),
-            Stream::Transfers => transfers.outgoing.is_acked(sent),
+        let fate = |sent: &Sent| match sent.stream {
+            Stream::Lane(_) => sender.fate(sent),
+            Stream::Transfers => transfers.outgoing.fate(sent),
         };
-        let (lost, swept) = flight.take_lost(path, answer.order, patience, is_acked);
+        let (lost, swept) = flight.take_lost(path, answer.order, patience, fate);
         for path in PathKind::ALL {
             route.recovery_mut(path).note_delivered(swept[path.index()]);
         }
@@ -60,6 +60,9 @@ impl Link {
         for (lane, has) in Lane::RELIABLE.into_iter().zip(&state.lanes) {
             let refused = |number| state.refused.contains(&(lane, number));
             news += self.sender.acknowledge(lane, has, refused, |done| {
+                if done.refused {
+                    self.flight.note_moot(Stream::Lane(lane), done.number);
+                }
                 if let Some(emit) = done.emit {
                     let outcome = if done.refused { Outcome::Refused } else { Outcome::Delivered };
                     let peer = self.peer.id.clone();
@@ -68,6 +71,12 @@ impl Link {
             })?;
         }
         self.sender.acknowledge_volatile(state.seen);
+        for Incoming { number, kind } in &state.incoming {
+            let whole = matches!(kind, IncomingKind::Open { .. } | IncomingKind::Done);
+            if !whole && self.transfers.outgoing.is_open(*number) {
+                self.flight.note_moot(Stream::Transfers, *number);
+            }
+        }
         let mut ended = Vec::new();
         let acked = self.transfers.outgoing.acknowledge(&state.incoming, |end| ended.push(end));
         for (number, outcome) in ended {
@@ -100,8 +109,8 @@ impl Link {
     fn sweep(&mut self, news: u64, state: &State) {
         let Self { flight, route, sender, transfers, dialogue, .. } = self;
         let swept = flight.sweep(|sent| match sent.stream {
-            Stream::Lane(_) => sender.is_acked(sent),
-            Stream::Transfers => transfers.outgoing.is_acked(sent),
+            Stream::Lane(_) => sender.fate(sent),
+            Stream::Transfers => transfers.outgoing.fate(sent),
         });
         for path in PathKind::ALL {
             route.recovery_mut(path).note_delivered(swept[path.index()]);

@@ -53,6 +53,19 @@ pub(crate) struct Sent {
     pub(crate) stream: Stream,
     pub(crate) number: u64,
     pub(crate) bytes: Range<u64>,
+    /// Its packet or transfer is over without it: where it is does not matter, but it takes room on its path.
+    moot: bool,
+}
+
+/// What is known of a record that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Nothing yet.
+    Unknown,
+    /// The peer has it.
+    Arrived,
+    /// Nobody asks for it any more.
+    Moot,
 }
 
 impl Sent {
@@ -109,7 +122,7 @@ impl Flight {
     ) {
         let order = self.next_order;
         self.next_order += 1;
-        let sent = Sent { order, path: Some(path), at: now, stream, number, bytes };
+        let sent = Sent { order, path: Some(path), at: now, stream, number, bytes, moot: false };
         let under_way = &mut self.under_way[path.index()];
         under_way.all += sent.len();
         if is_bulk(stream) {
@@ -121,7 +134,7 @@ impl Flight {
     /// The peer has acknowledged so many bytes more.
     pub(crate) fn note_news(&mut self, news: u64) {
         self.news += news;
-        let all = self.sent.is_empty();
+        let all = self.sent.iter().all(|sent| sent.moot);
         self.stall.note_progress(news, all);
         if all || self.news >= PROGRESS {
             self.setbacks = 0;
@@ -146,11 +159,20 @@ impl Flight {
         self.held_until.filter(|until| now < *until)
     }
 
+    /// A packet or a transfer is over before all of it has come. What was sent of it stays under way until a pong tells
+    /// that it has gone by.
+    pub(crate) fn note_moot(&mut self, stream: Stream, number: u64) {
+        let those =
+            self.sent.iter_mut().filter(|sent| (sent.stream, sent.number) == (stream, number));
+        those.for_each(|sent| sent.moot = true);
+    }
+
     /// Forgets what is acknowledged at the front: paths keep their order, so that is nearly all of it. Tells how many bytes
     /// of it went on each path.
-    pub(crate) fn sweep(&mut self, is_acked: impl Fn(&Sent) -> bool) -> PerPath<usize> {
+    pub(crate) fn sweep(&mut self, fate: impl Fn(&Sent) -> Fate) -> PerPath<usize> {
         let mut swept = PerPath::default();
-        while let Some(sent) = self.sent.pop_front_if(|sent| is_acked(sent)) {
+        let arrived = |sent: &mut Sent| !sent.moot && fate(sent) == Fate::Arrived;
+        while let Some(sent) = self.sent.pop_front_if(arrived) {
             self.count_out(&sent);
             if let Some(path) = sent.path {
                 swept[path.index()] += sent.len();
@@ -166,26 +188,26 @@ impl Flight {
         path: PathKind,
         order: u64,
         patience: impl Fn(PathKind) -> Time,
-        is_acked: impl Fn(&Sent) -> bool,
+        fate: impl Fn(&Sent) -> Fate,
     ) -> (Vec<Sent>, PerPath<usize>) {
         let (mut lost, mut swept) = (Vec::new(), PerPath::default());
         let before = self.sent.partition_point(|sent| sent.order < order);
         let rest = self.sent.split_off(before);
         for sent in std::mem::replace(&mut self.sent, rest).into_iter().rev() {
-            let acked = is_acked(&sent);
-            let is_lost = match sent.path {
+            let fate = if sent.moot { Fate::Moot } else { fate(&sent) };
+            let is_over = match sent.path {
                 None => true,
                 Some(other) => other == path || sent.at <= patience(other),
             };
-            if !acked && !is_lost {
+            if fate != Fate::Arrived && !is_over {
                 self.sent.push_front(sent);
                 continue;
             }
             self.count_out(&sent);
-            if !acked {
-                lost.push(sent);
-            } else if let Some(path) = sent.path {
-                swept[path.index()] += sent.len();
+            match (fate, sent.path) {
+                (Fate::Unknown, _) => lost.push(sent),
+                (Fate::Arrived, Some(path)) => swept[path.index()] += sent.len(),
+                (Fate::Arrived, None) | (Fate::Moot, _) => {}
             }
         }
         lost.reverse();
@@ -220,7 +242,7 @@ const fn is_bulk(stream: Stream) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Flight, PathKind};
+    use super::{Fate, Flight, PathKind};
     use crate::signal::Lane;
     use crate::time::Time;
     use crate::wire::Stream;
@@ -237,6 +259,10 @@ mod tests {
         flight
     }
 
+    const fn fate(arrived: bool) -> Fate {
+        if arrived { Fate::Arrived } else { Fate::Unknown }
+    }
+
     fn lost(
         flight: &mut Flight,
         path: PathKind,
@@ -245,8 +271,8 @@ mod tests {
         acked: &[u64],
     ) -> Vec<u64> {
         let patience = |_| Time::from_millis(before);
-        let is_acked = |sent: &super::Sent| acked.contains(&sent.number);
-        let (lost, _) = flight.take_lost(path, order, patience, is_acked);
+        let fate = |sent: &super::Sent| fate(acked.contains(&sent.number));
+        let (lost, _) = flight.take_lost(path, order, patience, fate);
         lost.into_iter().map(|sent| sent.number).collect()
     }
 
@@ -282,11 +308,22 @@ mod tests {
             (PathKind::Relay, EVENTS, 0),
             (PathKind::Direct, BULK, 0),
         ]);
-        let swept = flight.sweep(|sent| sent.number != 1);
+        let swept = flight.sweep(|sent| fate(sent.number != 1));
         assert_eq!(swept[PathKind::Direct.index()], 10);
         assert_eq!(flight.under_way(PathKind::Direct).bulk, 10);
-        let swept = flight.sweep(|_| true);
+        let swept = flight.sweep(|_| Fate::Arrived);
         assert_eq!(swept[PathKind::Direct.index()] + swept[PathKind::Relay.index()], 20);
         assert!(flight.is_empty());
+    }
+
+    #[test]
+    fn records_of_what_is_over_take_room_until_a_pong_tells_that_they_have_gone_by() {
+        let mut flight = flight(&[(PathKind::Relay, BULK, 0), (PathKind::Relay, EVENTS, 0)]);
+        flight.note_moot(BULK, 0);
+        flight.sweep(|_| Fate::Arrived);
+        assert_eq!(flight.under_way(PathKind::Relay).all, 20);
+        assert_eq!(lost(&mut flight, PathKind::Relay, 1, 0, &[]), [0; 0]);
+        assert_eq!(flight.under_way(PathKind::Relay).all, 10);
+        assert_eq!(lost(&mut flight, PathKind::Relay, 2, 0, &[]), [1]);
     }
 }

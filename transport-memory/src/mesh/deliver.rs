@@ -22,7 +22,7 @@ impl Mesh {
     /// Takes what has arrived: lets its receiver have it, or holds it back.
     pub(super) fn arrive(&mut self, next: Scheduled) -> Step {
         let Scheduled { number, delivery, .. } = next;
-        if let Delivery::DirectFrame { from, to, frame } = &delivery
+        if let Delivery::DirectFrame { from, to, frame, .. } = &delivery
             && self.is_swallowed(from.0, to.0, frame)
         {
             let (from, to, len) = (*from, *to, frame.len());
@@ -204,7 +204,8 @@ impl Mesh {
 
     fn deliver_to_node(&mut self, node: usize, delivery: Delivery) {
         match delivery {
-            Delivery::ToNode { socket, packet, .. } => {
+            Delivery::ToNode { socket, packet, cargo, .. } => {
+                drop(cargo);
                 for frame in packet.frames() {
                     if self.nodes[node].socket_id() == Some(socket) {
                         let frame = self.watched(node, frame);
@@ -239,7 +240,8 @@ impl Mesh {
             }
             Delivery::DatagramsOpen { end, longest } => self.open_datagrams(end, longest),
             Delivery::Datagram { from, to, frame } => self.deliver_datagram(from, to, frame),
-            Delivery::DirectFrame { from, to, frame } => {
+            Delivery::DirectFrame { from, to, frame, cargo } => {
+                drop(cargo);
                 let sender = self.credit(from, frame.len());
                 if self.nodes[node].connection(to.1).is_some_and(|end| end.other == Some(from)) {
                     let frame = self.watched(node, frame);

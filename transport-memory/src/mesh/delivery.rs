@@ -6,6 +6,7 @@ use socketio_p2p_core::hub::Departure;
 use socketio_p2p_core::signal::{Member, Signal};
 use socketio_p2p_core::{Frame, Packet, Time};
 
+use super::load::Cargo;
 use crate::broker::End;
 use crate::server::SocketId;
 
@@ -19,6 +20,7 @@ pub(super) enum Delivery {
         node: usize,
         socket: SocketId,
         packet: Packet,
+        cargo: Option<Cargo>,
     },
     SignalingOpen {
         node: usize,
@@ -45,6 +47,7 @@ pub(super) enum Delivery {
         from: End,
         to: End,
         frame: Frame,
+        cargo: Option<Cargo>,
     },
     DatagramsOpen {
         end: End,

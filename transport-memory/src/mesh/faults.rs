@@ -31,6 +31,9 @@ impl Mesh {
         let mut server = Server::new(self.hub_config.clone(), seed);
         let dice = Dice::for_purpose(self.seed, 2 + self.restarts);
         server.misname(self.roster_faults, dice);
+        if self.carried.is_some() {
+            server.weigh();
+        }
         self.server = Some(server);
     }
 

@@ -4,6 +4,7 @@
 //! - `conditions`, `effects`: what paths do, and what came of it
 //! - `faults`: what can be done to it
 //! - `kept`: how much sessions keep of what they were given
+//! - `load`: how much of what sessions sent is on its way
 //! - `peek`: what is read in the bytes under way
 //! - `raw`: nodes without a session
 //! - `sight`: the record of a run
@@ -17,6 +18,7 @@ mod effects;
 mod faults;
 mod hop;
 mod kept;
+mod load;
 mod peek;
 mod raw;
 mod sight;
@@ -36,6 +38,7 @@ pub use self::conditions::{Conditions, Latency, RosterFaults, SignalFaults};
 use self::delivery::{Delivery, Scheduled};
 pub use self::effects::{Effects, Fault};
 use self::hop::{Connection, Pair, Socket};
+pub(crate) use self::load::{Freight, Load};
 pub(crate) use self::peek::Carried;
 pub use self::raw::RawInput;
 pub use self::sight::{Place, Sight, What};
@@ -105,7 +108,7 @@ pub struct Mesh {
     ping_timeout: Duration,
     /// Bytes under way in one direction of a connection, at most.
     outstanding: usize,
-    /// When the last signal that is late arrives.
+    /// When the last of what the hub says late has arrived.
     late_until: Time,
     restarts: u64,
     /// Answers that came to the connection of another attempt.
@@ -116,6 +119,8 @@ pub struct Mesh {
     sights: Option<Vec<Sight>>,
     /// The simulator's events that were seen on their way, where somebody looks.
     carried: Option<Vec<Carried>>,
+    /// What is on its way, where somebody looks.
+    loads: load::Loads,
     /// Nodes that may have events, each once.
     noisy: VecDeque<Node>,
     /// Ids that the hub has given to nodes.
@@ -219,6 +224,7 @@ impl Mesh {
             effects: Effects::default(),
             sights: None,
             carried: None,
+            loads: load::Loads::default(),
             noisy: VecDeque::new(),
             named: Vec::new(),
             names: Vec::new(),
@@ -347,6 +353,9 @@ impl Mesh {
     /// Looks from now on for the simulator's events in what is sent.
     pub(crate) fn watch(&mut self) {
         self.carried.get_or_insert_default();
+        if let Some(server) = &mut self.server {
+            server.weigh();
+        }
     }
 
     /// Moves what was seen since the last call to the end of `seen`.
@@ -354,6 +363,11 @@ impl Mesh {
         if let Some(carried) = &mut self.carried {
             seen.append(carried);
         }
+    }
+
+    /// Moves the greatest loads since the last call to the end of `seen`.
+    pub(crate) fn take_loads(&mut self, seen: &mut Vec<Load>) {
+        self.loads.take(seen);
     }
 
     pub(super) fn look_at(&mut self, frame: &socketio_p2p_core::Frame, from: Place, to: Place) {
@@ -391,6 +405,11 @@ impl Mesh {
 
     pub(crate) const fn late_until(&self) -> Time {
         self.late_until
+    }
+
+    /// Something is late, and arrives before then.
+    fn note_late(&mut self, until: Time) {
+        self.late_until = self.late_until.max(until);
     }
 
     /// How many nodes there are, those that have crashed counted.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use socketio_p2p_core::hub::Departure;
 use socketio_p2p_core::signal::{IceCandidate, Signal};
-use socketio_p2p_core::{Command, DirectCommand, Frame, Packet, Time};
+use socketio_p2p_core::{Command, DirectCommand, Frame, Packet, PeerId, Time};
 
 use super::delivery::{Delivery, Scheduled};
 use super::effects::Fault;
 use super::hop::Connection;
+use super::load::{Cargo, Freight};
 use super::peek::digest;
 use super::sight::describe;
 use super::{Conditions, Mesh, Node, Pace, Place, What};
@@ -191,7 +192,12 @@ impl Mesh {
             &mut self.effects,
         );
         self.note_direct(from, to, &frame, Some(at));
-        self.schedule_at(at, Delivery::DirectFrame { from, to, frame });
+        let freight = match &frame {
+            Frame::Binary(bundle) if self.carried.is_some() => Freight::in_bundle(bundle),
+            Frame::Binary(_) | Frame::Text(_) => None,
+        };
+        let cargo = freight.and_then(|freight| self.loads.send_direct(from, to, &freight));
+        self.schedule_at(at, Delivery::DirectFrame { from, to, frame, cargo });
     }
 
     /// Records what is sent directly, and when it arrives if it does.
@@ -251,8 +257,8 @@ impl Mesh {
             let live = owner.filter(|node| self.nodes[*node].socket_id() == Some(socket));
             let Some(node) = live else { continue };
             match output {
-                ServerOutput::Send { kind, packet, .. } => {
-                    self.download(node, socket, kind, packet);
+                ServerOutput::Send { kind, packet, freight, .. } => {
+                    self.download((node, socket), kind, packet, freight.as_deref());
                 }
                 ServerOutput::Close(_) => {
                     let slot = &mut self.nodes[node];
@@ -273,6 +279,7 @@ impl Mesh {
         for (socket, member) in omitted.unwrap_or_default() {
             let lag = self.dice.span(ROSTER_LAG);
             self.effects.change(Fault::RosterOmission);
+            self.note_late(self.now + lag + self.latency.relay * 2);
             self.schedule(lag, Delivery::TellMember { socket, member });
         }
         let repeated = self.server.as_mut().map(|server| std::mem::take(&mut server.repeated));
@@ -282,7 +289,13 @@ impl Mesh {
     }
 
     /// Sends a packet from the hub to a node, or loses, doubles or delays it, as its kind allows.
-    fn download(&mut self, node: usize, socket: SocketId, kind: Kind, packet: Packet) {
+    fn download(
+        &mut self,
+        (node, socket): (usize, SocketId),
+        kind: Kind,
+        packet: Packet,
+        freight: Option<&Freight>,
+    ) {
         let slot = &mut self.nodes[node];
         let Some(end) = &mut slot.socket else { return };
         let (conditions, signals) = (slot.relay, self.signal_faults);
@@ -350,13 +363,22 @@ impl Mesh {
         let Some(at) = arrives else { return };
         if kind != Kind::Envelope && (extra.is_some() || again.is_some()) {
             let repeated = at + again.unwrap_or_default();
-            self.late_until = self.late_until.max(repeated + self.latency.relay * 2);
+            self.note_late(repeated + self.latency.relay * 2);
         }
         if let Some(after) = again {
             let packet = packet.clone();
-            self.schedule_at(at + after, Delivery::ToNode { node, socket, packet });
+            self.schedule_at(at + after, Delivery::ToNode { node, socket, packet, cargo: None });
         }
-        self.schedule_at(at, Delivery::ToNode { node, socket, packet });
+        let cargo = freight.filter(|_| extra.is_none());
+        let cargo = cargo.and_then(|freight| self.load_from_hub((node, socket), freight));
+        self.schedule_at(at, Delivery::ToNode { node, socket, packet, cargo });
+    }
+
+    fn load_from_hub(&mut self, to: (usize, SocketId), freight: &Freight) -> Option<Cargo> {
+        let named = |(id, _): &&(PeerId, Node)| Some(id) == freight.from.as_ref();
+        let (_, sender) = self.names.iter().find(named)?;
+        let from = (sender.0, self.nodes[sender.0].socket_id()?);
+        self.loads.send_by_hub(from, to, freight)
     }
 
     fn execute(&mut self, node: usize, command: Command) {

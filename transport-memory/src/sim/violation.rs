@@ -79,6 +79,8 @@ pub enum Invariant {
     ForwardCap,
     /// No more is held of what has come than may be.
     HeldCap,
+    /// No more is under way to one peer on one path than its window, of bulk half of it.
+    Window,
     /// Acknowledgements go the way of what they are for.
     WayBack,
     /// A transport gets the signals of its own attempt.
@@ -148,6 +150,7 @@ impl Invariant {
             Self::PeerCap => "max peers",
             Self::ForwardCap => "forwarded pairs cap",
             Self::HeldCap => "held bytes cap",
+            Self::Window => "window",
             Self::WayBack => "way back",
             Self::Astray => "signal of another attempt",
             Self::Memory => "memory",

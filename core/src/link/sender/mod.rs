@@ -10,7 +10,7 @@ pub(crate) use self::piece::Piece;
 use self::queue::Queue;
 pub(crate) use self::queue::{BeyondSent, Done, Outgoing};
 use self::volatile::Volatile;
-use super::flight::Sent;
+use super::flight::{Fate, Sent};
 use crate::config::Config;
 use crate::id::EmitId;
 use crate::packet::Packet;
@@ -142,11 +142,14 @@ impl Sender {
         while self.volatile.under_way.pop_front_if(|(number, ..)| *number < seen).is_some() {}
     }
 
-    pub(crate) fn is_acked(&self, sent: &Sent) -> bool {
-        let Stream::Lane(lane) = sent.stream else { return true };
-        let Some(queue) = self.queue(lane) else { return true };
-        sent.number < queue.base
-            || queue.get(sent.number).is_none_or(|packet| packet.progress.is_acked(&sent.bytes))
+    /// What became of a record of a reliable lane whose packet has not been refused.
+    pub(crate) fn fate(&self, sent: &Sent) -> Fate {
+        let Stream::Lane(lane) = sent.stream else { return Fate::Arrived };
+        let packet = self.queue(lane).and_then(|queue| queue.get(sent.number));
+        match packet {
+            Some(packet) if !packet.progress.is_acked(&sent.bytes) => Fate::Unknown,
+            Some(_) | None => Fate::Arrived,
+        }
     }
 
     /// What was under way has been lost.

@@ -25,6 +25,7 @@ pub(crate) struct Outgoing {
 /// A packet of which the peer has said what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Done {
+    pub(crate) number: u64,
     pub(crate) emit: Option<EmitId>,
     pub(crate) refused: bool,
 }
@@ -148,7 +149,7 @@ impl Queue {
             self.whole = self.whole.saturating_sub(1);
             self.bytes -= packet.flat.len();
             news += packet.progress.acknowledge(packet.progress.sent());
-            done(Done { emit: packet.emit, refused });
+            done(Done { number: self.base - 1, emit: packet.emit, refused });
         }
         if let Some(packet) = self.packets.front_mut() {
             if next.offset > packet.progress.sent() {

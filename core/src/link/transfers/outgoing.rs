@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 use super::announcement;
-use crate::link::flight::Sent;
+use crate::link::flight::{Fate, Sent};
 use crate::link::progress::Progress;
 use crate::link::sender::BeyondSent;
 use crate::packet::Packet;
@@ -259,12 +259,21 @@ impl OutgoingTransfers {
         }
     }
 
-    pub(crate) fn is_acked(&self, sent: &Sent) -> bool {
-        let Some(outgoing) = self.open.get(&sent.number) else { return true };
-        match outgoing.aborted {
-            Some(_) => sent.bytes != ABORT,
-            None => outgoing.progress.is_acked(&sent.bytes),
+    /// What became of a record of a transfer that the peer has not ended.
+    pub(crate) fn fate(&self, sent: &Sent) -> Fate {
+        match self.open.get(&sent.number) {
+            Some(Outgoing { aborted: Some(_), .. }) if sent.bytes != ABORT => Fate::Moot,
+            Some(Outgoing { aborted: None, progress, .. }) if progress.is_acked(&sent.bytes) => {
+                Fate::Arrived
+            }
+            Some(_) => Fate::Unknown,
+            None => Fate::Arrived,
         }
+    }
+
+    /// Whether a transfer is not over, as far as is known here.
+    pub(crate) fn is_open(&self, number: u64) -> bool {
+        self.open.contains_key(&number)
     }
 
     pub(crate) fn lose(&mut self, sent: &Sent) {

@@ -34,9 +34,13 @@ impl Scenario {
         }
         let Plan { mut settings, mut actions, .. } = plan;
         let mut dice = Dice::for_purpose(seed, 22);
+        let mut window_dice = Dice::for_purpose(seed, 23);
+        let tight = !matches!(profile, Profile::Slopes | Profile::Streams);
         for node in &mut settings.nodes {
-            let budgets = !matches!(profile, Profile::Slopes | Profile::Streams);
-            node.draw_rest(&mut dice, budgets, profile != Profile::Neighbours);
+            node.draw_rest(&mut dice, tight, profile != Profile::Neighbours);
+            if tight {
+                node.draw_direct_window(&mut window_dice);
+            }
         }
         actions.sort_by_key(|timed| timed.at);
         Self { seed, profile, settings, actions }

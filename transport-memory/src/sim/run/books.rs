@@ -85,6 +85,7 @@ impl Run<'_> {
             self.ways.note(carried, &self.model)?;
         }
         self.carried = carried;
+        self.check_windows()?;
         if std::mem::take(&mut self.ways.bound) > 0 {
             self.mesh.effects_mut().strike(Fault::PolicyBinds);
         }

@@ -1,6 +1,6 @@
 //! What a session may have at a time, by its settings: connections, pairs that it serves, what it holds of what has come.
 
-use crate::mesh::Node;
+use crate::mesh::{Load, Node};
 use crate::sim::violation::{Breach, Invariant};
 
 use super::Run;
@@ -11,6 +11,9 @@ const FORWARDED: usize = 1 << 20;
 
 /// What a packet may cost beside the bytes that the simulator put into it, and each record beside its own.
 const OVERSIZED: usize = 4 << 10;
+
+/// How many windows may be under way to a peer that gets what goes to others too.
+const JOINED_WINDOWS: usize = 2;
 
 /// The longest record: so much may be above a bound for a moment.
 const LONGEST_RECORD: usize = 64 << 10;
@@ -50,6 +53,33 @@ impl Run<'_> {
         let most = config.receive_bytes.saturating_add(records * LONGEST_RECORD);
         at_most(Invariant::HeldCap, most, "bytes held of all peers", held)?;
         self.check_memory(node)
+    }
+
+    /// What was on its way when a session sent more.
+    pub(super) fn check_windows(&mut self) -> Result<(), Breach> {
+        let mut loads = std::mem::take(&mut self.loads);
+        self.mesh.take_loads(&mut loads);
+        for Load { sender, receiver, direct, bytes } in loads.drain(..) {
+            let config = self.model.config(sender.index());
+            let Some(config) = config.filter(|_| !self.model.is_raw(sender.index())) else {
+                continue;
+            };
+            let (way, window) = match direct {
+                true => ("directly", config.direct_window),
+                false => ("by the hub", config.relay_window * JOINED_WINDOWS),
+            };
+            if bytes.all >= window || (bytes.bulk > 0 && bytes.bulk >= window / 2) {
+                return Err(Breach::new(
+                    Invariant::Window,
+                    format!(
+                        "{sender:?} to send to {receiver:?} {way} while less than {window} bytes are under way, of bulk less than half of that"
+                    ),
+                    format!("{} bytes, {} of bulk", bytes.all, bytes.bulk),
+                ));
+            }
+        }
+        self.loads = loads;
+        Ok(())
     }
 
     /// What came and is still held, for each peer: a packet and what is under way in each lane, transfers; and what is

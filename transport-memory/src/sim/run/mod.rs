@@ -26,7 +26,7 @@ use super::shape::Extent;
 use super::transfers::Transfers;
 use super::violation::{Breach, Invariant, Violation};
 use crate::dice::Dice;
-use crate::mesh::{Carried, Effects, Fault, Mesh, Node, Place, Sight, What};
+use crate::mesh::{Carried, Effects, Fault, Load, Mesh, Node, Place, Sight, What};
 
 /// More inputs than this at one moment: something is due for ever.
 const MOST_AT_ONCE: u32 = 5_000;
@@ -152,6 +152,7 @@ struct Run<'a> {
     deadlines: Deadlines,
     milestones: Milestones,
     carried: Vec<Carried>,
+    loads: Vec<Load>,
     /// Lanes that are writable again, each with who may write.
     writable: Vec<(Node, PeerId, Lane)>,
     originals: Vec<Option<Original>>,
@@ -213,6 +214,7 @@ impl<'a> Run<'a> {
             deadlines: Deadlines::default(),
             milestones: Milestones::default(),
             carried: Vec::new(),
+            loads: Vec::new(),
             writable: Vec::new(),
             originals: Vec::new(),
             narrow: Vec::new(),

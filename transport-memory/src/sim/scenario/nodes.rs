@@ -42,6 +42,9 @@ pub struct NodeSettings {
     /// Bytes under way to one peer through the relay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relay_window: Option<usize>,
+    /// Bytes under way to one peer on a direct path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direct_window: Option<usize>,
     /// Bytes of a transfer that wait to be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transfer_window: Option<usize>,
@@ -121,6 +124,12 @@ impl NodeSettings {
             self.forward_pairs = dice.pick(&[1, 2]).filter(|_| dice.happens(300));
         }
     }
+
+    /// Draws the window of its direct paths, with dice of its own too.
+    pub(in crate::sim) fn draw_direct_window(&mut self, dice: &mut Dice) {
+        let window = dice.pick(&[2_048, 5_000, 16_384, 60_000]);
+        self.direct_window = window.filter(|_| dice.happens(400));
+    }
 }
 
 impl Settings {
@@ -150,6 +159,7 @@ impl Settings {
         set(&mut config.volatile_bytes, node.volatile_bytes);
         set(&mut config.record_bytes, node.piece_bytes);
         set(&mut config.relay_window, node.relay_window);
+        set(&mut config.direct_window, node.direct_window);
         set(&mut config.transfer_window, node.transfer_window);
         set(&mut config.max_transfers, node.max_transfers);
         set(&mut config.max_pending_acks, node.max_pending_acks);

@@ -1,0 +1,266 @@
+//! How much that one session sent to another is on its way, measured on each path: bytes of records that are neither lost
+//! nor handed in. Volatile events, what is sent again, and what a fault doubles or holds back do not count.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use socketio_p2p_core::PeerId;
+use socketio_p2p_core::signal::{Download, Epochs, Lane, ServerMessage};
+use socketio_p2p_core::wire::{Bundle, Item, Record, Stream};
+
+use super::Node;
+use crate::broker::End;
+use crate::server::SocketId;
+
+/// What was on its way when one more message was sent: more than with any message before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) sender: Node,
+    pub(crate) receiver: Node,
+    pub(crate) direct: bool,
+    pub(crate) bytes: LoadBytes,
+}
+
+/// Bytes of records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LoadBytes {
+    pub(crate) all: usize,
+    /// Of these, bulk and transfers.
+    pub(crate) bulk: usize,
+}
+
+/// Records that go from one session to another.
+#[derive(Debug)]
+pub(crate) struct Freight {
+    /// The sender, where the hub carries them.
+    pub(super) from: Option<PeerId>,
+    epochs: Epochs,
+    records: Vec<Part>,
+}
+
+/// A part of a packet or a transfer.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    stream: Stream,
+    number: u64,
+    at: u64,
+    len: usize,
+}
+
+impl Freight {
+    /// What the hub sends to a member.
+    pub(crate) fn of(message: &ServerMessage) -> Option<Self> {
+        let ServerMessage::Relay(Download { from, numbers, piece, body }) = message else {
+            return None;
+        };
+        let freight = if let Some((numbers, piece)) = numbers.zip(*piece) {
+            let (stream, len) = (Stream::Lane(numbers.lane), body.len());
+            let records = vec![Part { stream, number: numbers.seq, at: piece.at, len }];
+            Self { from: None, epochs: numbers.epochs, records }
+        } else {
+            Self::in_bundle(body)?
+        };
+        Some(Self { from: Some(from.clone()), ..freight })
+    }
+
+    /// What is in a bundle.
+    pub(super) fn in_bundle(bytes: &Bytes) -> Option<Self> {
+        let bundle = Bundle::read(bytes.clone()).ok()?;
+        let epochs = bundle.epochs;
+        let mut records = Vec::new();
+        for item in bundle.map_while(Result::ok) {
+            if let Item::Record(Record { stream, number, offset, bytes, .. }) = item {
+                records.push(Part { stream, number, at: offset, len: bytes.len() });
+            }
+        }
+        Some(Self { from: None, epochs, records })
+    }
+}
+
+/// Whose records are counted together: those of one pair of incarnations on one path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    Relay { from: SocketId, to: SocketId, epoch: u32, peer_epoch: u32 },
+    Direct { from: End },
+}
+
+#[derive(Debug, Default)]
+struct OnWay {
+    all: AtomicUsize,
+    bulk: AtomicUsize,
+}
+
+/// Records on their way, which count until this is dropped.
+#[derive(Debug)]
+pub(super) struct Cargo {
+    bytes: LoadBytes,
+    way: Arc<OnWay>,
+}
+
+impl Drop for Cargo {
+    fn drop(&mut self) {
+        self.way.all.fetch_sub(self.bytes.all, Ordering::Relaxed);
+        self.way.bulk.fetch_sub(self.bytes.bulk, Ordering::Relaxed);
+    }
+}
+
+/// What is on all ways.
+#[derive(Debug, Default)]
+pub(super) struct Loads {
+    ways: BTreeMap<Way, (Arc<OnWay>, LoadBytes)>,
+    told: BTreeMap<Between, Told>,
+    seen: Vec<Load>,
+}
+
+/// Sender, receiver, and their incarnations.
+type Between = (usize, usize, u32, u32);
+
+/// How far a sender has come, on whatever path: what it sends again does not count. Another copy of it may be acknowledged
+/// before it has come.
+#[derive(Debug, Default)]
+struct Told {
+    lanes: [(u64, u64); Lane::RELIABLE.len()],
+    transfers: BTreeMap<u64, u64>,
+}
+
+impl Told {
+    /// Whether a part has not been sent before.
+    fn take_fresh(&mut self, part: &Part) -> bool {
+        let Part { stream, number, at, len } = *part;
+        let end = at + len as u64;
+        match stream {
+            Stream::Lane(Lane::Volatile) => false,
+            Stream::Lane(lane) => {
+                let told = &mut self.lanes[usize::from(lane.number())];
+                let fresh = (number, at) >= *told;
+                *told = (number, end).max(*told);
+                fresh
+            }
+            Stream::Transfers => {
+                let told = self.transfers.entry(number).or_default();
+                let fresh = at >= *told;
+                *told = end.max(*told);
+                fresh
+            }
+        }
+    }
+}
+
+impl Loads {
+    pub(super) fn take(&mut self, seen: &mut Vec<Load>) {
+        seen.append(&mut self.seen);
+    }
+
+    /// Records go on a direct connection.
+    pub(super) fn send_direct(&mut self, from: End, to: End, freight: &Freight) -> Option<Cargo> {
+        self.send(Way::Direct { from }, (from.0, to.0), freight)
+    }
+
+    /// Records go from the hub to a node.
+    pub(super) fn send_by_hub(
+        &mut self,
+        (sender, from): (usize, SocketId),
+        (receiver, to): (usize, SocketId),
+        freight: &Freight,
+    ) -> Option<Cargo> {
+        let Epochs { epoch, peer_epoch } = freight.epochs;
+        let way = Way::Relay { from, to, epoch, peer_epoch };
+        self.send(way, (sender, receiver), freight)
+    }
+
+    fn send(
+        &mut self,
+        way: Way,
+        (sender, receiver): (usize, usize),
+        freight: &Freight,
+    ) -> Option<Cargo> {
+        let Epochs { epoch, peer_epoch } = freight.epochs;
+        let told = self.told.entry((sender, receiver, epoch, peer_epoch)).or_default();
+        let mut bytes = LoadBytes::default();
+        for part in freight.records.iter().filter(|part| told.take_fresh(part)) {
+            bytes.all += part.len;
+            bytes.bulk += if part.stream == Stream::Lane(Lane::Events) { 0 } else { part.len };
+        }
+        if bytes.all == 0 {
+            return None;
+        }
+        let (on_way, peak) = self.ways.entry(way).or_default();
+        let before = LoadBytes {
+            all: on_way.all.fetch_add(bytes.all, Ordering::Relaxed),
+            bulk: on_way.bulk.fetch_add(bytes.bulk, Ordering::Relaxed),
+        };
+        // What bulk has is of interest when there is more of it.
+        let bulk = if bytes.bulk > 0 { before.bulk } else { 0 };
+        if before.all > peak.all || bulk > peak.bulk {
+            *peak = LoadBytes { all: before.all.max(peak.all), bulk: bulk.max(peak.bulk) };
+            let (sender, receiver) = (Node(sender), Node(receiver));
+            let direct = matches!(way, Way::Direct { .. });
+            let bytes = LoadBytes { all: before.all, bulk };
+            self.seen.push(Load { sender, receiver, direct, bytes });
+        }
+        Some(Cargo { bytes, way: Arc::clone(on_way) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use socketio_p2p_core::ConnectionId;
+    use socketio_p2p_core::signal::{Epochs, Lane};
+    use socketio_p2p_core::wire::{Bundle, Item, Record, Stream};
+
+    use super::{Cargo, Freight, LoadBytes, Loads};
+
+    const EVENTS: Stream = Stream::Lane(Lane::Events);
+    const BULK: Stream = Stream::Lane(Lane::Bulk);
+
+    fn freight(records: &[(Stream, u64, u64, usize)]) -> Freight {
+        let item = |&(stream, number, offset, len): &(Stream, u64, u64, usize)| {
+            let bytes = Bytes::from(vec![7; len]);
+            Item::Record(Record { stream, number, offset, end: false, abort: false, bytes })
+        };
+        let items: Vec<Item> = records.iter().map(item).chain([Item::Ping(4)]).collect();
+        let bundle = Bundle::write(Epochs { epoch: 1, peer_epoch: 1 }, &items);
+        Freight::in_bundle(&bundle).unwrap()
+    }
+
+    /// What is told when this is sent, and what has to be dropped when it has come.
+    fn send(
+        loads: &mut Loads,
+        records: &[(Stream, u64, u64, usize)],
+    ) -> (Option<Cargo>, Option<LoadBytes>) {
+        let end = |node| (node, ConnectionId::from_u64(1));
+        let cargo = loads.send_direct(end(0), end(1), &freight(records));
+        let mut seen = Vec::new();
+        loads.take(&mut seen);
+        (cargo, seen.first().map(|load| load.bytes))
+    }
+
+    #[test]
+    fn what_is_on_the_way_counts_until_it_is_dropped_and_only_peaks_are_told() {
+        let mut loads = Loads::default();
+        let (first, told) = send(&mut loads, &[(EVENTS, 0, 0, 100)]);
+        assert_eq!(told, None);
+        let (second, told) = send(&mut loads, &[(EVENTS, 0, 100, 50)]);
+        assert_eq!(told, Some(LoadBytes { all: 100, bulk: 0 }));
+        drop(first);
+        let (third, told) = send(&mut loads, &[(BULK, 0, 0, 10), (Stream::Transfers, 3, 0, 7)]);
+        assert_eq!(told, None);
+        let (fourth, told) = send(&mut loads, &[(BULK, 0, 10, 10)]);
+        assert_eq!(told, Some(LoadBytes { all: 67, bulk: 17 }));
+        drop((second, third, fourth));
+        let (_fifth, told) = send(&mut loads, &[(EVENTS, 1, 0, 10)]);
+        assert_eq!(told, None);
+    }
+
+    #[test]
+    fn what_is_sent_again_and_volatile_events_do_not_count() {
+        let mut loads = Loads::default();
+        let (_first, _) = send(&mut loads, &[(EVENTS, 4, 0, 100), (Stream::Transfers, 3, 0, 50)]);
+        let again = [(EVENTS, 3, 0, 9), (EVENTS, 4, 50, 50), (Stream::Transfers, 3, 40, 10)];
+        assert!(send(&mut loads, &again).0.is_none());
+        assert!(send(&mut loads, &[(Stream::Lane(Lane::Volatile), 9, 0, 70)]).0.is_none());
+    }
+}

@@ -46,6 +46,7 @@ impl Link {
                 Stream::Transfers => transfers.outgoing.lose(sent),
             }
         }
+        sender.settle_losses(|times| route.recovery(path).backed_off(times, longest), cx.now);
         if flight.note_loss(|times| route.recovery(path).backed_off(times, longest), cx.now) {
             route.recovery_mut(path).collapse();
         }

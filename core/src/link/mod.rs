@@ -295,6 +295,7 @@ impl Link {
             self.replies.next_deadline(),
             self.flight.stall.at(),
             self.flight.held_until(cx.now),
+            self.sender.held_until(cx.now),
             self.paced_until(cx.now),
         ])
     }

@@ -7,6 +7,7 @@ use super::{Context, Farewell, Link};
 use crate::id::Version;
 use crate::path::Path;
 use crate::signal::Lane;
+use crate::time::Time;
 
 /// What control takes in a bundle beside records, with room to spare.
 pub(super) const CONTROL_BYTES: usize = 64;
@@ -94,7 +95,7 @@ impl Link {
             return None;
         }
         if self.next_datagram().is_none()
-            && let Some(piece) = self.sender.peek(Lane::Volatile, max)
+            && let Some(piece) = self.sender.peek_volatile(max)
         {
             return Some(Next::Lane(piece));
         }
@@ -106,16 +107,16 @@ impl Link {
         if under_way.all >= window {
             return None;
         }
-        let events = self.sender.peek(Lane::Events, max).map(Next::Lane);
+        let events = self.sender.peek(Lane::Events, max, cx.now).map(Next::Lane);
         if events.is_some() && !self.sender.owes_bulk(BULK_PATIENCE.min(window / 3)) {
             return events;
         }
-        let bulk = if under_way.bulk < window / 2 { self.next_bulk(max) } else { None };
+        let bulk = if under_way.bulk < window / 2 { self.next_bulk(max, cx.now) } else { None };
         bulk.or(events)
     }
 
-    pub(super) fn next_bulk(&self, max: usize) -> Option<Next> {
-        let lane = || self.sender.peek(Lane::Bulk, max).map(Next::Lane);
+    pub(super) fn next_bulk(&self, max: usize, now: Time) -> Option<Next> {
+        let lane = || self.sender.peek(Lane::Bulk, max, now).map(Next::Lane);
         let transfer = || self.transfers.outgoing.peek(max).map(Next::Transfer);
         if self.transfers.bulk_first { lane().or_else(transfer) } else { transfer().or_else(lane) }
     }
@@ -126,7 +127,7 @@ impl Link {
         if self.route.sending() != Some(&Path::Direct) || self.farewell != Farewell::Staying {
             return None;
         }
-        self.sender.peek(Lane::Volatile, max).filter(|piece| piece.end && piece.bytes.start == 0)
+        self.sender.peek_volatile(max).filter(|piece| piece.end && piece.bytes.start == 0)
     }
 
     /// Whether there is something for the channel for volatile events.

@@ -9,6 +9,7 @@ use crate::frame::Frame;
 use crate::packet::Packet;
 use crate::path::Path;
 use crate::signal::{Lane, Recipient};
+use crate::time::Time;
 use crate::wire::Flat;
 
 impl Link {
@@ -74,7 +75,8 @@ impl Link {
 
     pub(super) fn next_original(&self) -> Option<Piece> {
         let lanes = [Lane::Volatile, Lane::Events, Lane::Bulk];
-        lanes.into_iter().find_map(|lane| self.sender.peek(lane, usize::MAX))
+        // Nothing is known to be lost, so nothing waits for a time to be sent again.
+        lanes.into_iter().find_map(|lane| self.sender.peek(lane, usize::MAX, Time::ZERO))
     }
 
     pub(super) fn poll_original_direct(&mut self, cx: &mut Context<'_>) -> Option<Frame> {

@@ -74,7 +74,7 @@ impl Default for Attempt {
 impl Attempt {
     /// What a next incarnation of the link begins with: who begins anew again and again may not offer any more often.
     pub(crate) fn successor(&self) -> Self {
-        Self { allowance: self.allowance, ..Self::default() }
+        Self { allowance: self.allowance.clone(), ..Self::default() }
     }
 
     pub(crate) const fn state(&self) -> State {

@@ -1,5 +1,7 @@
 //! Offers and the signals that belong to them: whose counts, which is in doubt, what is declined.
 
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use rand_chacha::rand_core::Rng as _;
@@ -47,10 +49,33 @@ impl std::fmt::Debug for Sdp {
 }
 
 /// How often the peer may offer still: a token bucket, kept as the point in time at which it is full again.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct OfferAllowance {
-    pub(super) allowed_at: Time,
-    pub(super) flooded: bool,
+    allowed_at: Time,
+    flooded: bool,
+    /// The names of the latest offers that were allowed, as hashes: the same offer again is a late duplicate, and must not
+    /// take the place of the attempt that came of it or of a later one.
+    latest: VecDeque<u64>,
+}
+
+impl OfferAllowance {
+    /// Whether an offer of this name was allowed lately.
+    fn is_duplicate(&self, offer_id: &str) -> bool {
+        self.latest.contains(&hash(offer_id))
+    }
+
+    fn note(&mut self, offer_id: &str) {
+        if self.latest.len() == OFFER_BURST as usize {
+            self.latest.pop_front();
+        }
+        self.latest.push_back(hash(offer_id));
+    }
+}
+
+fn hash(offer_id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    offer_id.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Attempt {
@@ -80,9 +105,10 @@ impl Attempt {
         has_room: bool,
         cx: &mut Context<'_>,
     ) -> bool {
-        if !self.allows_offer(peer, cx) {
+        if self.allowance.is_duplicate(&offer_id) || !self.allows_offer(peer, cx) {
             return false;
         }
+        self.allowance.note(&offer_id);
         let decline = if cx.policy == Policy::RelayOnly {
             Some(Decline::RelayOnly)
         } else if self.state == State::Negotiating(Role::Offerer) && *own_id < peer.id {

@@ -1,8 +1,11 @@
 //! The sending end of the lanes: what was accepted and is not acknowledged.
 
+mod hold;
 mod piece;
 mod queue;
 mod volatile;
+
+use std::time::Duration;
 
 use bytes::BytesMut;
 
@@ -15,7 +18,7 @@ use crate::config::Config;
 use crate::id::EmitId;
 use crate::packet::Packet;
 use crate::signal::Lane;
-use crate::time::Time;
+use crate::time::{Time, earliest};
 use crate::wire::{Flat, LaneState, Stream};
 
 /// All lanes to one peer.
@@ -70,11 +73,18 @@ impl Sender {
     }
 
     /// Of this lane the piece that goes out next, `max` bytes at most.
-    pub(crate) fn peek(&self, lane: Lane, max: usize) -> Option<Piece> {
-        let (number, outgoing) = match self.queue(lane) {
-            Some(queue) => queue.peek()?,
-            None => self.volatile.packets.front().map(|packet| (self.volatile.base, packet))?,
-        };
+    pub(crate) fn peek(&self, lane: Lane, max: usize, now: Time) -> Option<Piece> {
+        let Some(queue) = self.queue(lane) else { return self.peek_volatile(max) };
+        let (number, outgoing) = queue.peek(now)?;
+        Self::piece(lane, number, outgoing, max)
+    }
+
+    /// The same of the volatile lane.
+    pub(crate) fn peek_volatile(&self, max: usize) -> Option<Piece> {
+        Self::piece(Lane::Volatile, self.volatile.base, self.volatile.packets.front()?, max)
+    }
+
+    fn piece(lane: Lane, number: u64, outgoing: &Outgoing, max: usize) -> Option<Piece> {
         let len = outgoing.flat.len();
         let bytes = outgoing.progress.next(len, max as u64)?;
         let fresh = bytes.start == outgoing.progress.sent();
@@ -159,6 +169,16 @@ impl Sender {
         {
             queue.lose(sent.number, sent.bytes.clone());
         }
+    }
+
+    /// All that a pong shows to be lost has been taken in. Of what is lost again and again `pause` tells how long it waits.
+    pub(crate) fn settle_losses(&mut self, pause: impl Fn(u32) -> Duration, now: Time) {
+        self.lanes.iter_mut().for_each(|queue| queue.hold.settle(&pause, now));
+    }
+
+    /// When something that waits although it is lost is sent again.
+    pub(crate) fn held_until(&self, now: Time) -> Option<Time> {
+        earliest(self.lanes.each_ref().map(|queue| queue.hold.until(now)))
     }
 
     /// What became of our packets below these numbers is known here.

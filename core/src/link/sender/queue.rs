@@ -3,10 +3,12 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 
+use super::hold::Hold;
 use super::piece::Piece;
 use crate::id::EmitId;
 use crate::link::progress::Progress;
 use crate::packet::Packet;
+use crate::time::Time;
 use crate::wire::{Flat, LaneState};
 
 /// A packet that is not acknowledged yet.
@@ -49,6 +51,8 @@ pub(super) struct Queue {
     pub(super) blocked: bool,
     /// The peer has no room for what is ahead of the packet at the front.
     stuck: bool,
+    /// When the packet at the front is sent again.
+    pub(super) hold: Hold,
 }
 
 /// For a packet that is lost so often ahead of its turn the receiver has no room: it waits for its turn.
@@ -69,13 +73,15 @@ impl Queue {
         self.packets.get_mut(usize::try_from(number.checked_sub(self.base)?).ok()?)
     }
 
-    pub(super) fn peek(&self) -> Option<(u64, &Outgoing)> {
-        let number = match self.lost.first() {
-            Some(lost) if self.stuck && *lost != self.base => {
-                *self.lost.iter().find(|number| self.is_patient(**number))?
-            }
-            Some(lost) => *lost,
-            None => self.base + self.whole as u64,
+    pub(super) fn peek(&self, now: Time) -> Option<(u64, &Outgoing)> {
+        let may_go = |number: u64| match number == self.base {
+            true => self.hold.until(now).is_none(),
+            false => !self.stuck || self.is_patient(number),
+        };
+        let number = if self.lost.is_empty() {
+            self.base + self.whole as u64
+        } else {
+            self.lost.iter().copied().find(|number| may_go(*number))?
         };
         Some((number, self.get(number)?))
     }
@@ -93,6 +99,9 @@ impl Queue {
             packet.losses += u32::from(ahead);
             self.lost.insert(number);
             self.stuck |= !self.is_patient(number);
+            if !ahead {
+                self.hold.note_lost();
+            }
         }
     }
 
@@ -133,8 +142,11 @@ impl Queue {
             return Err(BeyondSent);
         }
         let mut news = 0;
-        if self.base < next.number && std::mem::take(&mut self.stuck) {
-            self.packets.iter_mut().for_each(|packet| packet.losses = 0);
+        if self.base < next.number {
+            self.hold.release();
+            if std::mem::take(&mut self.stuck) {
+                self.packets.iter_mut().for_each(|packet| packet.losses = 0);
+            }
         }
         while self.base < next.number
             && let Some(packet) = self.packets.front()
@@ -155,7 +167,11 @@ impl Queue {
             if next.offset > packet.progress.sent() {
                 return Err(BeyondSent);
             }
-            news += packet.progress.acknowledge(next.offset);
+            let of_front = packet.progress.acknowledge(next.offset);
+            if of_front > 0 {
+                self.hold.release();
+            }
+            news += of_front;
         }
         news += self.acknowledge_ahead(ahead)?;
         let Self { packets, lost, base, .. } = self;

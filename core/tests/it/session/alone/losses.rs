@@ -231,3 +231,32 @@ fn a_peer_that_has_nothing_all_the_time_does_not_make_us_send_everything_each_ti
         sent_for_a_hundred(|number| (epochs, vec![has_events(0), Item::Ping(number.into())]));
     assert!(bytes < 100_000, "{bytes} bytes for 100 small bundles, in no time");
 }
+
+/// A receiver without memory drops the packet whose turn it is, and takes what needs none.
+#[test]
+fn an_event_that_is_lost_whenever_it_is_sent_waits_although_bulk_goes_on() {
+    let mut alone = with_an_event_under_way(relay_only().with_relay_window(8 << 10));
+    let big = Packet::event("x", &(Blob::from(vec![1; 400_000]),)).unwrap();
+    alone.session.emit_bulk(Target::All, &big, alone.now).unwrap();
+    let (mut taken, mut repeated, mut rounds) = (0, 0, 0);
+    alone.wait_and(Duration::from_secs(3), |alone| {
+        for _ in 0..100 {
+            let said = items(&alone.said("a"));
+            let bulk = Stream::Lane(Lane::Bulk);
+            let of_bulk = records(&said).into_iter().filter(|record| record.stream == bulk);
+            taken = of_bulk
+                .map(|record| record.offset + record.bytes.len() as u64)
+                .fold(taken, u64::max);
+            let of_events = Stream::Lane(Lane::Events);
+            repeated += records(&said).iter().filter(|record| record.stream == of_events).count();
+            let Some(asked) = pings(&said).pop() else { break };
+            rounds += 1;
+            let next = Place { number: 0, offset: taken };
+            let lanes = [LaneState::default(), LaneState { next, ..LaneState::default() }];
+            let state = Item::State(State { lanes, ..State::default() });
+            alone.hear_bundle("a", KNOWN, &[state, Item::Pong(asked)]);
+        }
+    });
+    assert!(taken > 100_000 && rounds > 20, "{taken} bytes in {rounds} rounds");
+    assert!((1..10).contains(&repeated), "{repeated} times in {rounds} rounds");
+}

@@ -347,3 +347,18 @@ fn an_offer_in_doubt_is_answered_at_once_when_the_channel_closes() {
     alone.session.handle_direct_closed(connection, "closed".into(), alone.now);
     assert!(answers_again(&alone.commands()));
 }
+
+#[test]
+fn an_offer_that_comes_again_does_not_end_the_attempt_that_came_of_it() {
+    let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
+    let offer = json!(["offer", {
+        "fromPeerId": "a", "offerId": "theirs", "offer": {"type": "offer", "sdp": "x"},
+    }]);
+    alone.hear(&format!("2{offer}"));
+    let answers =
+        |command: &Command| matches!(command, Command::Direct(DirectCommand::Answer { .. }));
+    assert!(alone.commands().iter().all(answers));
+    alone.hear(&format!("2{offer}"));
+    assert!(alone.commands().is_empty());
+    assert!(alone.sent().is_empty());
+}

@@ -295,11 +295,13 @@ impl Model {
         emission.receipts.iter().find(|receipt| receipt.receiver == receiver)?.ended
     }
 
-    /// The bytes that have arrived of a node's events, counted for each receiver, and of how many events.
+    /// The bytes that have arrived of a node's events, counted for each receiver, and of how many events. An original client
+    /// may have left before what was sent to it came: that counts too.
     pub(super) fn arrived_of(&self, node: usize) -> (u64, u64) {
         let mine = self.emissions.iter().filter(|emission| emission.sender == node);
         mine.fold((0, 0), |(bytes, packets), emission| {
-            let come = emission.receipts.iter().filter(|receipt| receipt.arrived).count() as u64;
+            let come = |receipt: &&Receipt| receipt.arrived || self.is_original(receipt.receiver);
+            let come = emission.receipts.iter().filter(come).count() as u64;
             (bytes + come * emission.extent.bytes as u64, packets + come)
         })
     }
@@ -314,13 +316,13 @@ impl Model {
         all.fold((0, 0), |(bytes, packets), more| (bytes + more, packets + 1))
     }
 
-    /// Whether the event of a number has come to a node.
     /// Which life each link is in.
     pub(super) fn lives(&self) -> Vec<Vec<u32>> {
         let lives = |flows: &Vec<Flow>| flows.iter().map(|flow| flow.life).collect();
         self.flows.iter().map(lives).collect()
     }
 
+    /// Whether the event of a number has come to a node.
     pub(super) fn has_arrived(&self, number: u64, node: usize) -> bool {
         let emission = usize::try_from(number).ok().and_then(|index| self.emissions.get(index));
         let mut receipts = emission.into_iter().flat_map(|emission| &emission.receipts);

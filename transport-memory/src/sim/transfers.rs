@@ -67,8 +67,30 @@ fn breach<T>(expected: impl Into<String>, came: impl Into<String>) -> Result<T, 
     Err(Breach::new(Invariant::Transfer, expected, came))
 }
 
+/// After so many bytes what is written repeats.
+const PERIOD: usize = 251;
+
+/// A chunk that begins anywhere in the period is a part of this.
+static PATTERN: [u8; PERIOD + CHUNK] = pattern();
+
+const fn pattern() -> [u8; PERIOD + CHUNK] {
+    let mut pattern = [0; PERIOD + CHUNK];
+    let mut at = 0;
+    while at < pattern.len() {
+        pattern[at] = (at % PERIOD) as u8;
+        at += 1;
+    }
+    pattern
+}
+
 fn byte(number: usize, offset: u64) -> u8 {
-    ((number as u64).wrapping_mul(31).wrapping_add(offset) % 251) as u8
+    ((number as u64).wrapping_mul(31).wrapping_add(offset) % PERIOD as u64) as u8
+}
+
+/// The bytes of a transfer from an offset on, a chunk at most.
+fn chunk(number: usize, offset: u64, len: usize) -> Bytes {
+    let first = usize::from(byte(number, offset));
+    Bytes::from_static(&PATTERN).slice(first..first + len.min(CHUNK))
 }
 
 impl Transfers {
@@ -377,7 +399,7 @@ impl Transfer {
         let Some(id) = self.outgoing.clone() else { return Ok(()) };
         while !self.finished {
             let end = self.size.min(self.written + CHUNK as u64);
-            let mut data: Bytes = (self.written..end).map(|offset| byte(number, offset)).collect();
+            let mut data = chunk(number, self.written, (end - self.written) as usize);
             let write =
                 mesh.with(self.from, |session, now| session.write_transfer(&id, &mut data, now));
             // It can be over already: the event that says so comes behind this one.
@@ -453,6 +475,21 @@ impl Transfer {
                 Ok(false)
             }
             Ok(TransferRead::Pending) | Err(_) => Ok(false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHUNK, byte, chunk};
+
+    #[test]
+    fn a_chunk_has_the_byte_of_each_offset() {
+        for (number, offset) in [(0, 0), (3, 250), (250, 251), (1_000, 1 << 40)] {
+            for len in [0, 1, 251, CHUNK] {
+                let expected = (offset..offset + len as u64).map(|offset| byte(number, offset));
+                assert!(chunk(number, offset, len).into_iter().eq(expected));
+            }
         }
     }
 }

@@ -373,7 +373,8 @@ impl Mesh {
     pub(super) fn look_at(&mut self, frame: &socketio_p2p_core::Frame, from: Place, to: Place) {
         let (at, len) = (self.now, frame.len());
         if let Some(carried) = &mut self.carried {
-            peek::numbers(frame, |number| carried.push(Carried { at, from, to, number, len }));
+            let numbers = peek::numbers(frame).into_iter();
+            carried.extend(numbers.map(|number| Carried { at, from, to, number, len }));
         }
     }
 

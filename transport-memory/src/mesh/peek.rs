@@ -28,31 +28,41 @@ const STARTS: [&[u8]; 2] = [b"[\"n\",", b"[\"w\","];
 const SEARCHED: usize = 256;
 
 /// The numbers of the events that begin in a frame.
-pub(super) fn numbers(frame: &Frame, mut found: impl FnMut(u64)) {
-    match bundle(frame) {
-        Some(items) => numbers_in(&items, &mut found),
-        None => search(frame.as_bytes(), &mut found),
+pub(super) fn numbers(frame: &Frame) -> Vec<u64> {
+    // Most frames hold no beginning anywhere: looking for one is cheaper than reading what they say.
+    if !has_start(frame.as_bytes()) {
+        return Vec::new();
     }
+    let read = bundle(frame).and_then(numbers_in);
+    read.unwrap_or_else(|| {
+        let mut numbers = Vec::new();
+        search(frame.as_bytes(), &mut numbers);
+        numbers
+    })
+}
+
+fn has_start(bytes: &[u8]) -> bool {
+    let is_start = |at| STARTS.iter().any(|start| bytes[at..].starts_with(start));
+    memchr::memchr_iter(STARTS[0][0], bytes).any(is_start)
 }
 
 /// What a frame says if it is a bundle.
-fn bundle(frame: &Frame) -> Option<Vec<Item>> {
+fn bundle(frame: &Frame) -> Option<Bundle> {
     let Frame::Binary(bytes) = frame else { return None };
     let bundle = Bundle::read(bytes.clone()).ok()?;
     // A record without a bundle begins with a length: that is no epoch.
-    (bundle.epochs.epoch > 0).then(|| bundle.collect::<Result<_, _>>().ok()).flatten()
+    (bundle.epochs.epoch > 0).then_some(bundle)
 }
 
-fn numbers_in(items: &[Item], found: &mut impl FnMut(u64)) {
-    for item in items {
-        match item {
-            Item::Record(record) if record.offset == 0 => search(&record.bytes, found),
+/// `None`: it cannot be read to its end.
+fn numbers_in(bundle: Bundle) -> Option<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for item in bundle {
+        match item.ok()? {
+            Item::Record(record) if record.offset == 0 => search(&record.bytes, &mut numbers),
             Item::Pass(_, passed) | Item::Passed(_, passed) => {
-                if let Ok(inner) = Bundle::read(passed.bundle.clone())
-                    && let Ok(items) = inner.collect::<Result<Vec<_>, _>>()
-                {
-                    numbers_in(&items, found);
-                }
+                let inner = Bundle::read(passed.bundle).ok().and_then(numbers_in);
+                numbers.extend(inner.unwrap_or_default());
             }
             Item::Record(_)
             | Item::Ping(_)
@@ -65,9 +75,10 @@ fn numbers_in(items: &[Item], found: &mut impl FnMut(u64)) {
             | Item::NoWay(_) => {}
         }
     }
+    Some(numbers)
 }
 
-fn search(bytes: &[u8], found: &mut impl FnMut(u64)) {
+fn search(bytes: &[u8], found: &mut Vec<u64>) {
     let mut rest = bytes.get(..SEARCHED).unwrap_or(bytes);
     while let Some(at) = rest.windows(2).position(|pair| pair == b"[\"") {
         let here = &rest[at..];
@@ -76,16 +87,14 @@ fn search(bytes: &[u8], found: &mut impl FnMut(u64)) {
         let digits = here[start.len()..].iter().take_while(|byte| byte.is_ascii_digit());
         let digits = digits.map(|digit| u64::from(digit - b'0'));
         let number = digits.take(18).reduce(|number, digit| number * 10 + digit);
-        if let Some(number) = number {
-            found(number);
-        }
+        found.extend(number);
     }
 }
 
 /// Whether a frame holds a bundle that a neighbour passes on as of `from`.
 pub(super) fn passed_on(frame: &Frame, from: &PeerId) -> bool {
-    let items = bundle(frame).unwrap_or_default();
-    items.iter().any(|item| matches!(item, Item::Passed(of, _) if of == from))
+    let items = bundle(frame).and_then(|bundle| bundle.collect::<Result<Vec<_>, _>>().ok());
+    items.unwrap_or_default().iter().any(|item| matches!(item, Item::Passed(of, _) if of == from))
 }
 
 /// A short name of all the bytes of a frame.
@@ -113,9 +122,7 @@ mod tests {
     use super::{digest, numbers, passed_on};
 
     fn found(frame: impl Into<Frame>) -> Vec<u64> {
-        let mut all = Vec::new();
-        numbers(&frame.into(), |number| all.push(number));
-        all
+        numbers(&frame.into())
     }
 
     #[test]

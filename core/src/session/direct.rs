@@ -55,15 +55,14 @@ impl Session {
     pub fn poll_direct_transmit(&mut self, connection: ConnectionId, now: Time) -> Option<Frame> {
         let now = self.clock.inner(now);
         let key = self.links.key_of(connection)?;
-        let frame =
-            if !self.neighbourhood.is_idle() && self.has_work_for(self.links.at(key)?.peer()) {
-                let peer = self.links.at(key)?.peer().clone();
-                self.next_shared_frame(&peer, now)
-            } else if self.links.wants_direct(key) {
-                self.with_key(key, now, |link, cx| link.poll_direct(cx)).flatten()
-            } else {
-                None
-            };
+        let frame = if self.has_work_for(self.links.at(key)?.peer()) {
+            let peer = self.links.at(key)?.peer().clone();
+            self.next_shared_frame(&peer, now)
+        } else if self.links.wants_direct(key) {
+            self.with_key(key, now, |link, cx| link.poll_direct(cx)).flatten()
+        } else {
+            None
+        };
         if frame.is_none() {
             self.note_flushed(now);
         }

@@ -42,6 +42,7 @@ pub(super) struct Totals {
     pub(super) direct: usize,
     pub(super) active: usize,
     pub(super) unflushed: usize,
+    pub(super) wanting_via: usize,
     /// Bytes.
     pub(super) held: usize,
 }
@@ -153,6 +154,7 @@ impl Links {
         count(&mut totals.direct, old.direct, new.direct);
         count(&mut totals.active, old.active, new.active);
         count(&mut totals.unflushed, old.unflushed, new.unflushed);
+        count(&mut totals.wanting_via, old.wants_via, new.wants_via);
         totals.held = totals.held + new.held - old.held;
         mark(&mut self.wanting_offers, key, old.wants_offer, new.wants_offer);
         mark(&mut self.wanting_relay, key, old.wants_relay, new.wants_relay);

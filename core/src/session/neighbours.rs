@@ -84,17 +84,15 @@ impl Neighbourhood {
     pub(super) fn forwarding(&self) -> Forwarding {
         self.forwarder.counts()
     }
-
-    /// Whether nothing goes through a neighbour, nor to one for others.
-    pub(super) fn is_idle(&self) -> bool {
-        self.users.is_empty() && self.forwarder.is_idle()
-    }
 }
 
 impl Session {
     /// Whether something that is not for this peer waits for its channel.
     pub(super) fn has_work_for(&self, neighbour: &PeerId) -> bool {
         let Neighbourhood { users, forwarder, .. } = &self.neighbourhood;
+        if self.links.totals().wanting_via == 0 && forwarder.is_idle() {
+            return false;
+        }
         let users = users.get(neighbour).into_iter().flat_map(|users| &users.peers);
         users.into_iter().any(|peer| self.links.wants_via(peer)) || forwarder.waits_for(neighbour)
     }

@@ -26,7 +26,11 @@ pub struct InvalidName {
 
 impl InvalidName {
     fn check(what: &'static str, max: usize, name: &str) -> Result<(), Self> {
-        let control = name.chars().any(char::is_control);
+        let control = if name.is_ascii() {
+            name.bytes().any(|byte| byte.is_ascii_control())
+        } else {
+            name.chars().any(char::is_control)
+        };
         if name.is_empty() || name.len() > max || control {
             let found = if control { " and a control character" } else { "" };
             return Err(Self { what, max, len: name.len(), found });

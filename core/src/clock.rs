@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::time::Time;
+use crate::time::{Time, nanos};
 
 /// An input that comes later than this after a deadline tells of a clock that jumped, not of a slow driver.
 const JUMP: Duration = Duration::from_secs(2);
@@ -32,8 +32,7 @@ impl Clock {
 
     /// The inner time that is `now` for the caller.
     pub(crate) fn inner(&self, now: Time) -> Time {
-        let skipped = u64::try_from(self.skipped.as_nanos()).unwrap_or(u64::MAX);
-        Time::from_nanos(now.as_nanos().saturating_sub(skipped))
+        Time::from_nanos(now.as_nanos().saturating_sub(nanos(self.skipped)))
     }
 
     /// The caller's time of an inner one.

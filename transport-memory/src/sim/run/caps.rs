@@ -37,8 +37,9 @@ impl Run<'_> {
         let pairs = session.forwarding().pairs;
         at_most(Invariant::ForwardCap, config.forward_pairs, "pairs passed on for", pairs)?;
         let transfers = config.max_transfers.saturating_mul(2 * config.transfer_window + OVERSIZED);
-        let mut held = 0;
+        let (mut peers, mut held) = (0, 0);
         for peer in session.peers() {
+            peers += 1;
             let packets = if self.mallory.is_some() { usize::MAX } else { self.model.largest() };
             let packet = packets.min(config.limits.max_packet_bytes).saturating_add(OVERSIZED);
             // An unfinished packet is put together in a buffer that grows.
@@ -52,7 +53,7 @@ impl Run<'_> {
         let records = 1 + self.transfers.incoming_of(node);
         let most = config.receive_bytes.saturating_add(records * LONGEST_RECORD);
         at_most(Invariant::HeldCap, most, "bytes held of all peers", held)?;
-        self.check_memory(node)
+        self.check_memory(node, peers)
     }
 
     /// What was on its way when a session sent more.
@@ -84,7 +85,7 @@ impl Run<'_> {
 
     /// What came and is still held, for each peer: a packet and what is under way in each lane, transfers; and what is
     /// passed on.
-    fn check_memory(&self, node: Node) -> Result<(), Breach> {
+    fn check_memory(&self, node: Node, peers: usize) -> Result<(), Breach> {
         let Some(config) = self.model.config(node.index()) else { return Ok(()) };
         if !self.mesh.is_prompt(node) {
             return Ok(());
@@ -95,7 +96,7 @@ impl Run<'_> {
         let each = lane.saturating_mul(2).saturating_add(transfers).saturating_add(PER_PEER);
         let forwards = session.forwarding().packets + session.forwarding().dropped > 0;
         let passing = if forwards { config.forward_pairs * FORWARDED } else { 0 };
-        let most = each.saturating_mul(session.peers().count() + 1).saturating_add(passing);
+        let most = each.saturating_mul(peers + 1).saturating_add(passing);
         let kept = self.mesh.kept_bytes(node);
         if kept > most {
             return Err(Breach::new(

@@ -1,6 +1,5 @@
 //! What is under way in a mesh: arriving.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
 use socketio_p2p_core::{Frame, PeerId, Session, Time};
@@ -386,7 +385,7 @@ impl Mesh {
     pub(super) fn release(&mut self, held: Vec<Scheduled>) {
         for Scheduled { number, delivery, .. } in held {
             self.effects.change(Fault::Heal);
-            self.wire.push(Reverse(Scheduled { at: self.now, number, delivery }));
+            self.wire.push(Scheduled { at: self.now, number, delivery });
         }
     }
 }

@@ -1,7 +1,5 @@
 //! What is under way in a mesh, and when it arrives.
 
-use std::cmp::Ordering;
-
 use socketio_p2p_core::hub::Departure;
 use socketio_p2p_core::signal::{Member, Signal};
 use socketio_p2p_core::{Frame, Packet, Time};
@@ -110,30 +108,10 @@ impl Delivery {
     }
 }
 
-/// What arrives, and when; of what arrives at one time the first sent comes first.
+/// What arrives, when, and as which of all that were sent.
 #[derive(Debug)]
 pub(super) struct Scheduled {
     pub(super) at: Time,
     pub(super) number: u64,
     pub(super) delivery: Delivery,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
 }

@@ -1,12 +1,11 @@
 //! What can be done to a mesh.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
 use socketio_p2p_core::hub::Departure;
 use socketio_p2p_core::{PeerId, Time};
 
-use super::delivery::{Delivery, Scheduled};
+use super::delivery::Delivery;
 use super::{Conditions, Fault, Mesh, Node, Pace, Place, RosterFaults, SignalFaults, What, spread};
 use crate::broker::End;
 use crate::dice::Dice;
@@ -64,12 +63,8 @@ impl Mesh {
     pub fn break_signaling(&mut self, node: Node) {
         let Some(socket) = self.nodes[node.0].socket_id() else { return };
         let on_it = |delivery: &Delivery| matches!(delivery, Delivery::ToServer { socket: on, .. } if *on == socket);
-        let (mut cut, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.wire)
-            .into_iter()
-            .partition(|Reverse(next)| on_it(&next.delivery));
-        self.wire = others.into();
-        cut.sort_by_key(|Reverse(next)| next.number);
-        let frames = cut.into_iter().flat_map(|Reverse(next)| {
+        let cut = self.wire.take(on_it);
+        let frames = cut.into_iter().flat_map(|next| {
             if let Delivery::ToServer { frames, .. } = next.delivery { frames } else { Vec::new() }
         });
         let mut frames: Vec<_> = frames.collect();
@@ -152,15 +147,11 @@ impl Mesh {
 
     /// Lets what was queued before a narrow path arrive soon: the path is wide again.
     fn hasten(&mut self, soon: Time, is_queued: impl Fn(&Delivery) -> bool) {
-        self.wire = std::mem::take(&mut self.wire)
-            .into_iter()
-            .map(|Reverse(mut next)| {
-                if next.at > soon && is_queued(&next.delivery) {
-                    next.at = soon;
-                }
-                Reverse(next)
-            })
-            .collect();
+        self.wire.reschedule(
+            |at, delivery| {
+                if at > soon && is_queued(delivery) { soon } else { at }
+            },
+        );
     }
 
     // ----- direct paths -----
@@ -371,12 +362,7 @@ impl Mesh {
         }
         self.now = self.now + by;
         self.late_until = self.late_until + by;
-        self.wire = std::mem::take(&mut self.wire)
-            .into_iter()
-            .map(|Reverse(Scheduled { at, number, delivery })| {
-                Reverse(Scheduled { at: at + by, number, delivery })
-            })
-            .collect();
+        self.wire.reschedule(|at, _| at + by);
         for slot in &mut self.nodes {
             if let Some(socket) = &mut slot.socket {
                 socket.up.jump(by);

@@ -8,7 +8,7 @@
 //! - `peek`: what is read in the bytes under way
 //! - `raw`: nodes without a session
 //! - `sight`: the record of a run
-//! - `wire`, `deliver`: what is under way, and what becomes of it
+//! - `queue`, `wire`, `deliver`: what is under way, and what becomes of it
 
 mod conditions;
 mod datagrams;
@@ -20,12 +20,12 @@ mod hop;
 mod kept;
 mod load;
 mod peek;
+mod queue;
 mod raw;
 mod sight;
 mod wire;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use socketio_p2p_core::hub::{Hub, HubConfig};
@@ -40,6 +40,7 @@ pub use self::effects::{Effects, Fault};
 use self::hop::{Connection, Pair, Socket};
 pub(crate) use self::load::{Freight, Load};
 pub(crate) use self::peek::Carried;
+use self::queue::Queue;
 pub use self::raw::RawInput;
 pub use self::sight::{Place, Sight, What};
 use crate::broker::Broker;
@@ -99,7 +100,7 @@ pub struct Mesh {
     /// What lies between any two nodes, by sender and receiver.
     pairs: Vec<Vec<Pair>>,
     broker: Broker,
-    wire: BinaryHeap<Reverse<Scheduled>>,
+    wire: Queue,
     next_delivery: u64,
     /// Whose each socket is or was.
     owners: Vec<usize>,
@@ -209,7 +210,7 @@ impl Mesh {
             nodes: Vec::new(),
             pairs: Vec::new(),
             broker: Broker::default(),
-            wire: BinaryHeap::new(),
+            wire: Queue::default(),
             next_delivery: 0,
             owners: Vec::new(),
             signal_faults: SignalFaults::default(),
@@ -531,9 +532,9 @@ impl Mesh {
         let hub = self.hub().and_then(Hub::poll_timeout);
         let before = |at: Time, other: Option<Time>| other.is_none_or(|other| at <= other);
         let timer_at = timer.map(|(at, _)| at);
-        if let Some(Reverse(next)) = self.wire.peek()
-            && before(next.at, hub)
-            && before(next.at, timer_at)
+        if let Some(at) = self.wire.next_at()
+            && before(at, hub)
+            && before(at, timer_at)
         {
             return self.step_wire(until);
         }
@@ -549,10 +550,10 @@ impl Mesh {
     }
 
     fn step_wire(&mut self, until: Time) -> Option<Step> {
-        if self.wire.peek()?.0.at > until {
+        if self.wire.next_at()? > until {
             return None;
         }
-        let Reverse(next) = self.wire.pop()?;
+        let next = self.wire.pop()?;
         self.now = self.now.max(next.at);
         Some(self.arrive(next))
     }
@@ -634,8 +635,7 @@ impl Mesh {
     pub fn next_wake_up(&self) -> Option<Time> {
         let timers = self.nodes.iter().filter_map(|slot| slot.due);
         let hub = self.hub().and_then(Hub::poll_timeout);
-        let wire = self.wire.peek().map(|Reverse(next)| next.at);
-        timers.chain(hub).chain(wire).min()
+        timers.chain(hub).chain(self.wire.next_at()).min()
     }
 }
 

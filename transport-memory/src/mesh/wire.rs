@@ -1,6 +1,5 @@
 //! Sending in a mesh: what nodes and hub put on the way.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
 use socketio_p2p_core::hub::Departure;
@@ -43,7 +42,7 @@ impl Mesh {
     pub(super) fn schedule_at(&mut self, at: Time, delivery: Delivery) {
         let number = self.next_delivery;
         self.next_delivery += 1;
-        self.wire.push(Reverse(Scheduled { at, number, delivery }));
+        self.wire.push(Scheduled { at, number, delivery });
     }
 
     /// Takes all output of a node.

@@ -27,7 +27,8 @@ pub struct InvalidName {
 impl InvalidName {
     fn check(what: &'static str, max: usize, name: &str) -> Result<(), Self> {
         let control = if name.is_ascii() {
-            name.bytes().any(|byte| byte.is_ascii_control())
+            // Without a way out on the first, so that it is done many bytes at a time.
+            name.bytes().fold(false, |control, byte| control | byte.is_ascii_control())
         } else {
             name.chars().any(char::is_control)
         };

@@ -28,6 +28,9 @@ use socketio_p2p_transport_memory::sim::{
     MAX_PEERS, Profile, Scenario, Summary, Violation, chart, run, run_recorded, shrink,
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "\
 usage: simulate --seeds FROM..TO [--wide] [--keep-going] [--peers N] [--profile NAME] [--jobs N]
        simulate --seed SEED [--wide] [--peers N] [--profile NAME] [--trace] [--chart FILE] [--script-out FILE]

@@ -28,6 +28,9 @@ const RECORDS_PER_SECOND: u64 = 20;
 /// How much is under way beyond what the path itself holds: what an event waits for behind bulk.
 const QUEUE: Duration = Duration::from_millis(400);
 
+/// A round trip that is longer by less than this has not waited on the path.
+const UNNOTICED: Duration = Duration::from_millis(20);
+
 /// For so long the shortest round trip is believed.
 const MIN_RTT_AGE: Duration = Duration::from_secs(10);
 
@@ -61,6 +64,10 @@ pub(crate) struct Recovery {
     variation: Duration,
     shortest: Duration,
     shortest_at: Time,
+    /// The shortest round trip was made while the path was nearly empty.
+    shortest_alone: bool,
+    /// When the rate was last raised above what had been delivered.
+    raised_at: Time,
     /// Little is sent until a ping has crossed a path that is nearly empty.
     draining: bool,
     /// Bytes per second; 0 when it is not known.
@@ -92,14 +99,25 @@ impl Recovery {
 
     /// How many bytes may be under way, `max` at most.
     pub(crate) fn window(&self, max: usize) -> usize {
+        self.filled(1, max)
+    }
+
+    /// How many of these may be bulk, which waits for less on the path, so that events have the rest.
+    pub(crate) fn bulk_window(&self, max: usize) -> usize {
+        self.filled(2, max)
+    }
+
+    /// What fills the path and the `part`-th part of what may wait on it.
+    fn filled(&self, part: u32, max: usize) -> usize {
+        let least = MIN_WINDOW / part as usize;
         let window = if self.draining {
-            MIN_WINDOW
+            least
         } else if self.rate == 0 {
-            INITIAL_WINDOW
+            INITIAL_WINDOW / part as usize
         } else {
-            bytes_in(self.rate, self.shortest + QUEUE)
+            bytes_in(self.rate, self.shortest + QUEUE / part)
         };
-        window.max(MIN_WINDOW).min(max)
+        window.max(least).min(max / part as usize)
     }
 
     /// How long records are, `max` at most.
@@ -108,13 +126,16 @@ impl Recovery {
             0 => INITIAL_RECORD,
             rate => usize::try_from(rate / RECORDS_PER_SECOND).unwrap_or(usize::MAX),
         };
+        // The ping that ends the draining crosses the path with one record, which must not fill it.
+        let max = if self.draining { max.min(MIN_WINDOW) } else { max };
         record.max(MIN_RECORD).min(max)
     }
 
-    /// Notes bytes that are sent. Whether it is time for a ping: there are a few in each window.
+    /// Notes bytes that are sent. Whether it is time for a ping: there are a few in each window, one of them when bulk has
+    /// filled its own.
     pub(crate) fn note_sent(&mut self, bytes: usize, max: usize) -> bool {
         self.unprobed += bytes;
-        self.unprobed >= self.window(max) / 2
+        self.unprobed >= self.bulk_window(max) / 2
     }
 
     /// Notes a ping that is sent.
@@ -130,7 +151,8 @@ impl Recovery {
             // Of those between the last answer and now any will do.
             self.pings.remove(MAX_PINGS / 2);
         }
-        let delivered = self.delivered;
+        // What is held back on purpose says nothing of what the path takes.
+        let (delivered, limited) = (self.delivered, limited && !self.draining);
         self.pings.push_back(Ping { number, at: now, delivered, under_way, limited, order });
         self.unprobed = 0;
         if self.smoothed.is_some() && now - self.shortest_at >= MIN_RTT_AGE {
@@ -151,17 +173,22 @@ impl Recovery {
         self.pings.drain(..=at);
         let round_trip = now - ping.at;
         self.note_round_trip(round_trip, ping.under_way, now);
-        self.note_rate(ping, round_trip);
+        self.note_rate(ping, round_trip, now);
         Some(Answer { order: ping.order })
     }
 
     /// RFC 9002 section 5.3.
     fn note_round_trip(&mut self, round_trip: Duration, under_way: usize, now: Time) {
-        let fresh = self.draining && under_way <= MIN_WINDOW;
+        let alone = under_way <= MIN_WINDOW;
+        let fresh = self.draining && alone;
         if self.smoothed.is_none() || round_trip <= self.shortest || fresh {
             self.shortest = round_trip;
             self.shortest_at = now;
+            self.shortest_alone |= alone;
             self.draining = false;
+        } else if round_trip - self.shortest < UNNOTICED {
+            // It is what it was: no need to drain the path.
+            self.shortest_at = now;
         }
         match self.smoothed {
             None => {
@@ -175,8 +202,8 @@ impl Recovery {
         }
     }
 
-    /// What was delivered in a round trip is a lower bound of the rate, and the rate itself when the window was full.
-    fn note_rate(&mut self, ping: Ping, round_trip: Duration) {
+    /// What was delivered in a round trip is a lower bound of the rate, and the rate itself when the path was full.
+    fn note_rate(&mut self, ping: Ping, round_trip: Duration, now: Time) {
         let delivered = self.delivered - ping.delivered;
         if delivered == 0 {
             return;
@@ -184,6 +211,15 @@ impl Recovery {
         let nanos = round_trip.max(Duration::from_micros(100)).as_nanos() as u64;
         let sample = u64::try_from(u128::from(delivered) * 1_000_000_000 / u128::from(nanos));
         let sample = sample.unwrap_or(u64::MAX).max(1);
+        // Where all that the window allows does not wait, the path takes more: found out once in a round trip.
+        let idle = ping.limited
+            && ping.at >= self.raised_at
+            && self.shortest_alone
+            && round_trip < self.shortest + QUEUE / 4;
+        if idle {
+            self.raised_at = now;
+        }
+        let sample = if idle { sample.saturating_mul(2) } else { sample };
         // The window doubles at most: whoever gets the same as others, and hears its pong a little later, stays in step.
         let doubled = rate_of(2 * self.window(usize::MAX), self.shortest + QUEUE);
         let sample = sample.min(doubled.max(1));
@@ -192,9 +228,13 @@ impl Recovery {
         if unknown && bytes_in(sample, self.shortest + QUEUE) < INITIAL_WINDOW {
             return;
         }
-        if sample >= self.rate || (ping.limited && round_trip > self.shortest + 3 * QUEUE) {
+        // What waits on the path fills it too, though a transport with small buffers keeps the window from being full.
+        let waited = ping.under_way > bytes_in(self.rate, self.shortest)
+            && round_trip > self.shortest + QUEUE;
+        let full = ping.limited || waited;
+        if sample >= self.rate || (full && round_trip > self.shortest + 3 * QUEUE) {
             self.rate = sample;
-        } else if ping.limited {
+        } else if full {
             self.rate -= (self.rate - sample) / 8;
         }
     }
@@ -227,39 +267,51 @@ mod tests {
 
     const MAX: usize = 1 << 20;
 
-    /// Sends as much as the window allows over a path of `rate` bytes per second for `seconds`. The bytes delivered, and the
-    /// longest time that anything was under way.
+    /// A path whose rate, in bytes per second (0: none), and latency may change.
+    type Path = fn(Duration) -> (u64, Duration);
+
+    /// Sends as much as may be under way, of bulk alone or of events, over a path, from `from` on for `seconds`. The bytes
+    /// delivered, and the longest time that anything was under way beyond the latency.
     fn saturate(
         recovery: &mut Recovery,
-        rate: u64,
-        latency: Duration,
+        bulk: bool,
+        from: Time,
+        path: Path,
         seconds: u64,
-    ) -> (u64, Duration) {
-        let (mut now, start, mut free_at) =
-            (Time::from_millis(1000), Time::from_millis(1000), Time::ZERO);
+    ) -> (usize, Duration) {
+        let (mut now, mut free_at) = (from, Time::ZERO);
         let mut under_way: VecDeque<(Time, usize, Option<u64>)> = VecDeque::new();
-        let (mut number, mut delivered, mut worst) = (0, 0, Duration::ZERO);
-        while now - start < Duration::from_secs(seconds) {
+        let (mut number, mut delivered, mut worst) = (from.as_nanos(), 0, Duration::ZERO);
+        let mut sum = 0;
+        while now - from < Duration::from_secs(seconds) {
             loop {
-                let bytes: usize = under_way.iter().map(|(_, bytes, _)| bytes).sum();
-                if bytes >= recovery.window(MAX) {
+                let window = |recovery: &Recovery| match bulk {
+                    true => recovery.bulk_window(MAX),
+                    false => recovery.window(MAX),
+                };
+                if sum >= window(recovery) {
                     break;
                 }
+                let (rate, latency) = path(now - from);
                 let record = recovery.record(64 << 10);
-                free_at =
-                    free_at.max(now) + Duration::from_nanos(record as u64 * 1_000_000_000 / rate);
+                let nanos = (record as u64 * 1_000_000_000).checked_div(rate).unwrap_or(0);
+                free_at = free_at.max(now) + Duration::from_nanos(nanos);
+                sum += record;
                 let ping = recovery.note_sent(record, MAX).then(|| {
                     number += 1;
-                    recovery.ping(number, 0, bytes + record, true, now);
+                    let limited = sum >= window(recovery);
+                    recovery.ping(number, 0, sum, limited, now);
                     number
                 });
-                worst = worst.max(free_at + latency - now);
-                under_way.push_back((free_at + 2 * latency, record, ping));
+                worst = worst.max(free_at - now);
+                let last = under_way.back().map_or(Time::ZERO, |(at, ..)| *at);
+                under_way.push_back(((free_at + 2 * latency).max(last), record, ping));
             }
             let (at, bytes, ping) = under_way.pop_front().unwrap();
             now = now.max(at);
+            sum -= bytes;
             recovery.note_delivered(bytes);
-            delivered += bytes as u64;
+            delivered += bytes;
             if let Some(ping) = ping {
                 recovery.pong(ping, now).unwrap();
             }
@@ -267,27 +319,72 @@ mod tests {
         (delivered, worst)
     }
 
+    const START: Time = Time::from_millis(1000);
+
     #[test]
     fn a_path_is_filled_and_not_overfilled_whatever_its_rate() {
-        for (rate, latency) in
-            [(12_000, 20), (32_000, 50), (125_000, 40), (1_000_000, 40), (1_000_000, 1)]
-        {
+        let ms = Duration::from_millis;
+        let paths: [Path; 6] = [
+            |_| (12_000, Duration::from_millis(20)),
+            |_| (32_000, Duration::from_millis(50)),
+            |_| (125_000, Duration::from_millis(40)),
+            |_| (1_000_000, Duration::from_millis(40)),
+            |_| (1_000_000, Duration::from_millis(1)),
+            |_| (100_000, Duration::from_millis(500)),
+        ];
+        for path in paths {
+            for bulk in [false, true] {
+                let (rate, latency) = path(Duration::ZERO);
+                // Finding out takes round trips.
+                let percent = if latency > ms(100) { 70 } else { 85 };
+                let mut recovery = Recovery::default();
+                let (delivered, worst) = saturate(&mut recovery, bulk, START, path, 30);
+                assert!(
+                    delivered as u64 >= rate * 30 * percent / 100,
+                    "{delivered} bytes at {rate}"
+                );
+                let most = ms(if rate < 20_000 || latency > ms(100) { 1500 } else { 750 });
+                assert!(worst <= most, "{worst:?} at {rate}, bulk {bulk}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_path_is_filled_in_a_few_round_trips() {
+        let paths: [Path; 2] =
+            [|_| (0, Duration::from_millis(200)), |_| (0, Duration::from_millis(500))];
+        for path in paths {
+            let latency = path(Duration::ZERO).1;
+            for (bulk, window) in [(false, MAX), (true, MAX / 2)] {
+                let mut recovery = Recovery::default();
+                let (delivered, _) = saturate(&mut recovery, bulk, START, path, 20);
+                let round_trips = 20_000 / (2 * latency.as_millis() as usize);
+                let most = window * round_trips;
+                assert!(delivered > most / 2, "{delivered} of {most} at {latency:?}, bulk {bulk}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_that_gets_longer_is_followed() {
+        let path: Path = |at| {
+            let latency = if at < Duration::from_secs(3) { 20 } else { 1_000 };
+            (20_000, Duration::from_millis(latency))
+        };
+        for bulk in [false, true] {
             let mut recovery = Recovery::default();
-            let (delivered, worst) =
-                saturate(&mut recovery, rate, Duration::from_millis(latency), 30);
-            assert!(delivered >= rate * 30 * 85 / 100, "{delivered} bytes at {rate}");
-            let most = Duration::from_millis(latency)
-                + Duration::from_millis(if rate < 20_000 { 1500 } else { 750 });
-            assert!(worst <= most, "{worst:?} at {rate}");
+            let (delivered, _) = saturate(&mut recovery, bulk, START, path, 60);
+            assert!(delivered > 20_000 * 60 / 2, "{delivered}, bulk {bulk}");
         }
     }
 
     #[test]
     fn a_path_that_gets_slower_is_followed() {
         let mut recovery = Recovery::default();
-        saturate(&mut recovery, 1_000_000, Duration::from_millis(20), 5);
+        saturate(&mut recovery, false, START, |_| (1_000_000, Duration::from_millis(20)), 5);
         assert!(recovery.window(MAX) > 300_000);
-        saturate(&mut recovery, 20_000, Duration::from_millis(20), 60);
+        let later = START + Duration::from_secs(10);
+        saturate(&mut recovery, false, later, |_| (20_000, Duration::from_millis(20)), 60);
         assert!(recovery.window(MAX) < 20_000, "{}", recovery.window(MAX));
     }
 

@@ -130,10 +130,11 @@ impl Link {
         let probes = bytes > 0 && self.route.recovery_mut(path).note_sent(bytes, window);
         if probes || asks {
             let number = self.dialogue.take_ping(path, has_state);
-            let under_way = self.flight.under_way(path).all;
+            let under_way = self.flight.under_way(path);
             let recovery = self.route.recovery_mut(path);
-            let limited = under_way >= recovery.window(window);
-            recovery.ping(number, self.flight.next_order(), under_way, limited, cx.now);
+            let limited = under_way.all >= recovery.window(window)
+                || under_way.bulk >= recovery.bulk_window(window);
+            recovery.ping(number, self.flight.next_order(), under_way.all, limited, cx.now);
             writer.ping(number);
         }
         self.settle(cx);

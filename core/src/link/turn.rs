@@ -102,7 +102,8 @@ impl Link {
         if self.peer.version == Version::V1 && self.flight.held_until(cx.now).is_some() {
             return None;
         }
-        let window = windows * self.route.recovery(path).window(self.most_under_way(path, cx));
+        let (recovery, bound) = (self.route.recovery(path), self.most_under_way(path, cx));
+        let window = windows * recovery.window(bound);
         let under_way = self.flight.under_way(path);
         if under_way.all >= window {
             return None;
@@ -111,7 +112,11 @@ impl Link {
         if events.is_some() && !self.sender.owes_bulk(BULK_PATIENCE.min(window / 3)) {
             return events;
         }
-        let bulk = if under_way.bulk < window / 2 { self.next_bulk(max, cx.now) } else { None };
+        let bulk = if under_way.bulk < windows * recovery.bulk_window(bound) {
+            self.next_bulk(max, cx.now)
+        } else {
+            None
+        };
         bulk.or(events)
     }
 

@@ -1,6 +1,7 @@
 //! Scenarios from seeds.
 
 mod faults;
+mod slopes;
 mod wide;
 
 use std::time::Duration;

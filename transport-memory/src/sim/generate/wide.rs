@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::{FOREVER, Plan};
 use crate::dice::Dice;
-use crate::mesh::Conditions;
 use crate::sim::Profile;
 use crate::sim::scenario::{
     Action, Attack, MAX_PEERS, Manner, NodeSettings, PolicyName, Scenario, Settings, Variety,
@@ -27,7 +26,7 @@ impl Scenario {
         plan.settings.strict = true;
         plan.end = plan.in_silences(2.4);
         if profile == Profile::Slopes {
-            plan.slopes();
+            plan.slopes(seed);
         } else {
             plan.vary(profile);
             plan.fill(profile);
@@ -359,97 +358,5 @@ impl Plan {
         self.push(at, Action::Emit { node: victim, to: None, count: 2, size, how });
         self.push(at + 1, Action::Attack { victim, attack, direct });
         self.push(at + 100, Action::Attack { victim, attack, direct });
-    }
-
-    /// Paths of some KB/s and nothing else, with the patience of the defaults.
-    fn slopes(&mut self) {
-        let defaults = Settings::default();
-        let settings = &mut self.settings;
-        settings.peers = settings.peers.min(3);
-        settings.honest = true;
-        settings.patient = false;
-        settings.resume_window = defaults.resume_window;
-        settings.hub_resume_window = defaults.hub_resume_window;
-        settings.silence = defaults.silence;
-        settings.ping_timeout = defaults.ping_timeout;
-        settings.behind_bulk = FOREVER;
-        let outstanding = [16_384, 32_768, 65_536];
-        let outstanding = self.dice.pick(&outstanding);
-        let node = NodeSettings { outstanding, ..NodeSettings::default() };
-        self.settings.nodes = vec![node; self.settings.peers];
-        let (a, b) = self.two();
-        let relayed = self.dice.happens(600);
-        let rate = if relayed { self.dice.between(12_500, 32_000) } else { 12_000 } as u32;
-        let conditions = Conditions { rate, ..Conditions::default() };
-        for node in 0..self.settings.peers {
-            if relayed {
-                self.push(0, Action::Policy { node, policy: PolicyName::RelayOnly });
-                self.push(6_000, Action::RelayPath { node, conditions });
-            }
-            for to in (0..self.settings.peers).filter(|to| *to != node && !relayed) {
-                self.push(6_000, Action::DirectPath { from: node, to, conditions });
-            }
-        }
-        let start = 8_000;
-        let emit = |to, count, size, how| Action::Emit { node: a, to, count, size, how };
-        match self.dice.roll(5) {
-            // Small events behind bulk.
-            0 => {
-                self.settings.behind_bulk = defaults.behind_bulk;
-                let size = self.dice.between(100_000, 400_000) as u32;
-                self.push(start, emit(Some(b), 1, size, Manner::Bulk));
-                for turn in 0..6 {
-                    let at = start + 1_500 + turn * 1_700;
-                    self.push(at, emit(Some(b), 1, 0, Manner::Event));
-                }
-            }
-            // Bulk beside events that fill the path.
-            1 => {
-                self.push(start, emit(Some(b), 1, 20_000, Manner::Bulk));
-                for turn in 0..40 {
-                    let size = rate / 2;
-                    self.push(start + turn * 500, emit(Some(b), 1, size, Manner::Event));
-                }
-            }
-            // One big event.
-            2 => {
-                let size = self.dice.between(200_000, 1_000_000) as u32;
-                let how = if self.dice.happens(500) { Manner::Event } else { Manner::Bulk };
-                self.push(start, emit(Some(b), 1, size, how));
-            }
-            // Bulk, and sockets that break every half minute.
-            3 => {
-                let size = self.dice.between(300_000, 900_000) as u32;
-                self.push(start, emit(Some(b), 1, size, Manner::Bulk));
-                for turn in 1..4 {
-                    let at = start + turn * 30_000;
-                    let cut = match (relayed, turn % 2) {
-                        (true, 0) => Action::Break { node: a },
-                        (true, _) => Action::Drop { node: a },
-                        (false, _) => Action::CloseDirect { a, b },
-                    };
-                    self.push(at, cut);
-                }
-            }
-            // Events to all, and drivers that drain late.
-            _ => {
-                let pause = self.dice.between(20, 200);
-                for node in 0..self.settings.peers {
-                    self.push(start, Action::Drain { node, pause });
-                }
-                for turn in 0..8 {
-                    let size = self.dice.roll(20_000) as u32;
-                    self.push(start + turn * 700, emit(None, 1, size, Manner::Event));
-                }
-            }
-        }
-        // Paths stay as they are until all can have come.
-        let mut end = 90_000;
-        for timed in &self.actions {
-            if let Action::Emit { size, count, .. } = &timed.action {
-                end += u64::from(*size) * u64::from(*count) * 4_000 / u64::from(rate);
-            }
-        }
-        self.push(end, Action::Heal);
     }
 }

@@ -259,11 +259,13 @@ impl Run<'_> {
         self.mesh.effects_mut().strike(fault);
     }
 
-    /// A path is narrow from now on, or is not any more.
+    /// A path is narrow from now on, or is not any more. One that is wider now counts as what it was: something may have
+    /// been sent on it before.
     pub(super) fn note_rate(&mut self, from: Node, to: Option<Node>, rate: u32) {
-        self.narrow.retain(|(a, b, _)| (*a, *b) != (from, to));
+        let before = self.narrow.iter().position(|(a, b, _)| (*a, *b) == (from, to));
+        let before = before.map(|index| self.narrow.swap_remove(index).2);
         if rate > 0 {
-            self.narrow.push((from, to, rate));
+            self.narrow.push((from, to, before.map_or(rate, |before| before.min(rate))));
         }
     }
 

@@ -46,6 +46,8 @@ pub use self::sight::{Place, Sight, What};
 use crate::broker::Broker;
 use crate::dice::Dice;
 use crate::server::{Server, SocketId};
+use crate::sim::Breach;
+use crate::witness::{Refused, Witness};
 
 /// How long a half-open socket to the hub lasts until both ends notice.
 const DEFAULT_PING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -96,6 +98,8 @@ pub struct Mesh {
     hub_config: HubConfig,
     /// `None`: the server is down.
     server: Option<Server>,
+    /// Who judged the hub that is down.
+    witness: Option<Witness>,
     nodes: Vec<Slot>,
     /// What lies between any two nodes, by sender and receiver.
     pairs: Vec<Vec<Pair>>,
@@ -207,6 +211,7 @@ impl Mesh {
             latency: Latency::default(),
             hub_config: config.with_token_key(spread(seed, u64::MAX)),
             server: None,
+            witness: None,
             nodes: Vec::new(),
             pairs: Vec::new(),
             broker: Broker::default(),
@@ -355,8 +360,14 @@ impl Mesh {
     pub(crate) fn watch(&mut self) {
         self.carried.get_or_insert_default();
         if let Some(server) = &mut self.server {
-            server.weigh();
+            server.weigh(None);
         }
+    }
+
+    /// What the hub, or a session towards it, did wrong since the last call.
+    pub(crate) fn judge_hub(&mut self) -> Option<(Option<Breach>, Vec<Refused>)> {
+        let witness = self.server.as_mut()?.witness.as_mut()?;
+        witness.has_news().then(|| (witness.take_verdict(), witness.take_refused()))
     }
 
     /// Moves what was seen since the last call to the end of `seen`.

@@ -107,6 +107,12 @@ pub enum Invariant {
     StaleAnswers,
     /// Between sessions and original clients all comes at most once, and in order on one path.
     Original,
+    /// The hub passes on what was said, as it was said, to whom it is for, once.
+    HubRelay,
+    /// The hub tells of who comes, is away and leaves, when it is so, once, and of nobody else.
+    HubPresence,
+    /// The hub lets through as much as it is set to, and no more.
+    HubBounds,
     /// What the application on top says of itself.
     Application,
 }
@@ -164,6 +170,9 @@ impl Invariant {
             Self::Retransmission => "retransmission",
             Self::StaleAnswers => "stale answers",
             Self::Original => "original client",
+            Self::HubRelay => "hub: passing on",
+            Self::HubPresence => "hub: presence",
+            Self::HubBounds => "hub: bounds",
             Self::Application => "application",
         }
     }

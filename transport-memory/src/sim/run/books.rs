@@ -14,6 +14,7 @@ use crate::sim::original::Original;
 use crate::sim::scenario::{Action, Manner};
 use crate::sim::shape::{Fit, Shape};
 use crate::sim::violation::{Breach, Invariant};
+use crate::witness::Refused;
 
 /// A rate at which nothing has to wait: that of paths that are not narrow.
 const WIDE: u64 = 1_000_000;
@@ -79,6 +80,7 @@ impl Run<'_> {
         if !self.is_strict() {
             return Ok(());
         }
+        self.judge_hub()?;
         let mut carried = std::mem::take(&mut self.carried);
         self.mesh.take_carried(&mut carried);
         for carried in carried.drain(..) {
@@ -116,6 +118,22 @@ impl Run<'_> {
             self.live().try_for_each(|node| self.check_caps(node))?;
         }
         self.check_all_writable()
+    }
+
+    /// What the hub did wrong, or a session towards it.
+    fn judge_hub(&mut self) -> Result<(), Breach> {
+        let Some((verdict, refused)) = self.mesh.judge_hub() else { return Ok(()) };
+        if let Some(breach) = verdict {
+            return Err(breach);
+        }
+        for Refused { from, why } in refused {
+            let honest = |node| !self.model.is_raw(node) && !self.model.is_original(node);
+            if self.model.find(&from).is_some_and(honest) {
+                let expected = format!("{from} to say what the hub takes");
+                return Err(Breach::new(Invariant::HubBounds, expected, why.to_string()));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn check_all_writable(&mut self) -> Result<(), Breach> {

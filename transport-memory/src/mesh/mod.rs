@@ -47,7 +47,7 @@ use crate::broker::Broker;
 use crate::dice::Dice;
 use crate::server::{Server, SocketId};
 use crate::sim::Breach;
-use crate::witness::{Refused, Witness};
+use crate::witness::{Declined, Refused, Witness};
 
 /// How long a half-open socket to the hub lasts until both ends notice.
 const DEFAULT_PING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -118,6 +118,8 @@ pub struct Mesh {
     restarts: u64,
     /// Answers that came to the connection of another attempt.
     astray: u32,
+    /// Offers of raw nodes that sessions have answered: who, and whose.
+    taken_up: Vec<(Node, Node)>,
     uploads: u64,
     uploaded_bytes: usize,
     effects: Effects,
@@ -170,6 +172,14 @@ struct Slot {
     pace: Pace,
     inbox: VecDeque<Delivery>,
     attempts: u32,
+}
+
+/// What a watched hub did wrong, and what sessions said to it.
+#[derive(Debug)]
+pub(crate) struct HubNews {
+    pub(crate) verdict: Option<Breach>,
+    pub(crate) refused: Vec<Refused>,
+    pub(crate) declined: Vec<Declined>,
 }
 
 /// How fast a node takes its input.
@@ -225,6 +235,7 @@ impl Mesh {
             late_until: Time::ZERO,
             restarts: 0,
             astray: 0,
+            taken_up: Vec::new(),
             uploads: 0,
             uploaded_bytes: 0,
             effects: Effects::default(),
@@ -365,9 +376,14 @@ impl Mesh {
     }
 
     /// What the hub, or a session towards it, did wrong since the last call.
-    pub(crate) fn judge_hub(&mut self) -> Option<(Option<Breach>, Vec<Refused>)> {
+    pub(crate) fn judge_hub(&mut self) -> Option<HubNews> {
         let witness = self.server.as_mut()?.witness.as_mut()?;
-        witness.has_news().then(|| (witness.take_verdict(), witness.take_refused()))
+        let news = |witness: &mut Witness| HubNews {
+            verdict: witness.take_verdict(),
+            refused: witness.take_refused(),
+            declined: witness.take_declined(),
+        };
+        witness.has_news().then(|| news(witness))
     }
 
     /// Moves what was seen since the last call to the end of `seen`.
@@ -393,6 +409,11 @@ impl Mesh {
     /// How many direct connections a node has, open or not.
     pub(crate) fn connections_of(&self, node: Node) -> usize {
         self.nodes[node.0].connections.len()
+    }
+
+    /// Who has answered an offer of a raw node since the last call, and of which.
+    pub(crate) fn take_taken_up(&mut self) -> Vec<(Node, Node)> {
+        std::mem::take(&mut self.taken_up)
     }
 
     /// How many answers came to connections of sessions that had not made the offer.

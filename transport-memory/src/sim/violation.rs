@@ -113,6 +113,10 @@ pub enum Invariant {
     HubPresence,
     /// The hub lets through as much as it is set to, and no more.
     HubBounds,
+    /// Of crossing offers that of the smaller id stands.
+    Glare,
+    /// A session takes up no more offers of one peer than come of attempts.
+    Offers,
     /// What the application on top says of itself.
     Application,
 }
@@ -173,6 +177,8 @@ impl Invariant {
             Self::HubRelay => "hub: passing on",
             Self::HubPresence => "hub: presence",
             Self::HubBounds => "hub: bounds",
+            Self::Glare => "glare",
+            Self::Offers => "offers",
             Self::Application => "application",
         }
     }

@@ -45,6 +45,15 @@ pub(crate) struct Refused {
     pub(crate) why: ClientError,
 }
 
+/// An offer was declined.
+#[derive(Debug)]
+pub(crate) struct Declined {
+    pub(crate) by: PeerId,
+    pub(crate) of: PeerId,
+    /// Because another crossed it.
+    pub(crate) glare: bool,
+}
+
 #[derive(Debug)]
 pub(crate) struct Witness {
     config: HubConfig,
@@ -59,6 +68,7 @@ pub(crate) struct Witness {
     jumps: Vec<(Time, std::time::Duration)>,
     verdict: Option<Breach>,
     refused: Vec<Refused>,
+    declined: Vec<Declined>,
 }
 
 impl Witness {
@@ -73,6 +83,7 @@ impl Witness {
             jumps: Vec::new(),
             verdict: None,
             refused: Vec::new(),
+            declined: Vec::new(),
         }
     }
 
@@ -88,7 +99,12 @@ impl Witness {
 
     /// Whether there is anything to take.
     pub(crate) const fn has_news(&self) -> bool {
-        self.verdict.is_some() || !self.refused.is_empty()
+        self.verdict.is_some() || !self.refused.is_empty() || !self.declined.is_empty()
+    }
+
+    /// What was declined since the last call.
+    pub(crate) fn take_declined(&mut self) -> Vec<Declined> {
+        std::mem::take(&mut self.declined)
     }
 
     /// The hub has ended; another one begins, which honours the tokens of this one.

@@ -1,13 +1,13 @@
 //! What the hub is told, and what comes of it.
 
 use socketio_p2p_core::hub::{ClientError, Departure, Hub};
-use socketio_p2p_core::signal::{ClientMessage, Piece, Upload};
+use socketio_p2p_core::signal::{ClientMessage, Decline, Piece, Signal, Upload};
 use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
 
 use super::book::{Client, Presence, Seat};
 use super::rates::{Bucket, Rate};
 use super::words::{Due, Said, Word, is_v1};
-use super::{Claim, DELIVERY_HEADER, Refused, Witness};
+use super::{Claim, DELIVERY_HEADER, Declined, Refused, Witness};
 use crate::sim::Invariant;
 
 impl Witness {
@@ -151,6 +151,12 @@ impl Witness {
         ) = refusal
         {
             self.refused.push(Refused { from: from.clone(), why });
+        }
+        if let ClientMessage::Signal(signal) = &message
+            && let Ok(Signal::Decline(decline)) = signal.signal.parse()
+        {
+            let (by, of) = (from.clone(), signal.to_peer_id.clone());
+            self.declined.push(Declined { by, of, glare: decline == Decline::Glare });
         }
         self.said = Some(Said { client, from, message });
     }

@@ -38,6 +38,11 @@ impl Broker {
         self.datagrams.contains(&one) && self.datagrams.contains(&other)
     }
 
+    /// Who has made the offer of this description.
+    pub(crate) fn offerer(&self, offer: &str) -> Option<usize> {
+        self.names.get(offer).map(|(owner, _)| *owner)
+    }
+
     /// Notes that `end` answers the offer of this description. `false`: nobody made that offer.
     pub(crate) fn answer(&mut self, end: End, offer: &str) -> bool {
         let offerer = self.names.get(offer).copied();

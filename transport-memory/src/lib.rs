@@ -13,6 +13,7 @@ mod mesh;
 mod network;
 mod server;
 pub mod sim;
+mod witness;
 
 pub use channel::{MemoryChannel, channel, datagram_channel};
 pub use dice::Dice;

@@ -10,9 +10,13 @@ use socketio_p2p_core::{ClientId, Frame, Packet, PacketType, PeerId, RoomName, T
 
 use crate::dice::Dice;
 use crate::mesh::{Freight, RosterFaults};
+use crate::witness::{Claim, Witness};
 
 /// The number of a connection to the server, given by whoever carries its frames.
 pub(crate) type SocketId = u64;
+
+/// Room for what is beside the body of an envelope, as the server adapter has it: what is too long is the hub's to refuse.
+const HEADERS: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -30,6 +34,8 @@ pub(crate) struct Server {
     joined: Option<PeerId>,
     /// Whether it says what envelopes hold.
     weighs: bool,
+    /// Who judges the hub, if somebody does.
+    pub(crate) witness: Option<Witness>,
 }
 
 /// A hub that is wrong about its members.
@@ -95,12 +101,15 @@ impl Server {
             glare: false,
             joined: None,
             weighs: false,
+            witness: None,
         }
     }
 
-    /// Says from now on what envelopes hold.
-    pub(crate) const fn weigh(&mut self) {
+    /// Says from now on what envelopes hold, and lets the hub be judged.
+    pub(crate) fn weigh(&mut self, witness: Option<Witness>) {
         self.weighs = true;
+        let config = self.hub.config();
+        self.witness = Some(witness.unwrap_or_else(|| Witness::new(config.clone())));
     }
 
     /// Names members wrongly from now on.
@@ -128,7 +137,7 @@ impl Server {
             return Vec::new();
         }
         self.close(socket, Departure::Lost, now);
-        self.drain_after(vec![ServerOutput::Close(socket)])
+        self.drain_after(vec![ServerOutput::Close(socket)], now)
     }
 
     /// The id of a client that has joined since the last call.
@@ -145,7 +154,7 @@ impl Server {
         let allowed = self.hub.config().limits;
         let limits = Limits::default()
             .with_max_attachments(allowed.max_attachments as usize)
-            .with_max_packet_bytes(allowed.max_envelope as usize);
+            .with_max_packet_bytes(allowed.max_envelope as usize + HEADERS);
         self.sockets.insert(socket, Socket { decoder: Decoder::new(limits), client: None });
     }
 
@@ -156,17 +165,17 @@ impl Server {
             Ok(None) => return Vec::new(),
             Err(_) => {
                 self.close(id, Departure::Lost, now);
-                return self.drain_after(vec![ServerOutput::Close(id)]);
+                return self.drain_after(vec![ServerOutput::Close(id)], now);
             }
         };
         match (packet.packet_type(), socket.client) {
             (PacketType::Connect, None) => {
                 let replies = self.connect(id, &packet, now);
-                self.drain_after(replies)
+                self.drain_after(replies, now)
             }
             (PacketType::Disconnect, _) => {
                 self.close(id, Departure::Left, now);
-                self.drain_after(vec![ServerOutput::Close(id)])
+                self.drain_after(vec![ServerOutput::Close(id)], now)
             }
             (_, Some(client)) => {
                 match ClientMessage::from_packet(packet) {
@@ -175,13 +184,21 @@ impl Server {
                         if let ClientMessage::Signal(signal) = &message {
                             self.glare |= signal.signal.as_json().contains("\"glare\"");
                         }
-                        drop(self.hub.handle_message(client, message, now));
+                        self.say(client, message, now);
                     }
                     Err(_) => drop(self.hub.handle_malformed(client, now)),
                 }
-                self.drain_after(Vec::new())
+                self.drain_after(Vec::new(), now)
             }
             (_, None) => Vec::new(),
+        }
+    }
+
+    fn say(&mut self, client: ClientId, message: ClientMessage, now: Time) {
+        let copy = self.witness.is_some().then(|| message.clone());
+        let outcome = self.hub.handle_message(client, message, now);
+        if let (Some(witness), Some(message)) = (&mut self.witness, copy) {
+            witness.said(client, message, outcome.err(), now);
         }
     }
 
@@ -191,8 +208,12 @@ impl Server {
             Ok(join) => join.unwrap_or_else(|| Join::v0(RoomName::default())),
             Err(error) => return refuse(id, packet, &error.to_string(), "bad-auth"),
         };
+        let claim = Claim::of(&join);
         match self.hub.handle_connect(join, Some(&name), now) {
             Ok(client) => {
+                if let Some(witness) = &mut self.witness {
+                    witness.connected(&self.hub, client, claim, now);
+                }
                 if let Some(socket) = self.sockets.get_mut(&id) {
                     socket.client = Some(client);
                 }
@@ -212,24 +233,33 @@ impl Server {
         now: Time,
     ) -> Vec<ServerOutput> {
         self.close(id, departure, now);
-        self.drain_after(Vec::new())
+        self.drain_after(Vec::new(), now)
     }
 
     fn close(&mut self, id: SocketId, departure: Departure, now: Time) {
         let Some(Socket { client: Some(client), .. }) = self.sockets.remove(&id) else { return };
         self.by_client.remove(&client);
         self.hub.handle_disconnect(client, departure, now);
+        if let Some(witness) = &mut self.witness {
+            witness.left(client, departure, now);
+        }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Time) -> Vec<ServerOutput> {
         self.hub.handle_timeout(now);
-        self.drain_after(Vec::new())
+        if let Some(witness) = &mut self.witness {
+            witness.timed_out(&self.hub, now);
+        }
+        self.drain_after(Vec::new(), now)
     }
 
-    fn drain_after(&mut self, mut outputs: Vec<ServerOutput>) -> Vec<ServerOutput> {
+    fn drain_after(&mut self, mut outputs: Vec<ServerOutput>, now: Time) -> Vec<ServerOutput> {
         while let Some(output) = self.hub.poll_output() {
             match output {
                 Output::Send { to, message } => {
+                    if let Some(witness) = &mut self.witness {
+                        self.hub.receivers(&to).for_each(|to| witness.sent(to, &message));
+                    }
                     let receivers = self.hub.receivers(&to);
                     let sockets = receivers.filter_map(|client| self.by_client.get(&client));
                     let kind = Kind::of(&message);
@@ -256,7 +286,10 @@ impl Server {
                         }
                     }
                 }
-                Output::Close { client, .. } => {
+                Output::Close { client, reason } => {
+                    if let Some(witness) = &mut self.witness {
+                        witness.closed(client, reason);
+                    }
                     if let Some(socket) = self.by_client.remove(&client) {
                         self.sockets.remove(&socket);
                         outputs.push(ServerOutput::Close(socket));
@@ -264,6 +297,9 @@ impl Server {
                 }
                 _ => {}
             }
+        }
+        if let Some(witness) = &mut self.witness {
+            witness.done(now);
         }
         outputs
     }

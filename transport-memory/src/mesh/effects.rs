@@ -118,6 +118,8 @@ faults! {
     ResumeFlood "malice: resume flood",
     /// A peer spoke again and again of an incarnation that is over.
     StaleFlood "malice: stale epochs",
+    /// A peer broke a rule that the hub is there to keep.
+    HubRules "malice: hub's rules",
     /// A node's transports took its output late.
     LateDriver "driver drains late",
     /// A socket to the hub broke in the middle of what was under way on it.

@@ -10,13 +10,15 @@ use super::{Conditions, Fault, Mesh, Node, Pace, Place, RosterFaults, SignalFaul
 use crate::broker::End;
 use crate::dice::Dice;
 use crate::server::Server;
+use crate::witness::Witness;
 
 impl Mesh {
     // ----- the hub -----
 
     /// Stops the server as a crash does: every socket closes, what the hub knew is lost.
     pub fn stop_server(&mut self) {
-        self.server = None;
+        let witness = self.server.take().and_then(|server| server.witness);
+        self.witness = witness.map(Witness::of_next_hub);
         for node in 0..self.nodes.len() {
             self.close_socket(node);
             self.pump(node);
@@ -31,7 +33,7 @@ impl Mesh {
         let dice = Dice::for_purpose(self.seed, 2 + self.restarts);
         server.misname(self.roster_faults, dice);
         if self.carried.is_some() {
-            server.weigh();
+            server.weigh(self.witness.take());
         }
         self.server = Some(server);
     }
@@ -362,6 +364,9 @@ impl Mesh {
         }
         self.now = self.now + by;
         self.late_until = self.late_until + by;
+        if let Some(witness) = self.server.as_mut().and_then(|server| server.witness.as_mut()) {
+            witness.jumped(by, self.now);
+        }
         self.wire.reschedule(|at, _| at + by);
         for slot in &mut self.nodes {
             if let Some(socket) = &mut slot.socket {

@@ -46,6 +46,8 @@ pub use self::sight::{Place, Sight, What};
 use crate::broker::Broker;
 use crate::dice::Dice;
 use crate::server::{Server, SocketId};
+use crate::sim::Breach;
+use crate::witness::{Declined, Refused, Witness};
 
 /// How long a half-open socket to the hub lasts until both ends notice.
 const DEFAULT_PING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -96,6 +98,8 @@ pub struct Mesh {
     hub_config: HubConfig,
     /// `None`: the server is down.
     server: Option<Server>,
+    /// Who judged the hub that is down.
+    witness: Option<Witness>,
     nodes: Vec<Slot>,
     /// What lies between any two nodes, by sender and receiver.
     pairs: Vec<Vec<Pair>>,
@@ -114,6 +118,8 @@ pub struct Mesh {
     restarts: u64,
     /// Answers that came to the connection of another attempt.
     astray: u32,
+    /// Offers of raw nodes that sessions have answered: who, and whose.
+    taken_up: Vec<(Node, Node)>,
     uploads: u64,
     uploaded_bytes: usize,
     effects: Effects,
@@ -168,6 +174,14 @@ struct Slot {
     attempts: u32,
 }
 
+/// What a watched hub did wrong, and what sessions said to it.
+#[derive(Debug)]
+pub(crate) struct HubNews {
+    pub(crate) verdict: Option<Breach>,
+    pub(crate) refused: Vec<Refused>,
+    pub(crate) declined: Vec<Declined>,
+}
+
 /// How fast a node takes its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pace {
@@ -207,6 +221,7 @@ impl Mesh {
             latency: Latency::default(),
             hub_config: config.with_token_key(spread(seed, u64::MAX)),
             server: None,
+            witness: None,
             nodes: Vec::new(),
             pairs: Vec::new(),
             broker: Broker::default(),
@@ -220,6 +235,7 @@ impl Mesh {
             late_until: Time::ZERO,
             restarts: 0,
             astray: 0,
+            taken_up: Vec::new(),
             uploads: 0,
             uploaded_bytes: 0,
             effects: Effects::default(),
@@ -355,8 +371,19 @@ impl Mesh {
     pub(crate) fn watch(&mut self) {
         self.carried.get_or_insert_default();
         if let Some(server) = &mut self.server {
-            server.weigh();
+            server.weigh(None);
         }
+    }
+
+    /// What the hub, or a session towards it, did wrong since the last call.
+    pub(crate) fn judge_hub(&mut self) -> Option<HubNews> {
+        let witness = self.server.as_mut()?.witness.as_mut()?;
+        let news = |witness: &mut Witness| HubNews {
+            verdict: witness.take_verdict(),
+            refused: witness.take_refused(),
+            declined: witness.take_declined(),
+        };
+        witness.has_news().then(|| news(witness))
     }
 
     /// Moves what was seen since the last call to the end of `seen`.
@@ -382,6 +409,11 @@ impl Mesh {
     /// How many direct connections a node has, open or not.
     pub(crate) fn connections_of(&self, node: Node) -> usize {
         self.nodes[node.0].connections.len()
+    }
+
+    /// Who has answered an offer of a raw node since the last call, and of which.
+    pub(crate) fn take_taken_up(&mut self) -> Vec<(Node, Node)> {
+        std::mem::take(&mut self.taken_up)
     }
 
     /// How many answers came to connections of sessions that had not made the offer.

@@ -428,6 +428,12 @@ impl Mesh {
             DirectCommand::Answer { connection, sdp, datagrams, .. } => {
                 let end = (node, connection);
                 self.begin(end, datagrams);
+                if let Some(offerer) = self.broker.offerer(&sdp)
+                    && self.nodes[offerer].raw.is_some()
+                    && self.carried.is_some()
+                {
+                    self.taken_up.push((Node(node), Node(offerer)));
+                }
                 if self.broker.answer(end, &sdp) {
                     let signal = Signal::Answer(self.broker.describe(end));
                     self.schedule(Duration::ZERO, Delivery::DirectSignal { end, signal });

@@ -1,6 +1,7 @@
 //! A malicious peer: it joins as any other, and then says what it likes.
 
 mod passing;
+mod rules;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use socketio_p2p_core::codec::{Blob, Decoder, Limits};
@@ -14,6 +15,7 @@ use socketio_p2p_core::wire::{
 use socketio_p2p_core::{ConnectionId, Frame, Namespace, Packet, PeerId, Time};
 
 use self::passing::Passing;
+pub(super) use self::rules::Twin;
 use super::scenario::Attack;
 use crate::dice::Dice;
 use crate::mesh::{Fault, Mesh, Node, RawInput};
@@ -25,6 +27,15 @@ const EPOCH: u32 = 1;
 pub(super) struct Mallory {
     pub(super) node: Node,
     dice: Dice,
+    /// For what it does to the hub.
+    rule_dice: Dice,
+    /// A second client of its.
+    pub(super) twin: Option<Twin>,
+    token: Option<String>,
+    /// Whom it has found in the room.
+    others: Vec<PeerId>,
+    /// The bytes of an envelope that the hub takes.
+    envelope_limit: u32,
     decoder: Decoder,
     own_id: Option<PeerId>,
     pub(super) thrown_out: bool,
@@ -65,6 +76,7 @@ pub(super) const fn fault(attack: Attack) -> Fault {
         Attack::Neighbour => Fault::FalseNeighbour,
         Attack::Resume => Fault::ResumeFlood,
         Attack::Stale => Fault::StaleFlood,
+        Attack::Hub => Fault::HubRules,
     }
 }
 
@@ -79,6 +91,11 @@ impl Mallory {
         Self {
             node,
             dice: Dice::for_purpose(seed, 666),
+            rule_dice: Dice::for_purpose(seed, 667),
+            twin: None,
+            token: None,
+            others: Vec::new(),
+            envelope_limit: u32::MAX,
             decoder: decoder(),
             own_id: None,
             thrown_out: false,
@@ -123,6 +140,9 @@ impl Mallory {
                 }
             }
         }
+        if let Some(twin) = &mut self.twin {
+            twin.act(mesh);
+        }
         if self.own_id.is_some() {
             for (victim, attack, direct) in std::mem::take(&mut self.plans) {
                 self.strike(mesh, &victim, attack, direct);
@@ -133,6 +153,14 @@ impl Mallory {
     /// Leaves as a client does that closes its socket properly.
     pub(super) fn leave(&mut self, mesh: &mut Mesh) {
         mesh.raw_send(self.node, vec!["1".into()]);
+        if let Some(twin) = &mut self.twin {
+            twin.leave(mesh);
+        }
+    }
+
+    /// Its clients, when it has left.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = Node> {
+        std::iter::once(self.node).chain(self.twin.as_ref().map(|twin| twin.node))
     }
 
     fn read(&mut self, mesh: &mut Mesh, frame: Frame) {
@@ -140,6 +168,9 @@ impl Mallory {
         match ServerMessage::from_packet(packet) {
             Ok(ServerMessage::NumClients { welcome: Some(welcome), .. }) => {
                 self.own_id = Some(welcome.id);
+                self.token = Some(welcome.token);
+                self.envelope_limit = welcome.limits.max_envelope;
+                self.others = welcome.roster.into_iter().map(|member| member.id).collect();
             }
             Ok(ServerMessage::Offer { from, offer_id, offer }) => {
                 // Mostly it plays along, to get a channel.
@@ -334,6 +365,7 @@ impl Mallory {
                     self.tell(mesh, victim, false, epochs, &[]);
                 }
             }
+            Attack::Hub => self.break_rules(mesh, victim),
             Attack::Neighbour => {
                 self.neighbourly = true;
                 self.pose_as_neighbour(mesh);

@@ -54,8 +54,8 @@ pub use chart::chart;
 pub use profile::{Profile, UnknownProfile};
 pub use run::{Report, run, run_recorded};
 pub use scenario::{
-    Action, Attack, MAX_ACTIONS, MAX_PEERS, Manner, NodeSettings, PolicyName, Scenario,
-    ScenarioError, Settings, Timed,
+    Action, Attack, HubSettings, MAX_ACTIONS, MAX_PEERS, Manner, NodeSettings, PolicyName,
+    Scenario, ScenarioError, Settings, Timed,
 };
 pub use shrink::{shrink, shrink_with};
 pub use summary::Summary;

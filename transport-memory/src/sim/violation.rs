@@ -107,6 +107,16 @@ pub enum Invariant {
     StaleAnswers,
     /// Between sessions and original clients all comes at most once, and in order on one path.
     Original,
+    /// The hub passes on what was said, as it was said, to whom it is for, once.
+    HubRelay,
+    /// The hub tells of who comes, is away and leaves, when it is so, once, and of nobody else.
+    HubPresence,
+    /// The hub lets through as much as it is set to, and no more.
+    HubBounds,
+    /// Of crossing offers that of the smaller id stands.
+    Glare,
+    /// A session takes up no more offers of one peer than come of attempts.
+    Offers,
     /// What the application on top says of itself.
     Application,
 }
@@ -164,6 +174,11 @@ impl Invariant {
             Self::Retransmission => "retransmission",
             Self::StaleAnswers => "stale answers",
             Self::Original => "original client",
+            Self::HubRelay => "hub: passing on",
+            Self::HubPresence => "hub: presence",
+            Self::HubBounds => "hub: bounds",
+            Self::Glare => "glare",
+            Self::Offers => "offers",
             Self::Application => "application",
         }
     }

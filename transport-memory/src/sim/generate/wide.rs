@@ -7,7 +7,8 @@ use super::{FOREVER, Plan};
 use crate::dice::Dice;
 use crate::sim::Profile;
 use crate::sim::scenario::{
-    Action, Attack, MAX_PEERS, Manner, NodeSettings, PolicyName, Scenario, Settings, Variety,
+    Action, Attack, HubSettings, MAX_PEERS, Manner, NodeSettings, PolicyName, Scenario, Settings,
+    Timed, Variety,
 };
 
 impl Scenario {
@@ -41,9 +42,52 @@ impl Scenario {
                 node.draw_direct_window(&mut window_dice);
             }
         }
+        draw_hub(seed, profile, &mut settings, &mut actions);
         actions.sort_by_key(|timed| timed.at);
         Self { seed, profile, settings, actions }
     }
+}
+
+/// Draws what the hub allows, and who tries it.
+fn draw_hub(seed: u64, profile: Profile, settings: &mut Settings, actions: &mut Vec<Timed>) {
+    let mut dice = Dice::for_purpose(seed, 24);
+    if profile != Profile::Slopes && settings.originals == 0 && dice.happens(100) {
+        let limits = [4_000, 6_000, 12_000];
+        settings.max_envelope = dice.pick(&limits).unwrap_or(settings.max_envelope);
+    }
+    if !matches!(profile, Profile::Malice | Profile::Floods) {
+        return;
+    }
+    if dice.happens(800) {
+        settings.hub = HubSettings::draw(&mut dice, settings.peers);
+        // Whoever is away may lose its place, and is not let in again.
+        if actions.iter().any(|timed| leads_away(&timed.action)) {
+            settings.hub.room_capacity = None;
+        }
+    }
+    let end = actions.iter().map(|timed| timed.at).max().unwrap_or(0);
+    for _ in 0..dice.between(1, 4) {
+        let (at, victim) = (dice.between(end / 8, end), dice.roll(settings.peers as u64) as usize);
+        let action = Action::Attack { victim, attack: Attack::Hub, direct: false };
+        actions.push(Timed { at, action });
+    }
+}
+
+/// Whether a session may lose the hub by an action.
+const fn leads_away(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Reach { .. }
+            | Action::Drop { .. }
+            | Action::Break { .. }
+            | Action::Mute { .. }
+            | Action::Partition { .. }
+            | Action::Pace { .. }
+            | Action::Freeze { .. }
+            | Action::Crash { .. }
+            | Action::Close { .. }
+            | Action::HubStop
+    )
 }
 
 /// Settings without any hurry.

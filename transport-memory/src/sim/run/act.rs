@@ -7,9 +7,9 @@ use socketio_p2p_core::{PeerId, Policy, Target};
 
 use super::Run;
 use crate::mesh::{Conditions, Fault, Node};
-use crate::sim::mallory::{self, Mallory};
+use crate::sim::mallory::{self, Mallory, Twin};
 use crate::sim::model::Made;
-use crate::sim::scenario::{Action, Manner};
+use crate::sim::scenario::{Action, Attack, Manner};
 use crate::sim::shape::Shape;
 use crate::sim::transfers::Terms;
 use crate::sim::violation::{Breach, Invariant};
@@ -359,12 +359,15 @@ impl Run<'_> {
                 self.hit(fault);
                 if let Some(old) = self.mallory.take_if(|mallory| mallory.thrown_out) {
                     // It comes back as somebody else.
-                    self.mesh.crash(old.node);
+                    old.nodes().for_each(|node| self.mesh.crash(node));
                 }
                 if self.mallory.is_none() {
                     self.align();
                     self.mallory = Some(Mallory::new(&mut self.mesh, self.scenario.seed));
                     self.model.add(true);
+                }
+                if *attack == Attack::Hub {
+                    self.add_twin();
                 }
                 let victim = self.places[*victim].and_then(|node| self.model.id(node.index()));
                 if let (Some(mallory), Some(victim)) = (&mut self.mallory, victim.cloned()) {
@@ -374,6 +377,18 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The malicious peer has a second client from now on.
+    fn add_twin(&mut self) {
+        if self.mallory.as_ref().is_some_and(|mallory| mallory.twin.is_none()) {
+            self.align();
+            let twin = Twin::new(&mut self.mesh);
+            self.model.add(true);
+            if let Some(mallory) = &mut self.mallory {
+                mallory.twin = Some(twin);
+            }
+        }
     }
 
     pub(super) fn hit_conditions(&mut self, conditions: Conditions) {

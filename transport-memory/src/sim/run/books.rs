@@ -6,7 +6,7 @@ use socketio_p2p_core::signal::Lane;
 use socketio_p2p_core::{Config, EmitError, Event, Path, PeerError, PeerId, Policy};
 
 use super::Run;
-use crate::mesh::{Fault, Node};
+use crate::mesh::{Fault, HubNews, Node};
 use crate::sim::Profile;
 use crate::sim::model::Made;
 use crate::sim::oracles::{Deadline, Rates};
@@ -14,6 +14,7 @@ use crate::sim::original::Original;
 use crate::sim::scenario::{Action, Manner};
 use crate::sim::shape::{Fit, Shape};
 use crate::sim::violation::{Breach, Invariant};
+use crate::witness::{Declined, Refused};
 
 /// A rate at which nothing has to wait: that of paths that are not narrow.
 const WIDE: u64 = 1_000_000;
@@ -79,6 +80,7 @@ impl Run<'_> {
         if !self.is_strict() {
             return Ok(());
         }
+        self.judge_hub()?;
         let mut carried = std::mem::take(&mut self.carried);
         self.mesh.take_carried(&mut carried);
         for carried in carried.drain(..) {
@@ -116,6 +118,47 @@ impl Run<'_> {
             self.live().try_for_each(|node| self.check_caps(node))?;
         }
         self.check_all_writable()
+    }
+
+    /// What the hub did wrong, or a session towards it.
+    fn judge_hub(&mut self) -> Result<(), Breach> {
+        for (node, offerer) in self.mesh.take_taken_up() {
+            self.note_reply(node.index(), offerer.index())?;
+        }
+        let Some(HubNews { verdict, refused, declined }) = self.mesh.judge_hub() else {
+            return Ok(());
+        };
+        if let Some(breach) = verdict {
+            return Err(breach);
+        }
+        for Refused { from, why } in refused {
+            let honest = |node| !self.model.is_raw(node) && !self.model.is_original(node);
+            if self.model.find(&from).is_some_and(honest) {
+                let expected = format!("{from} to say what the hub takes");
+                return Err(Breach::new(Invariant::HubBounds, expected, why.to_string()));
+            }
+        }
+        declined.iter().try_for_each(|declined| self.note_declined(declined))
+    }
+
+    /// A session has answered or declined an offer.
+    fn note_reply(&mut self, node: usize, offerer: usize) -> Result<(), Breach> {
+        let Some(config) = self.model.config(node) else { return Ok(()) };
+        self.offers.note((node, offerer), config.retry.first, self.mesh.now())
+    }
+
+    fn note_declined(&mut self, Declined { by, of, glare }: &Declined) -> Result<(), Breach> {
+        let (Some(node), Some(offerer)) = (self.model.find(by), self.model.find(of)) else {
+            return Ok(());
+        };
+        if self.model.is_raw(node) {
+            return Ok(());
+        }
+        if *glare && by > of {
+            let expected = format!("the offer of {of} to stand, whose id is smaller");
+            return Err(Breach::new(Invariant::Glare, expected, format!("{by} declines it")));
+        }
+        if self.model.is_raw(offerer) { self.note_reply(node, offerer) } else { Ok(()) }
     }
 
     pub(super) fn check_all_writable(&mut self) -> Result<(), Breach> {

@@ -35,7 +35,7 @@ impl Run<'_> {
             mallory.leave(&mut self.mesh);
             let soon = self.mesh.now() + self.scenario.settings.relay_latency * 2;
             self.run_until(soon)?;
-            self.mesh.crash(mallory.node);
+            mallory.nodes().for_each(|node| self.mesh.crash(node));
             self.collect()?;
         }
         self.deadlines.clear();

@@ -19,7 +19,7 @@ use socketio_p2p_core::{EmitError, Event, Path, PeerId, ReplyToken, Session, Tim
 
 use super::mallory::Mallory;
 use super::model::{Model, Note, Weather};
-use super::oracles::{Deadlines, Milestones, Ways};
+use super::oracles::{Deadlines, Milestones, Offers, Ways};
 use super::original::Original;
 use super::scenario::{Scenario, Timed};
 use super::shape::Extent;
@@ -151,6 +151,7 @@ struct Run<'a> {
     ways: Ways,
     deadlines: Deadlines,
     milestones: Milestones,
+    offers: Offers,
     carried: Vec<Carried>,
     loads: Vec<Load>,
     /// Lanes that are writable again, each with who may write.
@@ -213,6 +214,7 @@ impl<'a> Run<'a> {
             ways: Ways::new(moment),
             deadlines: Deadlines::default(),
             milestones: Milestones::default(),
+            offers: Offers::default(),
             carried: Vec::new(),
             loads: Vec::new(),
             writable: Vec::new(),

@@ -4,6 +4,7 @@
 //! with its time. What a run does beyond the actions (which message is lost, how long a delay is) comes from the
 //! seed, so that the same text gives the same run.
 
+mod hub;
 mod nodes;
 mod text;
 mod words;
@@ -15,6 +16,7 @@ use socketio_p2p_core::hub::HubConfig;
 use socketio_p2p_core::signal::HubLimits;
 use socketio_p2p_core::{Backoff, Config, Policy};
 
+pub use self::hub::HubSettings;
 pub use self::nodes::NodeSettings;
 pub(super) use self::nodes::Variety;
 pub use self::text::{MAX_ACTIONS, ScenarioError};
@@ -83,6 +85,9 @@ pub struct Settings {
     /// Attachments in one envelope that the hub takes.
     #[serde(skip_serializing_if = "is_default_attachments")]
     pub hub_attachments: u32,
+    /// What else the hub allows.
+    #[serde(skip_serializing_if = "HubSettings::is_default")]
+    pub hub: HubSettings,
     /// Original clients in the room, numbered from 0.
     #[serde(skip_serializing_if = "is_none")]
     pub originals: usize,
@@ -138,6 +143,7 @@ impl Default for Settings {
             nodes: Vec::new(),
             max_envelope: 1 << 20,
             hub_attachments: 256,
+            hub: HubSettings::default(),
             originals: 0,
             strict: false,
             honest: false,
@@ -186,9 +192,10 @@ impl Settings {
     #[must_use]
     pub fn hub_config(&self) -> HubConfig {
         let (max_envelope, max_attachments) = (self.max_envelope, self.hub_attachments);
-        HubConfig::default()
+        let config = HubConfig::default()
             .with_resume_window(self.hub_resume_window)
-            .with_limits(HubLimits { max_envelope, max_attachments })
+            .with_limits(HubLimits { max_envelope, max_attachments });
+        self.hub.apply(config)
     }
 
     /// The delays.
@@ -283,6 +290,8 @@ pub enum Attack {
     Resume,
     /// Speaks again and again of an incarnation of the victim that is over.
     Stale,
+    /// Breaks a rule that the hub is there to keep: whom it names, how much it says, how often it comes.
+    Hub,
 }
 
 impl Attack {

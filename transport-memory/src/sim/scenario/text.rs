@@ -143,7 +143,7 @@ impl Settings {
         }
         within("nodes", self.nodes.len() as u64, 0, MAX_PEERS as u64)?;
         within("originals", self.originals as u64, 0, MAX_PEERS as u64)?;
-        within("max_envelope", u64::from(self.max_envelope), 16 << 10, 1 << 30)?;
+        within("max_envelope", u64::from(self.max_envelope), 4_000, 1 << 30)?;
         within("hub_attachments", u64::from(self.hub_attachments), 2, 1 << 20)?;
         for node in &self.nodes {
             within("patience", u64::from(node.patience.unwrap_or(100)), 1, 10_000)?;

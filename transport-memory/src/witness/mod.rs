@@ -1,0 +1,240 @@
+//! Watches a hub: after each input it says what the protocol wants, to whom, and nothing else.
+//!
+//! - here: what the hub answers
+//! - `told`: what it is told
+//! - `book`: who is where
+//! - `words`: what is to be said
+//! - `rates`: how much may pass
+
+mod book;
+mod rates;
+mod told;
+mod words;
+
+use socketio_p2p_core::hub::{ClientError, CloseReason, Departure, HubConfig};
+use socketio_p2p_core::signal::{Join, ServerMessage};
+use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
+
+use self::book::{Book, Issued};
+use self::rates::Rate;
+use self::words::{Due, Said, Word, describe};
+use crate::sim::{Breach, Invariant};
+
+/// What the header of a delivery counts for, in bytes.
+const DELIVERY_HEADER: usize = 128;
+
+/// What a client says of itself.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) version: Version,
+    pub(crate) room: RoomName,
+    pub(crate) token: Option<String>,
+}
+
+impl Claim {
+    pub(crate) fn of(join: &Join) -> Self {
+        let Join { version, room, token, .. } = join;
+        Self { version: *version, room: room.clone().unwrap_or_default(), token: token.clone() }
+    }
+}
+
+/// Something that no session says, and that was refused for that.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) from: PeerId,
+    pub(crate) why: ClientError,
+}
+
+/// An offer was declined.
+#[derive(Debug)]
+pub(crate) struct Declined {
+    pub(crate) by: PeerId,
+    pub(crate) of: PeerId,
+    /// Because another crossed it.
+    pub(crate) glare: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Witness {
+    config: HubConfig,
+    book: Book,
+    now: Time,
+    /// What the input that is being answered was.
+    said: Option<Said>,
+    due: Vec<Due>,
+    /// By when the first of those away has to be given up, if no clock jumped.
+    next_end: Option<Time>,
+    /// When the clock jumped, and by how much.
+    jumps: Vec<(Time, std::time::Duration)>,
+    verdict: Option<Breach>,
+    refused: Vec<Refused>,
+    declined: Vec<Declined>,
+}
+
+impl Witness {
+    pub(crate) fn new(config: HubConfig) -> Self {
+        Self {
+            config,
+            book: Book::default(),
+            now: Time::ZERO,
+            said: None,
+            due: Vec::new(),
+            next_end: None,
+            jumps: Vec::new(),
+            verdict: None,
+            refused: Vec::new(),
+            declined: Vec::new(),
+        }
+    }
+
+    /// The first thing that was wrong.
+    pub(crate) const fn take_verdict(&mut self) -> Option<Breach> {
+        self.verdict.take()
+    }
+
+    /// What was refused since the last call although no session should say it.
+    pub(crate) fn take_refused(&mut self) -> Vec<Refused> {
+        std::mem::take(&mut self.refused)
+    }
+
+    /// Whether there is anything to take.
+    pub(crate) const fn has_news(&self) -> bool {
+        self.verdict.is_some() || !self.refused.is_empty() || !self.declined.is_empty()
+    }
+
+    /// What was declined since the last call.
+    pub(crate) fn take_declined(&mut self) -> Vec<Declined> {
+        std::mem::take(&mut self.declined)
+    }
+
+    /// The hub has ended; another one begins, which honours the tokens of this one.
+    pub(crate) fn of_next_hub(mut self) -> Self {
+        self.book.forget();
+        self.next_end = None;
+        self
+    }
+
+    /// The clock has jumped over a span.
+    pub(crate) fn jumped(&mut self, by: std::time::Duration, now: Time) {
+        self.jumps.push((now, by));
+    }
+
+    // ----- what the hub answers -----
+
+    /// The hub sends something to a client.
+    pub(crate) fn sent(&mut self, to: ClientId, message: &ServerMessage) {
+        if let ServerMessage::NumClients { welcome: Some(welcome), .. } = message {
+            let (room, id) = (welcome.room.clone(), welcome.id.clone());
+            let issued = Issued { room, id, base: welcome.epoch_base };
+            self.book.tokens.insert(welcome.token.clone(), issued);
+        }
+        let said = self.said.as_ref();
+        let is_this = |due: &Due| due.to == to && due.word.is(message, said, &self.book);
+        match self.due.iter().position(is_this) {
+            Some(place) => {
+                self.due.swap_remove(place);
+            }
+            None => {
+                let invariant = invariant_of(message);
+                let (to, came) = (self.name(to), describe(message));
+                let expected = format!("{to} to be told what it is to be told, and once");
+                self.blame(invariant, &expected, &came);
+            }
+        }
+        if matches!(message, ServerMessage::Offer { .. } | ServerMessage::Signal(_)) {
+            self.charge_signal();
+        }
+    }
+
+    fn charge_signal(&mut self) {
+        let config = &self.config;
+        let rate = Rate {
+            burst: config.signal_burst.into(),
+            per_second: config.signals_per_second.into(),
+        };
+        let client = self.said.as_ref().map(|said| said.client);
+        let member = client.and_then(|client| self.book.clients.get_mut(&client));
+        if let Some(member) = member
+            && !member.signals.pass(1, rate, self.now)
+        {
+            let came = format!("one more of {}", member.id);
+            self.blame(Invariant::HubBounds, "signals at the rate that is set", &came);
+        }
+    }
+
+    /// The hub closes a client's connection.
+    pub(crate) fn closed(&mut self, client: ClientId, reason: CloseReason) {
+        if reason == CloseReason::Abusive {
+            self.left(client, Departure::Left, self.now);
+        } else if let Some(member) = self.book.clients.get(&client) {
+            let expected = format!("{} to stay: nobody took its place", member.id);
+            self.blame(Invariant::HubPresence, &expected, "it was replaced");
+        }
+    }
+
+    /// That is all that the hub answers.
+    pub(crate) fn done(&mut self, now: Time) {
+        self.now = now;
+        let left_out = self.due.drain(..).find(|due| !due.optional);
+        self.said = None;
+        if let Some(Due { to, word, .. }) = left_out {
+            let invariant = match word {
+                Word::Relay(_) | Word::Offer(_) | Word::Signal | Word::Event => Invariant::HubRelay,
+                Word::Count
+                | Word::Welcome { .. }
+                | Word::Join(_)
+                | Word::Away(_)
+                | Word::Gone(_) => Invariant::HubPresence,
+            };
+            let to = self.name(to);
+            self.blame(invariant, &format!("{to} to be told {word:?}"), "nothing");
+        }
+        if self.next_end.is_some_and(|end| end < now) {
+            self.check_ends();
+        }
+    }
+
+    /// Nobody is waited for longer than the window, and what jumps of the clock excuse.
+    fn check_ends(&mut self) {
+        let (now, window) = (self.now, self.config.resume_window);
+        let end = |since: Time| {
+            let jumps = self.jumps.iter().filter(|(at, _)| *at >= since);
+            // The hub takes all that has passed since its last input for the jump.
+            jumps.fold(since + window, |end, (_, by)| end + *by + window)
+        };
+        let ends = self.book.away().map(|(_, id, since)| (end(since), id));
+        let (late, later): (Vec<_>, Vec<_>) = ends.partition(|(end, _)| *end < now);
+        let late = late.first().map(|(end, id)| (format!("{id} to be given up"), now - *end));
+        self.next_end = later.iter().map(|(end, _)| *end).min();
+        if let Some((expected, late)) = late {
+            let expected = format!("{expected} after {window:?}");
+            self.blame(Invariant::HubPresence, &expected, &format!("{late:?} more"));
+        }
+    }
+
+    fn name(&self, client: ClientId) -> String {
+        let member = self.book.clients.get(&client);
+        member.map_or_else(|| "nobody".to_owned(), |member| member.id.to_string())
+    }
+
+    fn blame(&mut self, invariant: Invariant, expected: &str, came: &str) {
+        self.verdict.get_or_insert_with(|| Breach::new(invariant, expected, came));
+    }
+}
+
+const fn invariant_of(message: &ServerMessage) -> Invariant {
+    match message {
+        ServerMessage::Relay(_)
+        | ServerMessage::Event(_)
+        | ServerMessage::Offer { .. }
+        | ServerMessage::Signal(_) => Invariant::HubRelay,
+        ServerMessage::NumClients { .. }
+        | ServerMessage::PeerJoin(_)
+        | ServerMessage::PeerAway(_)
+        | ServerMessage::PeerDisconnect(_)
+        | _ => Invariant::HubPresence,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -118,6 +118,12 @@ faults! {
     ResumeFlood "malice: resume flood",
     /// A peer spoke again and again of an incarnation that is over.
     StaleFlood "malice: stale epochs",
+    /// A malicious peer took everything and acknowledged next to nothing.
+    SilentReceiver "malice: no acknowledgements",
+    /// The hub let nobody come back so often.
+    TooManyJoins "too many joins",
+    /// An application answered when its right to had expired.
+    LateAnswer "answer too late",
     /// A node's transports took its output late.
     LateDriver "driver drains late",
     /// A socket to the hub broke in the middle of what was under way on it.

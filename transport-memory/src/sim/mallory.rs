@@ -1,6 +1,7 @@
 //! A malicious peer: it joins as any other, and then says what it likes.
 
 mod passing;
+mod trickle;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use socketio_p2p_core::codec::{Blob, Decoder, Limits};
@@ -42,6 +43,10 @@ pub(super) struct Mallory {
     /// To whom it spoke of what is over.
     misled: Option<PeerId>,
     pub(super) answers: u32,
+    /// It has done nothing but take what came.
+    pub(super) hoards: bool,
+    /// Whose bytes it acknowledges one by one.
+    trickles: trickle::Trickle,
 }
 
 /// A direct connection that is open.
@@ -65,6 +70,7 @@ pub(super) const fn fault(attack: Attack) -> Fault {
         Attack::Neighbour => Fault::FalseNeighbour,
         Attack::Resume => Fault::ResumeFlood,
         Attack::Stale => Fault::StaleFlood,
+        Attack::Hoard | Attack::Trickle => Fault::SilentReceiver,
     }
 }
 
@@ -91,6 +97,8 @@ impl Mallory {
             stale_since: None,
             misled: None,
             answers: 0,
+            hoards: true,
+            trickles: trickle::Trickle::default(),
         }
     }
 
@@ -155,6 +163,7 @@ impl Mallory {
                 }
             }
             Ok(ServerMessage::Relay(download)) => {
+                self.acknowledge(mesh, &download);
                 // An answer to what is stale tells of epochs, and of nothing else.
                 let answers = self.misled.as_ref() == Some(&download.from)
                     && download.piece.is_none()
@@ -290,7 +299,10 @@ impl Mallory {
 
     fn strike(&mut self, mesh: &mut Mesh, victim: &PeerId, attack: Attack, direct: bool) {
         self.stale_since = None;
+        self.hoards &= matches!(attack, Attack::Hoard | Attack::Trickle);
         match attack {
+            Attack::Hoard => {}
+            Attack::Trickle => self.trickles.begin(victim),
             Attack::Spoof => self.spoof(mesh, victim),
             Attack::Control => self.forge_control(mesh, victim, direct),
             Attack::Offers => self.flood(mesh, victim),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{FOREVER, Plan};
+use super::{FOREVER, Plan, promises};
 use crate::dice::Dice;
 use crate::mesh::Conditions;
 use crate::sim::Profile;
@@ -42,6 +42,7 @@ impl Scenario {
                 node.draw_direct_window(&mut window_dice);
             }
         }
+        promises::add(seed, profile, &mut settings, &mut actions);
         actions.sort_by_key(|timed| timed.at);
         Self { seed, profile, settings, actions }
     }

@@ -96,6 +96,16 @@ pub struct Settings {
     /// Where paths are honest: how long a small event may wait for bulk, beside the time that events take.
     #[serde(with = "millis", skip_serializing_if = "is_a_second")]
     pub behind_bulk: Duration,
+    /// How long a peer may acknowledge nothing; absent: in proportion to the other spans, and for ever where everybody is
+    /// waited for.
+    #[serde(with = "millis", skip_serializing_if = "Duration::is_zero")]
+    pub stall: Duration,
+    /// How often in a second one member may come back to its seat; absent: as the hub's defaults say.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub resumes: u32,
+    /// How late applications answer, at most.
+    #[serde(with = "millis", skip_serializing_if = "Duration::is_zero")]
+    pub answers_within: Duration,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -142,6 +152,9 @@ impl Default for Settings {
             strict: false,
             honest: false,
             behind_bulk: Duration::from_secs(1),
+            stall: Duration::ZERO,
+            resumes: 0,
+            answers_within: Duration::ZERO,
         }
     }
 }
@@ -179,6 +192,9 @@ impl Settings {
         if self.patient {
             config.stall_timeout = self.resume_window;
         }
+        if !self.stall.is_zero() {
+            config.stall_timeout = self.stall;
+        }
         config
     }
 
@@ -186,9 +202,10 @@ impl Settings {
     #[must_use]
     pub fn hub_config(&self) -> HubConfig {
         let (max_envelope, max_attachments) = (self.max_envelope, self.hub_attachments);
-        HubConfig::default()
+        let config = HubConfig::default()
             .with_resume_window(self.hub_resume_window)
-            .with_limits(HubLimits { max_envelope, max_attachments })
+            .with_limits(HubLimits { max_envelope, max_attachments });
+        if self.resumes == 0 { config } else { config.with_resume_rate(self.resumes, self.resumes) }
     }
 
     /// The delays.
@@ -283,6 +300,10 @@ pub enum Attack {
     Resume,
     /// Speaks again and again of an incarnation of the victim that is over.
     Stale,
+    /// Takes everything, and acknowledges nothing.
+    Hoard,
+    /// Takes everything, and acknowledges a byte with each ping.
+    Trickle,
 }
 
 impl Attack {

@@ -117,7 +117,8 @@ impl Link {
             route.recovery_mut(path).note_delivered(swept[path.index()]);
         }
         if news > 0 {
-            flight.note_news(news);
+            let waits = sender.has_sent() || transfers.outgoing.has_sent();
+            flight.note_news(news, waits);
             dialogue.note_progress();
             let gap = state.lanes.iter().any(|lane| !lane.ahead.is_empty());
             if gap

@@ -131,11 +131,11 @@ impl Flight {
         self.sent.push_back(sent);
     }
 
-    /// The peer has acknowledged so many bytes more.
-    pub(crate) fn note_news(&mut self, news: u64) {
+    /// The peer has acknowledged so many bytes more; `waits`: not all that it was sent, lost pieces counted.
+    pub(crate) fn note_news(&mut self, news: u64, waits: bool) {
         self.news += news;
         let all = self.sent.iter().all(|sent| sent.moot);
-        self.stall.note_progress(news, all);
+        self.stall.note_progress(news, !waits);
         if all || self.news >= PROGRESS {
             self.setbacks = 0;
             self.held_until = None;

@@ -120,6 +120,12 @@ faults! {
     StaleFlood "malice: stale epochs",
     /// A peer broke a rule that the hub is there to keep.
     HubRules "malice: hub's rules",
+    /// A malicious peer took everything and acknowledged next to nothing.
+    SilentReceiver "malice: no acknowledgements",
+    /// The hub let nobody come back so often.
+    TooManyJoins "too many joins",
+    /// An application answered when its right to had expired.
+    LateAnswer "answer too late",
     /// A node's transports took its output late.
     LateDriver "driver drains late",
     /// A socket to the hub broke in the middle of what was under way on it.

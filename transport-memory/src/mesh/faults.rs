@@ -327,6 +327,24 @@ impl Mesh {
         slot.pace == Pace::AtOnce && slot.inbox.is_empty()
     }
 
+    /// How often a node's transports take its output, where that is not at once.
+    pub(crate) fn drains_every(&self, node: Node) -> Option<Duration> {
+        self.nodes[node.0].drain
+    }
+
+    /// Whether what one node sends to another directly gets through, as fast as usual.
+    pub(crate) fn is_clear(&self, from: Node, to: Node) -> bool {
+        let pair = &self.pairs[from.0][to.0];
+        pair.silent.is_none() && pair.flap.is_none() && pair.conditions == Conditions::default()
+    }
+
+    /// Whether what a node and the hub say to each other gets through, as fast as usual.
+    pub(crate) fn hears_hub(&self, node: Node) -> bool {
+        let slot = &self.nodes[node.0];
+        let usual = slot.relay == Conditions::default() && !slot.mute && slot.reachable;
+        usual && slot.socket.is_some() && self.server.is_some()
+    }
+
     /// Whether a node's process stands still.
     #[must_use]
     pub fn is_frozen(&self, node: Node) -> bool {

@@ -38,6 +38,8 @@ pub(crate) struct Freight {
     pub(super) from: Option<PeerId>,
     epochs: Epochs,
     records: Vec<Part>,
+    /// How many packets of others it passes on.
+    pub(super) passed: u64,
 }
 
 /// A part of a packet or a transfer.
@@ -58,7 +60,7 @@ impl Freight {
         let freight = if let Some((numbers, piece)) = numbers.zip(*piece) {
             let (stream, len) = (Stream::Lane(numbers.lane), body.len());
             let records = vec![Part { stream, number: numbers.seq, at: piece.at, len }];
-            Self { from: None, epochs: numbers.epochs, records }
+            Self { from: None, epochs: numbers.epochs, records, passed: 0 }
         } else {
             Self::in_bundle(body)?
         };
@@ -69,13 +71,14 @@ impl Freight {
     pub(super) fn in_bundle(bytes: &Bytes) -> Option<Self> {
         let bundle = Bundle::read(bytes.clone()).ok()?;
         let epochs = bundle.epochs;
-        let mut records = Vec::new();
+        let (mut records, mut passed) = (Vec::new(), 0);
         for item in bundle.map_while(Result::ok) {
+            passed += u64::from(matches!(item, Item::Passed(..)));
             if let Item::Record(Record { stream, number, offset, bytes, .. }) = item {
                 records.push(Part { stream, number, at: offset, len: bytes.len() });
             }
         }
-        Some(Self { from: None, epochs, records })
+        Some(Self { from: None, epochs, records, passed })
     }
 }
 

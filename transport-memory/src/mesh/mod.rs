@@ -126,6 +126,8 @@ pub struct Mesh {
     sights: Option<Vec<Sight>>,
     /// The simulator's events that were seen on their way, where somebody looks.
     carried: Option<Vec<Carried>>,
+    /// Who has tried to reach the hub, where somebody looks.
+    tries: Vec<(Node, Time)>,
     /// What is on its way, where somebody looks.
     loads: load::Loads,
     /// Nodes that may have events, each once.
@@ -167,6 +169,12 @@ struct Slot {
     datagrams: Option<usize>,
     /// Bytes that it has sent, to whomever.
     sent: u64,
+    /// The header of an envelope is the last that it has sent to the hub.
+    half: bool,
+    /// A socket broke after that.
+    cut: bool,
+    /// Packets that it has passed on as a neighbour, where somebody looks.
+    passed: u64,
     /// What its session keeps of what came, where somebody looks.
     kept: kept::Kept,
     pace: Pace,
@@ -241,6 +249,7 @@ impl Mesh {
             effects: Effects::default(),
             sights: None,
             carried: None,
+            tries: Vec::new(),
             loads: load::Loads::default(),
             noisy: VecDeque::new(),
             named: Vec::new(),
@@ -292,6 +301,9 @@ impl Mesh {
             outstanding: None,
             datagrams: None,
             sent: 0,
+            half: false,
+            cut: false,
+            passed: 0,
             kept: kept::Kept::default(),
             pace: Pace::AtOnce,
             inbox: VecDeque::new(),
@@ -361,6 +373,16 @@ impl Mesh {
         self.nodes[node.0].sent
     }
 
+    /// Whether a node has sent the header of an envelope to the hub and not the rest, which its session takes for sent.
+    pub(crate) fn owes_body(&self, node: Node) -> bool {
+        self.nodes[node.0].half || self.nodes[node.0].cut
+    }
+
+    /// How many packets a node has passed on as a neighbour. Counted for meshes that are watched.
+    pub(crate) fn passed_by(&self, node: Node) -> u64 {
+        self.nodes[node.0].passed
+    }
+
     /// The bytes of messages that a node's session was given and of which it still holds some part, or somebody to whom
     /// it has passed them on. Counted for meshes that are watched.
     pub(crate) fn kept_bytes(&self, node: Node) -> usize {
@@ -391,6 +413,11 @@ impl Mesh {
         if let Some(carried) = &mut self.carried {
             seen.append(carried);
         }
+    }
+
+    /// Moves the attempts to reach the hub since the last call to the end of `seen`.
+    pub(crate) fn take_tries(&mut self, seen: &mut Vec<(Node, Time)>) {
+        seen.append(&mut self.tries);
     }
 
     /// Moves the greatest loads since the last call to the end of `seen`.

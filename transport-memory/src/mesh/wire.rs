@@ -22,6 +22,9 @@ pub(super) const OUTSTANDING: usize = 256 << 10;
 /// The longest message of a direct connection, as with a browser.
 pub(super) const DIRECT_MAX_MESSAGE: usize = 256 << 10;
 
+/// How the header of an envelope begins.
+const ENVELOPE: &str = "51-";
+
 /// How long what was lost below a data channel takes to be sent again, beside the way there and back.
 const REPAIR: Duration = Duration::from_millis(20);
 
@@ -195,6 +198,7 @@ impl Mesh {
             Frame::Binary(bundle) if self.carried.is_some() => Freight::in_bundle(bundle),
             Frame::Binary(_) | Frame::Text(_) => None,
         };
+        self.nodes[from.0].passed += freight.as_ref().map_or(0, |freight| freight.passed);
         let cargo = freight.and_then(|freight| self.loads.send_direct(from, to, &freight));
         self.schedule_at(at, Delivery::DirectFrame { from, to, frame, cargo });
     }
@@ -228,6 +232,9 @@ impl Mesh {
         }
         let slot = &mut self.nodes[node];
         let Some(socket) = &mut slot.socket else { return };
+        // On a new socket nothing is left of what was begun on the old one.
+        slot.cut |= slot.half && matches!(frames.first(), Some(Frame::Text(_)));
+        slot.half = matches!(frames.last(), Some(Frame::Text(text)) if text.starts_with(ENVELOPE));
         let texts = frames.iter().filter(|frame| matches!(frame, Frame::Text(_)));
         self.uploads += texts.count() as u64;
         let len = frames.iter().map(Frame::len).sum();
@@ -382,7 +389,12 @@ impl Mesh {
 
     fn execute(&mut self, node: usize, command: Command) {
         match command {
-            Command::ConnectSignaling => self.connect_signaling(node),
+            Command::ConnectSignaling => {
+                if self.carried.is_some() {
+                    self.tries.push((Node(node), self.now));
+                }
+                self.connect_signaling(node);
+            }
             Command::CloseSignaling => self.close_signaling(node),
             Command::Direct(command) => self.execute_direct(node, command),
             _ => {}

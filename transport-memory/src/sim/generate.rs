@@ -1,6 +1,7 @@
 //! Scenarios from seeds.
 
 mod faults;
+mod promises;
 mod slopes;
 mod wide;
 

@@ -2,6 +2,7 @@
 
 mod passing;
 mod rules;
+mod trickle;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use socketio_p2p_core::codec::{Blob, Decoder, Limits};
@@ -53,6 +54,10 @@ pub(super) struct Mallory {
     /// To whom it spoke of what is over.
     misled: Option<PeerId>,
     pub(super) answers: u32,
+    /// It has done nothing but take what came.
+    pub(super) hoards: bool,
+    /// Whose bytes it acknowledges one by one.
+    trickles: trickle::Trickle,
 }
 
 /// A direct connection that is open.
@@ -77,6 +82,7 @@ pub(super) const fn fault(attack: Attack) -> Fault {
         Attack::Resume => Fault::ResumeFlood,
         Attack::Stale => Fault::StaleFlood,
         Attack::Hub => Fault::HubRules,
+        Attack::Hoard | Attack::Trickle => Fault::SilentReceiver,
     }
 }
 
@@ -108,6 +114,8 @@ impl Mallory {
             stale_since: None,
             misled: None,
             answers: 0,
+            hoards: true,
+            trickles: trickle::Trickle::default(),
         }
     }
 
@@ -186,6 +194,7 @@ impl Mallory {
                 }
             }
             Ok(ServerMessage::Relay(download)) => {
+                self.acknowledge(mesh, &download);
                 // An answer to what is stale tells of epochs, and of nothing else.
                 let answers = self.misled.as_ref() == Some(&download.from)
                     && download.piece.is_none()
@@ -321,7 +330,10 @@ impl Mallory {
 
     fn strike(&mut self, mesh: &mut Mesh, victim: &PeerId, attack: Attack, direct: bool) {
         self.stale_since = None;
+        self.hoards &= matches!(attack, Attack::Hoard | Attack::Trickle);
         match attack {
+            Attack::Hoard => {}
+            Attack::Trickle => self.trickles.begin(victim),
             Attack::Spoof => self.spoof(mesh, victim),
             Attack::Control => self.forge_control(mesh, victim, direct),
             Attack::Offers => self.flood(mesh, victim),

@@ -67,6 +67,8 @@ struct Flow {
     waiting: [(usize, usize); Lane::ALL.len()],
     /// Answers given: they wait in the same queue as events.
     replied: u32,
+    /// Volatile events of this life that were turned away.
+    dropped: u64,
     /// The bytes of volatile events taken at one moment.
     volatile: (Option<Time>, usize),
     /// Where the receiver stands, per lane: in which life, and what comes next.
@@ -241,6 +243,11 @@ impl Model {
         Some(emission.sender)
     }
 
+    /// The event that an emit of a node's is.
+    pub(super) fn number_of(&self, node: usize, emit: u64) -> Option<u64> {
+        *self.views[node].emits.get(usize::try_from(emit).ok()?)?
+    }
+
     /// How many were to get the event of a number.
     pub(super) fn receivers_of(&self, number: u64) -> usize {
         let index = usize::try_from(number).unwrap_or(usize::MAX);
@@ -320,6 +327,17 @@ impl Model {
     pub(super) fn lives(&self) -> Vec<Vec<u32>> {
         let lives = |flows: &Vec<Flow>| flows.iter().map(|flow| flow.life).collect();
         self.flows.iter().map(lives).collect()
+    }
+
+    /// Which life a node's link to a peer is in, or was.
+    pub(super) fn life(&self, node: usize, peer: &PeerId) -> u32 {
+        self.find(peer).map_or(0, |peer| self.flows[node][peer].life)
+    }
+
+    /// As [`life`](Self::life), of a link that is there.
+    pub(super) fn life_now(&self, node: usize, peer: &PeerId) -> Option<u32> {
+        let flow = &self.flows[node][self.find(peer)?];
+        flow.known.is_some().then_some(flow.life)
     }
 
     /// Whether the event of a number has come to a node.

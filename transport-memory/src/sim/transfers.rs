@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use socketio_p2p_core::{
-    EmitError, Event, IncomingTransferId, OutgoingTransferId, Packet, PeerId, Time, TransferId,
-    TransferOutcome, TransferRead,
+    EmitError, Event, IncomingTransferId, OutgoingTransferId, Packet, PeerId, Time, TransferError,
+    TransferId, TransferOutcome, TransferRead,
 };
 
 use super::violation::{Breach, Invariant};
@@ -26,6 +26,8 @@ struct Transfer {
     announced: bool,
     written: u64,
     finished: bool,
+    /// Its application has tried to break its word about the size.
+    tried: bool,
     read: u64,
     /// After how many bytes the receiver has had enough.
     enough_after: Option<u64>,
@@ -135,6 +137,7 @@ impl Transfers {
             incoming: None,
             written: 0,
             finished: false,
+            tried: false,
             read: 0,
             enough_after: enough,
             unannounced,
@@ -397,7 +400,9 @@ impl Transfer {
     /// Writes on, as far as the session takes it.
     fn write(&mut self, mesh: &mut Mesh, number: usize) -> Result<(), Breach> {
         let Some(id) = self.outgoing.clone() else { return Ok(()) };
+        self.check_progress(mesh, &id)?;
         while !self.finished {
+            self.try_other_size(mesh, &id)?;
             let end = self.size.min(self.written + CHUNK as u64);
             let mut data = chunk(number, self.written, (end - self.written) as usize);
             let write =
@@ -423,6 +428,38 @@ impl Transfer {
             }
         }
         Ok(())
+    }
+
+    /// Once most of it is written: neither more nor less than was said is taken.
+    fn try_other_size(&mut self, mesh: &mut Mesh, id: &OutgoingTransferId) -> Result<(), Breach> {
+        let most = self.written > self.size / 2 && self.written < self.size;
+        if self.unannounced || !most || std::mem::replace(&mut self.tried, true) {
+            return Ok(());
+        }
+        let less = mesh.with(self.from, |session, now| session.finish_transfer(id, now));
+        let mut too_much = Bytes::from(vec![0; (self.size - self.written + 1) as usize]);
+        let more =
+            mesh.with(self.from, |session, now| session.write_transfer(id, &mut too_much, now));
+        let is_refused = match (less, more) {
+            // It can be over already: the event that says so comes behind this one.
+            (Err(TransferError::Unknown(_)), _) | (_, Err(TransferError::Unknown(_))) => true,
+            (Err(TransferError::Incomplete { .. }), Err(TransferError::BeyondSize { .. })) => true,
+            _ => false,
+        };
+        if is_refused { Ok(()) } else { breach("the size that was said", format!("{self:?}")) }
+    }
+
+    /// What a session says to have been read of its transfer was.
+    fn check_progress(&self, mesh: &Mesh, id: &OutgoingTransferId) -> Result<(), Breach> {
+        let progress = mesh.session(self.from).transfer_progress(id);
+        match progress.filter(|progress| progress.read > self.read) {
+            Some(progress) => Err(Breach::new(
+                Invariant::Getters,
+                format!("at most {} bytes read", self.read),
+                format!("{progress:?}"),
+            )),
+            None => Ok(()),
+        }
     }
 
     fn refuse(&mut self, mesh: &mut Mesh) {

@@ -117,6 +117,24 @@ pub enum Invariant {
     Glare,
     /// A session takes up no more offers of one peer than come of attempts.
     Offers,
+    /// A question ends at its deadline, or before it with its answer or its peer.
+    AckDeadline,
+    /// A peer that is away is back, or has left, when its window is over.
+    ResumeWindow,
+    /// What is said to have been sent, or not, was, or was not.
+    Sent,
+    /// Under [`Policy::Manual`](socketio_p2p_core::Policy::Manual) a path becomes direct with `upgrade`, and only then.
+    Manual,
+    /// A session closes in time.
+    Close,
+    /// Who closes says good-bye to all that it reaches.
+    Farewell,
+    /// What getters say is true.
+    Getters,
+    /// The hub is tried again when it was said, after pauses that grow.
+    Reconnect,
+    /// Who acknowledges nothing is given up in time, and nobody else is.
+    Stalled,
     /// What the application on top says of itself.
     Application,
 }
@@ -179,6 +197,15 @@ impl Invariant {
             Self::HubBounds => "hub: bounds",
             Self::Glare => "glare",
             Self::Offers => "offers",
+            Self::AckDeadline => "deadline of a question",
+            Self::ResumeWindow => "resume window",
+            Self::Sent => "sent",
+            Self::Manual => "manual",
+            Self::Close => "close",
+            Self::Farewell => "farewell",
+            Self::Getters => "getters",
+            Self::Reconnect => "reconnect",
+            Self::Stalled => "stalled",
             Self::Application => "application",
         }
     }

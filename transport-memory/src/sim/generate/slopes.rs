@@ -47,7 +47,7 @@ impl Plan {
         let relayed = self.dice.happens(600);
         let rate = if relayed { self.dice.between(12_500, 32_000) } else { 12_000 } as u32;
         // What was added later has dice of its own.
-        let mut dice = Dice::for_purpose(seed, 24);
+        let mut dice = Dice::for_purpose(seed, 28);
         let later = [Course::Long, Course::Narrowing, Course::Stretching];
         let later = dice.pick(&later).filter(|_| dice.happens(300));
         let course = later.unwrap_or(match self.dice.roll(5) {

@@ -73,6 +73,14 @@ impl Model {
         Ok(())
     }
 
+    /// A volatile event for a peer was turned away: how many of this life were.
+    pub(in crate::sim) fn dropped(&mut self, node: usize, peer: &PeerId) -> u64 {
+        let Some(peer) = self.find(peer) else { return 0 };
+        let dropped = &mut self.flows[node][peer].dropped;
+        *dropped += 1;
+        *dropped
+    }
+
     /// A node has answered a question of a peer's.
     pub(in crate::sim) fn replied(&mut self, node: usize, peer: &PeerId) {
         if let Some(peer) = self.find(peer) {

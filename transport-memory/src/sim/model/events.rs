@@ -131,6 +131,7 @@ impl Model {
         flow.life += 1;
         flow.accepted = [0; Lane::ALL.len()];
         flow.waiting = Default::default();
+        flow.dropped = 0;
         Ok(Note::Nothing)
     }
 

@@ -60,6 +60,16 @@ impl Milestones {
         ))
     }
 
+    /// Something about a node's paths has changed for the worse: what is not true any more has to be said anew once it is.
+    pub(in crate::sim) fn review(&mut self, node: usize, mesh: &Mesh, model: &Model) {
+        for upgrade in [false, true] {
+            let counts = self.count(node, upgrade, mesh, model);
+            if counts.is_some_and(|(there, most)| there < most) {
+                self.told.retain(|told| *told != (node, upgrade));
+            }
+        }
+    }
+
     /// Everybody has found everybody: whoever is ready has said so.
     pub(in crate::sim) fn check_told(
         &self,

@@ -115,6 +115,29 @@ impl Ways {
         Ok(())
     }
 
+    /// An event has ended for one peer, as sent or as not sent.
+    pub(in crate::sim) fn check_sent(
+        &self,
+        number: u64,
+        as_sent: bool,
+        model: &Model,
+    ) -> Result<(), Breach> {
+        let Some(sender) = model.sender_of(number) else { return Ok(()) };
+        let index = usize::try_from(number).unwrap_or(usize::MAX);
+        let legs = self.legs.get(index).map(Vec::as_slice).unwrap_or_default();
+        let sent = legs.iter().any(|leg| leg.from == Place::Node(sender));
+        // What was sent to others is no matter of this one.
+        if sent == as_sent || (sent && model.receivers_of(number) > 1) {
+            return Ok(());
+        }
+        let what = if as_sent { "sent" } else { "not sent" };
+        Err(Breach::new(
+            Invariant::Sent,
+            format!("event {number} of node {sender}, which ended as {what}, to be {what}"),
+            format!("it went {legs:?}"),
+        ))
+    }
+
     /// An event was handed out, as come on this path.
     pub(in crate::sim) fn check_path(
         &self,

@@ -131,6 +131,7 @@ impl Run<'_> {
                     }
                     let pause = (*pause > 0).then(|| Duration::from_millis(*pause));
                     self.deaf.clear();
+                    self.disturb(node);
                     self.mesh.set_drain(node, pause);
                 }
             }
@@ -153,12 +154,13 @@ impl Run<'_> {
                     // What was sent before is judged by the policy of then.
                     self.look_at_ways()?;
                     self.note_policy(node, policy);
+                    self.stalls.excuse(node.index());
                     self.mesh.with(node, |session, now| session.set_policy(policy, now));
                 }
             }
             Action::Upgrade { node, to } => {
                 if let Some(node) = self.active(*node) {
-                    self.upgrade(node, *to);
+                    self.upgrade(node, *to)?;
                 }
             }
             Action::Close { node } => {
@@ -310,6 +312,7 @@ impl Run<'_> {
                     // What it takes later than it comes is heard later.
                     self.deaf.retain(|deaf| deaf.node != node);
                     self.milestones.slow(node.index());
+                    self.disturb(node);
                     self.mesh.set_pace(node, pause);
                 }
             }
@@ -320,6 +323,7 @@ impl Run<'_> {
                     }
                     self.deaf.retain(|deaf| deaf.node != node);
                     self.milestones.slow(node.index());
+                    self.disturb(node);
                     self.mesh.set_frozen(node, *on);
                 }
             }
@@ -329,6 +333,7 @@ impl Run<'_> {
                 self.deaf.clear();
                 self.mesh.jump_clock(Duration::from_millis(*by));
                 self.moment = self.mesh.now();
+                self.calm.jump(self.moment);
                 // The scenario goes on from there.
                 self.start = self.start + Duration::from_millis(*by);
             }
@@ -336,6 +341,7 @@ impl Run<'_> {
                 if let Some(node) = self.places[*node] {
                     self.hit(Fault::ClockJump);
                     self.deaf.clear();
+                    self.disturb(node);
                     self.mesh.jump_node_clock(node, Duration::from_millis(*by));
                 }
             }
@@ -349,7 +355,7 @@ impl Run<'_> {
                             && self.model.knows(node.index(), other.index())
                         {
                             let id = self.model.id(other.index()).cloned();
-                            self.upgrade_with(node, id);
+                            self.upgrade_with(node, id)?;
                         }
                     }
                 }
@@ -466,6 +472,12 @@ impl Run<'_> {
         for (peer, error) in &emitted.rejected {
             self.turned_away(node, Some(peer), Some(extent), error)?;
         }
+        if made.asks
+            && let Some(config) = self.model.config(index)
+        {
+            let (now, within) = (self.mesh.now(), config.ack_timeout);
+            self.questions_of.asked(index, emitted.id.as_u64(), now, within);
+        }
         self.note_emitted(node, number, made, &emitted.accepted);
         Ok(())
     }
@@ -495,24 +507,27 @@ impl Run<'_> {
         Ok(())
     }
 
-    pub(super) fn upgrade(&mut self, node: Node, to: Option<usize>) {
+    pub(super) fn upgrade(&mut self, node: Node, to: Option<usize>) -> Result<(), Breach> {
         let id = match to {
             Some(place) => {
                 let other = self.places[place].filter(|other| *other != node);
                 let other = other.filter(|other| self.model.knows(node.index(), other.index()));
-                let Some(id) = other.and_then(|other| self.model.id(other.index())) else { return };
+                let Some(id) = other.and_then(|other| self.model.id(other.index())) else {
+                    return Ok(());
+                };
                 Some(id.clone())
             }
             None => None,
         };
-        self.upgrade_with(node, id);
+        self.upgrade_with(node, id)
     }
 
-    pub(super) fn upgrade_with(&mut self, node: Node, id: Option<PeerId>) {
+    pub(super) fn upgrade_with(&mut self, node: Node, id: Option<PeerId>) -> Result<(), Breach> {
         self.reasons += 1;
-        let target = id.map_or(Target::All, Target::Peer);
+        let target = id.clone().map_or(Target::All, Target::Peer);
         // The peer is known: the model says so, and is checked against the session all the time.
         let _unknown = self.mesh.with(node, |session, now| session.upgrade(target, now));
+        self.check_upgraded(node, id)
     }
 
     pub(super) fn close(&mut self, node: Node) {
@@ -523,6 +538,7 @@ impl Run<'_> {
         }
         self.hit(Fault::CloseQueued);
         self.model.close(node.index());
+        self.note_parting(node);
         self.mesh.with(node, |session, now| session.close(now));
         self.closing.push(node);
     }

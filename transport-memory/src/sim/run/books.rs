@@ -33,7 +33,7 @@ const PER_SECOND: u64 = 1_000;
 const AT_FIRST: u64 = 60_000;
 
 impl Run<'_> {
-    fn is_strict(&self) -> bool {
+    pub(super) fn is_strict(&self) -> bool {
         self.scenario.settings.strict && self.host.is_none()
     }
 
@@ -45,8 +45,10 @@ impl Run<'_> {
     pub(super) fn add_books(&mut self, place: usize, node: Node, config: Config) {
         self.note_policy(node, config.policy);
         // Somebody who has crashed takes a place for a while.
-        let comes_back =
-            |action: &Action| matches!(action, Action::Restart { .. } | Action::Attack { .. });
+        // So does somebody who closed while the hub was down.
+        let comes_back = |action: &Action| {
+            matches!(action, Action::Restart { .. } | Action::Attack { .. } | Action::Close { .. })
+        };
         let come_back = self.scenario.actions.iter().any(|timed| comes_back(&timed.action));
         let all = self.places.len() + self.scenario.settings.originals;
         if config.max_peers + 1 < all || come_back {
@@ -93,6 +95,9 @@ impl Run<'_> {
         }
         let now = self.mesh.now();
         self.deadlines.check(now, &self.model)?;
+        self.look_at_tries()?;
+        self.check_farewells(now)?;
+        self.check_stalls(now)?;
         self.take_originals()?;
         if let Some(mallory) = &self.mallory
             && let Some(since) = mallory.stale_since
@@ -213,6 +218,7 @@ impl Run<'_> {
         if !self.is_strict() {
             return Ok(());
         }
+        self.note_promises(node, event)?;
         if matches!(event, Event::Ready | Event::Upgrade) {
             let upgrade = matches!(event, Event::Upgrade);
             let index = node.index();
@@ -318,6 +324,7 @@ impl Run<'_> {
         if !self.is_strict() || made.lane == Lane::Volatile {
             return;
         }
+        self.note_hoarded(node, to);
         let receivers: Vec<usize> = to.iter().filter_map(|id| self.model.find(id)).collect();
         let now = self.mesh.now();
         if settings.honest {

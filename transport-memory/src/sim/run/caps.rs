@@ -37,6 +37,7 @@ impl Run<'_> {
         let pairs = session.forwarding().pairs;
         at_most(Invariant::ForwardCap, config.forward_pairs, "pairs passed on for", pairs)?;
         let transfers = config.max_transfers.saturating_mul(2 * config.transfer_window + OVERSIZED);
+        self.check_passed(node)?;
         let (mut peers, mut held) = (0, 0);
         for peer in session.peers() {
             peers += 1;

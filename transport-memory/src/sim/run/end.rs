@@ -26,6 +26,9 @@ impl Run<'_> {
     /// Every fault ends.
     pub(super) fn heal(&mut self) -> Result<(), Breach> {
         self.mesh.remark(Place::Hub, "all faults end, everybody who is gone comes back");
+        self.stirs += 1;
+        // Those who asked find out.
+        self.late_answers.clear();
         self.mesh.set_signal_faults(SignalFaults::default());
         self.mesh.set_roster_faults(RosterFaults::default());
         self.start_hub();
@@ -47,6 +50,9 @@ impl Run<'_> {
         }
         let nodes: Vec<Node> = self.live().chain(self.closing.iter().copied()).collect();
         for &node in &nodes {
+            if !self.mesh.is_prompt(node) {
+                self.disturb(node);
+            }
             self.mesh.set_frozen(node, false);
             self.mesh.set_reachable(node, true);
             self.mesh.set_relay_conditions(node, Conditions::default());

@@ -2,24 +2,30 @@
 //!
 //! - here: stepping, and what sessions tell
 //! - `act`: what the scenario does
+//! - `answers`: the answers to questions
 //! - `books`: what is looked at beside the model, where the scenario is strict
+//! - `promises`: what is said about time
 //! - `end`: when all faults are over
 
 mod act;
+mod answers;
 mod books;
 mod caps;
 mod end;
+mod promises;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use socketio_p2p_core::signal::Lane;
-use socketio_p2p_core::{EmitError, Event, Path, PeerId, ReplyToken, Session, Time, TransferId};
+use socketio_p2p_core::{EmitError, Event, Path, PeerId, ReplyToken, Time, TransferId};
 
 use super::mallory::Mallory;
 use super::model::{Model, Note, Weather};
-use super::oracles::{Deadlines, Milestones, Offers, Ways};
+use super::oracles::{
+    Absences, Calm, Deadlines, Farewells, Milestones, Offers, Questions, Reconnects, Stalls, Ways,
+};
 use super::original::Original;
 use super::scenario::{Scenario, Timed};
 use super::shape::Extent;
@@ -142,7 +148,7 @@ struct Run<'a> {
     reasons: u32,
     events: Vec<Event>,
     /// Questions that are to be answered, and their numbers.
-    questions: VecDeque<(Node, ReplyToken, u64)>,
+    questions: VecDeque<Answer>,
     /// What is told while nothing should be.
     quiet: Option<Vec<String>>,
     /// Direct paths on which a node hears nothing any more, and when it must have found out.
@@ -152,6 +158,20 @@ struct Run<'a> {
     deadlines: Deadlines,
     milestones: Milestones,
     offers: Offers,
+    calm: Calm,
+    questions_of: Questions,
+    absences: Absences,
+    farewells: Farewells,
+    reconnects: Reconnects,
+    tries: Vec<(Node, Time)>,
+    stalls: Stalls,
+    late_answers: Vec<LateAnswer>,
+    /// How late answers are.
+    answer_dice: Dice,
+    /// How often something was done to the mesh.
+    stirs: u64,
+    /// Who has asked for direct paths, and with whom; with all where nobody is named.
+    upgraded: Vec<(Node, Option<PeerId>)>,
     carried: Vec<Carried>,
     loads: Vec<Load>,
     /// Lanes that are writable again, each with who may write.
@@ -163,6 +183,23 @@ struct Run<'a> {
     swallows: bool,
     /// How often sockets and channels were broken on purpose.
     breaks: u32,
+}
+
+/// An answer that is to be given.
+#[derive(Debug)]
+struct Answer {
+    node: Node,
+    token: ReplyToken,
+    number: u64,
+    /// Which life of its link it is for.
+    life: u32,
+}
+
+/// An answer that is not given at once.
+#[derive(Debug)]
+struct LateAnswer {
+    at: Time,
+    answer: Answer,
 }
 
 /// A node that hears nothing of another on their direct path.
@@ -215,6 +252,17 @@ impl<'a> Run<'a> {
             deadlines: Deadlines::default(),
             milestones: Milestones::default(),
             offers: Offers::default(),
+            calm: Calm::default(),
+            questions_of: Questions::default(),
+            absences: Absences::default(),
+            farewells: Farewells::default(),
+            reconnects: Reconnects::default(),
+            tries: Vec::new(),
+            stalls: Stalls::default(),
+            late_answers: Vec::new(),
+            answer_dice: Dice::for_purpose(*seed, 13),
+            stirs: 0,
+            upgraded: Vec::new(),
             carried: Vec::new(),
             loads: Vec::new(),
             writable: Vec::new(),
@@ -247,6 +295,7 @@ impl<'a> Run<'a> {
             let at = self.start + Duration::from_millis(*at);
             self.run_until(at)?;
             self.steps += 1;
+            self.stirs += u64::from(action.is_fault());
             if self.mesh.is_recording() {
                 let text = action.to_string();
                 let what = if action.is_fault() { What::Done(text) } else { What::Asked(text) };
@@ -276,6 +325,8 @@ impl<'a> Run<'a> {
     fn step(&mut self, until: Time) -> Result<bool, Breach> {
         let deaf = self.deaf.iter().map(|deaf| deaf.until).min();
         let alarms = deaf.into_iter().chain(self.transfers.next()).chain(self.deadlines.next());
+        let alarms = alarms.chain(self.farewells.next()).chain(self.stalls.next());
+        let alarms = alarms.chain(self.late_answers.iter().map(|late| late.at).min());
         let limit = alarms.min().map_or(until, |at| at.min(until));
         if self.mesh.step_one(limit).is_none() {
             // Alarms of this very moment are handled too.
@@ -286,6 +337,9 @@ impl<'a> Run<'a> {
             self.mesh.wait_until(limit);
             self.check_deaf(limit)?;
             self.deadlines.check(limit, &self.model)?;
+            self.check_farewells(limit)?;
+            self.check_stalls(limit)?;
+            self.answer_late(limit)?;
             self.transfers.read_late(&mut self.mesh)?;
             self.collect()?;
             return Ok(true);
@@ -344,9 +398,9 @@ impl<'a> Run<'a> {
         }
         while let Some(node) = self.mesh.take_noisy() {
             self.note_all(node)?;
-            while let Some((node, token, number)) = self.questions.pop_front() {
-                self.answer(node, &token, number)?;
-                self.note_all(node)?;
+            while let Some(answer) = self.questions.pop_front() {
+                self.answer(&answer)?;
+                self.note_all(answer.node)?;
             }
         }
         self.look()?;
@@ -395,7 +449,7 @@ impl<'a> Run<'a> {
             Note::Refused(fit) => self.note_refused(fit),
             Note::Question(token, number) => {
                 if self.dice.roll(UNANSWERED) > 0 && !self.mesh.is_frozen(node) {
-                    self.questions.push_back((node, token, number));
+                    self.put_question(node, token, number);
                 }
             }
             Note::PathChanged { mid_stream, detour } => {
@@ -420,20 +474,7 @@ impl<'a> Run<'a> {
             self.note(node, event)?;
         }
         self.events = events;
-        Ok(())
-    }
-
-    /// Answers when all events up to now are known: a `Writable` among them is older than an answer turned away.
-    fn answer(&mut self, node: Node, token: &ReplyToken, number: u64) -> Result<(), Breach> {
-        if self.mesh.is_frozen(node) || !self.mesh.is_running(node) {
-            return Ok(());
-        }
-        self.model.replied(node.index(), token.peer());
-        let answer = |session: &mut Session, now| session.reply(token, &(number,), now);
-        match self.mesh.with(node, answer) {
-            Ok(()) => Ok(()),
-            Err(error) => self.turned_away(node, Some(token.peer()), None, &error),
-        }
+        self.questions_of.check_reasons()
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others are not about transfers")]
@@ -485,6 +526,9 @@ impl<'a> Run<'a> {
                 self.note_refused(fit);
             }
             return Ok(());
+        }
+        if let EmitError::Dropped(peer) = error {
+            self.check_dropped(node, peer)?;
         }
         let fault = match error {
             EmitError::Dropped(_) => Fault::DroppedVolatile,

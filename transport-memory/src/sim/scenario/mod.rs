@@ -101,6 +101,16 @@ pub struct Settings {
     /// Where paths are honest: how long a small event may wait for bulk, beside the time that events take.
     #[serde(with = "millis", skip_serializing_if = "is_a_second")]
     pub behind_bulk: Duration,
+    /// How long a peer may acknowledge nothing; absent: in proportion to the other spans, and for ever where everybody is
+    /// waited for.
+    #[serde(with = "millis", skip_serializing_if = "Duration::is_zero")]
+    pub stall: Duration,
+    /// How often in a second one member may come back to its seat; absent: as the hub's defaults say.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub resumes: u32,
+    /// How late applications answer, at most.
+    #[serde(with = "millis", skip_serializing_if = "Duration::is_zero")]
+    pub answers_within: Duration,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -148,6 +158,9 @@ impl Default for Settings {
             strict: false,
             honest: false,
             behind_bulk: Duration::from_secs(1),
+            stall: Duration::ZERO,
+            resumes: 0,
+            answers_within: Duration::ZERO,
         }
     }
 }
@@ -185,6 +198,9 @@ impl Settings {
         if self.patient {
             config.stall_timeout = self.resume_window;
         }
+        if !self.stall.is_zero() {
+            config.stall_timeout = self.stall;
+        }
         config
     }
 
@@ -195,7 +211,8 @@ impl Settings {
         let config = HubConfig::default()
             .with_resume_window(self.hub_resume_window)
             .with_limits(HubLimits { max_envelope, max_attachments });
-        self.hub.apply(config)
+        let config = self.hub.apply(config);
+        if self.resumes == 0 { config } else { config.with_resume_rate(self.resumes, self.resumes) }
     }
 
     /// The delays.
@@ -292,6 +309,10 @@ pub enum Attack {
     Stale,
     /// Breaks a rule that the hub is there to keep: whom it names, how much it says, how often it comes.
     Hub,
+    /// Takes everything, and acknowledges nothing.
+    Hoard,
+    /// Takes everything, and acknowledges a byte with each ping.
+    Trickle,
 }
 
 impl Attack {

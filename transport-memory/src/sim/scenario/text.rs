@@ -138,6 +138,8 @@ impl Settings {
             ("resume_window", self.resume_window),
             ("hub_resume_window", self.hub_resume_window),
             ("ping_timeout", self.ping_timeout),
+            ("stall", self.stall),
+            ("answers_within", self.answers_within),
         ] {
             within(name, u64::try_from(span.as_millis()).unwrap_or(u64::MAX), 0, MAX_MILLIS)?;
         }

@@ -260,3 +260,24 @@ fn an_event_that_is_lost_whenever_it_is_sent_waits_although_bulk_goes_on() {
     assert!(taken > 100_000 && rounds > 20, "{taken} bytes in {rounds} rounds");
     assert!((1..10).contains(&repeated), "{repeated} times in {rounds} rounds");
 }
+
+#[test]
+fn a_peer_that_acknowledges_a_byte_with_each_ping_is_given_up_as_well() {
+    let mut alone = with_an_event_under_way(relay_only());
+    let mut has = 0;
+    alone.wait_and(Duration::from_secs(31), |alone| {
+        for ping in pings(&items(&alone.said("a"))) {
+            has += 1;
+            let next = Place { number: 0, offset: has.min(12) };
+            let events = LaneState { next, ..LaneState::default() };
+            let lanes = [events, LaneState::default()];
+            let state = Item::State(State { lanes, ..State::default() });
+            alone.hear_bundle("a", KNOWN, &[state, Item::Pong(ping)]);
+        }
+    });
+    assert!(has > 3, "{has} pings");
+    let events = alone.events();
+    let stalled =
+        |event: &Event| matches!(event, Event::PeerLeft { reason: LeaveReason::Stalled, .. });
+    assert!(events.iter().any(stalled), "{events:?}");
+}

@@ -1,0 +1,92 @@
+//! What puts promises to the test in wide scenarios: last words, hubs that let few in, peers that acknowledge nothing, and
+//! answers that come late. Each has dice of its own: what else is drawn stays what it is for each seed.
+
+use std::time::Duration;
+
+use crate::dice::Dice;
+use crate::sim::Profile;
+use crate::sim::scenario::{Action, Attack, Manner, Settings, Timed};
+
+/// Adds what tests promises.
+pub(super) fn add(seed: u64, profile: Profile, settings: &mut Settings, actions: &mut Vec<Timed>) {
+    let mut dice = Dice::for_purpose(seed, 24);
+    if matches!(profile, Profile::Malice | Profile::Floods) && dice.happens(250) {
+        hoard(&mut dice, settings, actions);
+    } else if !settings.patient && !settings.honest && dice.happens(300) {
+        settings.stall = in_silences(settings, dice.between(100, 200));
+    }
+    let mut dice = Dice::for_purpose(seed, 25);
+    if matches!(profile, Profile::Hub | Profile::Mixed) && dice.happens(400) {
+        few_joins(&mut dice, settings, actions);
+    }
+    let mut dice = Dice::for_purpose(seed, 26);
+    if !settings.honest && dice.happens(250) {
+        settings.answers_within = in_silences(settings, 200);
+    }
+    let mut dice = Dice::for_purpose(seed, 27);
+    if !settings.patient && !settings.honest && dice.happens(300) {
+        last_words(&mut dice, settings, actions);
+    }
+}
+
+/// So many hundredths of the silence.
+fn in_silences(settings: &Settings, percent: u64) -> Duration {
+    Duration::from_millis(settings.silence.as_millis() as u64 * percent / 100)
+}
+
+fn push(actions: &mut Vec<Timed>, at: u64, action: Action) {
+    actions.push(Timed { at, action });
+}
+
+/// When the last of the actions is over, in milliseconds.
+fn end_of(actions: &[Timed]) -> u64 {
+    actions.iter().map(|timed| timed.at).max().unwrap_or(0)
+}
+
+/// In place of all other malice: a peer that takes everything and acknowledges nothing, or a byte now and then.
+fn hoard(dice: &mut Dice, settings: &mut Settings, actions: &mut Vec<Timed>) {
+    settings.stall = in_silences(settings, dice.between(100, 160));
+    actions.retain(|timed| !matches!(timed.action, Action::Attack { .. }));
+    let silence = settings.silence.as_millis() as u64;
+    let stall = settings.stall.as_millis() as u64;
+    let victim = dice.roll(settings.peers as u64) as usize;
+    let attack = if dice.happens(500) { Attack::Hoard } else { Attack::Trickle };
+    let at = dice.roll(silence);
+    push(actions, at, Action::Attack { victim, attack, direct: false });
+    let emit = |node| Action::Emit { node, to: None, count: 2, size: 0, how: Manner::Event };
+    let at = at + silence / 2;
+    push(actions, at, emit(victim));
+    push(actions, at + stall * 2, emit(victim));
+}
+
+/// The hub lets a member come back once in a second, and one comes back more often.
+fn few_joins(dice: &mut Dice, settings: &mut Settings, actions: &mut Vec<Timed>) {
+    settings.resumes = 1;
+    let node = dice.roll(settings.peers as u64) as usize;
+    let mut at = dice.between(end_of(actions) / 4, end_of(actions) / 2);
+    for _ in 0..3 {
+        push(actions, at, Action::Drop { node });
+        at += dice.between(1, 4) * (settings.relay_latency.as_millis() as u64 * 4 + 200);
+    }
+}
+
+/// When all else is over, somebody closes: with or without the hub, and with a driver that may be late.
+fn last_words(dice: &mut Dice, settings: &Settings, actions: &mut Vec<Timed>) {
+    let silence = settings.silence.as_millis() as u64;
+    let node = dice.roll(settings.peers as u64) as usize;
+    let start = end_of(actions) + silence * 3 / 2;
+    // Nobody tells of original clients that leave in the meantime.
+    if dice.happens(600) && settings.originals == 0 {
+        push(actions, start, Action::HubStop);
+        push(actions, start + silence, Action::HubStart);
+    }
+    if dice.happens(500) {
+        let pause = dice.between(10, 70);
+        push(actions, start, Action::Drain { node, pause });
+    }
+    let at = start + silence / 4;
+    let how = Manner::Event;
+    push(actions, at, Action::Emit { node, to: None, count: 1, size: 0, how });
+    push(actions, at + dice.roll(50), Action::Close { node });
+    push(actions, start + silence, Action::Drain { node, pause: 0 });
+}

@@ -1,0 +1,104 @@
+//! Who is away is back, or has left, when the window since its last sign of life is over.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use socketio_p2p_core::Time;
+
+use crate::sim::violation::{Breach, Invariant};
+
+/// How late a node that keeps its times may be.
+const LATE: Duration = Duration::from_millis(20);
+
+/// Since when peers are away, by who says so and of whom.
+#[derive(Debug, Default)]
+pub(in crate::sim) struct Absences {
+    open: BTreeMap<(usize, usize), Time>,
+    /// When nodes lost the hub last.
+    lost_hub: BTreeMap<usize, Time>,
+}
+
+/// The spans of a node that are about absence.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sim) struct Spans {
+    pub(in crate::sim) window: Duration,
+    pub(in crate::sim) silence: Duration,
+}
+
+impl Absences {
+    pub(in crate::sim) fn away(&mut self, node: usize, peer: usize, now: Time) {
+        self.open.insert((node, peer), now);
+    }
+
+    /// A peer of this number has joined. One of before has another id, if it was never told of its first one.
+    pub(in crate::sim) fn joined(&mut self, node: usize, peer: usize) {
+        self.open.remove(&(node, peer));
+    }
+
+    pub(in crate::sim) fn lost_hub(&mut self, node: usize, now: Time) {
+        self.lost_hub.insert(node, now);
+    }
+
+    /// Since when a peer is away.
+    pub(in crate::sim) fn since(&self, node: usize, peer: usize) -> Option<Time> {
+        self.open.get(&(node, peer)).copied()
+    }
+
+    /// A peer is back, or has left, because its time was up or otherwise. `calm`: the node has kept its times since the last
+    /// sign of life.
+    pub(in crate::sim) fn over(
+        &mut self,
+        (node, peer): (usize, usize),
+        timed_out: bool,
+        spans: Spans,
+        now: Time,
+        calm: bool,
+    ) -> Result<(), Breach> {
+        let Some(since) = self.open.remove(&(node, peer)).filter(|_| calm) else { return Ok(()) };
+        // With the hub its last sign of life went; a direct path was silent for a while before.
+        let at_once = self.lost_hub.get(&node) == Some(&since);
+        let before = if at_once { Duration::ZERO } else { spans.silence };
+        let (early, late) =
+            (timed_out && now + before < since + spans.window, now > since + spans.window + LATE);
+        if !early && !late {
+            return Ok(());
+        }
+        let Spans { window, .. } = spans;
+        let what = if timed_out { "has timed out" } else { "is back, or has left otherwise," };
+        Err(Breach::new(
+            Invariant::ResumeWindow,
+            format!(
+                "node {node} to wait {window:?} for node {peer} from its last sign of life on, at most {before:?} before it was away"
+            ),
+            format!("it {what} after {:?}", now - since),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use socketio_p2p_core::Time;
+
+    use super::{Absences, Spans};
+
+    #[test]
+    fn a_peer_is_given_up_when_the_window_since_its_last_sign_of_life_is_over() {
+        let at = Time::from_millis;
+        let ms = Duration::from_millis;
+        let spans = Spans { window: ms(1_000), silence: ms(300) };
+        let is_right = |hub: bool, timed_out, after: u64| {
+            let mut absences = Absences::default();
+            absences.away(0, 1, at(5_000));
+            if hub {
+                absences.lost_hub(0, at(5_000));
+            }
+            absences.over((0, 1), timed_out, spans, at(5_000 + after), true).is_ok()
+        };
+        assert!(is_right(true, true, 1_000) && !is_right(true, true, 990));
+        assert!(is_right(false, true, 700) && !is_right(false, true, 690));
+        assert!(!is_right(false, true, 1_030) && !is_right(false, false, 1_030));
+        assert!(is_right(true, false, 10));
+    }
+}

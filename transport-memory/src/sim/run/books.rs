@@ -67,6 +67,7 @@ impl Run<'_> {
         }
         let now = self.mesh.now();
         self.ways.set_policy(node.index(), policy, now);
+        self.talks.upset(node.index(), None, now);
     }
 
     pub(super) fn silence_of(&self, node: Node) -> Duration {
@@ -86,6 +87,7 @@ impl Run<'_> {
         }
         self.carried = carried;
         self.check_windows()?;
+        self.look_at_talks()?;
         if std::mem::take(&mut self.ways.bound) > 0 {
             self.mesh.effects_mut().strike(Fault::PolicyBinds);
         }
@@ -116,6 +118,36 @@ impl Run<'_> {
             self.live().try_for_each(|node| self.check_caps(node))?;
         }
         self.check_all_writable()
+    }
+
+    fn look_at_talks(&mut self) -> Result<(), Breach> {
+        let mut seen = std::mem::take(&mut self.seen);
+        self.mesh.take_talks(&mut seen);
+        for seen in seen.drain(..) {
+            self.talks.note(&seen, &self.model)?;
+        }
+        self.seen = seen;
+        Ok(())
+    }
+
+    /// What a session tells of its ways.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are about none")]
+    fn note_ways(&mut self, node: Node, event: &Event) {
+        let peer = match event {
+            Event::PathChanged { path: Path::Direct, .. } => return,
+            Event::PathChanged { peer, .. }
+            | Event::PeerJoined { peer, .. }
+            | Event::PeerAway { peer }
+            | Event::PeerBack { peer }
+            | Event::PeerLeft { peer, .. }
+            | Event::PeerError { peer, .. } => Some(peer),
+            Event::Disconnected { .. } => None,
+            _ => return,
+        };
+        let other = peer.and_then(|peer| self.model.find(peer));
+        if peer.is_none() || other.is_some() {
+            self.talks.upset(node.index(), other, self.mesh.now());
+        }
     }
 
     pub(super) fn check_all_writable(&mut self) -> Result<(), Breach> {
@@ -170,6 +202,7 @@ impl Run<'_> {
         if !self.is_strict() {
             return Ok(());
         }
+        self.note_ways(node, event);
         if matches!(event, Event::Ready | Event::Upgrade) {
             let upgrade = matches!(event, Event::Upgrade);
             let index = node.index();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use socketio_p2p_core::Frame;
+use socketio_p2p_core::{ConnectionId, Frame};
 
 use super::delivery::Delivery;
 use super::effects::Fault;
@@ -52,6 +52,22 @@ impl Mesh {
             let Some(frame) = session.poll_datagram(end.1, now) else { return };
             self.send_datagram(end, frame);
         }
+    }
+
+    /// Sends a message on a datagram channel of a raw node. `false`: the other end has none.
+    pub(crate) fn raw_send_datagram(
+        &mut self,
+        node: Node,
+        connection: ConnectionId,
+        frame: Frame,
+    ) -> bool {
+        let end = self.nodes[node.0].connection(connection).and_then(|end| end.other);
+        let other = end.and_then(|end| self.nodes[end.0].connection(end.1));
+        let open = other.is_some_and(|other| other.has_datagrams);
+        if open {
+            self.send_datagram((node.0, connection), frame);
+        }
+        open
     }
 
     fn send_datagram(&mut self, from: End, frame: Frame) {

@@ -165,6 +165,8 @@ pub(crate) struct Talk {
     pub(crate) line: Line,
     /// When it was handed to the path.
     pub(crate) sent: Sending,
+    /// On what the hub carries things between the two then, if it does.
+    pub(crate) relay: Option<Line>,
     /// The longest message of the datagram channel beside it, where that is open at both ends.
     pub(crate) datagrams: Option<usize>,
     pub(crate) freight: Arc<Freight>,
@@ -207,7 +209,8 @@ impl Mesh {
                 let Some(to) = self.node_named(to) else { continue };
                 let (from, line, sent) = (talk.from, Line::Via(talk.to.index()), talk.sent);
                 let freight = Arc::clone(freight);
-                let inner = Talk { from, to, line, sent, datagrams: None, freight };
+                let relay = self.relay_between(from, to);
+                let inner = Talk { from, to, line, sent, relay, datagrams: None, freight };
                 self.talks.push(Seen { talk: Arc::new(inner), heard: None });
             }
         }
@@ -222,6 +225,11 @@ impl Mesh {
             let heard = Some(Hearing { at: self.now, order: self.next_place() });
             self.talks.push(Seen { talk, heard });
         }
+    }
+
+    pub(super) fn relay_between(&self, one: Node, other: Node) -> Option<Line> {
+        let socket = |node: Node| self.nodes[node.index()].socket_id();
+        Some(Line::relay(socket(one)?, socket(other)?))
     }
 
     pub(super) fn node_named(&self, id: &PeerId) -> Option<Node> {

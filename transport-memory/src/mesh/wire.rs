@@ -221,7 +221,8 @@ impl Mesh {
         let datagrams = longest(from).zip(longest(to)).map(|(ours, theirs)| ours.min(theirs));
         let sent = self.sending(from.0, limited);
         let (freight, from, to) = (Arc::new(freight), Node(from.0), Node(to.0));
-        self.say(Talk { from, to, line, sent, datagrams, freight })
+        let relay = self.relay_between(from, to);
+        self.say(Talk { from, to, line, sent, relay, datagrams, freight })
     }
 
     /// Records what is sent directly, and when it arrives if it does.
@@ -390,7 +391,7 @@ impl Mesh {
         let talk = freight.as_ref().map(|(from, freight)| {
             let (line, sent) = (Line::relay(from.1, socket), self.uploaded);
             let (from, to, freight) = (Node(from.0), Node(node), Arc::clone(freight));
-            self.say(Talk { from, to, line, sent, datagrams: None, freight })
+            self.say(Talk { from, to, line, sent, relay: Some(line), datagrams: None, freight })
         });
         let Some(at) = arrives else { return };
         if kind != Kind::Envelope && (extra.is_some() || again.is_some()) {

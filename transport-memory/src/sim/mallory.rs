@@ -1,5 +1,6 @@
 //! A malicious peer: it joins as any other, and then says what it likes.
 
+mod datagrams;
 mod passing;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -13,6 +14,7 @@ use socketio_p2p_core::wire::{
 };
 use socketio_p2p_core::{ConnectionId, Frame, Namespace, Packet, PeerId, Time};
 
+pub(super) use self::datagrams::NEVER;
 use self::passing::Passing;
 use super::scenario::Attack;
 use crate::dice::Dice;
@@ -65,6 +67,7 @@ pub(super) const fn fault(attack: Attack) -> Fault {
         Attack::Neighbour => Fault::FalseNeighbour,
         Attack::Resume => Fault::ResumeFlood,
         Attack::Stale => Fault::StaleFlood,
+        Attack::Datagrams => Fault::ForgedDatagram,
     }
 }
 
@@ -334,6 +337,7 @@ impl Mallory {
                     self.tell(mesh, victim, false, epochs, &[]);
                 }
             }
+            Attack::Datagrams => self.forge_datagrams(mesh, victim),
             Attack::Neighbour => {
                 self.neighbourly = true;
                 self.pose_as_neighbour(mesh);

@@ -8,6 +8,7 @@ use socketio_p2p_core::{Config, EmitError, Event, Path, PeerError, PeerId, Polic
 use super::Run;
 use crate::mesh::{Fault, Node};
 use crate::sim::Profile;
+use crate::sim::mallory::NEVER;
 use crate::sim::model::Made;
 use crate::sim::oracles::{Deadline, Rates};
 use crate::sim::original::Original;
@@ -203,6 +204,16 @@ impl Run<'_> {
             return Ok(());
         }
         self.note_ways(node, event);
+        if let Event::Received { from, packet, .. } = event
+            && self.mallory.is_some()
+            && packet.event_name().is_some_and(|name| name == NEVER)
+        {
+            return Err(Breach::new(
+                Invariant::Datagrams,
+                "nothing of a datagram but volatile events of the incarnation that is known",
+                format!("{packet:?} of {from} at {node:?}"),
+            ));
+        }
         if matches!(event, Event::Ready | Event::Upgrade) {
             let upgrade = matches!(event, Event::Upgrade);
             let index = node.index();

@@ -283,6 +283,8 @@ pub enum Attack {
     Resume,
     /// Speaks again and again of an incarnation of the victim that is over.
     Stale,
+    /// Sends over a datagram channel what does not belong there.
+    Datagrams,
 }
 
 impl Attack {

@@ -1,11 +1,13 @@
 //! The datagram channels of direct connections: nothing is in order there, and what is lost stays lost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use socketio_p2p_core::Frame;
+use socketio_p2p_core::{ConnectionId, Frame};
 
 use super::delivery::Delivery;
 use super::effects::Fault;
+use super::freight::{Freight, Line, Talk};
 use super::hop::Connection;
 use super::{Mesh, Node, Place};
 use crate::broker::End;
@@ -52,6 +54,22 @@ impl Mesh {
         }
     }
 
+    /// Sends a message on a datagram channel of a raw node. `false`: the other end has none.
+    pub(crate) fn raw_send_datagram(
+        &mut self,
+        node: Node,
+        connection: ConnectionId,
+        frame: Frame,
+    ) -> bool {
+        let end = self.nodes[node.0].connection(connection).and_then(|end| end.other);
+        let other = end.and_then(|end| self.nodes[end.0].connection(end.1));
+        let open = other.is_some_and(|other| other.has_datagrams);
+        if open {
+            self.send_datagram((node.0, connection), frame);
+        }
+        open
+    }
+
     fn send_datagram(&mut self, from: End, frame: Frame) {
         let Some(to) = self.nodes[from.0].connection(from.1).and_then(|end| end.other) else {
             return;
@@ -72,17 +90,30 @@ impl Mesh {
             sent
         };
         self.note_direct(from, to, &frame, (!lost).then_some(at));
+        let freight = match &frame {
+            Frame::Binary(bundle) if self.carried.is_some() => Freight::in_bundle(bundle),
+            Frame::Binary(_) | Frame::Text(_) => None,
+        };
         if lost {
             return self.effects.change(Fault::Loss);
         }
-        self.schedule_at(at, Delivery::Datagram { from, to, frame });
+        let talk =
+            freight.map(|freight| self.say_directly(from, to, Line::datagrams(from, to), freight));
+        self.schedule_at(at, Delivery::Datagram { from, to, frame, talk });
     }
 
-    pub(super) fn deliver_datagram(&mut self, from: End, to: End, frame: Frame) {
+    pub(super) fn deliver_datagram(
+        &mut self,
+        from: End,
+        to: End,
+        frame: Frame,
+        talk: Option<Arc<Talk>>,
+    ) {
         let connection = self.nodes[to.0].connection(to.1);
         if connection.is_some_and(|end| end.other == Some(from)) {
             self.effects.change(Fault::Datagram);
             let frame = self.watched(to.0, frame);
+            self.hear(talk);
             self.tell(to.0, |session, now| session.handle_datagram(to.1, frame, now));
         }
     }

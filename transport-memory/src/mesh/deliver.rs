@@ -134,7 +134,8 @@ impl Mesh {
         }
         let now = self.now;
         match delivery {
-            Delivery::ToServer { socket: id, frames } => {
+            Delivery::ToServer { socket: id, frames, sent } => {
+                self.uploaded = sent;
                 let len: usize = frames.iter().map(Frame::len).sum();
                 let owner = self.owner(id);
                 for frame in frames {
@@ -155,6 +156,7 @@ impl Mesh {
                 {
                     socket.outstanding = socket.outstanding.saturating_sub(len);
                     if std::mem::take(&mut socket.limited) {
+                        socket.limited_at = now;
                         self.pump(node);
                     }
                 }
@@ -203,8 +205,11 @@ impl Mesh {
 
     fn deliver_to_node(&mut self, node: usize, delivery: Delivery) {
         match delivery {
-            Delivery::ToNode { socket, packet, cargo, .. } => {
+            Delivery::ToNode { socket, packet, cargo, talk, .. } => {
                 drop(cargo);
+                if self.nodes[node].socket_id() == Some(socket) {
+                    self.hear(talk);
+                }
                 for frame in packet.frames() {
                     if self.nodes[node].socket_id() == Some(socket) {
                         let frame = self.watched(node, frame);
@@ -238,12 +243,15 @@ impl Mesh {
                 }
             }
             Delivery::DatagramsOpen { end, longest } => self.open_datagrams(end, longest),
-            Delivery::Datagram { from, to, frame } => self.deliver_datagram(from, to, frame),
-            Delivery::DirectFrame { from, to, frame, cargo } => {
+            Delivery::Datagram { from, to, frame, talk } => {
+                self.deliver_datagram(from, to, frame, talk);
+            }
+            Delivery::DirectFrame { from, to, frame, cargo, talk } => {
                 drop(cargo);
                 let sender = self.credit(from, frame.len());
                 if self.nodes[node].connection(to.1).is_some_and(|end| end.other == Some(from)) {
                     let frame = self.watched(node, frame);
+                    self.hear(talk);
                     self.tell(node, |session, now| {
                         session.handle_direct_frame(to.1, frame, now);
                     });
@@ -327,9 +335,14 @@ impl Mesh {
 
     /// The bytes are not under way any more. `true`: the sender waited for that.
     fn credit(&mut self, from: End, len: usize) -> bool {
+        let now = self.now;
         let Some(connection) = self.nodes[from.0].connection_mut(from.1) else { return false };
         connection.outstanding = connection.outstanding.saturating_sub(len);
-        std::mem::take(&mut connection.limited)
+        let limited = std::mem::take(&mut connection.limited);
+        if limited {
+            connection.limited_at = now;
+        }
+        limited
     }
 
     fn forget(&mut self, end: End) {

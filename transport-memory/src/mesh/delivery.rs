@@ -1,9 +1,12 @@
 //! What is under way in a mesh, and when it arrives.
 
+use std::sync::Arc;
+
 use socketio_p2p_core::hub::Departure;
 use socketio_p2p_core::signal::{Member, Signal};
 use socketio_p2p_core::{Frame, Packet, Time};
 
+use super::freight::{Sending, Talk};
 use super::load::Cargo;
 use crate::broker::End;
 use crate::server::SocketId;
@@ -13,12 +16,14 @@ pub(super) enum Delivery {
     ToServer {
         socket: SocketId,
         frames: Vec<Frame>,
+        sent: Sending,
     },
     ToNode {
         node: usize,
         socket: SocketId,
         packet: Packet,
         cargo: Option<Cargo>,
+        talk: Option<Arc<Talk>>,
     },
     SignalingOpen {
         node: usize,
@@ -46,6 +51,7 @@ pub(super) enum Delivery {
         to: End,
         frame: Frame,
         cargo: Option<Cargo>,
+        talk: Option<Arc<Talk>>,
     },
     DatagramsOpen {
         end: End,
@@ -55,6 +61,7 @@ pub(super) enum Delivery {
         from: End,
         to: End,
         frame: Frame,
+        talk: Option<Arc<Talk>>,
     },
     DirectClosed {
         end: End,

@@ -168,6 +168,8 @@ faults! {
     Original "original client",
     /// An original client and a session exchanged events over a channel.
     OriginalDirect "original client, directly",
+    /// A peer sent over a datagram channel what does not belong there.
+    ForgedDatagram "malice: datagrams",
 }
 
 /// How often faults were hit, and how often they changed something.

@@ -66,6 +66,7 @@ impl Mesh {
         let Some(socket) = self.nodes[node.0].socket_id() else { return };
         let on_it = |delivery: &Delivery| matches!(delivery, Delivery::ToServer { socket: on, .. } if *on == socket);
         let cut = self.wire.take(on_it);
+        let sent = self.sending(node.0, self.now);
         let frames = cut.into_iter().flat_map(|next| {
             if let Delivery::ToServer { frames, .. } = next.delivery { frames } else { Vec::new() }
         });
@@ -75,7 +76,7 @@ impl Mesh {
             self.effects.change(Fault::BrokenSocket);
         }
         frames.truncate(come);
-        self.schedule(Duration::ZERO, Delivery::ToServer { socket, frames });
+        self.schedule(Duration::ZERO, Delivery::ToServer { socket, frames, sent });
         let departure = Departure::Lost;
         self.schedule(Duration::ZERO, Delivery::ServerSeesClose { socket, departure });
         self.close_socket(node.0);
@@ -194,6 +195,7 @@ impl Mesh {
     /// Lets a node's transports take its output only every so often; `None`: at once.
     pub fn set_drain(&mut self, node: Node, pause: Option<Duration>) {
         self.nodes[node.0].drain = pause;
+        self.nodes[node.0].held = self.now;
         if pause.is_none() {
             self.pump(node.0);
         }
@@ -352,6 +354,7 @@ impl Mesh {
     }
 
     fn change_pace(&mut self, node: Node, before: Pace) {
+        self.nodes[node.0].held = self.now;
         match self.nodes[node.0].pace {
             Pace::AtOnce => {
                 if before == Pace::Frozen {
@@ -387,6 +390,7 @@ impl Mesh {
         }
         self.wire.reschedule(|at, _| at + by);
         for slot in &mut self.nodes {
+            slot.held = self.now;
             if let Some(socket) = &mut slot.socket {
                 socket.up.jump(by);
                 socket.down.jump(by);
@@ -401,6 +405,7 @@ impl Mesh {
     pub fn jump_node_clock(&mut self, node: Node, by: Duration) {
         let slot = &mut self.nodes[node.0];
         slot.skew += by;
+        slot.held = self.now;
         if let Some(due) = &mut slot.due {
             if *due <= self.now + by {
                 self.effects.change(Fault::ClockJump);

@@ -90,11 +90,20 @@ pub(super) struct Socket {
     pub(super) outstanding: usize,
     /// More would have been sent, had there been room.
     pub(super) limited: bool,
+    /// When that was so last.
+    pub(super) limited_at: Time,
 }
 
 impl Socket {
     pub(super) fn new(id: SocketId) -> Self {
-        Self { id, up: Hop::default(), down: Hop::default(), outstanding: 0, limited: false }
+        Self {
+            id,
+            up: Hop::default(),
+            down: Hop::default(),
+            outstanding: 0,
+            limited: false,
+            limited_at: Time::ZERO,
+        }
     }
 }
 
@@ -109,6 +118,8 @@ pub(super) struct Connection {
     pub(super) outstanding: usize,
     /// More would have been sent, had there been room.
     pub(super) limited: bool,
+    /// When that was so last.
+    pub(super) limited_at: Time,
     pub(super) hop: Hop,
     /// Its datagram channel is open.
     pub(super) has_datagrams: bool,
@@ -122,6 +133,7 @@ impl Connection {
             open: false,
             outstanding: 0,
             limited: false,
+            limited_at: Time::ZERO,
             hop: Hop::default(),
             has_datagrams: false,
         }

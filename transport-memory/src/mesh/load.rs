@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
-use socketio_p2p_core::PeerId;
-use socketio_p2p_core::signal::{Download, Epochs, Lane, ServerMessage};
-use socketio_p2p_core::wire::{Bundle, Item, Record, Stream};
+use socketio_p2p_core::signal::{Epochs, Lane};
+use socketio_p2p_core::wire::Stream;
 
 use super::Node;
+use super::freight::{Freight, Part};
 use crate::broker::End;
 use crate::server::SocketId;
 
@@ -29,57 +28,6 @@ pub(crate) struct LoadBytes {
     pub(crate) all: usize,
     /// Of these, bulk and transfers.
     pub(crate) bulk: usize,
-}
-
-/// Records that go from one session to another.
-#[derive(Debug)]
-pub(crate) struct Freight {
-    /// The sender, where the hub carries them.
-    pub(super) from: Option<PeerId>,
-    epochs: Epochs,
-    records: Vec<Part>,
-    /// How many packets of others it passes on.
-    pub(super) passed: u64,
-}
-
-/// A part of a packet or a transfer.
-#[derive(Clone, Copy, Debug)]
-struct Part {
-    stream: Stream,
-    number: u64,
-    at: u64,
-    len: usize,
-}
-
-impl Freight {
-    /// What the hub sends to a member.
-    pub(crate) fn of(message: &ServerMessage) -> Option<Self> {
-        let ServerMessage::Relay(Download { from, numbers, piece, body }) = message else {
-            return None;
-        };
-        let freight = if let Some((numbers, piece)) = numbers.zip(*piece) {
-            let (stream, len) = (Stream::Lane(numbers.lane), body.len());
-            let records = vec![Part { stream, number: numbers.seq, at: piece.at, len }];
-            Self { from: None, epochs: numbers.epochs, records, passed: 0 }
-        } else {
-            Self::in_bundle(body)?
-        };
-        Some(Self { from: Some(from.clone()), ..freight })
-    }
-
-    /// What is in a bundle.
-    pub(super) fn in_bundle(bytes: &Bytes) -> Option<Self> {
-        let bundle = Bundle::read(bytes.clone()).ok()?;
-        let epochs = bundle.epochs;
-        let (mut records, mut passed) = (Vec::new(), 0);
-        for item in bundle.map_while(Result::ok) {
-            passed += u64::from(matches!(item, Item::Passed(..)));
-            if let Item::Record(Record { stream, number, offset, bytes, .. }) = item {
-                records.push(Part { stream, number, at: offset, len: bytes.len() });
-            }
-        }
-        Some(Self { from: None, epochs, records, passed })
-    }
 }
 
 /// Whose records are counted together: those of one pair of incarnations on one path.
@@ -131,7 +79,7 @@ struct Told {
 impl Told {
     /// Whether a part has not been sent before.
     fn take_fresh(&mut self, part: &Part) -> bool {
-        let Part { stream, number, at, len } = *part;
+        let Part { stream, number, at, len, .. } = *part;
         let end = at + len as u64;
         match stream {
             Stream::Lane(Lane::Volatile) => false,

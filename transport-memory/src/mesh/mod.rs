@@ -3,6 +3,7 @@
 //! - here: the mesh, its nodes, commands, running
 //! - `conditions`, `effects`: what paths do, and what came of it
 //! - `faults`: what can be done to it
+//! - `freight`: what sessions say to each other
 //! - `kept`: how much sessions keep of what they were given
 //! - `load`: how much of what sessions sent is on its way
 //! - `peek`: what is read in the bytes under way
@@ -16,6 +17,7 @@ mod deliver;
 mod delivery;
 mod effects;
 mod faults;
+mod freight;
 mod hop;
 mod kept;
 mod load;
@@ -37,8 +39,9 @@ pub(crate) use self::conditions::millis;
 pub use self::conditions::{Conditions, Latency, RosterFaults, SignalFaults};
 use self::delivery::{Delivery, Scheduled};
 pub use self::effects::{Effects, Fault};
+pub(crate) use self::freight::{Freight, Hearing, Line, Part, Seen, Talk};
 use self::hop::{Connection, Pair, Socket};
-pub(crate) use self::load::{Freight, Load};
+pub(crate) use self::load::Load;
 pub(crate) use self::peek::Carried;
 use self::queue::Queue;
 pub use self::raw::RawInput;
@@ -130,6 +133,11 @@ pub struct Mesh {
     tries: Vec<(Node, Time)>,
     /// What is on its way, where somebody looks.
     loads: load::Loads,
+    talks: Vec<Seen>,
+    /// How much has been said and heard.
+    talked: u64,
+    /// When what the hub takes now was handed to its socket.
+    uploaded: freight::Sending,
     /// Nodes that may have events, each once.
     noisy: VecDeque<Node>,
     /// Ids that the hub has given to nodes.
@@ -163,6 +171,8 @@ struct Slot {
     /// Its transports take its output only every so often.
     drain: Option<Duration>,
     draining: bool,
+    /// When it last could not act at once.
+    held: Time,
     /// Bytes under way in one direction of its connections, at most; of the mesh where it has none of its own.
     outstanding: Option<usize>,
     /// The longest message of its datagram channels, if it has any.
@@ -251,6 +261,9 @@ impl Mesh {
             carried: None,
             tries: Vec::new(),
             loads: load::Loads::default(),
+            talks: Vec::new(),
+            talked: 0,
+            uploaded: freight::Sending::default(),
             noisy: VecDeque::new(),
             named: Vec::new(),
             names: Vec::new(),
@@ -298,6 +311,7 @@ impl Mesh {
             relay: Conditions::default(),
             drain: None,
             draining: false,
+            held: Time::ZERO,
             outstanding: None,
             datagrams: None,
             sent: 0,

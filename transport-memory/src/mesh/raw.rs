@@ -57,6 +57,9 @@ impl Mesh {
     pub fn raw_answer(&mut self, node: Node, offer: &str) -> Option<(ConnectionId, String)> {
         let connection = self.raw_connection(node);
         let end = (node.0, connection);
+        if self.nodes[node.0].datagrams.is_some() {
+            self.broker.want_datagrams(end);
+        }
         self.broker.answer(end, offer).then(|| (connection, self.broker.describe(end)))
     }
 

@@ -1,15 +1,16 @@
 //! Sending in a mesh: what nodes and hub put on the way.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use socketio_p2p_core::hub::Departure;
 use socketio_p2p_core::signal::{IceCandidate, Signal};
-use socketio_p2p_core::{Command, DirectCommand, Frame, Packet, PeerId, Time};
+use socketio_p2p_core::{Command, DirectCommand, Frame, Packet, Time};
 
 use super::delivery::{Delivery, Scheduled};
 use super::effects::Fault;
+use super::freight::{Freight, Line, Talk};
 use super::hop::Connection;
-use super::load::{Cargo, Freight};
 use super::peek::digest;
 use super::sight::describe;
 use super::{Conditions, Mesh, Node, Pace, Place, What};
@@ -82,6 +83,7 @@ impl Mesh {
     pub(super) fn drain(&mut self, node: usize) {
         let slot = &mut self.nodes[node];
         slot.draining = false;
+        slot.held = self.now;
         if let Some(pause) = slot.drain.take() {
             self.effects.change(Fault::LateDriver);
             self.pump(node);
@@ -120,6 +122,7 @@ impl Mesh {
         loop {
             if room == 0 {
                 socket.limited = true;
+                socket.limited_at = self.now;
                 break;
             }
             let Some(frame) = session.poll_signaling_transmit(now) else { break };
@@ -154,6 +157,7 @@ impl Mesh {
             };
             if connection.outstanding >= slot.outstanding.unwrap_or(self.outstanding) {
                 connection.limited = true;
+                connection.limited_at = self.now;
                 return;
             }
             let Some(frame) = session.poll_direct_transmit(end.1, now) else { return };
@@ -198,9 +202,32 @@ impl Mesh {
             Frame::Binary(bundle) if self.carried.is_some() => Freight::in_bundle(bundle),
             Frame::Binary(_) | Frame::Text(_) => None,
         };
-        self.nodes[from.0].passed += freight.as_ref().map_or(0, |freight| freight.passed);
-        let cargo = freight.and_then(|freight| self.loads.send_direct(from, to, &freight));
-        self.schedule_at(at, Delivery::DirectFrame { from, to, frame, cargo });
+        self.nodes[from.0].passed +=
+            freight.as_ref().map_or(0, |freight| freight.passed_on.len() as u64);
+        let cargo = freight.as_ref().and_then(|one| self.loads.send_direct(from, to, one));
+        let talk =
+            freight.map(|freight| self.say_directly(from, to, Line::direct(from, to), freight));
+        self.schedule_at(at, Delivery::DirectFrame { from, to, frame, cargo, talk });
+    }
+
+    pub(super) fn say_directly(
+        &mut self,
+        from: End,
+        to: End,
+        line: Line,
+        freight: Freight,
+    ) -> Arc<Talk> {
+        let connection = |end: End| self.nodes[end.0].connection(end.1);
+        let limited = connection(from).map_or(Time::ZERO, |connection| connection.limited_at);
+        let longest = |end: End| {
+            let open = connection(end).is_some_and(|connection| connection.has_datagrams);
+            self.nodes[end.0].datagrams.filter(|_| open)
+        };
+        let datagrams = longest(from).zip(longest(to)).map(|(ours, theirs)| ours.min(theirs));
+        let sent = self.sending(from.0, limited);
+        let (freight, from, to) = (Arc::new(freight), Node(from.0), Node(to.0));
+        let relay = self.relay_between(from, to);
+        self.say(Talk { from, to, line, sent, relay, datagrams, freight })
     }
 
     /// Records what is sent directly, and when it arrives if it does.
@@ -242,7 +269,7 @@ impl Mesh {
         slot.sent += len as u64;
         socket.outstanding += len;
         let delay = self.latency.relay;
-        let id = socket.id;
+        let (id, limited) = (socket.id, socket.limited_at);
         let at =
             socket.up.send(self.now, delay, &slot.relay, len, &mut self.dice, &mut self.effects);
         if self.is_recording() {
@@ -252,7 +279,8 @@ impl Mesh {
                 self.note(Place::Node(node), || what);
             }
         }
-        self.schedule_at(at, Delivery::ToServer { socket: id, frames });
+        let sent = self.sending(node, limited);
+        self.schedule_at(at, Delivery::ToServer { socket: id, frames, sent });
     }
 
     pub(super) fn send_from_server(&mut self, outputs: Vec<ServerOutput>) {
@@ -264,7 +292,7 @@ impl Mesh {
             let Some(node) = live else { continue };
             match output {
                 ServerOutput::Send { kind, packet, freight, .. } => {
-                    self.download((node, socket), kind, packet, freight.as_deref());
+                    self.download((node, socket), kind, packet, freight);
                 }
                 ServerOutput::Close(_) => {
                     let slot = &mut self.nodes[node];
@@ -300,7 +328,7 @@ impl Mesh {
         (node, socket): (usize, SocketId),
         kind: Kind,
         packet: Packet,
-        freight: Option<&Freight>,
+        freight: Option<Arc<Freight>>,
     ) {
         let slot = &mut self.nodes[node];
         let Some(end) = &mut slot.socket else { return };
@@ -366,25 +394,33 @@ impl Mesh {
                 self.note(Place::Hub, || what);
             }
         }
+        let from = freight.as_deref().and_then(|freight| self.sender_of(freight));
+        let freight = from.zip(freight);
+        let talk = freight.as_ref().map(|(from, freight)| {
+            let (line, sent) = (Line::relay(from.1, socket), self.uploaded);
+            let (from, to, freight) = (Node(from.0), Node(node), Arc::clone(freight));
+            self.say(Talk { from, to, line, sent, relay: Some(line), datagrams: None, freight })
+        });
         let Some(at) = arrives else { return };
         if kind != Kind::Envelope && (extra.is_some() || again.is_some()) {
             let repeated = at + again.unwrap_or_default();
             self.note_late(repeated + self.latency.relay * 2);
         }
         if let Some(after) = again {
-            let packet = packet.clone();
-            self.schedule_at(at + after, Delivery::ToNode { node, socket, packet, cargo: None });
+            let (packet, talk) = (packet.clone(), talk.clone());
+            let again = Delivery::ToNode { node, socket, packet, cargo: None, talk };
+            self.schedule_at(at + after, again);
         }
-        let cargo = freight.filter(|_| extra.is_none());
-        let cargo = cargo.and_then(|freight| self.load_from_hub((node, socket), freight));
-        self.schedule_at(at, Delivery::ToNode { node, socket, packet, cargo });
+        let freight = freight.filter(|_| extra.is_none());
+        let cargo = freight
+            .and_then(|(from, freight)| self.loads.send_by_hub(from, (node, socket), &freight));
+        self.schedule_at(at, Delivery::ToNode { node, socket, packet, cargo, talk });
     }
 
-    fn load_from_hub(&mut self, to: (usize, SocketId), freight: &Freight) -> Option<Cargo> {
-        let named = |(id, _): &&(PeerId, Node)| Some(id) == freight.from.as_ref();
-        let (_, sender) = self.names.iter().find(named)?;
-        let from = (sender.0, self.nodes[sender.0].socket_id()?);
-        self.loads.send_by_hub(from, to, freight)
+    /// Whose it is, and on which socket, where the hub carries it.
+    fn sender_of(&self, freight: &Freight) -> Option<(usize, SocketId)> {
+        let sender = self.node_named(freight.from.as_ref()?)?;
+        Some((sender.0, self.nodes[sender.0].socket_id()?))
     }
 
     fn execute(&mut self, node: usize, command: Command) {

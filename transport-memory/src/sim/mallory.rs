@@ -1,5 +1,6 @@
 //! A malicious peer: it joins as any other, and then says what it likes.
 
+mod datagrams;
 mod passing;
 mod rules;
 mod trickle;
@@ -15,6 +16,7 @@ use socketio_p2p_core::wire::{
 };
 use socketio_p2p_core::{ConnectionId, Frame, Namespace, Packet, PeerId, Time};
 
+pub(super) use self::datagrams::NEVER;
 use self::passing::Passing;
 pub(super) use self::rules::Twin;
 use super::scenario::Attack;
@@ -83,6 +85,7 @@ pub(super) const fn fault(attack: Attack) -> Fault {
         Attack::Stale => Fault::StaleFlood,
         Attack::Hub => Fault::HubRules,
         Attack::Hoard | Attack::Trickle => Fault::SilentReceiver,
+        Attack::Datagrams => Fault::ForgedDatagram,
     }
 }
 
@@ -378,6 +381,7 @@ impl Mallory {
                 }
             }
             Attack::Hub => self.break_rules(mesh, victim),
+            Attack::Datagrams => self.forge_datagrams(mesh, victim),
             Attack::Neighbour => {
                 self.neighbourly = true;
                 self.pose_as_neighbour(mesh);

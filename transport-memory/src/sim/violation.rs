@@ -81,6 +81,18 @@ pub enum Invariant {
     HeldCap,
     /// No more is under way to one peer on one path than its window, of bulk half of it.
     Window,
+    /// No record is longer than its path allows.
+    RecordLength,
+    /// What comes is acknowledged in time, and not more often than that takes.
+    Acknowledgement,
+    /// Who has sent something asks what has come of it, and not too often.
+    Pings,
+    /// Nothing is sent again before it can be known to be lost.
+    Again,
+    /// Volatile events that fit are datagrams where there is a channel for those.
+    Datagrams,
+    /// A channel begins with what its ends accept.
+    Introduction,
     /// Acknowledgements go the way of what they are for.
     WayBack,
     /// A transport gets the signals of its own attempt.
@@ -179,6 +191,12 @@ impl Invariant {
             Self::ForwardCap => "forwarded pairs cap",
             Self::HeldCap => "held bytes cap",
             Self::Window => "window",
+            Self::RecordLength => "record length",
+            Self::Acknowledgement => "acknowledgement",
+            Self::Pings => "pings",
+            Self::Again => "sent again",
+            Self::Datagrams => "datagrams",
+            Self::Introduction => "introduction",
             Self::WayBack => "way back",
             Self::Astray => "signal of another attempt",
             Self::Memory => "memory",

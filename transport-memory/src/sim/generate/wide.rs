@@ -26,6 +26,7 @@ impl Scenario {
         let mut plan = Plan { dice, settings, actions, end: 0 };
         plan.settings.strict = true;
         plan.end = plan.in_silences(2.4);
+        plan.later_additions(seed, profile);
         if profile == Profile::Slopes {
             plan.slopes(seed);
         } else {
@@ -115,6 +116,25 @@ fn calm(dice: &mut Dice, profile: Profile, peers: usize) -> Settings {
 }
 
 impl Plan {
+    /// What was added to profiles later, with dice of its own: all else stays what it is for each seed.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are what they were")]
+    fn later_additions(&mut self, seed: u64, profile: Profile) {
+        let dice = std::mem::replace(&mut self.dice, Dice::for_purpose(seed, 31));
+        match profile {
+            Profile::Malice if self.dice.happens(500) => self.datagram_attacks(),
+            _ => {}
+        }
+        self.dice = dice;
+    }
+
+    /// Somebody malicious has datagram channels.
+    fn datagram_attacks(&mut self) {
+        for _ in 0..6 {
+            let (at, victim) = (self.dice.between(self.end / 4, self.end), self.node());
+            self.push(at, Action::Attack { victim, attack: Attack::Datagrams, direct: true });
+        }
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others are alike")]
     fn vary(&mut self, profile: Profile) {
         let variety = match profile {

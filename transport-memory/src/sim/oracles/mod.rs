@@ -9,6 +9,7 @@
 //! - `deadlines`: what has to have come by when
 //! - `milestones`: `Ready` and `Upgrade`
 //! - `offers`: how many offers of one peer are taken up
+//! - `talks`: what sessions say to each other, and when
 
 mod absences;
 mod calm;
@@ -19,6 +20,7 @@ mod offers;
 mod questions;
 mod reconnects;
 mod stalls;
+mod talks;
 mod ways;
 
 pub(super) use self::absences::{Absences, Spans};
@@ -30,4 +32,5 @@ pub(super) use self::offers::Offers;
 pub(super) use self::questions::Questions;
 pub(super) use self::reconnects::{Reconnects, asked_for};
 pub(super) use self::stalls::Stalls;
+pub(super) use self::talks::{RoundTrips, Talks};
 pub(super) use self::ways::Ways;

@@ -369,7 +369,11 @@ impl Run<'_> {
                 }
                 if self.mallory.is_none() {
                     self.align();
-                    self.mallory = Some(Mallory::new(&mut self.mesh, self.scenario.seed));
+                    let mallory = Mallory::new(&mut self.mesh, self.scenario.seed);
+                    if self.scenario.actions.iter().any(|timed| timed.action.is_about_datagrams()) {
+                        mallory.take_datagrams(&mut self.mesh);
+                    }
+                    self.mallory = Some(mallory);
                     self.model.add(true);
                 }
                 if *attack == Attack::Hub {

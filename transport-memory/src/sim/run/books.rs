@@ -8,6 +8,7 @@ use socketio_p2p_core::{Config, EmitError, Event, Path, PeerError, PeerId, Polic
 use super::Run;
 use crate::mesh::{Fault, HubNews, Node};
 use crate::sim::Profile;
+use crate::sim::mallory::NEVER;
 use crate::sim::model::Made;
 use crate::sim::oracles::{Deadline, Rates};
 use crate::sim::original::Original;
@@ -70,6 +71,7 @@ impl Run<'_> {
         }
         let now = self.mesh.now();
         self.ways.set_policy(node.index(), policy, now);
+        self.talks.upset(node.index(), None, now);
     }
 
     pub(super) fn silence_of(&self, node: Node) -> Duration {
@@ -90,6 +92,7 @@ impl Run<'_> {
         }
         self.carried = carried;
         self.check_windows()?;
+        self.look_at_talks()?;
         if std::mem::take(&mut self.ways.bound) > 0 {
             self.mesh.effects_mut().strike(Fault::PolicyBinds);
         }
@@ -166,6 +169,36 @@ impl Run<'_> {
         if self.model.is_raw(offerer) { self.note_reply(node, offerer) } else { Ok(()) }
     }
 
+    fn look_at_talks(&mut self) -> Result<(), Breach> {
+        let mut seen = std::mem::take(&mut self.seen);
+        self.mesh.take_talks(&mut seen);
+        for seen in seen.drain(..) {
+            self.talks.note(&seen, &self.model)?;
+        }
+        self.seen = seen;
+        Ok(())
+    }
+
+    /// What a session tells of its ways.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are about none")]
+    fn note_ways(&mut self, node: Node, event: &Event) {
+        let peer = match event {
+            Event::PathChanged { path: Path::Direct, .. } => return,
+            Event::PathChanged { peer, .. }
+            | Event::PeerJoined { peer, .. }
+            | Event::PeerAway { peer }
+            | Event::PeerBack { peer }
+            | Event::PeerLeft { peer, .. }
+            | Event::PeerError { peer, .. } => Some(peer),
+            Event::Disconnected { .. } => None,
+            _ => return,
+        };
+        let other = peer.and_then(|peer| self.model.find(peer));
+        if peer.is_none() || other.is_some() {
+            self.talks.upset(node.index(), other, self.mesh.now());
+        }
+    }
+
     pub(super) fn check_all_writable(&mut self) -> Result<(), Breach> {
         while let Some((node, peer, lane)) = self.writable.pop() {
             self.check_writable(node, &peer, lane)?;
@@ -219,6 +252,17 @@ impl Run<'_> {
             return Ok(());
         }
         self.note_promises(node, event)?;
+        self.note_ways(node, event);
+        if let Event::Received { from, packet, .. } = event
+            && self.mallory.is_some()
+            && packet.event_name().is_some_and(|name| name == NEVER)
+        {
+            return Err(Breach::new(
+                Invariant::Datagrams,
+                "nothing of a datagram but volatile events of the incarnation that is known",
+                format!("{packet:?} of {from} at {node:?}"),
+            ));
+        }
         if matches!(event, Event::Ready | Event::Upgrade) {
             let upgrade = matches!(event, Event::Upgrade);
             let index = node.index();

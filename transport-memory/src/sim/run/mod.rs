@@ -24,7 +24,8 @@ use socketio_p2p_core::{EmitError, Event, Path, PeerId, ReplyToken, Time, Transf
 use super::mallory::Mallory;
 use super::model::{Model, Note, Weather};
 use super::oracles::{
-    Absences, Calm, Deadlines, Farewells, Milestones, Offers, Questions, Reconnects, Stalls, Ways,
+    Absences, Calm, Deadlines, Farewells, Milestones, Offers, Questions, Reconnects, RoundTrips,
+    Stalls, Talks, Ways,
 };
 use super::original::Original;
 use super::scenario::{Scenario, Timed};
@@ -32,7 +33,7 @@ use super::shape::Extent;
 use super::transfers::Transfers;
 use super::violation::{Breach, Invariant, Violation};
 use crate::dice::Dice;
-use crate::mesh::{Carried, Effects, Fault, Load, Mesh, Node, Place, Sight, What};
+use crate::mesh::{Carried, Effects, Fault, Load, Mesh, Node, Place, Seen, Sight, What};
 
 /// More inputs than this at one moment: something is due for ever.
 const MOST_AT_ONCE: u32 = 5_000;
@@ -174,6 +175,8 @@ struct Run<'a> {
     upgraded: Vec<(Node, Option<PeerId>)>,
     carried: Vec<Carried>,
     loads: Vec<Load>,
+    talks: Talks,
+    seen: Vec<Seen>,
     /// Lanes that are writable again, each with who may write.
     writable: Vec<(Node, PeerId, Lane)>,
     originals: Vec<Option<Original>>,
@@ -225,6 +228,8 @@ impl<'a> Run<'a> {
         // A moment of the spans of the defaults.
         let moment = settings.silence / 5;
         let start = mesh.now();
+        let round_trips =
+            RoundTrips { relay: settings.relay_latency * 4, direct: settings.direct_latency * 2 };
         Self {
             scenario,
             host: None,
@@ -265,6 +270,8 @@ impl<'a> Run<'a> {
             upgraded: Vec::new(),
             carried: Vec::new(),
             loads: Vec::new(),
+            talks: Talks::new(round_trips),
+            seen: Vec::new(),
             writable: Vec::new(),
             originals: Vec::new(),
             narrow: Vec::new(),

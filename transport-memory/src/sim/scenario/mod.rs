@@ -313,6 +313,8 @@ pub enum Attack {
     Hoard,
     /// Takes everything, and acknowledges a byte with each ping.
     Trickle,
+    /// Sends over a datagram channel what does not belong there.
+    Datagrams,
 }
 
 impl Attack {

@@ -2,10 +2,15 @@
 
 use std::fmt;
 
-use super::{Action, Manner};
+use super::{Action, Attack, Manner};
 use crate::mesh::{Conditions, RosterFaults, SignalFaults};
 
 impl Action {
+    /// Whether it needs a malicious peer with datagram channels.
+    pub(in crate::sim) const fn is_about_datagrams(&self) -> bool {
+        matches!(self, Self::Attack { attack: Attack::Datagrams, .. })
+    }
+
     /// Whether it is a fault, or the end of one; otherwise it is something that an application asks for.
     pub(in crate::sim) const fn is_fault(&self) -> bool {
         !matches!(

@@ -1,0 +1,280 @@
+//! What sessions say to each other: each bundle is read once for all that look at it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use socketio_p2p_core::signal::{Download, Epochs, ServerMessage};
+use socketio_p2p_core::wire::{Bundle, Item, Record, Stream};
+use socketio_p2p_core::{PeerId, Time};
+
+use super::{Mesh, Node};
+use crate::broker::End;
+use crate::server::SocketId;
+
+/// What one session says to another in a bundle, or in a record that many get.
+#[derive(Debug)]
+pub(crate) struct Freight {
+    /// The sender, where the hub carries it.
+    pub(super) from: Option<PeerId>,
+    pub(crate) epochs: Epochs,
+    pub(crate) records: Vec<Part>,
+    pub(crate) control: Control,
+    /// What is to be passed on, and to whom.
+    pub(super) passes: Vec<(PeerId, Arc<Self>)>,
+    /// Of whom something is passed on.
+    pub(crate) passed_on: Vec<PeerId>,
+}
+
+/// A part of a packet or a transfer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) stream: Stream,
+    pub(crate) number: u64,
+    pub(crate) at: u64,
+    pub(crate) len: usize,
+    /// The packet ends with it.
+    pub(crate) end: bool,
+}
+
+/// What there is in a bundle beside records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "it is a set")]
+pub(crate) struct Control {
+    pub(crate) state: bool,
+    /// A state that speaks of refusals or transfers.
+    pub(crate) tells: bool,
+    pub(crate) ping: bool,
+    pub(crate) pong: bool,
+    pub(crate) limits: bool,
+    pub(crate) other: bool,
+}
+
+impl Freight {
+    /// What the hub sends to a member.
+    pub(crate) fn of(message: &ServerMessage) -> Option<Self> {
+        let ServerMessage::Relay(Download { from, numbers, piece, body }) = message else {
+            return None;
+        };
+        let freight = if let Some((numbers, piece)) = numbers.zip(*piece) {
+            let (stream, len) = (Stream::Lane(numbers.lane), body.len());
+            let part = Part { stream, number: numbers.seq, at: piece.at, len, end: piece.end };
+            Self { records: vec![part], ..Self::empty(numbers.epochs) }
+        } else {
+            Self::in_bundle(body)?
+        };
+        Some(Self { from: Some(from.clone()), ..freight })
+    }
+
+    const fn empty(epochs: Epochs) -> Self {
+        let control = Control {
+            state: false,
+            tells: false,
+            ping: false,
+            pong: false,
+            limits: false,
+            other: false,
+        };
+        Self {
+            from: None,
+            epochs,
+            records: Vec::new(),
+            control,
+            passes: Vec::new(),
+            passed_on: Vec::new(),
+        }
+    }
+
+    /// What is in a bundle.
+    pub(super) fn in_bundle(bytes: &Bytes) -> Option<Self> {
+        let bundle = Bundle::read(bytes.clone()).ok()?;
+        let mut freight = Self::empty(bundle.epochs);
+        for item in bundle.map_while(Result::ok) {
+            freight.note(item);
+        }
+        Some(freight)
+    }
+
+    fn note(&mut self, item: Item) {
+        let control = &mut self.control;
+        match item {
+            Item::Record(Record { stream, number, offset, end, bytes, .. }) => {
+                self.records.push(Part { stream, number, at: offset, len: bytes.len(), end });
+            }
+            Item::State(state) => {
+                control.state = true;
+                let refused = !state.refused.is_empty();
+                control.tells |= refused || state.opened > 0 || !state.incoming.is_empty();
+            }
+            Item::Ping(_) => control.ping = true,
+            Item::Pong(_) => control.pong = true,
+            Item::Limits(_) => control.limits = true,
+            Item::Pass(to, passed) => {
+                control.other = true;
+                if let Some(inner) = Self::in_bundle(&passed.bundle) {
+                    self.passes.push((to, Arc::new(inner)));
+                }
+            }
+            Item::Passed(from, _) => {
+                control.other = true;
+                self.passed_on.push(from);
+            }
+            Item::Bye | Item::GivenUp(_) | Item::Neighbours(_) | Item::NoWay(_) => {
+                control.other = true
+            }
+        }
+    }
+
+    /// The bytes of all records.
+    pub(crate) fn bytes(&self) -> usize {
+        self.records.iter().map(|part| part.len).sum()
+    }
+}
+
+/// On what something goes from one session to another: the same for both directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Between these sockets.
+    Relay(SocketId, SocketId),
+    /// Between these ends.
+    Direct(End, End),
+    /// The datagram channel there.
+    Datagrams(End, End),
+    /// Through this node.
+    Via(usize),
+}
+
+impl Line {
+    pub(super) fn relay(one: SocketId, other: SocketId) -> Self {
+        Self::Relay(one.min(other), one.max(other))
+    }
+
+    pub(super) fn direct(one: End, other: End) -> Self {
+        Self::Direct(one.min(other), one.max(other))
+    }
+
+    pub(super) fn datagrams(one: End, other: End) -> Self {
+        Self::Datagrams(one.min(other), one.max(other))
+    }
+}
+
+/// Something that one session says to another.
+#[derive(Debug)]
+pub(crate) struct Talk {
+    pub(crate) from: Node,
+    pub(crate) to: Node,
+    pub(crate) line: Line,
+    /// When it was handed to the path.
+    pub(crate) sent: Sending,
+    /// On what the hub carries things between the two then, if it does.
+    pub(crate) relay: Option<Line>,
+    /// The longest message of the datagram channel beside it, where that is open at both ends.
+    pub(crate) datagrams: Option<usize>,
+    pub(crate) freight: Arc<Freight>,
+}
+
+/// When a session handed something to a path.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sending {
+    pub(crate) at: Time,
+    /// The last time at which it could not act at once, or its transport took nothing.
+    pub(crate) held: Time,
+    /// Its place among all that is said and heard.
+    pub(crate) order: u64,
+}
+
+/// What was said, or heard at this time, of all that sessions say.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) talk: Arc<Talk>,
+    pub(crate) heard: Option<Hearing>,
+}
+
+/// When something was heard, and its place among all that is said and heard.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hearing {
+    pub(crate) at: Time,
+    pub(crate) order: u64,
+}
+
+impl Mesh {
+    /// Moves what was said and heard since the last call to the end of `seen`.
+    pub(crate) fn take_talks(&mut self, seen: &mut Vec<Seen>) {
+        seen.append(&mut self.talks);
+    }
+
+    /// Something is said, and what is in it to be passed on too.
+    pub(super) fn say(&mut self, talk: Talk) -> Arc<Talk> {
+        if let Line::Direct(..) = talk.line {
+            for (to, freight) in &talk.freight.passes {
+                let Some(to) = self.node_named(to) else { continue };
+                let (from, line, sent) = (talk.from, Line::Via(talk.to.index()), talk.sent);
+                let freight = Arc::clone(freight);
+                let relay = self.relay_between(from, to);
+                let inner = Talk { from, to, line, sent, relay, datagrams: None, freight };
+                self.talks.push(Seen { talk: Arc::new(inner), heard: None });
+            }
+        }
+        let talk = Arc::new(talk);
+        self.talks.push(Seen { talk: Arc::clone(&talk), heard: None });
+        talk
+    }
+
+    /// A session hears something.
+    pub(super) fn hear(&mut self, talk: Option<Arc<Talk>>) {
+        if let Some(talk) = talk {
+            let heard = Some(Hearing { at: self.now, order: self.next_place() });
+            self.talks.push(Seen { talk, heard });
+        }
+    }
+
+    pub(super) fn relay_between(&self, one: Node, other: Node) -> Option<Line> {
+        let socket = |node: Node| self.nodes[node.index()].socket_id();
+        Some(Line::relay(socket(one)?, socket(other)?))
+    }
+
+    pub(super) fn node_named(&self, id: &PeerId) -> Option<Node> {
+        self.names.iter().find(|(known, _)| known == id).map(|(_, node)| *node)
+    }
+
+    const fn next_place(&mut self) -> u64 {
+        self.talked += 1;
+        self.talked
+    }
+
+    /// When a node hands something over now.
+    pub(super) fn sending(&mut self, node: usize, limited: Time) -> Sending {
+        let slot = &self.nodes[node];
+        let late = self.late_until > self.now || slot.drain.is_some();
+        let held = if late || !self.is_prompt(Node(node)) { self.now } else { slot.held };
+        Sending { at: self.now, held: held.max(limited), order: self.next_place() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use socketio_p2p_core::signal::{Epochs, Lane};
+    use socketio_p2p_core::wire::{Bundle, Item, Passed, Record, Seal, State, Stream};
+
+    use super::{Control, Freight};
+
+    const EPOCHS: Epochs = Epochs { epoch: 1, peer_epoch: 2 };
+
+    #[test]
+    fn records_control_and_what_is_passed_on_are_read() {
+        let bytes = Bytes::from_static(b"seven b");
+        let stream = Stream::Lane(Lane::Volatile);
+        let record = Record { stream, number: 3, offset: 0, end: true, abort: false, bytes };
+        let inner = Bundle::write(EPOCHS, &[Item::Record(record.clone()), Item::Ping(1)]);
+        let passed = Passed { number: 1, seal: Seal::new([0; 32]), bundle: inner };
+        let state = State { refused: vec![(Lane::Events, 4)], ..State::default() };
+        let items =
+            [Item::State(state), Item::Record(record), Item::Pass("ann".parse().unwrap(), passed)];
+        let freight = Freight::in_bundle(&Bundle::write(EPOCHS, &items)).unwrap();
+        let control = Control { state: true, tells: true, other: true, ..Control::default() };
+        assert_eq!((freight.control, freight.epochs), (control, EPOCHS));
+        assert_eq!(freight.bytes(), 7);
+        let inner = &freight.passes[0].1;
+        assert!(inner.control.ping && inner.records[0].end);
+    }
+}

@@ -1,0 +1,199 @@
+//! What sessions say to each other: bundle by bundle, as section 5 of the protocol has it.
+//!
+//! - here: whose talk it is, and what holds for each bundle by itself
+//! - `acks`: when what has come is acknowledged
+//! - `pings`: how often is asked
+//! - `again`: what is sent again, and how soon
+
+mod acks;
+mod again;
+mod pings;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use socketio_p2p_core::signal::{Epochs, Lane};
+use socketio_p2p_core::wire::Stream;
+use socketio_p2p_core::{Config, Time};
+
+use self::acks::Acks;
+use self::again::Again;
+use self::pings::Pings;
+use crate::mesh::{Hearing, Line, Seen, Talk};
+use crate::sim::model::Model;
+use crate::sim::violation::{Breach, Invariant};
+
+/// The longest record on relay and neighbour, and on a channel.
+const INDIRECT_RECORD: usize = 16 << 10;
+const DIRECT_RECORD: usize = 64 << 10;
+
+/// What a bundle may take beside one record.
+const BESIDE: usize = 64;
+
+/// After so many bundles a session has said on a channel what it accepts.
+const FIRST_BUNDLES: u32 = 2;
+
+/// The times there and back of paths to which nothing is done.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sim) struct RoundTrips {
+    pub(in crate::sim) relay: Duration,
+    pub(in crate::sim) direct: Duration,
+}
+
+/// What all say to each other, by who says it to whom.
+#[derive(Debug)]
+pub(in crate::sim) struct Talks {
+    round_trips: RoundTrips,
+    sides: BTreeMap<(usize, usize), Side>,
+}
+
+/// What one says to one other.
+#[derive(Debug, Default)]
+struct Side {
+    epochs: Option<Epochs>,
+    /// There have been refusals or transfers: what they need is not counted.
+    tells: bool,
+    acks: Acks,
+    pings: Pings,
+    again: Again,
+    introduction: Option<Introduction>,
+}
+
+/// What was said on a channel so far.
+#[derive(Debug)]
+struct Introduction {
+    line: Line,
+    bundles: u32,
+    limits: bool,
+}
+
+impl Talks {
+    pub(in crate::sim) const fn new(round_trips: RoundTrips) -> Self {
+        Self { round_trips, sides: BTreeMap::new() }
+    }
+
+    /// Something was said or heard.
+    pub(in crate::sim) fn note(&mut self, seen: &Seen, model: &Model) -> Result<(), Breach> {
+        let Seen { talk, heard } = seen;
+        let (from, to) = (talk.from.index(), talk.to.index());
+        if let Some(heard) = heard {
+            if model.config(to).is_some() {
+                self.hear(talk, *heard, model);
+            }
+            return Ok(());
+        }
+        let Some(config) = model.config(from) else { return Ok(()) };
+        check_records(talk, config)?;
+        if model.config(to).is_none() {
+            return Ok(());
+        }
+        check_datagram(talk)?;
+        if talk.freight.control.tells {
+            for ends in [(from, to), (to, from)] {
+                self.sides.entry(ends).or_default().tells = true;
+            }
+        }
+        let choosy = model.is_choosy(from);
+        let side = self.sides.entry((from, to)).or_default();
+        side.say(talk, config, choosy, self.round_trips)
+    }
+
+    /// The ways of a node to another, or to all, are others now than they were.
+    pub(in crate::sim) fn upset(&mut self, node: usize, other: Option<usize>, now: Time) {
+        for ((from, to), side) in &mut self.sides {
+            if *from == node && other.is_none_or(|other| other == *to) {
+                side.acks.doubt();
+                side.again.upset(now);
+                side.pings.begin(now);
+            }
+        }
+    }
+
+    fn hear(&mut self, talk: &Talk, heard: Hearing, model: &Model) {
+        let (from, to) = (talk.from.index(), talk.to.index());
+        for other in talk.freight.passed_on.iter().filter_map(|id| model.find(id)) {
+            self.sides.entry((to, other)).or_default().pings.begin(heard.at);
+        }
+        let side = self.sides.entry((to, from)).or_default();
+        side.pings.begin(heard.at);
+        let Epochs { epoch, peer_epoch } = talk.freight.epochs;
+        let mutual = side.epochs == Some(Epochs { epoch: peer_epoch, peer_epoch: epoch });
+        side.acks.hear(talk, heard, mutual);
+    }
+}
+
+impl Side {
+    fn say(
+        &mut self,
+        talk: &Talk,
+        config: &Config,
+        choosy: bool,
+        round_trips: RoundTrips,
+    ) -> Result<(), Breach> {
+        if self.epochs != Some(talk.freight.epochs) {
+            self.epochs = Some(talk.freight.epochs);
+            self.acks.doubt();
+            self.again.forget();
+        }
+        self.introduce(talk)?;
+        // What comes on a path that is forbidden is refused at once.
+        self.acks.say(talk, self.tells || choosy)?;
+        self.pings.say(talk, config, self.tells)?;
+        self.again.say(talk, round_trips)
+    }
+
+    /// On a channel a session says among the first what it accepts.
+    fn introduce(&mut self, talk: &Talk) -> Result<(), Breach> {
+        if !matches!(talk.line, Line::Direct(..)) {
+            return Ok(());
+        }
+        let introduction = self.introduction.take().filter(|before| before.line == talk.line);
+        let mut introduction =
+            introduction.unwrap_or(Introduction { line: talk.line, bundles: 0, limits: false });
+        introduction.bundles += 1;
+        introduction.limits |= talk.freight.control.limits;
+        let Introduction { bundles, limits, .. } = introduction;
+        self.introduction = Some(introduction);
+        if limits || (bundles <= FIRST_BUNDLES && talk.freight.records.is_empty()) {
+            return Ok(());
+        }
+        Err(Breach::new(
+            Invariant::Introduction,
+            format!("{:?} to begin a channel to {:?} with its limits", talk.from, talk.to),
+            format!("{bundles} bundles without"),
+        ))
+    }
+}
+
+/// No record is longer than it may be.
+fn check_records(talk: &Talk, config: &Config) -> Result<(), Breach> {
+    let most = match talk.line {
+        Line::Relay(..) | Line::Via(_) => config.record_bytes.clamp(1, INDIRECT_RECORD),
+        Line::Direct(..) | Line::Datagrams(..) => DIRECT_RECORD,
+    };
+    match talk.freight.records.iter().find(|part| part.len > most) {
+        None => Ok(()),
+        Some(part) => Err(Breach::new(
+            Invariant::RecordLength,
+            format!("records of at most {most} bytes from {:?} on {:?}", talk.from, talk.line),
+            format!("{part:?}"),
+        )),
+    }
+}
+
+/// A volatile event that fits goes over the channel for those, where there is one.
+fn check_datagram(talk: &Talk) -> Result<(), Breach> {
+    let (Line::Direct(..), Some(longest)) = (talk.line, talk.datagrams) else { return Ok(()) };
+    let volatile = Stream::Lane(Lane::Volatile);
+    let fits = |len: usize| len + BESIDE <= longest;
+    let mut records = talk.freight.records.iter();
+    match records.find(|part| part.stream == volatile && part.at == 0 && part.end && fits(part.len))
+    {
+        None => Ok(()),
+        Some(part) => Err(Breach::new(
+            Invariant::Datagrams,
+            format!("volatile events up to {longest} bytes to be datagrams"),
+            format!("{part:?} from {:?} to {:?} on the first channel", talk.from, talk.to),
+        )),
+    }
+}

@@ -275,7 +275,7 @@ fn a_peer_that_acknowledges_a_byte_with_each_ping_is_given_up_as_well() {
             alone.hear_bundle("a", KNOWN, &[state, Item::Pong(ping)]);
         }
     });
-    assert!(has > 3, "{has} pings");
+    assert!(has >= 3, "{has} pings");
     let events = alone.events();
     let stalled =
         |event: &Event| matches!(event, Event::PeerLeft { reason: LeaveReason::Stalled, .. });

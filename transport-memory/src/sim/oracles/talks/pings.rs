@@ -68,7 +68,8 @@ impl Pings {
         let unprobed = asking.unprobed;
         // About records that many get is asked in a bundle after them, when it is its turn.
         let shared = if direct { 0 } else { most / 2 + 2 * config.record_bytes };
-        let allowed = most / 2 + shared;
+        // Bulk may have half of what may be under way, and it is asked about each half of that.
+        let allowed = most / 4 + shared;
         if !ping && bytes > 0 && unprobed > allowed {
             return Err(Breach::new(
                 Invariant::Pings,
@@ -79,7 +80,7 @@ impl Pings {
         if ping {
             asking.unprobed = 0;
         }
-        let least = (LEAST_WINDOW.min(most) / 2).max(1);
+        let least = (LEAST_WINDOW.min(most) / 4).max(1);
         if at > self.since {
             asking.bytes += bytes;
             asking.pings += u32::from(ping && bytes == 0);

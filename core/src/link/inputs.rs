@@ -174,7 +174,6 @@ impl Link {
                 self.take_record(record, &Path::Direct, message, cx);
             }
         }
-        self.deliver(cx);
         self.settle(cx);
     }
 
@@ -203,7 +202,6 @@ impl Link {
     pub(crate) fn handle_record(&mut self, record: Record, cx: &mut Context<'_>) {
         let message = record.bytes.len();
         self.take_record(record, &Path::Relay, message, cx);
-        self.deliver(cx);
         self.settle(cx);
     }
 
@@ -256,10 +254,11 @@ impl Link {
                 break;
             }
         }
-        self.deliver(cx);
         verdict
     }
 
+    /// Takes a record, and hands out at once what is in order with it: what follows in the same bundle is in its turn then, and
+    /// does not need the room for what is ahead.
     fn take_record(&mut self, record: Record, path: &Path, message: usize, cx: &mut Context<'_>) {
         let kind = PathKind::from(path);
         if record.number >= MAX_NUMBER {
@@ -274,7 +273,7 @@ impl Link {
             let why = PeerError::ForbiddenPath(path.clone());
             self.receiver.refuse(lane, record.number, path, why, cx.config.queue_bytes);
             self.dialogue.owe_ack(kind);
-            return;
+            return self.deliver(cx);
         }
         let bytes = record.bytes.len();
         let bounds = Bounds {
@@ -287,6 +286,7 @@ impl Link {
         let news = self.receiver.take(lane, record, path, message, bounds, cx.now);
         cx.out.starved |= news.is_none();
         self.dialogue.note_records(kind, 1, bytes, cx.now);
+        self.deliver(cx);
     }
 
     fn take_transfer_record(&mut self, record: Record, path: PathKind, cx: &mut Context<'_>) {

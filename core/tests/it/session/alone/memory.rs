@@ -175,3 +175,21 @@ fn refusals_ahead_of_their_turn_hold_no_more_than_what_waits_may() {
     let said = states(&items(&alone.said("a")));
     assert!(said.last().unwrap().lanes[0].next.number >= 32, "{:?}", said.last());
 }
+
+/// What is ahead fills its room: what is in its turn needs none, also behind another in the same bundle.
+#[test]
+fn packets_in_order_in_one_bundle_are_all_taken_though_what_is_ahead_fills_its_room() {
+    let mut alone = Alone::with_members(relay_only().with_queue_bytes(2_048), &[("a", 1)]);
+    let packets = |numbers: std::ops::Range<u64>| -> Vec<Item> {
+        numbers.map(|number| packet(number, &format!("2[\"n\",{number}]"))).collect()
+    };
+    alone.hear_bundle("a", FRESH, &packets(10..40));
+    assert!(names(&alone.events()).is_empty());
+    alone.hear_bundle("a", FRESH, &packets(0..10));
+    let received = alone
+        .events()
+        .into_iter()
+        .filter(|event| matches!(event, Event::Received { .. }))
+        .count();
+    assert!((11..40).contains(&received), "{received}");
+}

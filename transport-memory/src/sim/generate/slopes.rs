@@ -163,7 +163,7 @@ impl Plan {
                 self.settings.relay_latency = latency;
                 self.settings.direct_latency = latency;
                 self.settings.nodes.iter_mut().for_each(|node| node.outstanding = None);
-                let size = dice.between(2_000_000, 4_000_000) as u32;
+                let size = dice.between(2_000_000, 3_500_000) as u32;
                 self.push(START, emit(Some(b), 1, size, Manner::Bulk));
             }
             Course::Narrowing => {

@@ -14,8 +14,6 @@ const LATE: Duration = Duration::from_millis(20);
 #[derive(Debug, Default)]
 pub(in crate::sim) struct Absences {
     open: BTreeMap<(usize, usize), Time>,
-    /// When nodes lost the hub last.
-    lost_hub: BTreeMap<usize, Time>,
 }
 
 /// The spans of a node that are about absence.
@@ -35,10 +33,6 @@ impl Absences {
         self.open.remove(&(node, peer));
     }
 
-    pub(in crate::sim) fn lost_hub(&mut self, node: usize, now: Time) {
-        self.lost_hub.insert(node, now);
-    }
-
     /// Since when a peer is away.
     pub(in crate::sim) fn since(&self, node: usize, peer: usize) -> Option<Time> {
         self.open.get(&(node, peer)).copied()
@@ -55,9 +49,8 @@ impl Absences {
         calm: bool,
     ) -> Result<(), Breach> {
         let Some(since) = self.open.remove(&(node, peer)).filter(|_| calm) else { return Ok(()) };
-        // With the hub its last sign of life went; a direct path was silent for a while before.
-        let at_once = self.lost_hub.get(&node) == Some(&since);
-        let before = if at_once { Duration::ZERO } else { spans.silence };
+        // Its last way may have been silent for a while before it was over.
+        let before = spans.silence;
         let (early, late) =
             (timed_out && now + before < since + spans.window, now > since + spans.window + LATE);
         if !early && !late {
@@ -88,17 +81,13 @@ mod tests {
         let at = Time::from_millis;
         let ms = Duration::from_millis;
         let spans = Spans { window: ms(1_000), silence: ms(300) };
-        let is_right = |hub: bool, timed_out, after: u64| {
+        let is_right = |timed_out, after: u64| {
             let mut absences = Absences::default();
             absences.away(0, 1, at(5_000));
-            if hub {
-                absences.lost_hub(0, at(5_000));
-            }
             absences.over((0, 1), timed_out, spans, at(5_000 + after), true).is_ok()
         };
-        assert!(is_right(true, true, 1_000) && !is_right(true, true, 990));
-        assert!(is_right(false, true, 700) && !is_right(false, true, 690));
-        assert!(!is_right(false, true, 1_030) && !is_right(false, false, 1_030));
-        assert!(is_right(true, false, 10));
+        assert!(is_right(true, 700) && !is_right(true, 690));
+        assert!(!is_right(true, 1_030) && !is_right(false, 1_030));
+        assert!(is_right(false, 10));
     }
 }

@@ -172,6 +172,9 @@ impl Run<'_> {
     fn look_at_talks(&mut self) -> Result<(), Breach> {
         let mut seen = std::mem::take(&mut self.seen);
         self.mesh.take_talks(&mut seen);
+        if self.mesh.effects().changes(Fault::RosterOmission) > 0 {
+            self.talks.note_unnamed();
+        }
         for seen in seen.drain(..) {
             self.talks.note(&seen, &self.model)?;
         }

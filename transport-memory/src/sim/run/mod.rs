@@ -175,6 +175,8 @@ struct Run<'a> {
     upgraded: Vec<(Node, Option<PeerId>)>,
     carried: Vec<Carried>,
     loads: Vec<Load>,
+    /// How often more was under way than a window.
+    overloads: u32,
     talks: Talks,
     seen: Vec<Seen>,
     /// Lanes that are writable again, each with who may write.
@@ -270,6 +272,7 @@ impl<'a> Run<'a> {
             upgraded: Vec::new(),
             carried: Vec::new(),
             loads: Vec::new(),
+            overloads: 0,
             talks: Talks::new(round_trips),
             seen: Vec::new(),
             writable: Vec::new(),

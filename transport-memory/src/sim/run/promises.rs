@@ -65,7 +65,6 @@ impl Run<'_> {
                 Ok(())
             }
             Event::Disconnected { error, retry_in } => {
-                self.absences.lost_hub(index, now);
                 self.stalls.excuse(index);
                 self.note_lost(node, error, *retry_in)
             }

@@ -186,10 +186,7 @@ fn packets_in_order_in_one_bundle_are_all_taken_though_what_is_ahead_fills_its_r
     alone.hear_bundle("a", FRESH, &packets(10..40));
     assert!(names(&alone.events()).is_empty());
     alone.hear_bundle("a", FRESH, &packets(0..10));
-    let received = alone
-        .events()
-        .into_iter()
-        .filter(|event| matches!(event, Event::Received { .. }))
-        .count();
+    let received =
+        alone.events().into_iter().filter(|event| matches!(event, Event::Received { .. })).count();
     assert!((11..40).contains(&received), "{received}");
 }

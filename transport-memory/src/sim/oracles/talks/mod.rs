@@ -45,6 +45,8 @@ pub(in crate::sim) struct RoundTrips {
 pub(in crate::sim) struct Talks {
     round_trips: RoundTrips,
     sides: BTreeMap<(usize, usize), Side>,
+    /// The hub has named somebody late: what comes through it may come of somebody to whom it leads nowhere yet.
+    unnamed: bool,
 }
 
 /// What one says to one other.
@@ -69,7 +71,12 @@ struct Introduction {
 
 impl Talks {
     pub(in crate::sim) const fn new(round_trips: RoundTrips) -> Self {
-        Self { round_trips, sides: BTreeMap::new() }
+        Self { round_trips, sides: BTreeMap::new(), unnamed: false }
+    }
+
+    /// The hub does not name everybody at once.
+    pub(in crate::sim) const fn note_unnamed(&mut self) {
+        self.unnamed = true;
     }
 
     /// Something was said or heard.
@@ -118,7 +125,9 @@ impl Talks {
         side.pings.begin(heard.at);
         let Epochs { epoch, peer_epoch } = talk.freight.epochs;
         let mutual = side.epochs == Some(Epochs { epoch: peer_epoch, peer_epoch: epoch });
-        side.acks.hear(talk, heard, mutual);
+        if !(self.unnamed && matches!(talk.line, Line::Relay(..))) {
+            side.acks.hear(talk, heard, mutual);
+        }
     }
 }
 

@@ -100,7 +100,7 @@ impl Talks {
                 self.sides.entry(ends).or_default().tells = true;
             }
         }
-        let choosy = model.is_choosy(from);
+        let choosy = model.is_choosy(from) || self.unnamed;
         let side = self.sides.entry((from, to)).or_default();
         side.say(talk, config, choosy, self.round_trips)
     }

@@ -12,7 +12,7 @@ use crate::sim::mallory::NEVER;
 use crate::sim::model::Made;
 use crate::sim::oracles::{Deadline, Rates};
 use crate::sim::original::Original;
-use crate::sim::scenario::{Action, Manner};
+use crate::sim::scenario::{Action, HubSettings, Manner};
 use crate::sim::shape::{Fit, Shape};
 use crate::sim::violation::{Breach, Invariant};
 use crate::witness::{Declined, Refused};
@@ -172,8 +172,9 @@ impl Run<'_> {
     fn look_at_talks(&mut self) -> Result<(), Breach> {
         let mut seen = std::mem::take(&mut self.seen);
         self.mesh.take_talks(&mut seen);
-        if self.mesh.effects().changes(Fault::RosterOmission) > 0 {
-            self.talks.note_unnamed();
+        let bounded = self.scenario.settings.hub != HubSettings::default();
+        if bounded || self.mesh.effects().changes(Fault::RosterOmission) > 0 {
+            self.talks.note_slow_hub();
         }
         for seen in seen.drain(..) {
             self.talks.note(&seen, &self.model)?;

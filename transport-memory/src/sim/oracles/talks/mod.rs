@@ -45,8 +45,9 @@ pub(in crate::sim) struct RoundTrips {
 pub(in crate::sim) struct Talks {
     round_trips: RoundTrips,
     sides: BTreeMap<(usize, usize), Side>,
-    /// The hub has named somebody late: what comes through it may come of somebody to whom it leads nowhere yet.
-    unnamed: bool,
+    /// The hub names somebody late, to whom it leads nowhere until then, or lets less through than is said: when something is
+    /// acknowledged through it does not count.
+    hub_is_slow: bool,
 }
 
 /// What one says to one other.
@@ -71,12 +72,12 @@ struct Introduction {
 
 impl Talks {
     pub(in crate::sim) const fn new(round_trips: RoundTrips) -> Self {
-        Self { round_trips, sides: BTreeMap::new(), unnamed: false }
+        Self { round_trips, sides: BTreeMap::new(), hub_is_slow: false }
     }
 
-    /// The hub does not name everybody at once.
-    pub(in crate::sim) const fn note_unnamed(&mut self) {
-        self.unnamed = true;
+    /// The hub does not do everything at once.
+    pub(in crate::sim) const fn note_slow_hub(&mut self) {
+        self.hub_is_slow = true;
     }
 
     /// Something was said or heard.
@@ -100,7 +101,7 @@ impl Talks {
                 self.sides.entry(ends).or_default().tells = true;
             }
         }
-        let choosy = model.is_choosy(from) || self.unnamed;
+        let choosy = model.is_choosy(from) || self.hub_is_slow;
         let side = self.sides.entry((from, to)).or_default();
         side.say(talk, config, choosy, self.round_trips)
     }
@@ -125,7 +126,7 @@ impl Talks {
         side.pings.begin(heard.at);
         let Epochs { epoch, peer_epoch } = talk.freight.epochs;
         let mutual = side.epochs == Some(Epochs { epoch: peer_epoch, peer_epoch: epoch });
-        if !(self.unnamed && matches!(talk.line, Line::Relay(..))) {
+        if !(self.hub_is_slow && matches!(talk.line, Line::Relay(..))) {
             side.acks.hear(talk, heard, mutual);
         }
     }

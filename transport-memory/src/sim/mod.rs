@@ -21,9 +21,10 @@
 //! ([`Scenario::generate_wide`]) settings differ from node to node ([`NodeSettings`]), events reach and exceed the limits of
 //! their receivers, and there are more profiles: receivers with limits, transfers of every kind, policies, slow and honest
 //! paths, neighbours that pass on in one direction, original clients, floods. Wide scenarios are *strict*: beside the
-//! model, the run looks at what the mesh carried (policies, the truth of `path`, how often the same is sent), at the clock
-//! (what is due when, on honest paths), at `Ready`, `Upgrade` and `Writable`, at each cap of
-//! [`Config`](socketio_p2p_core::Config), and at what sessions keep in memory.
+//! model, the run looks at what the mesh carried (policies, the truth of `path`, how often the same is sent, how much is under
+//! way), at each bundle (acknowledgements, pings, records), at each message of the hub (to whom it is due, and nothing else),
+//! at the clock (what is due when, deadlines, windows, pauses), at `Ready`, `Upgrade` and `Writable`, at getters, at each cap
+//! of [`Config`](socketio_p2p_core::Config), and at what sessions keep in memory.
 //!
 //! # What is simulated, and what is not
 //!

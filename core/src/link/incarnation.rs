@@ -36,21 +36,24 @@ pub(crate) struct Incarnation {
     theirs: u32,
     /// The peer's epochs up to this one are over.
     over: u32,
+    /// There was one before, of which the peer may hold something though nothing has come of it.
+    follows: bool,
     answered_at: Option<Time>,
     /// What the peer has to hear.
     answer: Option<StaleAnswer>,
 }
 
 impl Incarnation {
-    /// Our incarnation `ours`, for a peer of which nothing has come since `over`.
-    pub(crate) const fn new(ours: u32, over: u32) -> Self {
-        Self { ours, theirs: 0, over, answered_at: None, answer: None }
+    /// Our incarnation `ours`. `before`: there was one before, and the peer's epochs up to this one are over, 0 if none has
+    /// been heard.
+    pub(crate) fn new(ours: u32, before: Option<u32>) -> Self {
+        let (over, follows) = (before.unwrap_or(0), before.is_some());
+        Self { ours, theirs: 0, over, follows, answered_at: None, answer: None }
     }
 
     /// The one after this, of which the peer has not heard, and which has not heard the peer.
     pub(crate) fn successor(self, ours: u32) -> Self {
-        let over = self.last_heard();
-        Self { ours, theirs: 0, over, answered_at: self.answered_at, answer: None }
+        Self { answered_at: self.answered_at, ..Self::new(ours, Some(self.last_heard())) }
     }
 
     /// The one after this, which goes on with what has come of the peer.
@@ -75,9 +78,9 @@ impl Incarnation {
         self.theirs.max(self.over)
     }
 
-    /// Whether an incarnation of the peer is over, and nothing has come of the next.
+    /// Whether an incarnation is over, and nothing has come of the peer in this one.
     pub(crate) const fn has_given_up(self) -> bool {
-        self.over > 0 && self.theirs == 0
+        self.follows && self.theirs == 0
     }
 
     /// Judges epochs, and takes the peer's when they are its first.
@@ -133,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_first_epoch_is_taken_and_a_greater_one_begins_anew() {
-        let mut incarnation = Incarnation::new(5, 0);
+        let mut incarnation = Incarnation::new(5, None);
         assert_eq!(incarnation.admit(from(3, 0), Time::ZERO), Admission::Current);
         assert_eq!(incarnation.admit(from(3, 5), Time::ZERO), Admission::Current);
         assert_eq!(incarnation.admit(from(2, 5), Time::ZERO), Admission::Stale);
@@ -144,7 +147,7 @@ mod tests {
 
     #[test]
     fn what_is_stale_is_answered_once_a_second() {
-        let mut incarnation = Incarnation::new(5, 3);
+        let mut incarnation = Incarnation::new(5, Some(3));
         let mut answer = |epochs, at| {
             assert_eq!(incarnation.admit(epochs, Time::from_millis(at)), Admission::Stale);
             incarnation.take_answer()
@@ -158,7 +161,7 @@ mod tests {
 
     #[test]
     fn an_incarnation_that_follows_another_knows_what_is_over() {
-        let mut first = Incarnation::new(5, 0);
+        let mut first = Incarnation::new(5, None);
         first.admit(from(7, 0), Time::ZERO);
         let next = first.successor(6);
         assert!(next.has_given_up());

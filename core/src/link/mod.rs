@@ -111,11 +111,12 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// A link to a member that the hub has just named. Epochs of the peer up to `over` are over.
-    pub(crate) fn new(member: &Member, epoch: u32, over: u32, now: Time) -> Self {
+    /// A link to a member that the hub has just named. `before`: there was one before, and the peer's epochs up to this one
+    /// are over.
+    pub(crate) fn new(member: &Member, epoch: u32, before: Option<u32>, now: Time) -> Self {
         let Member { id, version, limits, key, .. } = member;
         let peer = Remote { id: id.clone(), version: *version, limits: *limits };
-        let (incarnation, seals) = (Incarnation::new(epoch, over), Seals::new(key.clone()));
+        let (incarnation, seals) = (Incarnation::new(epoch, before), Seals::new(key.clone()));
         Self::with(peer, incarnation, Attempt::default(), seals, now)
     }
 

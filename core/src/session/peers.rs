@@ -23,8 +23,8 @@ pub(super) struct StaleEpochs {
 }
 
 impl StaleEpochs {
-    fn get(&self, peer: &PeerId) -> u32 {
-        self.epochs.get(peer).copied().unwrap_or(0)
+    fn get(&self, peer: &PeerId) -> Option<u32> {
+        self.epochs.get(peer).copied()
     }
 
     fn insert(&mut self, peer: PeerId, epoch: u32) {
@@ -50,8 +50,8 @@ impl Session {
         }
         let known = self.links.key(&member.id).is_some();
         if !known {
-            let over = self.stale_epochs.get(&member.id);
-            if !self.insert(Link::new(member, self.next_epoch, over, now), now) {
+            let before = self.stale_epochs.get(&member.id);
+            if !self.insert(Link::new(member, self.next_epoch, before, now), now) {
                 return;
             }
         }

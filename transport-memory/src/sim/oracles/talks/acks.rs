@@ -17,7 +17,7 @@ const DELAY: Duration = Duration::from_millis(20);
 const GRAIN: Duration = Duration::from_millis(1);
 
 /// So many for which there is no reason in a second: a path that ended leaves its own to others.
-const MOST_UNASKED: u32 = 4;
+const MOST_UNASKED: u32 = 12;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What one has of the other, on relay and channel.

@@ -99,9 +99,12 @@ impl Link {
         self.settle(cx);
     }
 
-    /// The second channel, for volatile events, is open, or not any more.
+    /// The second channel, for volatile events, is open, or not any more. With an original client there is none, whatever
+    /// the transport says.
     pub(crate) fn set_datagrams(&mut self, max_message: Option<usize>) {
-        self.attempt.set_datagrams(max_message);
+        if self.peer.version == Version::V1 {
+            self.attempt.set_datagrams(max_message);
+        }
     }
 
     pub(super) fn lose_direct(&mut self, error: PeerError, cx: &mut Context<'_>) {

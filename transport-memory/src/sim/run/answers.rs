@@ -12,7 +12,8 @@ impl Run<'_> {
         let life = self.model.life(node.index(), token.peer());
         let answer = Answer { node, token, number, life };
         let most = self.scenario.settings.answers_within;
-        if most.is_zero() {
+        // Once all is over nothing is to come of itself.
+        if most.is_zero() || self.is_healed {
             return self.questions.push_back(answer);
         }
         let at = self.mesh.now() + self.answer_dice.span(most);

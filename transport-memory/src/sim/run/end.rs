@@ -26,6 +26,7 @@ impl Run<'_> {
     /// Every fault ends.
     pub(super) fn heal(&mut self) -> Result<(), Breach> {
         self.mesh.remark(Place::Hub, "all faults end, everybody who is gone comes back");
+        self.is_healed = true;
         self.stirs += 1;
         // Those who asked find out.
         self.late_answers.clear();

@@ -167,6 +167,8 @@ struct Run<'a> {
     tries: Vec<(Node, Time)>,
     stalls: Stalls,
     late_answers: Vec<LateAnswer>,
+    /// All faults are over.
+    is_healed: bool,
     /// How late answers are.
     answer_dice: Dice,
     /// How often something was done to the mesh.
@@ -267,6 +269,7 @@ impl<'a> Run<'a> {
             tries: Vec::new(),
             stalls: Stalls::default(),
             late_answers: Vec::new(),
+            is_healed: false,
             answer_dice: Dice::for_purpose(*seed, 13),
             stirs: 0,
             upgraded: Vec::new(),

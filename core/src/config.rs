@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::codec::Limits;
+use crate::codec::{Limits, Namespace};
 use crate::id::RoomName;
-use crate::packet::Namespace;
 
 /// When a session talks to a peer directly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

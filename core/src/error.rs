@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::codec::{DecodeError, EncodeError};
+use crate::codec::{DecodeError, EncodeError, PacketType};
 use crate::id::PeerId;
-use crate::packet::PacketType;
 use crate::path::Path;
 use crate::signal::{Lane, MessageError};
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::codec::Packet;
 use crate::error::{JoinRefusal, PeerError};
 use crate::id::{EmitId, PeerId, RoomName, Version};
-use crate::packet::Packet;
 use crate::path::Path;
 use crate::signal::{Epochs, Lane};
 use crate::transfer::{IncomingTransferId, OutgoingTransferId, TransferId, TransferOutcome};

@@ -116,12 +116,14 @@ mod event;
 mod frame;
 mod id;
 mod link;
-mod packet;
 mod path;
 mod session;
 mod time;
 mod transfer;
 
+pub use codec::namespace::{InvalidNamespace, Namespace};
+pub use codec::packet::Packet;
+pub use codec::packet_type::PacketType;
 pub use command::{Command, DirectCommand};
 pub use config::{Backoff, Config, Policy};
 pub use error::{EmitError, JoinRefusal, PeerError, SignalingError};
@@ -131,7 +133,6 @@ pub use id::{
     ClientId, ConnectionId, EmitId, InvalidName, MAX_PEER_ID, MAX_ROOM_NAME, PeerId, RoomName,
     Version,
 };
-pub use packet::{InvalidNamespace, Namespace, Packet, PacketType};
 pub use path::Path;
 pub use session::{Emitted, Forwarding, Peer, Session, Target};
 pub use time::Time;

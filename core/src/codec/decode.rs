@@ -5,10 +5,12 @@ use bytestring::ByteString;
 
 use super::attachments::Attachments;
 use super::error::{DecodeError, DecodeErrorKind};
-use super::header::Header;
+use super::header::{self, Header};
 use super::limits::Limits;
+use super::namespace::Namespace;
+use super::packet::Packet;
+use super::packet_type::PacketType;
 use crate::frame::Frame;
-use crate::packet::Packet;
 
 /// Puts the frames of one path together to packets.
 ///
@@ -156,22 +158,54 @@ impl Decoder {
     }
 }
 
-/// Takes head and attachments of a packet that came as a whole.
-pub(crate) fn assemble(
-    head: ByteString,
-    attachments: Vec<Bytes>,
-    limits: &Limits,
-) -> Result<Packet, DecodeError> {
-    let header = check(&head, &attachments, limits)?;
-    Ok(Packet::new(head, header, attachments.into()))
+/// Packets from frames and from JSON.
+impl Packet {
+    /// Puts a packet together from a payload that is JSON already; an empty one is none. The type is a binary
+    /// one if and only if there are attachments.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when such a packet would not get through a [`Decoder`] without
+    /// limits. Like a decoder it does not look into the payload: [`validate`](Self::validate) does.
+    pub fn from_parts(
+        packet_type: PacketType,
+        namespace: &Namespace,
+        ack_id: Option<u64>,
+        payload: impl AsRef<str>,
+        attachments: Vec<Bytes>,
+    ) -> Result<Self, DecodeError> {
+        let payload = payload.as_ref();
+        let (head, header_len) =
+            header::prepend(packet_type, attachments.len(), namespace.as_str(), ack_id, payload);
+        let header = check(&head, &attachments, &Limits::unbounded())?;
+        if header.payload() != header_len {
+            // It began with what reads as a namespace or as an ack id.
+            let kind = DecodeErrorKind::Payload("JSON as the payload");
+            return Err(DecodeError::in_head(kind, &head, header_len));
+        }
+        Ok(Self::new(head.into(), header, attachments.into()))
+    }
+
+    /// Takes the frames of one packet at once, with the checks of a [`Decoder`].
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the frames are not exactly one packet or over a limit.
+    pub fn from_head_and_attachments(
+        head: ByteString,
+        attachments: Vec<Bytes>,
+        limits: &Limits,
+    ) -> Result<Self, DecodeError> {
+        let header = check(&head, &attachments, limits)?;
+        Ok(Self::new(head, header, attachments.into()))
+    }
+
+    /// Checks what a decoder with these limits would, of a packet that has not come through one.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), DecodeError> {
+        check(self.head(), self.attachments(), limits).map(|_| ())
+    }
 }
 
 /// Checks head and attachments of a packet against limits, without looking into the payload.
-pub(crate) fn check(
-    head: &str,
-    attachments: &[Bytes],
-    limits: &Limits,
-) -> Result<Header, DecodeError> {
+fn check(head: &str, attachments: &[Bytes], limits: &Limits) -> Result<Header, DecodeError> {
     let header = Header::scan(head, limits)?;
     let ((announced, _), got) = (header.attachments(head), attachments.len());
     if announced != got {

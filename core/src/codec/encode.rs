@@ -9,8 +9,10 @@ use serde::Serialize;
 use super::attachments::{Attachments, WriteScope};
 use super::error::{EncodeError, Refusal};
 use super::header::{self, Header, MAX_HEAD, is_reserved_event_name};
+use super::namespace::Namespace;
+use super::packet::Packet;
+use super::packet_type::PacketType;
 use super::ser::Serializer;
-use crate::packet::{Namespace, Packet, PacketType};
 
 /// Buffers that have grown beyond this are not kept for the next packet.
 const KEPT_CAPACITY: usize = 256 * 1024;
@@ -226,6 +228,65 @@ impl Encoder {
     }
 }
 
+/// Packets from typed values.
+impl Packet {
+    /// An event in the default namespace that asks for no ack. The arguments are a tuple, a sequence, or a unit
+    /// for none. Byte strings anywhere in them become attachments: [`Blob`](crate::codec::Blob) and
+    /// [`Value::Bytes`](crate::codec::Value) without a copy, what else calls `serialize_bytes` with one. (A
+    /// `Vec<u8>` does not: to serde it is an array of numbers.)
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the name is reserved or the arguments cannot be written.
+    pub fn event<T: Serialize + ?Sized>(name: &str, args: &T) -> Result<Self, EncodeError> {
+        with_encoder(|encoder| {
+            Ok(encoder.event(&Namespace::default(), None, name, args)?.to_packet())
+        })
+    }
+
+    /// An ack in the default namespace. The arguments are as those of [`event`](Self::event).
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the arguments cannot be written.
+    pub fn ack<T: Serialize + ?Sized>(ack_id: u64, args: &T) -> Result<Self, EncodeError> {
+        with_encoder(|encoder| Ok(encoder.ack(&Namespace::default(), ack_id, args)?.to_packet()))
+    }
+
+    /// Asks to connect to the default namespace, with a payload (an object: a client's auth, a server's session
+    /// id) or, for `None::<&()>`, without.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the payload is no object, has bytes in it, or cannot be written.
+    pub fn connect<T: Serialize + ?Sized>(payload: Option<&T>) -> Result<Self, EncodeError> {
+        match payload {
+            None => Ok(Self::without_payload(PacketType::Connect, "0")),
+            Some(payload) => with_encoder(|encoder| {
+                Ok(encoder.connect(&Namespace::default(), payload)?.to_packet())
+            }),
+        }
+    }
+
+    /// Leaves the default namespace.
+    #[must_use]
+    pub fn disconnect() -> Self {
+        Self::without_payload(PacketType::Disconnect, "1")
+    }
+
+    /// Refuses the connection to the default namespace. The payload is an object with a `message`.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the payload is neither object nor string, has bytes in it, or cannot be written.
+    pub fn connect_error<T: Serialize + ?Sized>(payload: &T) -> Result<Self, EncodeError> {
+        with_encoder(|encoder| {
+            Ok(encoder.connect_error(&Namespace::default(), payload)?.to_packet())
+        })
+    }
+
+    fn without_payload(packet_type: PacketType, head: &'static str) -> Self {
+        let header = Header::new(packet_type, head.len());
+        Self::new(ByteString::from_static(head), header, Attachments::None)
+    }
+}
+
 thread_local! {
     /// The encoder behind [`Packet`]'s constructors. It is taken while in use: a `Serialize` implementation may
     /// make packets of its own.
@@ -233,7 +294,7 @@ thread_local! {
 }
 
 /// Makes a packet with this thread's encoder.
-pub(crate) fn with_encoder(
+fn with_encoder(
     encode: impl FnOnce(&mut Encoder) -> Result<Packet, EncodeError>,
 ) -> Result<Packet, EncodeError> {
     let mut encoder = ENCODER.take().unwrap_or_default();

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::error::{DecodeError, DecodeErrorKind, JsonError};
 use super::json;
 use super::limits::Limits;
-use crate::packet::PacketType;
+use super::packet_type::PacketType;
 
 type Result<T> = std::result::Result<T, DecodeError>;
 

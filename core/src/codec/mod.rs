@@ -80,18 +80,21 @@
 //! Not a number and the infinities are written as `null`, as `JSON.stringify` does. A JavaScript remote rounds
 //! whole numbers beyond 2⁵³, and ack ids too: keep to smaller ones.
 
-pub(crate) mod attachments;
-pub(crate) mod de;
-pub(crate) mod decode;
-pub(crate) mod encode;
+mod attachments;
+mod de;
+mod decode;
+mod encode;
 mod error;
-pub(crate) mod header;
+mod header;
 mod json;
 mod limits;
+pub(crate) mod namespace;
 pub mod object;
+pub(crate) mod packet;
+pub(crate) mod packet_type;
 mod placeholder;
 mod ser;
-pub(crate) mod validate;
+mod validate;
 mod value;
 
 pub use attachments::Blob;
@@ -103,5 +106,8 @@ pub use error::{
 };
 pub use header::is_reserved_event_name;
 pub use limits::{Limits, MAX_DEPTH};
+pub(crate) use namespace::Namespace;
 pub use object::Object;
+pub(crate) use packet::Packet;
+pub(crate) use packet_type::PacketType;
 pub use value::{Number, Value};

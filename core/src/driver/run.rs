@@ -12,12 +12,12 @@ use serde::Serialize;
 
 use super::channels::{Channels, Round, exchange};
 use super::{Clock, DirectEvent, DirectTransport, Signaling, TransportError};
+use crate::codec::Packet;
 use crate::command::{Command, DirectCommand};
 use crate::config::{Config, Policy};
 use crate::error::EmitError;
 use crate::event::{Event, ReplyToken};
 use crate::id::PeerId;
-use crate::packet::Packet;
 use crate::session::{Emitted, Session, Target};
 use crate::time::Time;
 use crate::transfer::{

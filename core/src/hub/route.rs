@@ -5,9 +5,8 @@ use bytes::Bytes;
 use super::rate::{Rate, Verdict};
 use super::room::{Presence, Seat};
 use super::{Client, ClientError, Hub};
-use crate::codec::Limits;
+use crate::codec::{Limits, Namespace, Packet};
 use crate::id::{ClientId, PeerId, Version};
-use crate::packet::{Namespace, Packet};
 use crate::signal::{
     AddressedOffer, Download, PeerSignal, Piece, Recipient, ServerMessage, Upload,
     is_reserved_event,

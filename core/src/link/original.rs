@@ -5,9 +5,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::codec::{DecodeError, Decoder, Limits};
+use crate::codec::{DecodeError, Decoder, Limits, Packet, PacketType};
 use crate::frame::Frame;
-use crate::packet::{Packet, PacketType};
 
 /// The original cuts one blob into pieces of 5,000 bytes and writes their number as the attachment count.
 const PIECES: usize = 16_384;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::codec::Packet;
 use crate::command::Command;
 use crate::event::Event;
 use crate::id::{EmitId, PeerId};
-use crate::packet::Packet;
 use crate::signal::ClientMessage;
 use crate::wire::Item;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{Closing, Session};
+use crate::codec::{Packet, PacketType};
 use crate::error::EmitError;
 use crate::event::ReplyToken;
 use crate::id::{EmitId, PeerId};
 use crate::link::{Context, Link};
-use crate::packet::{Packet, PacketType};
 use crate::signal::{Lane, is_reserved_event};
 use crate::time::Time;
 use crate::wire::CONTROL_NAMESPACE;

@@ -1,12 +1,12 @@
 //! Envelopes to and from the hub.
 
 use super::Session;
+use crate::codec::Packet;
 use crate::error::PeerError;
 use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::link::{Admission, Envelope, Verdict};
-use crate::packet::Packet;
 use crate::path::Path;
 use crate::signal::{ClientMessage, Download, Epochs, Piece, Recipient, Upload};
 use crate::time::Time;

@@ -8,14 +8,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Closing, Session};
-use crate::codec::{Decoder, Limits};
+use crate::codec::{Decoder, Limits, Packet, PacketType};
 use crate::command::Command;
 use crate::error::{JoinRefusal, SignalingError};
 use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::link::Outbox;
-use crate::packet::{Packet, PacketType};
 use crate::signal::{HubLimits, Join, PeerLimits, ServerMessage, Welcome};
 use crate::time::Time;
 

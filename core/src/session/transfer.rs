@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::Session;
+use crate::codec::Packet;
 use crate::error::EmitError;
 use crate::id::PeerId;
 use crate::link::{Context, Link};
-use crate::packet::Packet;
 use crate::time::Time;
 use crate::transfer::{
     IncomingTransferId, OutgoingTransferId, TransferError, TransferId, TransferProgress,

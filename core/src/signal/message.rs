@@ -9,9 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{
     Download, Epochs, Lane, Member, Numbers, Piece, RawSignal, Recipient, Upload, Welcome,
 };
-use crate::codec::{Blob, EncodeError, PayloadError};
+use crate::codec::{Blob, EncodeError, Packet, PayloadError};
 use crate::id::PeerId;
-use crate::packet::Packet;
 
 /// Names of the dialect's events.
 mod name {
@@ -117,7 +116,7 @@ pub enum ServerMessage {
 pub enum MessageError {
     /// Only events carry messages.
     #[error("expected an EVENT, got {0}")]
-    NotAnEvent(crate::packet::PacketType),
+    NotAnEvent(crate::codec::PacketType),
     /// The event has a name of the dialect and arguments that do not fit.
     #[error("the arguments of {event:?} do not fit: {source}")]
     Arguments {

@@ -6,8 +6,7 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 use bytestring::ByteString;
 
-use crate::codec::Limits;
-use crate::packet::Packet;
+use crate::codec::{Limits, Packet};
 
 const LENGTH: usize = size_of::<u32>();
 
@@ -100,7 +99,6 @@ mod tests {
 
     use super::{Flat, unflatten};
     use crate::codec::Blob;
-    use crate::packet::Packet;
 
     proptest! {
         #[test]

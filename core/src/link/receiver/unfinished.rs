@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::codec::{DecodeError, DecodeErrorKind, Limits};
+use crate::codec::{DecodeError, DecodeErrorKind, Limits, Packet};
 use crate::error::PeerError;
 use crate::link::assembly::Assembly;
-use crate::packet::Packet;
 use crate::time::Time;
 use crate::wire::{Record, unflatten};
 

@@ -5,9 +5,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::unfinished::{Bounds, Unfinished, open};
-use crate::codec::Limits;
+use crate::codec::{Limits, Packet};
 use crate::error::PeerError;
-use crate::packet::Packet;
 use crate::path::Path;
 use crate::time::Time;
 use crate::wire::Record;

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use super::hold::Hold;
 use super::piece::Piece;
+use crate::codec::Packet;
 use crate::id::EmitId;
 use crate::link::progress::Progress;
-use crate::packet::Packet;
 use crate::time::Time;
 use crate::wire::{Flat, LaneState};
 

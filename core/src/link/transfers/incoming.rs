@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::PREFIX;
-use crate::codec::Limits;
+use crate::codec::{Limits, Packet, PacketType};
 use crate::error::PeerError;
 use crate::link::assembly::Assembly;
-use crate::packet::{Packet, PacketType};
 use crate::signal::is_reserved_event;
 use crate::transfer::{TransferProgress, TransferRead};
 use crate::wire::{

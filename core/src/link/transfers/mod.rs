@@ -11,7 +11,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 
 pub(crate) use self::incoming::{IncomingTransfers, News, TransferBounds};
 pub(crate) use self::outgoing::{NotWritten, OutgoingTransfers, TransferPiece};
-use crate::packet::Packet;
+use crate::codec::Packet;
 use crate::wire::Flat;
 
 /// Size and event length.

@@ -6,10 +6,10 @@ use std::ops::Range;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 use super::announcement;
+use crate::codec::Packet;
 use crate::link::flight::{Fate, Sent};
 use crate::link::progress::Progress;
 use crate::link::sender::BeyondSent;
-use crate::packet::Packet;
 use crate::transfer::{TransferOutcome, TransferProgress};
 use crate::wire::{Incoming, IncomingKind};
 

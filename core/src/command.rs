@@ -1,7 +1,7 @@
 //! What a session asks its transports to do.
 
 use crate::id::ConnectionId;
-use crate::signal::{IceServer, Signal};
+use crate::wire::{IceServer, Signal};
 
 /// A request of the session to one of its transports.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::codec::{DecodeError, EncodeError, PacketType};
 use crate::id::PeerId;
 use crate::path::Path;
-use crate::signal::{Lane, MessageError};
+use crate::wire::{Lane, MessageError};
 
 /// An emit that was not accepted. Nothing was queued.
 #[derive(Debug, Error)]

@@ -6,8 +6,8 @@ use crate::codec::Packet;
 use crate::error::{JoinRefusal, PeerError};
 use crate::id::{EmitId, PeerId, RoomName, Version};
 use crate::path::Path;
-use crate::signal::{Epochs, Lane};
 use crate::transfer::{IncomingTransferId, OutgoingTransferId, TransferId, TransferOutcome};
+use crate::wire::{Epochs, Lane};
 
 /// Why a peer is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

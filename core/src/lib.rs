@@ -10,7 +10,7 @@
 //! | [`codec`] | Socket.IO packets (protocol v5), any number of binary blobs |
 //! | [`Session`] | one end of the mesh: signalling, links to all peers, events |
 //! | [`hub::Hub`] | the server's end: rooms, rosters, routing |
-//! | [`signal`] | what sessions and hubs say to each other |
+//! | [`wire`] | messages between clients and hub, and bundles between peers |
 //! | [`driver`] (feature `driver`) | the async loop between a session and real transports |
 //!
 //! # The way of an event
@@ -30,7 +30,7 @@
 //! use std::collections::BTreeMap;
 //! use socketio_p2p_core::codec::{Decoder, Limits};
 //! use socketio_p2p_core::hub::{Hub, HubConfig, Output};
-//! use socketio_p2p_core::signal::{ClientMessage, Join};
+//! use socketio_p2p_core::wire::{ClientMessage, Join};
 //! use socketio_p2p_core::{
 //!     ClientId, Command, Config, Event, Packet, PacketType, Policy, Session, Target, Time,
 //! };
@@ -105,7 +105,6 @@ pub mod codec;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod hub;
-pub mod signal;
 pub mod wire;
 
 mod clock;

@@ -11,7 +11,7 @@ use socketio_p2p_core::driver::{
     Clock, DirectEvent, DirectTransport, Signaling, TransportError, async_trait,
 };
 use socketio_p2p_core::hub::{Departure, HubConfig};
-use socketio_p2p_core::signal::Signal;
+use socketio_p2p_core::wire::Signal;
 use socketio_p2p_core::{DirectCommand, Frame};
 
 use crate::broker::{Broker, End};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use socketio_p2p_core::codec::{Decoder, Limits};
 use socketio_p2p_core::hub::{Departure, Hub, HubConfig, Output};
-use socketio_p2p_core::signal::{ClientMessage, Join, Member, ServerMessage};
+use socketio_p2p_core::wire::{ClientMessage, Join, Member, ServerMessage};
 use socketio_p2p_core::{ClientId, Frame, Packet, PacketType, PeerId, RoomName, Time};
 
 use crate::dice::Dice;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use futures::{SinkExt as _, StreamExt as _};
 use socketio_p2p_core::driver::{DirectCommand, DirectEvent, DirectTransport as _};
-use socketio_p2p_core::signal::Signal;
+use socketio_p2p_core::wire::Signal;
 use socketio_p2p_core::{ConnectionId, Frame};
 use socketio_p2p_transport_webrtc::{WebRtcChannel, WebRtcConfig, WebRtcTransport};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socketio_p2p_core::codec::{Decoder, Limits};
 use socketio_p2p_core::hub::{Hub, HubConfig, Output};
-use socketio_p2p_core::signal::{ClientMessage, Join, Signal};
+use socketio_p2p_core::wire::{ClientMessage, Join, Signal};
 use socketio_p2p_core::{
     ClientId, Command, Config, ConnectionId, DirectCommand, Event, Frame, Packet, PacketType, Path,
     PeerId, Policy, Session, Time,

@@ -16,8 +16,8 @@ pub use self::run::Driver;
 pub use crate::command::DirectCommand;
 use crate::frame::Frame;
 use crate::id::ConnectionId;
-use crate::signal::Signal;
 use crate::time::Time;
+use crate::wire::Signal;
 
 /// A transport that failed, in its own words.
 ///

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::signal::{HubLimits, IceServer};
+use crate::wire::{HubLimits, IceServer};
 
 /// Settings of a [`Hub`](super::Hub). Start from [`HubConfig::default`] and change what differs.
 #[derive(Clone)]

@@ -9,8 +9,8 @@ use super::room::{Presence, Room, Seat};
 use super::token::Proof;
 use super::{Client, CloseReason, Departure, Hub, JoinError, Output};
 use crate::id::{ClientId, PeerId, RoomName, Version};
-use crate::signal::{EPOCH_BLOCK, Join, Member, PairKey, PeerLimits, ServerMessage, Welcome};
 use crate::time::Time;
+use crate::wire::{EPOCH_BLOCK, Join, Member, PairKey, PeerLimits, ServerMessage, Welcome};
 
 /// The greatest base that leaves a block above it. An identity beyond it is used up.
 const MAX_EPOCH_BASE: u32 = u32::MAX - EPOCH_BLOCK;

@@ -1,7 +1,7 @@
 //! The server's end of the mesh: rooms, rosters, routing of signals, relay of events.
 //!
 //! A [`Hub`] does no I/O. A Socket.IO server, or a simulation, tells it who connects and what they say, and
-//! carries out what [`Hub::poll_output`] asks for. The messages are those of [`signal`](crate::signal).
+//! carries out what [`Hub::poll_output`] asks for. The messages are those of [`wire`](crate::wire).
 
 mod config;
 mod error;
@@ -24,8 +24,8 @@ use self::room::Room;
 use self::token::TokenKey;
 use crate::clock::Clock;
 use crate::id::{ClientId, PeerId, RoomName, Version};
-use crate::signal::{ClientMessage, IceServer, Member, ServerMessage};
 use crate::time::Time;
+use crate::wire::{ClientMessage, IceServer, Member, ServerMessage};
 
 /// The most other names of one v0 client.
 const MAX_ALIASES: usize = 4;

@@ -5,8 +5,8 @@ use std::ops::Bound;
 
 use super::rate::Allowance;
 use crate::id::{ClientId, PeerId, Version};
-use crate::signal::{Member, PeerLimits};
 use crate::time::Time;
+use crate::wire::{Member, PeerLimits};
 
 /// The members of a room, those away included.
 #[derive(Debug, Default)]

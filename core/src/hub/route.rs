@@ -7,12 +7,11 @@ use super::room::{Presence, Seat};
 use super::{Client, ClientError, Hub};
 use crate::codec::{Limits, Namespace, Packet};
 use crate::id::{ClientId, PeerId, Version};
-use crate::signal::{
-    AddressedOffer, Download, PeerSignal, Piece, Recipient, ServerMessage, Upload,
-    is_reserved_event,
-};
 use crate::time::Time;
-use crate::wire::{CONTROL_NAMESPACE, flatten, unflatten};
+use crate::wire::{
+    AddressedOffer, Download, PeerSignal, Piece, Recipient, ServerMessage, Upload, check_reserved,
+    flatten, unflatten,
+};
 
 /// What the header of a delivery counts for, in bytes: about what it is on the wire, framing included.
 const DELIVERY_HEADER: usize = 128;
@@ -282,11 +281,8 @@ fn open(body: &Bytes) -> Option<Packet> {
 /// The event as v0 clients exchange it: in the namespace that they are in, whose name is not ours to know, and
 /// without an acknowledgement id. None for what could pass for a message of the hub.
 fn plain_event(packet: Packet) -> Option<Packet> {
-    let name = packet.event_name()?;
-    if is_reserved_event(&name) || packet.namespace().as_str() == CONTROL_NAMESPACE {
-        return None;
-    }
-    drop(name);
+    packet.event_name()?;
+    check_reserved(&packet).ok()?;
     if packet.ack_id().is_none() && packet.namespace().is_default() {
         return Some(packet);
     }

@@ -3,7 +3,7 @@
 //!
 //! A token also carries the base above which its bearer's next incarnations count, so that a program that was
 //! restarted is not below what others remember of it, although neither it nor the hub remembers anything. Each
-//! welcome gives a base, and a token whose base is [`EPOCH_BLOCK`](crate::signal::EPOCH_BLOCK) higher: above
+//! welcome gives a base, and a token whose base is [`EPOCH_BLOCK`](crate::wire::EPOCH_BLOCK) higher: above
 //! all that its bearer may use until its next welcome.
 
 use base64::Engine as _;
@@ -12,7 +12,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::id::{PeerId, RoomName};
-use crate::signal::PairKey;
+use crate::wire::PairKey;
 
 /// Keeps tokens apart from every other use of the same key.
 const CONTEXT: &[u8] = b"token/socketio-p2p/1";

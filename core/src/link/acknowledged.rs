@@ -4,9 +4,8 @@ use super::flight::{PathKind, Sent};
 use super::sender::BeyondSent;
 use super::{Context, Link};
 use crate::event::{Event, Outcome};
-use crate::signal::Lane;
 use crate::time::Time;
-use crate::wire::{Incoming, IncomingKind, State, Stream};
+use crate::wire::{Incoming, IncomingKind, Lane, State, Stream};
 
 impl Link {
     pub(super) fn handle_pong(&mut self, number: u64, path: PathKind, cx: &mut Context<'_>) {

@@ -11,12 +11,12 @@ use crate::error::{EmitError, PeerError};
 use crate::event::{Event, Outcome};
 use crate::id::{EmitId, PeerId, Version};
 use crate::path::Path;
-use crate::signal::{Lane, PeerLimits};
 use crate::time::Time;
 use crate::transfer::{
     IncomingTransferId, OutgoingTransferId, TransferError, TransferId, TransferOutcome,
     TransferProgress, TransferRead,
 };
+use crate::wire::{Lane, PeerLimits};
 
 impl Link {
     // ----- the direct path -----

@@ -6,8 +6,8 @@ use rand_chacha::ChaCha12Rng;
 
 use super::Outbox;
 use crate::config::{Config, Policy};
-use crate::signal::IceServer;
 use crate::time::Time;
+use crate::wire::IceServer;
 
 /// What a link works with and where its output goes.
 pub(crate) struct Context<'a> {

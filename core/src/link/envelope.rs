@@ -10,7 +10,7 @@ use super::transmit::Part;
 use super::turn::{CONTROL_BYTES, MAX_INDIRECT_RECORD, Next};
 use super::{Context, Link};
 use crate::id::{EmitId, MAX_PEER_ID, Version};
-use crate::signal::{HubLimits, Numbers, Recipient};
+use crate::wire::{HubLimits, Numbers, Recipient};
 
 /// What an envelope costs beside its body.
 const ENVELOPE_BYTES: usize = 256;

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use super::stall::Stall;
 use crate::path::Path;
-use crate::signal::Lane;
 use crate::time::Time;
-use crate::wire::Stream;
+use crate::wire::{Lane, Stream};
 
 /// So many acknowledged bytes are progress.
 const PROGRESS: u64 = 1 << 10;
@@ -243,9 +242,8 @@ const fn is_bulk(stream: Stream) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Fate, Flight, PathKind};
-    use crate::signal::Lane;
     use crate::time::Time;
-    use crate::wire::Stream;
+    use crate::wire::{Lane, Stream};
 
     const EVENTS: Stream = Stream::Lane(Lane::Events);
     const BULK: Stream = Stream::Lane(Lane::Bulk);

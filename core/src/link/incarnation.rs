@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::signal::Epochs;
 use crate::time::Time;
+use crate::wire::Epochs;
 
 /// The shortest time between two answers to stale bundles.
 const ANSWER_INTERVAL: Duration = Duration::from_secs(1);
@@ -127,8 +127,8 @@ impl Incarnation {
 #[cfg(test)]
 mod tests {
     use super::{Admission, Incarnation, StaleAnswer};
-    use crate::signal::Epochs;
     use crate::time::Time;
+    use crate::wire::Epochs;
 
     const fn from(epoch: u32, peer_epoch: u32) -> Epochs {
         Epochs { epoch, peer_epoch }

@@ -14,9 +14,11 @@ use crate::event::{Event, ReplyToken};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::path::Path;
-use crate::signal::{Epochs, Lane, PairKey, PeerLimits, Signal, is_reserved_event};
 use crate::transfer::TransferOutcome;
-use crate::wire::{BadBundle, Bundle, CONTROL_NAMESPACE, Item, MAX_NUMBER, Record, Stream};
+use crate::wire::{
+    BadBundle, Bundle, Epochs, Item, Lane, MAX_NUMBER, PairKey, PeerLimits, Record, Reserved,
+    Signal, Stream, check_reserved,
+};
 
 /// What an input means for the link as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -363,12 +365,12 @@ impl Link {
         packet.validate(&cx.config.limits).map_err(PeerError::BadPacket)?;
         match packet.packet_type() {
             PacketType::Event | PacketType::BinaryEvent => {
-                if packet.namespace().as_str() == CONTROL_NAMESPACE {
-                    return Err(PeerError::Misbehaved("an event in the namespace of link control"));
-                }
-                if packet.event_name().is_none_or(|name| is_reserved_event(&name)) {
-                    return Err(PeerError::Misbehaved("an event of the signalling dialect"));
-                }
+                check_reserved(&packet).map_err(|reserved| {
+                    PeerError::Misbehaved(match reserved {
+                        Reserved::Namespace => "an event in the namespace of link control",
+                        Reserved::Event(_) => "an event of the signalling dialect",
+                    })
+                })?;
                 let reply = packet.ack_id().filter(|_| self.peer.version == Version::V1);
                 let (peer, epochs) = (&self.peer.id, self.incarnation.epochs());
                 let token = |ack_id| ReplyToken { peer: peer.clone(), epochs, ack_id };

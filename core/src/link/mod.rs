@@ -70,9 +70,9 @@ use self::transfers::Transfers;
 use crate::event::{Event, LeaveReason, Outcome};
 use crate::id::{ConnectionId, EmitId, PeerId, Version};
 use crate::path::Path;
-use crate::signal::{Epochs, Member, PeerLimits};
 use crate::time::{Time, earliest};
 use crate::transfer::TransferOutcome;
+use crate::wire::{Epochs, Member, PeerLimits};
 
 /// Time-outs after which an incarnation that nobody has answered stops announcing itself.
 const MAX_ANNOUNCEMENTS: u32 = 6;

@@ -6,8 +6,7 @@ use crate::codec::Packet;
 use crate::command::Command;
 use crate::event::Event;
 use crate::id::{EmitId, PeerId};
-use crate::signal::ClientMessage;
-use crate::wire::Item;
+use crate::wire::{ClientMessage, Item};
 
 /// Signals that wait for the signalling channel.
 const MAX_SIGNALS: usize = 1024;

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::id::PeerId;
-use crate::signal::PairKey;
-use crate::wire::{Passage, Passed};
+use crate::wire::{PairKey, Passage, Passed};
 
 /// The most neighbours whose latest numbers are remembered.
 const MAX_NUMBERS: usize = 16;

@@ -10,8 +10,7 @@ use super::turn::{CONTROL_BYTES, MAX_DIRECT_RECORD, Next};
 use super::{Context, Farewell, Link};
 use crate::frame::Frame;
 use crate::path::Path;
-use crate::signal::{Epochs, Lane, PeerLimits};
-use crate::wire::{Record, RecordHead, State, Stream, Writer};
+use crate::wire::{Epochs, Lane, PeerLimits, Record, RecordHead, State, Stream, Writer};
 
 /// The longest ping.
 const PING_BYTES: usize = 2 + 8;

@@ -6,8 +6,8 @@ use super::transfers::TransferPiece;
 use super::{Context, Farewell, Link};
 use crate::id::Version;
 use crate::path::Path;
-use crate::signal::Lane;
 use crate::time::Time;
+use crate::wire::Lane;
 
 /// What control takes in a bundle beside records, with room to spare.
 pub(super) const CONTROL_BYTES: usize = 64;

@@ -8,9 +8,8 @@ use crate::codec::Packet;
 use crate::event::{Event, Outcome};
 use crate::frame::Frame;
 use crate::path::Path;
-use crate::signal::{Lane, Recipient};
 use crate::time::Time;
-use crate::wire::Flat;
+use crate::wire::{Flat, Lane, Recipient};
 
 impl Link {
     /// The packet that goes out next to an original client. It never acknowledges: what is handed to the path is done

@@ -7,9 +7,8 @@ use super::turn::{CONTROL_BYTES, MAX_INDIRECT_RECORD};
 use super::{Context, Link};
 use crate::id::{MAX_PEER_ID, PeerId, Version};
 use crate::path::Path;
-use crate::signal::Lane;
 use crate::time::Time;
-use crate::wire::{Item, Passage, Passed};
+use crate::wire::{Item, Lane, Passage, Passed};
 
 /// Time-outs in a row after which a neighbour is given up for another.
 const MAX_VIA_TIMEOUTS: u32 = 3;

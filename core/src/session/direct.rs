@@ -4,8 +4,8 @@ use super::Session;
 use crate::frame::Frame;
 use crate::id::{ConnectionId, PeerId};
 use crate::link::{Context, Link, Verdict};
-use crate::signal::Signal;
 use crate::time::Time;
+use crate::wire::Signal;
 
 impl Session {
     /// The direct connection with a peer that is there or being made, for tests and diagnostics.

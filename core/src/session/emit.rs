@@ -10,9 +10,8 @@ use crate::error::EmitError;
 use crate::event::ReplyToken;
 use crate::id::{EmitId, PeerId};
 use crate::link::{Context, Link};
-use crate::signal::{Lane, is_reserved_event};
 use crate::time::Time;
-use crate::wire::CONTROL_NAMESPACE;
+use crate::wire::{Lane, Reserved, check_reserved};
 
 /// Whom an emit or an upgrade is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,12 +221,12 @@ impl Session {
             | PacketType::ConnectError
             | PacketType::BinaryAck) => return Err(EmitError::NotAnEvent(other)),
         }
-        if event.namespace().as_str() == CONTROL_NAMESPACE {
-            return Err(EmitError::ReservedNamespace(event.namespace().as_str().to_owned()));
-        }
-        if let Some(name) = event.event_name().filter(|name| is_reserved_event(name)) {
-            return Err(EmitError::ReservedEvent(name.into_owned()));
-        }
+        check_reserved(event).map_err(|reserved| match reserved {
+            Reserved::Namespace => {
+                EmitError::ReservedNamespace(event.namespace().as_str().to_owned())
+            }
+            Reserved::Event(name) => EmitError::ReservedEvent(name),
+        })?;
         event.check(&self.shared.config.limits)?;
         event.validate(&self.shared.config.limits)?;
         Ok(())

@@ -40,8 +40,8 @@ use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::link::{Context, Link, Outbox};
 use crate::path::Path;
-use crate::signal::IceServer;
 use crate::time::{Time, earliest};
+use crate::wire::IceServer;
 
 /// How long farewells may take to leave before the transports are closed.
 const LINGER: Duration = Duration::from_millis(100);

@@ -9,8 +9,8 @@ use crate::event::{Event, LeaveReason};
 use crate::id::{PeerId, Version};
 use crate::link::{Link, Verdict};
 use crate::path::Path;
-use crate::signal::{Member, PeerSignal, RawSignal, Signal};
 use crate::time::Time;
+use crate::wire::{Member, PeerSignal, RawSignal, Signal};
 
 /// How many departed peers' epochs are remembered.
 const MAX_STALE_EPOCHS: usize = 1024;

@@ -8,9 +8,11 @@ use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::link::{Admission, Envelope, Verdict};
 use crate::path::Path;
-use crate::signal::{ClientMessage, Download, Epochs, Piece, Recipient, Upload};
 use crate::time::Time;
-use crate::wire::{BadBundle, Bundle, Record, Stream, unflatten};
+use crate::wire::{
+    BadBundle, Bundle, ClientMessage, Download, Epochs, Piece, Recipient, Record, Stream, Upload,
+    unflatten,
+};
 
 impl Session {
     /// The next message for the signalling channel. Call it only when the channel has room: what it returns

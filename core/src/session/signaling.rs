@@ -15,8 +15,8 @@ use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::link::Outbox;
-use crate::signal::{HubLimits, Join, PeerLimits, ServerMessage, Welcome};
 use crate::time::Time;
+use crate::wire::{HubLimits, Join, PeerLimits, ServerMessage, Welcome};
 
 /// What the server passes on at most unless it says otherwise, and what an envelope may be longer on its way to us
 /// than on its way to the server.

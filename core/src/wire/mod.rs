@@ -1,17 +1,14 @@
-//! What two v1 peers say to each other: bundles of records and control, the same on every path.
+//! Everything on the wire above Socket.IO, as `PROTOCOL.md` specifies it.
 //!
-//! - `varint`: integers of variable length
-//! - `bundle`: one transport message between two peers, and what is in it
-//! - `state`: what one end has of the other's, and knows of its own
-//! - `flat`: packets as bytes that can be cut
-//! - `seal`: proof of who sent what a neighbour passes on
+//! - `hub`: messages between a client and the hub (sections 1 to 4)
+//! - `peer`: bundles between two v1 peers (section 5)
+//! - `names`: reserved names; `lane`, `epochs`, `pair_key`: what both of them use
 //!
-//! The form is described in `PROTOCOL.md`, section 5. A session reads and writes all this itself: here it is for tests, fuzzers,
-//! and whoever wants to look into what is on the wire.
+//! A [`Session`](crate::Session) and a [`Hub`](crate::hub::Hub) read and write all of it themselves. It is public for tests, fuzzers,
+//! and tools that inspect traffic.
 //!
 //! ```
-//! use socketio_p2p_core::signal::Epochs;
-//! use socketio_p2p_core::wire::{Bundle, Item};
+//! use socketio_p2p_core::wire::{Bundle, Epochs, Item};
 //!
 //! let bytes = Bundle::write(Epochs { epoch: 7, peer_epoch: 3 }, &[Item::Ping(1), Item::Bye]);
 //! assert_eq!(bytes[..], [7, 3, 1, 1, 1, 4, 0]);
@@ -20,20 +17,30 @@
 //! # Ok::<(), socketio_p2p_core::wire::BadBundle>(())
 //! ```
 
-mod bundle;
-mod flat;
-mod seal;
-mod state;
-mod varint;
+mod epochs;
+mod hub;
+mod lane;
+mod names;
+mod pair_key;
+mod peer;
 
-pub use self::bundle::{BadBundle, Bundle, Item, MAX_NEIGHBOURS, Neighbours, Record, Stream};
-pub(crate) use self::bundle::{RecordHead, Writer};
-pub(crate) use self::flat::{Flat, flat_limit};
-pub use self::flat::{flatten, unflatten};
-pub use self::seal::{Passage, Passed, Seal};
-pub use self::state::{Incoming, IncomingKind, LaneState, MAX_RANGES, MAX_REFUSED, Place, State};
-pub(crate) use self::varint::MAX as MAX_NUMBER;
-
-/// The namespace that applications can neither send in nor receive from: kept so that nothing an application emits can
-/// be taken for control by a peer of another version.
-pub(crate) const CONTROL_NAMESPACE: &str = "/socketio-p2p";
+pub use self::epochs::Epochs;
+pub use self::hub::description::{Decline, IceCandidate, IceServer, RawSignal, Signal};
+pub use self::hub::envelope::{Download, Numbers, Piece, Recipient, Upload};
+pub use self::hub::membership::{EPOCH_BLOCK, HubLimits, Join, Member, PeerLimits, Welcome};
+pub use self::hub::message::{
+    AddressedOffer, ClientMessage, MessageError, PeerSignal, ServerMessage,
+};
+pub use self::lane::Lane;
+pub use self::names::is_reserved_event;
+pub(crate) use self::names::{Reserved, check_reserved};
+pub use self::pair_key::PairKey;
+pub use self::peer::bundle::{BadBundle, Bundle, Item, MAX_NEIGHBOURS, Neighbours, Record, Stream};
+pub(crate) use self::peer::bundle::{RecordHead, Writer};
+pub(crate) use self::peer::flat::{Flat, flat_limit};
+pub use self::peer::flat::{flatten, unflatten};
+pub use self::peer::seal::{Passage, Passed, Seal};
+pub use self::peer::state::{
+    Incoming, IncomingKind, LaneState, MAX_RANGES, MAX_REFUSED, Place, State,
+};
+pub(crate) use self::peer::varint::MAX as MAX_NUMBER;

@@ -10,7 +10,7 @@ mod signals;
 use std::time::Duration;
 
 use socketio_p2p_core::hub::{CloseReason, Departure, Hub, HubConfig, JoinError};
-use socketio_p2p_core::signal::{
+use socketio_p2p_core::wire::{
     AddressedOffer, ClientMessage, Epochs, Join, Lane, Member, Numbers, PairKey, PeerLimits,
     PeerSignal, Piece, RawSignal, Recipient, ServerMessage, Welcome,
 };

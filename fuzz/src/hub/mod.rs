@@ -14,11 +14,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use socketio_p2p_core::codec::{Decoder, Limits};
 use socketio_p2p_core::hub::{CloseReason, Departure, HubConfig, JoinError};
-use socketio_p2p_core::signal::{
+use socketio_p2p_core::wire::{
     AddressedOffer, ClientMessage, EPOCH_BLOCK, Epochs, HubLimits, Join, Lane, Member, Numbers,
-    PairKey, PeerLimits, PeerSignal, Piece, RawSignal, Recipient, ServerMessage, Upload,
+    PairKey, PeerLimits, PeerSignal, Piece, RawSignal, Recipient, ServerMessage, Upload, flatten,
 };
-use socketio_p2p_core::wire::flatten;
 use socketio_p2p_core::{ClientId, Frame, Namespace, Packet, PeerId, RoomName, Time, Version};
 
 use self::model::{Entry, Model};

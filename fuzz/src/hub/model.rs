@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use socketio_p2p_core::hub::{CloseReason, Departure, HubConfig, HubStats, JoinError};
-use socketio_p2p_core::signal::{Member, PeerLimits, ServerMessage};
+use socketio_p2p_core::wire::{Member, PeerLimits, ServerMessage};
 use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
 
 /// The most other names of a v0 client.

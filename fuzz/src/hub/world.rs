@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use socketio_p2p_core::hub::{Address, CloseReason, Departure, Hub, HubConfig, JoinError, Output};
-use socketio_p2p_core::signal::{ClientMessage, Join, Numbers, Piece, ServerMessage, Welcome};
+use socketio_p2p_core::wire::{ClientMessage, Join, Numbers, Piece, ServerMessage, Welcome};
 use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
 
 /// Every random choice of the hub comes from this.

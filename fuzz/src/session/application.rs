@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use socketio_p2p_core::codec::Blob;
-use socketio_p2p_core::signal::Lane;
+use socketio_p2p_core::wire::Lane;
 use socketio_p2p_core::{
     EmitError, Packet, PeerId, Policy, Target, TransferError, TransferId, TransferRead, Version,
 };

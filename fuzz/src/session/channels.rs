@@ -1,8 +1,7 @@
 //! Channels between the session and the peers, and what goes over them; and what means nothing at all.
 
 use bytes::Bytes;
-use socketio_p2p_core::signal::Epochs;
-use socketio_p2p_core::wire::{Bundle, Item, Neighbours};
+use socketio_p2p_core::wire::{Bundle, Epochs, Item, Neighbours};
 use socketio_p2p_core::{ConnectionId, Frame, Path, Version};
 
 use super::remote::LABEL;

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use socketio_p2p_core::signal::Lane;
-use socketio_p2p_core::wire::{IncomingKind, LaneState, Record, State, Stream, flatten};
+use socketio_p2p_core::wire::{IncomingKind, Lane, LaneState, Record, State, Stream, flatten};
 use socketio_p2p_core::{Packet, PeerId};
 
 use super::TRANSFER_WINDOW;

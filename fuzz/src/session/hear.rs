@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use socketio_p2p_core::signal::{Epochs, Lane, Member, Numbers, PeerLimits, Piece, ServerMessage};
-use socketio_p2p_core::wire::{Bundle, Item, Passage, Passed, Record, Stream};
+use socketio_p2p_core::wire::{
+    Bundle, Epochs, Item, Lane, Member, Numbers, Passage, Passed, PeerLimits, Piece, Record,
+    ServerMessage, Stream,
+};
 use socketio_p2p_core::{Path, PeerId, Policy, Version};
 
 use super::model::{Channel, Model};

@@ -30,7 +30,7 @@ mod wires;
 use std::time::Duration;
 
 use socketio_p2p_core::codec::Limits;
-use socketio_p2p_core::signal::ServerMessage;
+use socketio_p2p_core::wire::ServerMessage;
 use socketio_p2p_core::{Config, EmitError, Packet, Path, PeerId, Policy, Session, Target, Time};
 
 use self::model::{Channel, Model};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use socketio_p2p_core::signal::Epochs;
+use socketio_p2p_core::wire::{Epochs, Lane};
 use socketio_p2p_core::{
     Command, ConnectionId, DirectCommand, EmitId, Emitted, Event, LeaveReason, Outcome, Packet,
     Path, Peer, PeerId, ReplyToken, Session, TransferId, TransferOutcome, Version,
@@ -12,7 +12,6 @@ use super::come::Heard;
 use super::hear::Standing;
 use super::remote::{Remote, file_label, label};
 use super::sent::Outgoing;
-use socketio_p2p_core::signal::Lane;
 
 /// Both lanes: what is ahead of its turn, and what is in its turn in pieces; transfers; an unfinished volatile event.
 const MAX_HELD: usize = 2 * (2_000 + 40_000) + 2 * 40_000 + 1_000;

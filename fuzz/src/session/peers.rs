@@ -1,11 +1,9 @@
 //! The peers: bundles of records in any cut, and of control, through the server and through one another.
 
 use bytes::Bytes;
-use socketio_p2p_core::signal::{
-    Download, Epochs, Lane, Numbers, PeerLimits, Piece, ServerMessage,
-};
 use socketio_p2p_core::wire::{
-    Bundle, Item, Neighbours, Passage, Passed, Record, Seal, Stream, flatten,
+    Bundle, Download, Epochs, Item, Lane, Neighbours, Numbers, Passage, Passed, PeerLimits, Piece,
+    Record, Seal, ServerMessage, Stream, flatten,
 };
 use socketio_p2p_core::{ConnectionId, Path, PeerId, Version};
 

@@ -5,8 +5,7 @@ use std::ops::Range;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use socketio_p2p_core::codec::Blob;
-use socketio_p2p_core::signal::Lane;
-use socketio_p2p_core::wire::{Record, Stream, flatten};
+use socketio_p2p_core::wire::{Lane, Record, Stream, flatten};
 use socketio_p2p_core::{ConnectionId, Packet, PeerId, Version};
 
 /// The event whose arguments say which one it is.

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use socketio_p2p_core::signal::{Lane, PeerLimits};
-use socketio_p2p_core::wire::{Incoming, IncomingKind, Record, State, Stream, flatten};
+use socketio_p2p_core::wire::{
+    Incoming, IncomingKind, Lane, PeerLimits, Record, State, Stream, flatten,
+};
 use socketio_p2p_core::{EmitId, Outcome, Packet};
 
 /// A packet that the session took.

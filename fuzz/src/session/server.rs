@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use socketio_p2p_core::signal::{
+use socketio_p2p_core::wire::{
     Decline, HubLimits, IceCandidate, Member, PairKey, PeerLimits, PeerSignal, RawSignal,
     ServerMessage, Signal, Welcome,
 };

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use socketio_p2p_core::signal::Lane;
-use socketio_p2p_core::wire::{Incoming, IncomingKind, LaneState, Place, State, Stream};
+use socketio_p2p_core::wire::{Incoming, IncomingKind, Lane, LaneState, Place, State, Stream};
 
 use super::Run;
 use crate::input::Input;

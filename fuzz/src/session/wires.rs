@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use socketio_p2p_core::codec::{Decoder, Limits};
-use socketio_p2p_core::signal::{ClientMessage, HubLimits, PeerLimits, Upload};
-use socketio_p2p_core::wire::{Bundle, Item, MAX_NEIGHBOURS, Passage, Passed, Record, Stream};
+use socketio_p2p_core::wire::{
+    Bundle, ClientMessage, HubLimits, Item, Lane, MAX_NEIGHBOURS, Passage, Passed, PeerLimits,
+    Record, Stream, Upload,
+};
 use socketio_p2p_core::{Frame, Packet, PacketType, Path, PeerId, Policy, Version};
 
 use super::hear::path_index;
@@ -13,7 +15,6 @@ use super::model::Model;
 use super::remote::{Remote, RemoteChannel};
 use super::server::key;
 use super::{DIRECT_WINDOW, RECORD_BYTES, RELAY_WINDOW};
-use socketio_p2p_core::signal::Lane;
 
 /// Below these, what is sent at all is longer than what is allowed.
 const SENSIBLE_ENVELOPE: u32 = 2_048;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use socketio_p2p_core::hub::Departure;
-use socketio_p2p_core::signal::{Member, Signal};
+use socketio_p2p_core::wire::{Member, Signal};
 use socketio_p2p_core::{Frame, Packet, Time};
 
 use super::freight::{Sending, Talk};

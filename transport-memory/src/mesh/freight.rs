@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use socketio_p2p_core::signal::{Download, Epochs, ServerMessage};
-use socketio_p2p_core::wire::{Bundle, Item, Record, Stream};
+use socketio_p2p_core::wire::{Bundle, Download, Epochs, Item, Record, ServerMessage, Stream};
 use socketio_p2p_core::{PeerId, Time};
 
 use super::{Mesh, Node};
@@ -253,8 +252,9 @@ impl Mesh {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use socketio_p2p_core::signal::{Epochs, Lane};
-    use socketio_p2p_core::wire::{Bundle, Item, Passed, Record, Seal, State, Stream};
+    use socketio_p2p_core::wire::{
+        Bundle, Epochs, Item, Lane, Passed, Record, Seal, State, Stream,
+    };
 
     use super::{Control, Freight};
 

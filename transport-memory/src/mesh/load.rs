@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use socketio_p2p_core::signal::{Epochs, Lane};
-use socketio_p2p_core::wire::Stream;
+use socketio_p2p_core::wire::{Epochs, Lane, Stream};
 
 use super::Node;
 use super::freight::{Freight, Part};
@@ -159,8 +158,7 @@ impl Loads {
 mod tests {
     use bytes::Bytes;
     use socketio_p2p_core::ConnectionId;
-    use socketio_p2p_core::signal::{Epochs, Lane};
-    use socketio_p2p_core::wire::{Bundle, Item, Record, Stream};
+    use socketio_p2p_core::wire::{Bundle, Epochs, Item, Lane, Record, Stream};
 
     use super::{Cargo, Freight, LoadBytes, Loads};
 

@@ -115,8 +115,7 @@ pub(super) fn digest(frame: &Frame) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use socketio_p2p_core::signal::Epochs;
-    use socketio_p2p_core::wire::{Bundle, Item, Passed, Seal};
+    use socketio_p2p_core::wire::{Bundle, Epochs, Item, Passed, Seal};
     use socketio_p2p_core::{Frame, PeerId};
 
     use super::{digest, numbers, passed_on};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socketio_p2p_core::hub::Departure;
-use socketio_p2p_core::signal::{IceCandidate, Signal};
+use socketio_p2p_core::wire::{IceCandidate, Signal};
 use socketio_p2p_core::{Command, DirectCommand, Frame, Packet, Time};
 
 use super::delivery::{Delivery, Scheduled};

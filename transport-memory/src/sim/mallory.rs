@@ -7,12 +7,10 @@ mod trickle;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use socketio_p2p_core::codec::{Blob, Decoder, Limits};
-use socketio_p2p_core::signal::{
-    AddressedOffer, ClientMessage, Epochs, Lane, Numbers, PeerSignal, Piece, RawSignal, Recipient,
-    ServerMessage, Signal, Upload,
-};
 use socketio_p2p_core::wire::{
-    Bundle, Incoming, IncomingKind, Item, LaneState, Place, Record, State, Stream,
+    AddressedOffer, Bundle, ClientMessage, Epochs, Incoming, IncomingKind, Item, Lane, LaneState,
+    Numbers, PeerSignal, Piece, Place, RawSignal, Recipient, Record, ServerMessage, Signal, State,
+    Stream, Upload,
 };
 use socketio_p2p_core::{ConnectionId, Frame, Namespace, Packet, PeerId, Time};
 

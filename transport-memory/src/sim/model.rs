@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use socketio_p2p_core::signal::Lane;
+use socketio_p2p_core::wire::Lane;
 use socketio_p2p_core::{Config, Outcome, Path, PeerId, ReplyToken, Time};
 
 use super::shape::{Extent, Fit, Shape};

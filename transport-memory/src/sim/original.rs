@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 use socketio_p2p_core::codec::{Decoder, Limits};
-use socketio_p2p_core::signal::{
+use socketio_p2p_core::wire::{
     AddressedOffer, ClientMessage, PeerSignal, RawSignal, ServerMessage, Signal,
 };
 use socketio_p2p_core::{ConnectionId, Frame, Packet, PeerId};

@@ -12,7 +12,7 @@ mod told;
 mod words;
 
 use socketio_p2p_core::hub::{ClientError, CloseReason, Departure, HubConfig};
-use socketio_p2p_core::signal::{Join, ServerMessage};
+use socketio_p2p_core::wire::{Join, ServerMessage};
 use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
 
 use self::book::{Book, Issued};

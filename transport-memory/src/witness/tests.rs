@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use socketio_p2p_core::hub::{Departure, Hub, HubConfig, Output};
-use socketio_p2p_core::signal::{ClientMessage, Join, Recipient, ServerMessage, Upload};
+use socketio_p2p_core::wire::{ClientMessage, Join, Recipient, ServerMessage, Upload};
 use socketio_p2p_core::{ClientId, Time, Version};
 
 use super::{Claim, Witness};

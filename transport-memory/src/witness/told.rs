@@ -1,7 +1,7 @@
 //! What the hub is told, and what comes of it.
 
 use socketio_p2p_core::hub::{ClientError, Departure, Hub};
-use socketio_p2p_core::signal::{ClientMessage, Decline, Piece, Signal, Upload};
+use socketio_p2p_core::wire::{ClientMessage, Decline, Piece, Signal, Upload};
 use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
 
 use super::book::{Client, Presence, Seat};

@@ -1,6 +1,6 @@
 //! What the hub is to say after an input, and whether that is what it says.
 
-use socketio_p2p_core::signal::{
+use socketio_p2p_core::wire::{
     ClientMessage, Download, Member, PeerSignal, Recipient, ServerMessage, Upload, Welcome,
 };
 use socketio_p2p_core::{ClientId, PeerId, Version};
@@ -91,7 +91,7 @@ impl Word {
                     Some(place) => at == place,
                     None => true,
                 });
-                let same = |uploaded: &socketio_p2p_core::signal::AddressedOffer| {
+                let same = |uploaded: &socketio_p2p_core::wire::AddressedOffer| {
                     uploaded.offer_id == *offer_id && uploaded.offer.as_json() == offer.as_json()
                 };
                 named == from && meant.any(|(_, offer)| same(offer))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use socketio_p2p_core::driver::{Clock, DirectEvent, DirectTransport as _, async_trait};
 use socketio_p2p_core::hub::HubConfig;
-use socketio_p2p_core::signal::Signal;
+use socketio_p2p_core::wire::Signal;
 use socketio_p2p_core::{ConnectionId, DirectCommand, Frame, Time};
 use socketio_p2p_transport_memory::{MemoryChannel, MemoryDirect, MemoryNetwork};
 

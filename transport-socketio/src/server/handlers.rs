@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 
 use socketio_p2p_core::ClientId;
 use socketio_p2p_core::hub::{Departure, JoinError};
-use socketio_p2p_core::signal::{ClientMessage, Join};
+use socketio_p2p_core::wire::{ClientMessage, Join};
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::extract::SocketRef;
 use socketioxide::handler::{ConnectHandler, DisconnectHandler, MessageHandler, Value};

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use socketio_p2p_core::RoomName;
 use socketio_p2p_core::hub::{Hub, HubConfig, HubStats};
-use socketio_p2p_core::signal::{IceServer, Member};
+use socketio_p2p_core::wire::{IceServer, Member};
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::extract::SocketRef;
 use socketioxide::handler::ConnectHandler;

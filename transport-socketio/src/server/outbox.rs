@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
-use socketio_p2p_core::signal::ServerMessage;
+use socketio_p2p_core::wire::ServerMessage;
 use socketioxide::extract::SocketRef;
 use socketioxide::socket::Socket;
 use socketioxide::{SendError, SocketError};

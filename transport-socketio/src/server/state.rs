@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use socketio_p2p_core::hub::{Departure, Hub, JoinError, Output};
-use socketio_p2p_core::signal::{ClientMessage, IceServer, Join};
+use socketio_p2p_core::wire::{ClientMessage, IceServer, Join};
 use socketio_p2p_core::{ClientId, Time};
 use socketioxide::socket::Sid;
 use tokio::sync::Notify;

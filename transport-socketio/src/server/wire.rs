@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::ser::{SerializeTuple as _, Serializer};
 use serde_json::value::RawValue;
 use socketio_p2p_core::codec;
-use socketio_p2p_core::signal::{Download, ServerMessage};
+use socketio_p2p_core::wire::{Download, ServerMessage};
 use socketio_p2p_core::{Namespace, Packet, PacketType};
 use socketioxide::SendError;
 use socketioxide::handler::Value;

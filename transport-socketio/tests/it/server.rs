@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::hub::HubConfig;
-use socketio_p2p_core::signal::{
+use socketio_p2p_core::wire::{
     AddressedOffer, ClientMessage, EPOCH_BLOCK, Epochs, Lane, Numbers, PeerLimits, PeerSignal,
     Piece, RawSignal, ServerMessage,
 };

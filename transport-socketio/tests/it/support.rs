@@ -8,7 +8,7 @@ use serde::Serialize;
 use socketio_p2p_core::codec::{Decoder, Limits};
 use socketio_p2p_core::driver::Signaling as _;
 use socketio_p2p_core::hub::HubConfig;
-use socketio_p2p_core::signal::{
+use socketio_p2p_core::wire::{
     ClientMessage, Epochs, Lane, Numbers, Piece, Recipient, ServerMessage, Upload, Welcome,
 };
 use socketio_p2p_core::{Packet, PacketType, PeerId};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use socketio_p2p_core::ConnectionId;
 use socketio_p2p_core::driver::{DirectEvent, TransportError};
-use socketio_p2p_core::signal::{IceCandidate, IceServer, Signal};
+use socketio_p2p_core::wire::{IceCandidate, IceServer, Signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until, timeout};
 use webrtc::data_channel::{

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
 use socketio_p2p_core::driver::TransportError;
-use socketio_p2p_core::signal::IceServer;
+use socketio_p2p_core::wire::IceServer;
 use webrtc::error::Error;
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, RTCIceServer, SettingEngine,

@@ -20,7 +20,7 @@ use std::task::{Context, Poll, Waker, ready};
 use futures::Stream;
 use socketio_p2p_core::ConnectionId;
 use socketio_p2p_core::driver::{DirectCommand, DirectEvent, DirectTransport, TransportError};
-use socketio_p2p_core::signal::{IceServer, Signal};
+use socketio_p2p_core::wire::{IceServer, Signal};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 

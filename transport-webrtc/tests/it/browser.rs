@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use serde_json::{Value, json};
 use socketio_p2p_core::Frame;
 use socketio_p2p_core::driver::{DirectCommand, DirectEvent, DirectTransport as _};
-use socketio_p2p_core::signal::Signal;
+use socketio_p2p_core::wire::Signal;
 use socketio_p2p_transport_webrtc::{WebRtcChannel, WebRtcConfig, WebRtcTransport};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use socketio_p2p_core::driver::{DirectCommand, DirectEvent, DirectTransport as _};
-use socketio_p2p_core::signal::Signal;
+use socketio_p2p_core::wire::Signal;
 use socketio_p2p_core::{ConnectionId, Frame};
 use socketio_p2p_transport_webrtc::WebRtcTransport;
 

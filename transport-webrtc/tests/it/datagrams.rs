@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use socketio_p2p_core::Frame;
 use socketio_p2p_core::driver::{DirectCommand, DirectTransport as _};
-use socketio_p2p_core::signal::Signal;
+use socketio_p2p_core::wire::Signal;
 use socketio_p2p_transport_webrtc::{WebRtcChannel, WebRtcTransport};
 
 use crate::lossy::LossyPath;

@@ -8,7 +8,7 @@ use futures::stream::FuturesUnordered;
 use rtc::ice::mdns::MulticastDnsMode;
 use socketio_p2p_core::Frame;
 use socketio_p2p_core::driver::{DirectCommand, DirectEvent, DirectTransport as _};
-use socketio_p2p_core::signal::Signal;
+use socketio_p2p_core::wire::Signal;
 use socketio_p2p_transport_webrtc::{WebRtcChannel, WebRtcTransport};
 use tokio::sync::mpsc;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use socketio_p2p_core::driver::{DirectCommand, DirectTransport as _};
-use socketio_p2p_core::signal::{IceCandidate, IceServer, Signal};
+use socketio_p2p_core::wire::{IceCandidate, IceServer, Signal};
 use socketio_p2p_core::{ConnectionId, Frame};
 use socketio_p2p_transport_webrtc::{WebRtcConfig, WebRtcTransport};
 

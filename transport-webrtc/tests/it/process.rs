@@ -5,7 +5,7 @@ use std::process::Stdio;
 use futures::StreamExt as _;
 use socketio_p2p_core::Frame;
 use socketio_p2p_core::driver::{DirectCommand, DirectEvent, DirectTransport as _};
-use socketio_p2p_core::signal::Signal;
+use socketio_p2p_core::wire::Signal;
 use socketio_p2p_transport_webrtc::WebRtcTransport;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 

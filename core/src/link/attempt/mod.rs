@@ -15,8 +15,8 @@ use crate::config::Policy;
 use crate::error::PeerError;
 use crate::event::Event;
 use crate::id::{ConnectionId, Version};
-use crate::signal::Decline;
 use crate::time::{Time, earliest};
+use crate::wire::Decline;
 
 /// The way to a direct path with one peer, and that path.
 #[derive(Debug)]

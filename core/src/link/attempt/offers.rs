@@ -13,8 +13,8 @@ use crate::error::PeerError;
 use crate::id::{ConnectionId, PeerId, Version};
 use crate::link::state::{Input, Role, State};
 use crate::link::{Context, Remote};
-use crate::signal::{AddressedOffer, ClientMessage, Decline, PeerSignal, RawSignal, Signal};
 use crate::time::Time;
+use crate::wire::{AddressedOffer, ClientMessage, Decline, PeerSignal, RawSignal, Signal};
 
 /// Bytes of an offer's name, written in hex as the original does.
 const OFFER_ID_BYTES: usize = 20;

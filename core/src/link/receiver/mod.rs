@@ -13,9 +13,8 @@ use self::volatile::Volatile;
 use crate::codec::Packet;
 use crate::error::PeerError;
 use crate::path::Path;
-use crate::signal::Lane;
 use crate::time::Time;
-use crate::wire::{LaneState, MAX_REFUSED, Record};
+use crate::wire::{Lane, LaneState, MAX_REFUSED, Record};
 
 /// The lanes of one peer.
 #[derive(Debug, Default)]

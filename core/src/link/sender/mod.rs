@@ -17,9 +17,8 @@ use super::flight::{Fate, Sent};
 use crate::codec::Packet;
 use crate::config::Config;
 use crate::id::EmitId;
-use crate::signal::Lane;
 use crate::time::{Time, earliest};
-use crate::wire::{Flat, LaneState, Stream};
+use crate::wire::{Flat, Lane, LaneState, Stream};
 
 /// All lanes to one peer.
 #[derive(Debug, Default)]

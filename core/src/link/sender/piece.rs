@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::id::EmitId;
-use crate::signal::Lane;
+use crate::wire::Lane;
 
 /// What goes out next of a lane.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,10 +8,9 @@ use super::PREFIX;
 use crate::codec::{Limits, Packet, PacketType};
 use crate::error::PeerError;
 use crate::link::assembly::Assembly;
-use crate::signal::is_reserved_event;
 use crate::transfer::{TransferProgress, TransferRead};
 use crate::wire::{
-    CONTROL_NAMESPACE, Incoming as IncomingState, IncomingKind, MAX_RANGES, Record, flat_limit,
+    Incoming as IncomingState, IncomingKind, MAX_RANGES, Record, check_reserved, flat_limit,
     unflatten,
 };
 
@@ -276,8 +275,7 @@ impl Incoming {
             .and_then(|packet| packet.validate(bounds.limits).map(|()| packet))
             .map_err(PeerError::BadPacket)?;
         let is_event = matches!(packet.packet_type(), PacketType::Event | PacketType::BinaryEvent);
-        let reserved = packet.event_name().is_none_or(|name| is_reserved_event(&name));
-        if !is_event || reserved || packet.namespace().as_str() == CONTROL_NAMESPACE {
+        if !is_event || check_reserved(&packet).is_err() {
             return Err(bad());
         }
         let data_at = (PREFIX + len) as u64;

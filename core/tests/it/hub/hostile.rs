@@ -2,7 +2,7 @@
 
 use socketio_p2p_core::Packet;
 use socketio_p2p_core::hub::ClientError;
-use socketio_p2p_core::signal::{HubLimits, Upload};
+use socketio_p2p_core::wire::{HubLimits, Upload};
 
 use super::*;
 

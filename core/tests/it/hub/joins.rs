@@ -1,7 +1,7 @@
 //! Who gets a place, how often, and what the hub says to it.
 
 use socketio_p2p_core::codec::Limits;
-use socketio_p2p_core::signal::EPOCH_BLOCK;
+use socketio_p2p_core::wire::EPOCH_BLOCK;
 use socketio_p2p_fuzz::hub::world::resume;
 
 use super::*;

@@ -287,7 +287,7 @@ fn same_seed_and_inputs_give_the_same_outputs() {
 
 #[test]
 fn ice_servers_come_with_the_welcome_and_can_be_replaced() {
-    let server = |url: &str| socketio_p2p_core::signal::IceServer {
+    let server = |url: &str| socketio_p2p_core::wire::IceServer {
         urls: vec![url.to_owned()],
         username: None,
         credential: Some("hidden".to_owned()),
@@ -301,7 +301,7 @@ fn ice_servers_come_with_the_welcome_and_can_be_replaced() {
 #[test]
 fn debug_output_tells_no_secret() {
     let key = *b"key-key-key-key-key-key-key-key!";
-    let credential = socketio_p2p_core::signal::IceServer {
+    let credential = socketio_p2p_core::wire::IceServer {
         urls: vec!["turn:a".to_owned()],
         username: Some("user".to_owned()),
         credential: Some("hidden".to_owned()),

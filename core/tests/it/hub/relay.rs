@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use socketio_p2p_core::Packet;
 use socketio_p2p_core::codec::Blob;
-use socketio_p2p_core::signal::Upload;
+use socketio_p2p_core::wire::Upload;
 
 use super::*;
 

@@ -20,11 +20,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use socketio_p2p_core::codec::{Blob, Decoder, Limits};
-use socketio_p2p_core::signal::{
-    ClientMessage, Download, Epochs, Lane, Numbers, PeerLimits, Piece, Recipient, ServerMessage,
-    Signal, Upload,
+use socketio_p2p_core::wire::{
+    Bundle, ClientMessage, Download, Epochs, Item, Lane, LaneState, Numbers, PeerLimits, Piece,
+    Place, Recipient, Record, ServerMessage, Signal, State, Stream, Upload, unflatten,
 };
-use socketio_p2p_core::wire::{Bundle, Item, LaneState, Place, Record, State, Stream, unflatten};
 use socketio_p2p_core::{
     Command, Config, ConnectionId, DirectCommand, EmitError, Event, Frame, LeaveReason, Outcome,
     Packet, Path, PeerError, PeerId, Policy, Session, Target, Time, TransferOutcome,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::hub::HubConfig;
-use socketio_p2p_core::signal::HubLimits;
+use socketio_p2p_core::wire::HubLimits;
 use socketio_p2p_core::{
     Config, EmitError, Event, Outcome, Packet, Path, PeerError, Policy, Target,
 };

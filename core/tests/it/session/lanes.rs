@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use socketio_p2p_core::codec::Blob;
-use socketio_p2p_core::signal::Lane;
+use socketio_p2p_core::wire::Lane;
 use socketio_p2p_core::{Config, EmitError, Event, Outcome, Packet, Path, PeerId, Policy, Target};
 use socketio_p2p_transport_memory::{Conditions, Latency, Mesh, Node};
 

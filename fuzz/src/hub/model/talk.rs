@@ -5,11 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use socketio_p2p_core::codec::Limits;
 use socketio_p2p_core::hub::{ClientError, CloseReason};
-use socketio_p2p_core::signal::{
-    AddressedOffer, ClientMessage, Download, PeerSignal, Piece, ServerMessage, Upload,
-    is_reserved_event,
+use socketio_p2p_core::wire::{
+    AddressedOffer, ClientMessage, Download, PeerSignal, Piece, ServerMessage, Upload, flatten,
+    is_reserved_event, unflatten,
 };
-use socketio_p2p_core::wire::{flatten, unflatten};
 use socketio_p2p_core::{ClientId, Namespace, Packet, PeerId, RoomName, Time, Version};
 
 use super::{Bucket, Model, Person, Presence};

@@ -1,7 +1,6 @@
 //! Mallory on a datagram channel: events that do not belong there, and volatile ones of another incarnation.
 
-use socketio_p2p_core::signal::{Epochs, Lane};
-use socketio_p2p_core::wire::{Bundle, Item, Record, Stream};
+use socketio_p2p_core::wire::{Bundle, Epochs, Item, Lane, Record, Stream};
 use socketio_p2p_core::{Frame, PeerId};
 
 use super::{EPOCH, Mallory, flat};

@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 use socketio_p2p_core::PeerId;
-use socketio_p2p_core::signal::Epochs;
-use socketio_p2p_core::wire::{Bundle, Item, Neighbours, Passed, Seal};
+use socketio_p2p_core::wire::{Bundle, Epochs, Item, Neighbours, Passed, Seal};
 
 use super::Mallory;
 use crate::mesh::{Fault, Mesh};

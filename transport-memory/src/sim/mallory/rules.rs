@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 use socketio_p2p_core::codec::Decoder;
-use socketio_p2p_core::signal::{ClientMessage, Epochs, Recipient, ServerMessage, Upload};
-use socketio_p2p_core::wire::Bundle;
+use socketio_p2p_core::wire::{Bundle, ClientMessage, Epochs, Recipient, ServerMessage, Upload};
 use socketio_p2p_core::{Frame, PeerId};
 
 use super::{EPOCH, Mallory, decoder};

@@ -1,8 +1,7 @@
 //! Acknowledges a byte with each ping, so that its sender has news and gets nowhere.
 
 use socketio_p2p_core::PeerId;
-use socketio_p2p_core::signal::Download;
-use socketio_p2p_core::wire::{Bundle, Item, LaneState, Place, State};
+use socketio_p2p_core::wire::{Bundle, Download, Item, LaneState, Place, State};
 
 use super::{EPOCH, Mallory};
 use crate::mesh::Mesh;

@@ -1,6 +1,6 @@
 //! The caps of [`Config`], by the model's own count: what was taken and has not ended.
 
-use socketio_p2p_core::signal::Lane;
+use socketio_p2p_core::wire::Lane;
 use socketio_p2p_core::{Config, EmitError, PeerId, Time};
 
 use super::{Breach, Extent, Fit, Flow, Invariant, Model, breach, place};

@@ -1,6 +1,6 @@
 //! What a session tells: who is there, on which path, and what else follows from its events.
 
-use socketio_p2p_core::signal::Lane;
+use socketio_p2p_core::wire::Lane;
 use socketio_p2p_core::{Event, LeaveReason, Path, PeerError, PeerId, Version};
 
 use super::{Breach, Invariant, Known, Model, Note, Weather, breach, place};

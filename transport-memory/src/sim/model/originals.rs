@@ -1,7 +1,7 @@
 //! Original clients: what comes of them and to them comes at most once, and in order on one path.
 
 use socketio_p2p_core::Packet;
-use socketio_p2p_core::signal::Lane;
+use socketio_p2p_core::wire::Lane;
 
 use super::{Breach, Emission, Fit, Invariant, Model, Receipt, Shape, breach, place};
 

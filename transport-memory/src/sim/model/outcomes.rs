@@ -1,7 +1,7 @@
 //! Events from the emit to its end: taken, arrived once and in order, and with an outcome that is true.
 
 use socketio_p2p_core::codec::Limits;
-use socketio_p2p_core::signal::Lane;
+use socketio_p2p_core::wire::Lane;
 use socketio_p2p_core::{Outcome, Packet, Path, PeerId, ReplyToken};
 
 use super::{

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use socketio_p2p_core::signal::Lane;
+use socketio_p2p_core::wire::Lane;
 use socketio_p2p_core::{Config, Event, LeaveReason, Outcome, Path, PeerId, Target, Version};
 
 use super::{Made, Model, Shape, Weather};

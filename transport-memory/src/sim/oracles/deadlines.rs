@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use socketio_p2p_core::Time;
-use socketio_p2p_core::signal::Lane;
+use socketio_p2p_core::wire::Lane;
 
 use crate::sim::model::Model;
 use crate::sim::violation::{Breach, Invariant};

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use socketio_p2p_core::hub::HubConfig;
-use socketio_p2p_core::signal::HubLimits;
+use socketio_p2p_core::wire::HubLimits;
 use socketio_p2p_core::{Backoff, Config, Policy};
 
 pub use self::hub::HubSettings;

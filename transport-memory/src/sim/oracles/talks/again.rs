@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use socketio_p2p_core::Time;
-use socketio_p2p_core::signal::Lane;
-use socketio_p2p_core::wire::Stream;
+use socketio_p2p_core::wire::{Lane, Stream};
 
 use super::RoundTrips;
 use crate::mesh::{Line, Part, Talk};
@@ -96,8 +95,7 @@ mod tests {
     use std::time::Duration;
 
     use socketio_p2p_core::Time;
-    use socketio_p2p_core::signal::Lane;
-    use socketio_p2p_core::wire::Stream;
+    use socketio_p2p_core::wire::{Lane, Stream};
 
     use super::{RoundTrips, Sent};
     use crate::mesh::{Line, Part};

@@ -12,8 +12,7 @@ mod pings;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use socketio_p2p_core::signal::{Epochs, Lane};
-use socketio_p2p_core::wire::Stream;
+use socketio_p2p_core::wire::{Epochs, Lane, Stream};
 use socketio_p2p_core::{Config, Time};
 
 use self::acks::Acks;

@@ -98,7 +98,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Flat, unflatten};
-    use crate::codec::Blob;
+    use crate::codec::{Blob, Packet};
 
     proptest! {
         #[test]

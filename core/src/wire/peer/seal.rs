@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::id::PeerId;
-use crate::signal::PairKey;
+use crate::wire::PairKey;
 
 pub(crate) const SEAL_LEN: usize = 32;
 
@@ -95,7 +95,7 @@ mod tests {
 
     use super::{Passage, Passed};
     use crate::id::PeerId;
-    use crate::signal::PairKey;
+    use crate::wire::PairKey;
 
     #[test]
     fn a_seal_holds_for_the_bundle_its_number_and_its_way_and_for_nothing_else() {

@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{IceServer, PairKey};
+use super::description::IceServer;
 use crate::codec::{Limits, Packet};
 use crate::id::{PeerId, RoomName, Version};
+use crate::wire::PairKey;
 
 /// What a client says of itself when it connects, in the auth payload of its CONNECT packet under the key
 /// `p2p`. A client that says nothing is a v0 client.

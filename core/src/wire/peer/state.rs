@@ -3,7 +3,7 @@
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 use super::varint;
-use crate::signal::Lane;
+use crate::wire::Lane;
 
 /// The most ranges ahead of their turn that are told of a lane or a transfer.
 pub const MAX_RANGES: usize = 16;
@@ -211,7 +211,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Incoming, IncomingKind, LaneState, Place, State};
-    use crate::signal::Lane;
+    use crate::wire::Lane;
 
     fn place() -> impl Strategy<Value = Place> {
         (0..1_u64 << 40, 0..1_u64 << 30).prop_map(|(number, offset)| Place { number, offset })

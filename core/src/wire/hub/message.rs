@@ -6,33 +6,12 @@ use bytes::Bytes;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{
-    Download, Epochs, Lane, Member, Numbers, Piece, RawSignal, Recipient, Upload, Welcome,
-};
-use crate::codec::{Blob, EncodeError, Packet, PayloadError};
+use super::description::RawSignal;
+use super::envelope::{Download, Numbers, Piece, Recipient, Upload};
+use super::membership::{Member, Welcome};
+use crate::codec::{Blob, EncodeError, Packet, PacketType, PayloadError};
 use crate::id::PeerId;
-
-/// Names of the dialect's events.
-mod name {
-    pub(super) const NUM_CLIENTS: &str = "numClients";
-    pub(super) const OFFERS: &str = "offers";
-    pub(super) const OFFER: &str = "offer";
-    pub(super) const PEER_SIGNAL: &str = "peer-signal";
-    pub(super) const PEER_JOIN: &str = "peer-join";
-    pub(super) const PEER_AWAY: &str = "peer-away";
-    pub(super) const PEER_DISCONNECT: &str = "peer-disconnect";
-    pub(super) const RELAY: &str = "p2p:relay";
-    pub(super) const PREFIX: &str = "p2p:";
-
-    pub(super) const ALL: [&str; 8] =
-        [NUM_CLIENTS, OFFERS, OFFER, PEER_SIGNAL, PEER_JOIN, PEER_AWAY, PEER_DISCONNECT, RELAY];
-}
-
-/// Whether the dialect keeps this event name for itself, so that applications cannot use it.
-#[must_use]
-pub fn is_reserved_event(event: &str) -> bool {
-    event.starts_with(name::PREFIX) || name::ALL.contains(&event)
-}
+use crate::wire::{Epochs, Lane, names};
 
 /// An offer on its way to one member.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -116,7 +95,7 @@ pub enum ServerMessage {
 pub enum MessageError {
     /// Only events carry messages.
     #[error("expected an EVENT, got {0}")]
-    NotAnEvent(crate::codec::PacketType),
+    NotAnEvent(PacketType),
     /// The event has a name of the dialect and arguments that do not fit.
     #[error("the arguments of {event:?} do not fit: {source}")]
     Arguments {
@@ -257,14 +236,14 @@ impl From<RecipientWire> for Recipient {
 }
 
 fn envelope<H: Serialize>(header: &H, body: &Bytes) -> Result<Packet, EncodeError> {
-    Packet::event(name::RELAY, &(header, Blob::from(body.clone())))
+    Packet::event(names::RELAY, &(header, Blob::from(body.clone())))
 }
 
 /// The header and the body of an envelope.
 fn open_envelope<H: for<'de> Deserialize<'de>>(
     packet: &Packet,
 ) -> Result<(H, Bytes), MessageError> {
-    let wrong = |source| MessageError::Arguments { event: name::RELAY.to_owned(), source };
+    let wrong = |source| MessageError::Arguments { event: names::RELAY.to_owned(), source };
     let (header, body) = packet.args::<(H, Blob)>().map_err(wrong)?;
     Ok((header, body.into()))
 }
@@ -342,11 +321,11 @@ impl ClientMessage {
     pub fn from_packet(packet: Packet) -> Result<Self, MessageError> {
         let event = event_of(&packet)?;
         match event.as_ref() {
-            name::OFFERS => {
+            names::OFFERS => {
                 first::<OffersWire>(&packet, &event).map(|wire| Self::Offers(wire.offers))
             }
-            name::PEER_SIGNAL => first(&packet, &event).map(Self::Signal),
-            name::RELAY => {
+            names::PEER_SIGNAL => first(&packet, &event).map(Self::Signal),
+            names::RELAY => {
                 let (UploadHeader { to, at, end }, body) = open_envelope(&packet)?;
                 let to = to.into_iter().map(Recipient::from).collect();
                 Ok(Self::Relay(Upload { to, piece: at.map(|at| Piece { at, end }), body }))
@@ -366,9 +345,9 @@ impl ClientMessage {
         match self {
             Self::Offers(offers) => {
                 let wire = OffersWire { offers: offers.clone(), from_peer_id: None };
-                Packet::event(name::OFFERS, &(wire,))
+                Packet::event(names::OFFERS, &(wire,))
             }
-            Self::Signal(signal) => Packet::event(name::PEER_SIGNAL, &(signal,)),
+            Self::Signal(signal) => Packet::event(names::PEER_SIGNAL, &(signal,)),
             Self::Relay(Upload { to, piece, body }) => {
                 let to = to.iter().map(RecipientWire::from).collect();
                 let (at, end) = (piece.map(|piece| piece.at), piece.is_some_and(|piece| piece.end));
@@ -387,23 +366,23 @@ impl ServerMessage {
     pub fn from_packet(packet: Packet) -> Result<Self, MessageError> {
         let event = event_of(&packet)?;
         match event.as_ref() {
-            name::NUM_CLIENTS => packet
+            names::NUM_CLIENTS => packet
                 .args::<NumClientsArgs>()
                 .map(|NumClientsArgs(others, welcome)| Self::NumClients { others, welcome })
                 .map_err(|source| MessageError::Arguments { event: event.into_owned(), source }),
-            name::OFFER => {
+            names::OFFER => {
                 let OfferWire { from_peer_id, offer_id, offer } = first(&packet, &event)?;
                 Ok(Self::Offer { from: from_peer_id, offer_id, offer })
             }
-            name::PEER_SIGNAL => first(&packet, &event).map(Self::Signal),
-            name::PEER_JOIN => first(&packet, &event).map(Self::PeerJoin),
-            name::PEER_AWAY => {
+            names::PEER_SIGNAL => first(&packet, &event).map(Self::Signal),
+            names::PEER_JOIN => first(&packet, &event).map(Self::PeerJoin),
+            names::PEER_AWAY => {
                 first::<PeerWire>(&packet, &event).map(|wire| Self::PeerAway(wire.peer_id))
             }
-            name::PEER_DISCONNECT => {
+            names::PEER_DISCONNECT => {
                 first::<PeerWire>(&packet, &event).map(|wire| Self::PeerDisconnect(wire.peer_id))
             }
-            name::RELAY => {
+            names::RELAY => {
                 let (header, body) = open_envelope(&packet)?;
                 let DownloadHeader { from, epoch, peer_epoch, lane, seq, at, end } = header;
                 let numbers = numbers(epoch, peer_epoch, lane, seq);
@@ -424,10 +403,10 @@ impl ServerMessage {
     pub fn to_packet(&self) -> Result<Packet, EncodeError> {
         match self {
             Self::NumClients { others, welcome: None } => {
-                Packet::event(name::NUM_CLIENTS, &(others,))
+                Packet::event(names::NUM_CLIENTS, &(others,))
             }
             Self::NumClients { others, welcome: Some(welcome) } => {
-                Packet::event(name::NUM_CLIENTS, &(others, welcome))
+                Packet::event(names::NUM_CLIENTS, &(others, welcome))
             }
             Self::Offer { from, offer_id, offer } => {
                 let wire = OfferWire {
@@ -435,15 +414,15 @@ impl ServerMessage {
                     offer_id: offer_id.clone(),
                     offer: offer.clone(),
                 };
-                Packet::event(name::OFFER, &(wire,))
+                Packet::event(names::OFFER, &(wire,))
             }
-            Self::Signal(signal) => Packet::event(name::PEER_SIGNAL, &(signal,)),
-            Self::PeerJoin(member) => Packet::event(name::PEER_JOIN, &(member,)),
+            Self::Signal(signal) => Packet::event(names::PEER_SIGNAL, &(signal,)),
+            Self::PeerJoin(member) => Packet::event(names::PEER_JOIN, &(member,)),
             Self::PeerAway(peer) => {
-                Packet::event(name::PEER_AWAY, &(PeerWire { peer_id: peer.clone() },))
+                Packet::event(names::PEER_AWAY, &(PeerWire { peer_id: peer.clone() },))
             }
             Self::PeerDisconnect(peer) => {
-                Packet::event(name::PEER_DISCONNECT, &(PeerWire { peer_id: peer.clone() },))
+                Packet::event(names::PEER_DISCONNECT, &(PeerWire { peer_id: peer.clone() },))
             }
             Self::Relay(download) => envelope(&DownloadHeader::of(download), &download.body),
             Self::Event(packet) => Ok(packet.clone()),

@@ -1,0 +1,18 @@
+//! Incarnations of a link.
+
+use serde::{Deserialize, Serialize};
+
+/// The two incarnations of a link that an envelope belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Epochs {
+    /// The sender's.
+    pub epoch: u32,
+    /// The receiver's, as far as the sender knows it; 0 when it does not.
+    #[serde(default, rename = "for", skip_serializing_if = "is_zero")]
+    pub peer_epoch: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}

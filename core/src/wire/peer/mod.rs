@@ -1,0 +1,13 @@
+//! Between two v1 peers (`PROTOCOL.md` section 5): bundles of records and control, the same on every path.
+//!
+//! - `bundle`: one transport message and its items
+//! - `state`: acknowledgements
+//! - `flat`: packets as bytes that can be cut into records
+//! - `seal`: the MAC of a bundle that goes through a neighbour
+//! - `varint`: integers of variable length
+
+pub(super) mod bundle;
+pub(super) mod flat;
+pub(super) mod seal;
+pub(super) mod state;
+pub(super) mod varint;

@@ -9,8 +9,8 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::attachments::{Attachments, ReadScope};
-use super::error::{JsonError, PayloadError};
-use super::json::{self, NumberValue, ScanError};
+use super::error::{JsonError, PayloadError, ScanError};
+use super::json::{self, NumberValue};
 use super::limits::MAX_DEPTH;
 use super::placeholder::Placeholders;
 

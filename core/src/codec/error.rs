@@ -8,8 +8,6 @@ use std::fmt;
 use serde::{de, ser};
 use thiserror::Error;
 
-use super::json::ScanError;
-
 /// What is wrong with a JSON text (RFC 8259).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -35,6 +33,30 @@ pub enum JsonError {
     /// More arrays and objects are open at once than allowed.
     #[error("expected less nesting: arrays and objects are nested deeper than the limit")]
     TooDeep,
+}
+
+/// What is wrong, and the byte it is wrong at.
+#[derive(Debug)]
+pub(crate) struct ScanError {
+    pub(crate) error: JsonError,
+    pub(crate) offset: usize,
+}
+
+impl ScanError {
+    #[cold]
+    pub(crate) const fn new(error: JsonError, offset: usize) -> Self {
+        Self { error, offset }
+    }
+
+    #[cold]
+    pub(crate) fn expected(what: &'static str, bytes: &[u8], offset: usize) -> Self {
+        let error = if offset < bytes.len() {
+            JsonError::Expected(what)
+        } else {
+            JsonError::UnexpectedEnd(what)
+        };
+        Self { error, offset }
+    }
 }
 
 /// What is wrong with an object that says it stands for an attachment

@@ -2,32 +2,8 @@
 //!
 //! Everything here is iterative: depth is a count, never a call stack.
 
-use super::error::JsonError;
+use super::error::{JsonError, ScanError};
 use super::limits::MAX_DEPTH;
-
-/// What is wrong, and the byte it is wrong at.
-#[derive(Debug)]
-pub(crate) struct ScanError {
-    pub(crate) error: JsonError,
-    pub(crate) offset: usize,
-}
-
-impl ScanError {
-    #[cold]
-    pub(crate) const fn new(error: JsonError, offset: usize) -> Self {
-        Self { error, offset }
-    }
-
-    #[cold]
-    fn expected(what: &'static str, bytes: &[u8], offset: usize) -> Self {
-        let error = if offset < bytes.len() {
-            JsonError::Expected(what)
-        } else {
-            JsonError::UnexpectedEnd(what)
-        };
-        Self { error, offset }
-    }
-}
 
 type Scan<T> = Result<T, ScanError>;
 

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use memchr::memmem;
 
-use super::error::{PayloadError, PayloadErrorKind, PlaceholderError};
-use super::json::{self, Observer, ScanError, StringEnd};
+use super::error::{PayloadError, PayloadErrorKind, PlaceholderError, ScanError};
+use super::json::{self, Observer, StringEnd};
 
 const FLAG: &str = "_placeholder";
 const NUMBER: &str = "num";

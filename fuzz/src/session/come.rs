@@ -6,8 +6,8 @@ use socketio_p2p_core::wire::{IncomingKind, Lane, LaneState, Record, State, Stre
 use socketio_p2p_core::{Packet, PeerId};
 
 use super::TRANSFER_WINDOW;
-use super::hear::Standing;
 use super::remote::{Remote, stream_index};
+use super::standing::Standing;
 
 /// What has come under one number of a stream of a peer's epoch.
 #[derive(Debug, Default)]

@@ -24,6 +24,7 @@ mod peers;
 mod remote;
 mod sent;
 mod server;
+mod standing;
 mod states;
 mod wires;
 

@@ -9,9 +9,9 @@ use socketio_p2p_core::{
 };
 
 use super::come::Heard;
-use super::hear::Standing;
 use super::remote::{Remote, file_label, label};
 use super::sent::Outgoing;
+use super::standing::Standing;
 
 /// Both lanes: what is ahead of its turn, and what is in its turn in pieces; transfers; an unfinished volatile event.
 const MAX_HELD: usize = 2 * (2_000 + 40_000) + 2 * 40_000 + 1_000;

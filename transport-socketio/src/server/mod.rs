@@ -1,6 +1,7 @@
 //! The server's side: the hub as an add-on to a `socketioxide` server.
 
 mod handlers;
+mod lock;
 mod outbox;
 mod state;
 mod wire;

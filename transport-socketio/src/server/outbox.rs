@@ -11,7 +11,7 @@ use socketioxide::socket::Socket;
 use socketioxide::{SendError, SocketError};
 use tokio::time::Instant;
 
-use super::state::lock;
+use super::lock::lock;
 use super::wire::{Wire, weight};
 
 /// A message for one client or many. It is encoded once, when the first of them can take it.

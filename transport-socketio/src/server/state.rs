@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use socketio_p2p_core::hub::{Departure, Hub, JoinError, Output};
 use socketio_p2p_core::wire::{ClientMessage, IceServer, Join};
@@ -14,6 +14,7 @@ use socketioxide::socket::Sid;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::lock::lock;
 use super::outbox::{Outbox, Outgoing};
 use super::{RoomForV0, ServerStats};
 
@@ -42,11 +43,6 @@ struct State {
     opening: HashMap<Sid, ClientId>,
     /// When the task wakes by itself.
     armed: Option<Time>,
-}
-
-/// Nobody panics while holding a lock here; if somebody did, the data would still be whole.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {

@@ -1,0 +1,18 @@
+//! The two incarnations of a link whose bundles count.
+
+use socketio_p2p_core::wire::Epochs;
+
+/// Whose bundles count on a link.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Standing {
+    /// The session's, and the peer's; 0 until it has been heard.
+    pub(super) epochs: Epochs,
+    /// The peer's up to this one are over.
+    pub(super) over: u32,
+}
+
+impl Standing {
+    pub(super) fn last_heard(self) -> u32 {
+        self.over.max(self.epochs.peer_epoch)
+    }
+}

@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use rand_chacha::rand_core::Rng as _;
 
-use super::rate::{Allowance, Rate, Throttle};
-use super::room::{Presence, Room, Seat};
+use super::client::Client;
+use super::rate::{Rate, Usage};
+use super::room::Room;
+use super::seats::Seated;
 use super::token::Proof;
-use super::{Client, CloseReason, Departure, Hub, JoinError, Output};
+use super::{CloseReason, Departure, Hub, JoinError, Output};
 use crate::id::{ClientId, PeerId, RoomName, Version};
 use crate::time::Time;
-use crate::wire::{EPOCH_BLOCK, Join, Member, PairKey, PeerLimits, ServerMessage, Welcome};
+use crate::wire::{EPOCH_BLOCK, Join, Member, PairKey, ServerMessage, Welcome};
 
 /// The greatest base that leaves a block above it. An identity beyond it is used up.
 const MAX_EPOCH_BASE: u32 = u32::MAX - EPOCH_BLOCK;
-
-/// How many of those who have been away for longest are looked at for a room with nobody else in it.
-const MAX_DESERTED: usize = 64;
 
 /// What has to go for a newcomer.
 enum Displaced {
@@ -43,7 +42,7 @@ impl Hub {
     ) -> Result<ClientId, JoinError> {
         let now = self.advance(now);
         let joined = self.admit(join, client_name, now);
-        self.joins_refused += u64::from(joined.is_err());
+        self.counters.joins_refused += u64::from(joined.is_err());
         joined
     }
 
@@ -62,7 +61,7 @@ impl Hub {
             },
         };
         let client = ClientId(self.next_client);
-        if known.as_ref().is_some_and(|id| self.seat(&room, id).is_some()) {
+        if known.as_ref().is_some_and(|id| self.seats.seat(&room, id).is_some()) {
             self.charge_resume(&room, known.as_ref(), now)?;
         } else {
             let displaced = self.find_place(&room)?;
@@ -79,25 +78,16 @@ impl Hub {
             Version::V0 => None,
             Version::V1 => join.limits,
         };
-        let place = self.sit_down(&room, &id, join.version, limits, client);
-        if let Some(seat) = self.rooms.get_mut(&room).and_then(|seats| seats.seat_mut(&id)) {
+        let Seated { place, replaced } =
+            self.seats.sit_down(&room, &id, join.version, limits, client);
+        if let Some(old) = replaced {
+            self.clients.remove(&old);
+            self.output.push_back(Output::Close { client: old, reason: CloseReason::Replaced });
+        }
+        if let Some(seat) = self.seats.seat_mut(&room, &id) {
             seat.epoch_base = epoch_base.saturating_add(EPOCH_BLOCK);
         }
-        self.clients.insert(
-            client,
-            Client {
-                id: id.clone(),
-                room: room.clone(),
-                version: join.version,
-                place,
-                has_spoken: false,
-                signals: Allowance::default(),
-                envelopes: Throttle::default(),
-                deliveries: Throttle::default(),
-                offered: None,
-                aliases: 0,
-            },
-        );
+        self.clients.insert(client, Client::new(id.clone(), room.clone(), join.version, place));
         match join.version {
             Version::V0 => self.count_in(client, &room),
             Version::V1 => self.welcome(client, &id, &room, epoch_base),
@@ -118,10 +108,7 @@ impl Hub {
         match (departure, gone.version) {
             (Departure::Lost, Version::V1) => {
                 let until = now + self.config.resume_window;
-                if let Some(seats) = self.rooms.get_mut(&gone.room) {
-                    seats.keep(&gone.id, until);
-                }
-                self.timers.insert((until, gone.room.clone(), gone.id.clone()));
+                self.seats.keep(&gone.room, &gone.id, until);
                 let message = ServerMessage::PeerAway(gone.id);
                 self.tell_room(&gone.room, None, Version::V1, message);
             }
@@ -136,7 +123,7 @@ impl Hub {
     fn v0_name(&self, room: &RoomName, name: Option<&str>) -> Result<Option<PeerId>, JoinError> {
         let Some(name) = name else { return Ok(None) };
         let name = PeerId::new(name.to_owned())?;
-        match self.seat(room, &name) {
+        match self.seats.seat(room, &name) {
             Some(_) => Err(JoinError::NameTaken { room: room.clone(), name }),
             None => Ok(Some(name)),
         }
@@ -145,7 +132,7 @@ impl Hub {
     /// The identity that a token proves, and the base that is due to it.
     fn prove(&self, room: &RoomName, token: &str) -> Option<Proof> {
         let Proof { id, mut epoch_base } = self.key.verify(room, token)?;
-        if let Some(seat) = self.seat(room, &id) {
+        if let Some(seat) = self.seats.seat(room, &id) {
             // A v0 client may have taken the name of somebody who was gone: that seat is no way back.
             if seat.version == Version::V0 {
                 return None;
@@ -153,10 +140,6 @@ impl Hub {
             epoch_base = epoch_base.max(seat.epoch_base);
         }
         (epoch_base <= MAX_EPOCH_BASE).then_some(Proof { id, epoch_base })
-    }
-
-    fn seat(&self, room: &RoomName, id: &PeerId) -> Option<&Seat> {
-        self.rooms.get(room)?.seat(id)
     }
 
     fn draw_peer_id(&mut self) -> PeerId {
@@ -170,21 +153,15 @@ impl Hub {
     /// What has to go for one more member, if anything.
     fn find_place(&self, room: &RoomName) -> Result<Option<Displaced>, JoinError> {
         let (capacity, max) = (self.config.room_capacity, self.config.max_rooms);
-        match self.rooms.get(room) {
+        match self.seats.room(room) {
             Some(seats) if seats.len() >= capacity => match seats.longest_away() {
                 Some(id) => Ok(Some(Displaced::Member(id.clone()))),
                 None => Err(JoinError::RoomFull { room: room.clone(), capacity }),
             },
-            None if self.rooms.len() >= max => {
-                let longest_away = self.timers.iter().map(|(_, room, _)| room);
-                let deserted = longest_away.take(MAX_DESERTED).find(|room| {
-                    self.rooms.get(*room).is_some_and(|seats| seats.present_len() == 0)
-                });
-                match deserted {
-                    Some(room) => Ok(Some(Displaced::Room(room.clone()))),
-                    None => Err(JoinError::TooManyRooms { room: room.clone(), max }),
-                }
-            }
+            None if self.seats.rooms().len() >= max => match self.seats.deserted() {
+                Some(room) => Ok(Some(Displaced::Room(room.clone()))),
+                None => Err(JoinError::TooManyRooms { room: room.clone(), max }),
+            },
             Some(_) | None => Ok(None),
         }
     }
@@ -194,32 +171,28 @@ impl Hub {
         match displaced {
             None => {}
             Some(Displaced::Member(id)) => {
-                self.displaced += 1;
+                self.counters.displaced += 1;
                 self.vacate(room, id, Some(newcomer));
             }
             Some(Displaced::Room(room)) => {
-                let Some(seats) = self.rooms.remove(&room) else { return };
-                for (until, id) in seats.away() {
-                    self.displaced += 1;
-                    self.timers.remove(&(until, room.clone(), id.clone()));
-                }
+                self.counters.displaced += self.seats.remove_room(&room);
             }
         }
     }
 
-    /// Takes a join that needs a place off the room's allowance.
+    /// Charges a join that needs a place to the room.
     fn charge_join(&mut self, room: &RoomName, now: Time) -> Result<(), JoinError> {
         // After a restart of the hub everyone comes back at once.
         let everyone = u32::try_from(self.config.room_capacity).unwrap_or(u32::MAX);
         let burst = self.config.room_join_burst.max(everyone.saturating_mul(2));
         let rate = Rate::new(burst, self.config.room_joins_per_second);
-        match self.rooms.get_mut(room) {
-            Some(seats) => charge(&mut seats.joins, rate, room, now),
+        match self.seats.room_mut(room) {
+            Some(members) => charge(&mut members.joins, rate, room, now),
             None => Ok(()),
         }
     }
 
-    /// Takes the return of a member off its own allowance.
+    /// Charges the return of a member to the member.
     fn charge_resume(
         &mut self,
         room: &RoomName,
@@ -227,48 +200,23 @@ impl Hub {
         now: Time,
     ) -> Result<(), JoinError> {
         let rate = Rate::new(self.config.resume_burst, self.config.resumes_per_second);
-        let seats = self.rooms.get_mut(room);
-        match seats.zip(id).and_then(|(seats, id)| seats.seat_mut(id)) {
+        match id.and_then(|id| self.seats.seat_mut(room, id)) {
             Some(seat) => charge(&mut seat.resumes, rate, room, now),
             None => Ok(()),
         }
     }
 
-    // ----- taking it -----
-
-    /// Puts a connection on a seat, and ends the one that was there.
-    fn sit_down(
-        &mut self,
-        room: &RoomName,
-        id: &PeerId,
-        version: Version,
-        limits: Option<PeerLimits>,
-        client: ClientId,
-    ) -> u64 {
-        let seats = self.rooms.entry(room.clone()).or_default();
-        match seats.reseat(id, limits, client) {
-            Some((place, Presence::Here(old))) => {
-                self.clients.remove(&old);
-                self.output.push_back(Output::Close { client: old, reason: CloseReason::Replaced });
-                place
-            }
-            Some((place, Presence::Away(until))) => {
-                self.timers.remove(&(until, room.clone(), id.clone()));
-                place
-            }
-            None => seats.enter(id.clone(), version, limits, client),
-        }
-    }
+    // ----- telling everyone -----
 
     /// Tells a v0 client how many others are here.
     fn count_in(&mut self, client: ClientId, room: &RoomName) {
-        let present = self.rooms.get(room).map_or(0, Room::present_len);
+        let present = self.seats.room(room).map_or(0, Room::present_len);
         let others = u32::try_from(present.saturating_sub(1)).unwrap_or(u32::MAX);
         self.send(client, ServerMessage::NumClients { others, welcome: None });
     }
 
     fn welcome(&mut self, client: ClientId, id: &PeerId, room: &RoomName, epoch_base: u32) {
-        let Some(seats) = self.rooms.get(room) else { return };
+        let Some(seats) = self.seats.room(room) else { return };
         let others = seats.roster().filter(|member| member.id != *id);
         let roster: Vec<Member> = others
             .map(|member| Member { key: self.pair_key(room, id, &member), ..member })
@@ -294,7 +242,7 @@ impl Hub {
             let message = ServerMessage::PeerJoin(member);
             return self.tell_room(room, Some(client), Version::V1, message);
         }
-        let present = self.rooms.get(room).map(|seats| seats.present(Version::V1).values());
+        let present = self.seats.room(room).map(|room| room.present(Version::V1).values());
         let others: Vec<ClientId> =
             present.into_iter().flatten().copied().filter(|other| *other != client).collect();
         for other in others {
@@ -312,12 +260,9 @@ impl Hub {
 
     /// Takes a member out of its room and tells everyone, but not `newcomer`, for which it goes.
     pub(super) fn vacate(&mut self, room: &RoomName, id: PeerId, newcomer: Option<ClientId>) {
-        let Some(seats) = self.rooms.get_mut(room) else { return };
-        if let Some(Seat { presence: Presence::Away(until), .. }) = seats.leave(&id) {
-            self.timers.remove(&(until, room.clone(), id.clone()));
-        }
-        if seats.is_empty() && newcomer.is_none() {
-            self.rooms.remove(room);
+        self.seats.leave(room, &id);
+        if newcomer.is_none() && self.seats.room(room).is_none_or(Room::is_empty) {
+            self.seats.remove_room(room);
             return;
         }
         for version in [Version::V0, Version::V1] {
@@ -326,17 +271,12 @@ impl Hub {
     }
 }
 
-fn charge(
-    allowance: &mut Allowance,
-    rate: Rate,
-    room: &RoomName,
-    now: Time,
-) -> Result<(), JoinError> {
-    if allowance.take(1, now, rate) {
+fn charge(usage: &mut Usage, rate: Rate, room: &RoomName, now: Time) -> Result<(), JoinError> {
+    if usage.take(1, now, rate) {
         return Ok(());
     }
     // In whole milliseconds, as the client reads it.
-    let wait = allowance.wait(now, rate).as_nanos().div_ceil(1_000_000);
+    let wait = usage.wait(now, rate).as_nanos().div_ceil(1_000_000);
     let retry_after = Duration::from_millis(u64::try_from(wait).unwrap_or(u64::MAX));
     Err(JoinError::TooManyJoins { room: room.clone(), retry_after })
 }

@@ -3,24 +3,32 @@
 //! A [`Hub`] does no I/O. A Socket.IO server, or a simulation, tells it who connects and what they say, and
 //! carries out what [`Hub::poll_output`] asks for. The messages are those of [`wire`](crate::wire).
 
+mod client;
 mod config;
 mod error;
 mod join;
+mod output;
 mod rate;
 mod room;
 mod route;
+mod seats;
+mod stats;
 mod token;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
+use self::client::Client;
 pub use self::config::HubConfig;
 pub use self::error::{ClientError, JoinError};
-use self::rate::{Allowance, Rate, Throttle, Verdict};
+pub use self::output::{Address, CloseReason, Departure, Output};
+use self::rate::{Charge, Rate};
 use self::room::Room;
+use self::seats::Seats;
+pub use self::stats::HubStats;
 use self::token::TokenKey;
 use crate::clock::Clock;
 use crate::id::{ClientId, PeerId, RoomName, Version};
@@ -29,89 +37,6 @@ use crate::wire::{ClientMessage, IceServer, Member, ServerMessage};
 
 /// The most other names of one v0 client.
 const MAX_ALIASES: usize = 4;
-
-/// What the hub asks for.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Output {
-    /// Send this.
-    Send {
-        /// To whom.
-        to: Address,
-        /// What. Payloads are shared: a clone per receiver copies no byte of them.
-        message: ServerMessage,
-    },
-    /// End this client's connection. The hub has forgotten the client already: no
-    /// [`handle_disconnect`](Hub::handle_disconnect) is needed for it, and one that comes is ignored.
-    Close {
-        /// Whose.
-        client: ClientId,
-        /// Why.
-        reason: CloseReason,
-    },
-}
-
-/// The receivers of a message. [`Hub::receivers`] lists them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Address {
-    /// One client.
-    Client(ClientId),
-    /// Everyone in a room who speaks this dialect and is not away.
-    Room {
-        /// The room.
-        room: RoomName,
-        /// But not this client.
-        except: Option<ClientId>,
-        /// The dialect.
-        version: Version,
-    },
-}
-
-/// Why the hub ends a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CloseReason {
-    /// Its identity came back on another connection: this one was half-open.
-    Replaced,
-    /// It kept on breaking a rate limit.
-    Abusive,
-}
-
-/// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Departure {
-    /// The client said goodbye, or it was sent away for good.
-    Left,
-    /// The connection broke. A v1 client may come back.
-    Lost,
-}
-
-/// Numbers for monitoring.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct HubStats {
-    /// Rooms with a member in them.
-    pub rooms: usize,
-    /// Connected clients.
-    pub clients: usize,
-    /// Members whose connection is lost and who may come back.
-    pub away: usize,
-    /// Packets passed on since the start, counted once per receiver of an envelope and once per event of a v0
-    /// client.
-    pub relayed: u64,
-    /// Packets not passed on since the start because their receiver was away, had left, or is a v0 client
-    /// that has no use for them. Those between v1 peers are made good end to end.
-    pub undeliverable: u64,
-    /// Messages refused since the start.
-    pub refused: u64,
-    /// Those of them that were envelopes, or events of v0 clients, beyond what their sender may have delivered.
-    pub throttled: u64,
-    /// Clients turned away since the start.
-    pub joins_refused: u64,
-    /// Members since the start that were away and whose place went to a newcomer.
-    pub displaced: u64,
-}
 
 /// Rooms, rosters, routing of signals and relay of events, without I/O.
 ///
@@ -156,37 +81,12 @@ pub struct Hub {
     key: TokenKey,
     rng: ChaCha20Rng,
     clients: BTreeMap<ClientId, Client>,
-    rooms: BTreeMap<RoomName, Room>,
+    seats: Seats,
     clock: Clock,
-    /// When the seats of those away are given up.
-    timers: BTreeSet<(Time, RoomName, PeerId)>,
     output: VecDeque<Output>,
     next_client: u64,
-    relayed: u64,
-    undeliverable: u64,
-    refused: u64,
-    throttled: u64,
-    joins_refused: u64,
-    displaced: u64,
-}
-
-/// One connection.
-#[derive(Debug)]
-struct Client {
-    id: PeerId,
-    room: RoomName,
-    version: Version,
-    /// Its place in the room's order of arrival.
-    place: u64,
-    /// Whether anything that it said was accepted.
-    has_spoken: bool,
-    signals: Allowance,
-    envelopes: Throttle,
-    deliveries: Throttle,
-    /// v0: the place of the member that got its last offer.
-    offered: Option<u64>,
-    /// v0: how many other names it has.
-    aliases: usize,
+    /// Those that grow; the others are counted when they are asked for.
+    counters: HubStats,
 }
 
 impl Hub {
@@ -203,17 +103,11 @@ impl Hub {
             config,
             rng,
             clients: BTreeMap::new(),
-            rooms: BTreeMap::new(),
+            seats: Seats::default(),
             clock: Clock::new(Time::ZERO),
-            timers: BTreeSet::new(),
             output: VecDeque::new(),
             next_client: 0,
-            relayed: 0,
-            undeliverable: 0,
-            refused: 0,
-            throttled: 0,
-            joins_refused: 0,
-            displaced: 0,
+            counters: HubStats::default(),
         }
     }
 
@@ -231,12 +125,12 @@ impl Hub {
 
     /// The members of a room in the order in which they came, those away included.
     pub fn members(&self, room: &RoomName) -> impl Iterator<Item = Member> {
-        self.rooms.get(room).into_iter().flat_map(Room::roster)
+        self.seats.room(room).into_iter().flat_map(Room::roster)
     }
 
     /// The rooms that have a member.
     pub fn rooms(&self) -> impl Iterator<Item = &RoomName> {
-        self.rooms.keys()
+        self.seats.rooms()
     }
 
     /// The clients that an address stands for, in the order in which they came.
@@ -244,7 +138,7 @@ impl Hub {
         let (one, room) = match address {
             Address::Client(client) => (Some(*client), None),
             Address::Room { room, except, version } => {
-                let present = self.rooms.get(room).map(|room| room.present(*version).values());
+                let present = self.seats.room(room).map(|room| room.present(*version).values());
                 (None, present.map(|present| (present, *except)))
             }
         };
@@ -258,15 +152,10 @@ impl Hub {
     #[must_use]
     pub fn stats(&self) -> HubStats {
         HubStats {
-            rooms: self.rooms.len(),
+            rooms: self.seats.rooms().len(),
             clients: self.clients.len(),
-            away: self.timers.len(),
-            relayed: self.relayed,
-            undeliverable: self.undeliverable,
-            refused: self.refused,
-            throttled: self.throttled,
-            joins_refused: self.joins_refused,
-            displaced: self.displaced,
+            away: self.seats.away_len(),
+            ..self.counters
         }
     }
 
@@ -296,7 +185,7 @@ impl Hub {
         };
         match outcome {
             Ok(()) => self.note_speech(client),
-            Err(_) => self.refused += 1,
+            Err(_) => self.counters.refused += 1,
         }
         outcome
     }
@@ -305,7 +194,7 @@ impl Hub {
     /// keeps on is closed.
     pub fn handle_malformed(&mut self, client: ClientId, now: Time) -> ClientError {
         let now = self.advance(now);
-        self.refused += 1;
+        self.counters.refused += 1;
         match self.charge(client, 1, now) {
             Ok(()) => ClientError::Malformed,
             Err(error) => error,
@@ -315,10 +204,8 @@ impl Hub {
     /// Time has passed: to be called at [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Time) {
         let now = self.advance(now);
-        while self.timers.first().is_some_and(|(until, ..)| *until <= now) {
-            if let Some((_, room, id)) = self.timers.pop_first() {
-                self.vacate(&room, id, None);
-            }
+        while let Some((room, id)) = self.seats.poll_expired(now) {
+            self.vacate(&room, id, None);
         }
     }
 
@@ -333,10 +220,10 @@ impl Hub {
         if let Some(client) = self.clients.get_mut(&client)
             && client.version == Version::V0
             && client.aliases < MAX_ALIASES
-            && let Some(seats) = self.rooms.get_mut(&client.room)
+            && let Some(room) = self.seats.room_mut(&client.room)
         {
             client.aliases += 1;
-            seats.add_alias(alias, client.id.clone());
+            room.add_alias(alias, client.id.clone());
         }
         Ok(())
     }
@@ -354,21 +241,19 @@ impl Hub {
     /// When [`handle_timeout`](Self::handle_timeout) is due. `None` when nothing is.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.timers.first().map(|(until, ..)| self.clock.outer(*until))
+        self.seats.next_timeout().map(|until| self.clock.outer(until))
     }
 
     /// The inner time of an input. Those away have not been away in time that a clock jumped over.
     fn advance(&mut self, now: Time) -> Time {
-        let due = self.timers.first().map(|(until, ..)| *until);
-        self.clock.advance(now, due)
+        self.clock.advance(now, self.seats.next_timeout())
     }
 
     /// A member that was of use to somebody: see [`Room::longest_away`].
     fn note_speech(&mut self, client: ClientId) {
         let Some(speaker) = self.clients.get_mut(&client) else { return };
         if !std::mem::replace(&mut speaker.has_spoken, true)
-            && let Some(seat) =
-                self.rooms.get_mut(&speaker.room).and_then(|room| room.seat_mut(&speaker.id))
+            && let Some(seat) = self.seats.seat_mut(&speaker.room, &speaker.id)
         {
             seat.has_spoken = true;
         }
@@ -378,21 +263,21 @@ impl Hub {
     fn charge(&mut self, client: ClientId, signals: usize, now: Time) -> Result<(), ClientError> {
         let (burst, per_second) = (self.config.signal_burst, self.config.signals_per_second);
         let Some(sender) = self.clients.get_mut(&client) else { return Err(ClientError::Gone) };
-        let verdict = sender.signals.charge(signals as u64, now, Rate::new(burst, per_second));
-        self.enforce(client, verdict, now, ClientError::TooManySignals { burst, per_second })
+        let charge = sender.signals.charge(signals as u64, now, Rate::new(burst, per_second));
+        self.enforce(client, charge, now, ClientError::TooManySignals { burst, per_second })
     }
 
     fn enforce(
         &mut self,
         client: ClientId,
-        verdict: Verdict,
+        charge: Charge,
         now: Time,
         error: ClientError,
     ) -> Result<(), ClientError> {
-        match verdict {
-            Verdict::Pass => return Ok(()),
-            Verdict::Refuse => {}
-            Verdict::Abuse => {
+        match charge {
+            Charge::Pass => return Ok(()),
+            Charge::Refuse => {}
+            Charge::Abuse => {
                 self.output.push_back(Output::Close { client, reason: CloseReason::Abusive });
                 self.depart(client, Departure::Left, now);
             }

@@ -27,32 +27,34 @@ impl Rate {
 
 /// What was used of a bucket.
 #[derive(Debug, Default)]
-pub(super) struct Allowance {
+pub(super) struct Usage {
     /// When the bucket is full again, in its own time.
     full_at: u128,
 }
 
-/// What becomes of a message.
+/// The outcome of a charge: what becomes of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Charge {
+    /// It is within the rate.
     Pass,
+    /// It is beyond the rate.
     Refuse,
     /// The client does not slow down.
     Abuse,
 }
 
-impl Allowance {
+impl Usage {
     /// Takes `cost` tokens. What is over the limit counts all the same, so that a client that does not slow down
     /// gets no further; over the limit by as much again as the burst is abuse.
-    pub(super) fn charge(&mut self, cost: u64, now: Time, rate: Rate) -> Verdict {
+    pub(super) fn charge(&mut self, cost: u64, now: Time, rate: Rate) -> Charge {
         let owed = self.owed(now, rate).saturating_add(u128::from(cost) * TOKEN);
         self.full_at = clock(now, rate).saturating_add(owed);
         if owed <= rate.allowed() {
-            Verdict::Pass
+            Charge::Pass
         } else if owed <= rate.allowed() * 2 {
-            Verdict::Refuse
+            Charge::Refuse
         } else {
-            Verdict::Abuse
+            Charge::Abuse
         }
     }
 
@@ -85,23 +87,23 @@ fn clock(now: Time, rate: Rate) -> u128 {
     u128::from(now.as_nanos()) * u128::from(rate.per_second)
 }
 
-/// The limit on what is made good when it is refused. What is refused is not taken off the allowance: who sends
-/// too much gets as much through as is allowed, and who adapts to its losses is never closed. Abuse is to have
-/// refused, at the rate of the allowance and for as long as its burst lasts, as much again.
+/// The limit on messages that the sender's link retransmits when they are refused. A refused message costs nothing of
+/// what may pass: a client that sends too much gets the allowed rate through, and one that adapts to its losses is
+/// never closed. Abuse is to exceed the rate a second time with refused messages alone.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
-    passed: Allowance,
-    refused: Allowance,
+    passed: Usage,
+    refused: Usage,
 }
 
 impl Throttle {
-    pub(super) fn charge(&mut self, cost: u64, now: Time, rate: Rate) -> Verdict {
+    pub(super) fn charge(&mut self, cost: u64, now: Time, rate: Rate) -> Charge {
         if self.passed.take(cost, now, rate) {
-            Verdict::Pass
+            Charge::Pass
         } else if self.refused.take(cost, now, rate) {
-            Verdict::Refuse
+            Charge::Refuse
         } else {
-            Verdict::Abuse
+            Charge::Abuse
         }
     }
 }
@@ -116,99 +118,99 @@ mod tests {
 
     #[test]
     fn burst_passes_then_refuses_then_is_abuse() {
-        let mut allowance = Allowance::default();
-        let mut verdicts = (0..7).map(|_| allowance.charge(1, Time::ZERO, rate(3, 10)));
-        assert!(verdicts.by_ref().take(3).all(|verdict| verdict == Verdict::Pass));
-        assert!(verdicts.by_ref().take(3).all(|verdict| verdict == Verdict::Refuse));
-        assert_eq!(verdicts.next(), Some(Verdict::Abuse));
+        let mut usage = Usage::default();
+        let mut outcomes = (0..7).map(|_| usage.charge(1, Time::ZERO, rate(3, 10)));
+        assert!(outcomes.by_ref().take(3).all(|outcome| outcome == Charge::Pass));
+        assert!(outcomes.by_ref().take(3).all(|outcome| outcome == Charge::Refuse));
+        assert_eq!(outcomes.next(), Some(Charge::Abuse));
     }
 
     #[test]
     fn the_long_run_rate_always_passes() {
-        let mut allowance = Allowance::default();
+        let mut usage = Usage::default();
         for tick in 0..1000 {
             let now = Time::from_millis(tick * 100);
-            assert_eq!(allowance.charge(1, now, rate(3, 10)), Verdict::Pass, "at {now:?}");
+            assert_eq!(usage.charge(1, now, rate(3, 10)), Charge::Pass, "at {now:?}");
         }
     }
 
     #[test]
     fn a_rate_above_one_per_nanosecond_is_exact() {
-        let mut allowance = Allowance::default();
+        let mut usage = Usage::default();
         let rate = rate(3, 3_000_000_000);
         for nanos in 0..1000 {
             let now = Time::from_nanos(nanos);
-            assert_eq!(allowance.charge(3, now, rate), Verdict::Pass, "at {now:?}");
-            assert_eq!(allowance.wait(now, rate), Duration::from_nanos(1));
+            assert_eq!(usage.charge(3, now, rate), Charge::Pass, "at {now:?}");
+            assert_eq!(usage.wait(now, rate), Duration::from_nanos(1));
         }
-        assert_eq!(allowance.charge(1, Time::from_nanos(999), rate), Verdict::Refuse);
+        assert_eq!(usage.charge(1, Time::from_nanos(999), rate), Charge::Refuse);
     }
 
     #[test]
     fn a_pause_fills_the_bucket_and_no_more() {
-        let mut allowance = Allowance::default();
-        assert_eq!(allowance.charge(3, Time::ZERO, rate(3, 10)), Verdict::Pass);
+        let mut usage = Usage::default();
+        assert_eq!(usage.charge(3, Time::ZERO, rate(3, 10)), Charge::Pass);
         let later = Time::from_millis(3_600_000);
-        assert_eq!(allowance.charge(3, later, rate(3, 10)), Verdict::Pass);
-        assert_eq!(allowance.charge(1, later, rate(3, 10)), Verdict::Refuse);
+        assert_eq!(usage.charge(3, later, rate(3, 10)), Charge::Pass);
+        assert_eq!(usage.charge(1, later, rate(3, 10)), Charge::Refuse);
     }
 
     #[test]
     fn what_is_not_there_is_not_taken_and_comes_when_it_was_said_to() {
-        let mut allowance = Allowance::default();
+        let mut usage = Usage::default();
         let rate = rate(2, 10);
-        assert!(allowance.take(1, Time::ZERO, rate) && allowance.take(1, Time::ZERO, rate));
+        assert!(usage.take(1, Time::ZERO, rate) && usage.take(1, Time::ZERO, rate));
         for _ in 0..100 {
-            assert!(!allowance.take(1, Time::ZERO, rate));
+            assert!(!usage.take(1, Time::ZERO, rate));
         }
         let wait = Duration::from_millis(100);
-        assert_eq!(allowance.wait(Time::ZERO, rate), wait);
-        assert!(!allowance.take(1, Time::ZERO + (wait - Duration::from_nanos(1)), rate));
-        assert!(allowance.take(1, Time::ZERO + wait, rate));
-        assert_eq!(allowance.wait(Time::ZERO + wait, rate), wait);
+        assert_eq!(usage.wait(Time::ZERO, rate), wait);
+        assert!(!usage.take(1, Time::ZERO + (wait - Duration::from_nanos(1)), rate));
+        assert!(usage.take(1, Time::ZERO + wait, rate));
+        assert_eq!(usage.wait(Time::ZERO + wait, rate), wait);
     }
 
     #[test]
     fn what_costs_more_than_the_bucket_holds_passes_and_is_paid_for() {
-        let mut allowance = Allowance::default();
+        let mut usage = Usage::default();
         let rate = rate(10, 10);
-        assert!(allowance.take(50, Time::ZERO, rate));
-        assert!(!allowance.take(1, Time::from_millis(4099), rate));
-        assert!(allowance.take(1, Time::from_millis(4100), rate));
+        assert!(usage.take(50, Time::ZERO, rate));
+        assert!(!usage.take(1, Time::from_millis(4099), rate));
+        assert!(usage.take(1, Time::from_millis(4100), rate));
     }
 
     #[test]
     fn who_keeps_sending_twice_what_is_allowed_gets_half_of_it_through_and_is_not_abusive() {
         let mut throttle = Throttle::default();
         let rate = rate(100, 10);
-        let verdicts = (0..10_000).map(|tick| {
+        let outcomes = (0..10_000).map(|tick| {
             let now = Time::from_millis(tick * 50);
             throttle.charge(1, now, rate)
         });
-        let verdicts: Vec<_> = verdicts.collect();
-        let passed = verdicts.iter().filter(|verdict| **verdict == Verdict::Pass).count();
+        let outcomes: Vec<_> = outcomes.collect();
+        let passed = outcomes.iter().filter(|outcome| **outcome == Charge::Pass).count();
         assert!((5_000..5_102).contains(&passed), "{passed}");
-        assert!(!verdicts.contains(&Verdict::Abuse));
+        assert!(!outcomes.contains(&Charge::Abuse));
     }
 
     #[test]
     fn who_keeps_sending_three_times_what_is_allowed_is_abusive() {
         let mut throttle = Throttle::default();
         let rate = rate(100, 10);
-        let verdicts = (0..1_000).map(|tick| {
+        let outcomes = (0..1_000).map(|tick| {
             let now = Time::from_millis(tick * 33);
             throttle.charge(1, now, rate)
         });
-        assert!(verdicts.collect::<Vec<_>>().contains(&Verdict::Abuse));
+        assert!(outcomes.collect::<Vec<_>>().contains(&Charge::Abuse));
     }
 
     #[test]
     fn extreme_costs_and_times_do_not_overflow() {
-        let mut allowance = Allowance::default();
+        let mut usage = Usage::default();
         let end = Time::from_nanos(u64::MAX);
-        assert_eq!(allowance.charge(u64::MAX, end, rate(1, 0)), Verdict::Abuse);
+        assert_eq!(usage.charge(u64::MAX, end, rate(1, 0)), Charge::Abuse);
         let most = rate(u64::MAX, u64::MAX);
-        assert!(allowance.take(u64::MAX, end, most));
-        assert_eq!(allowance.wait(Time::ZERO, rate(0, 0)), Duration::from_nanos(u64::MAX));
+        assert!(usage.take(u64::MAX, end, most));
+        assert_eq!(usage.wait(Time::ZERO, rate(0, 0)), Duration::from_nanos(u64::MAX));
     }
 }

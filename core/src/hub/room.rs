@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::rate::Allowance;
+use super::rate::Usage;
 use crate::id::{ClientId, PeerId, Version};
 use crate::time::Time;
 use crate::wire::{Member, PeerLimits};
@@ -19,8 +19,8 @@ pub(super) struct Room {
     /// Other names of members.
     aliases: BTreeMap<PeerId, PeerId>,
     next_place: u64,
-    /// What newcomers have used of the room's allowance.
-    pub(super) joins: Allowance,
+    /// What newcomers have used of the room's rate.
+    pub(super) joins: Usage,
 }
 
 /// A member's seat. It stays while the member is away.
@@ -36,8 +36,8 @@ pub(super) struct Seat {
     pub(super) epoch_base: u32,
     /// Whether anything that the member said was accepted.
     pub(super) has_spoken: bool,
-    /// What the member's returns have used of its allowance.
-    pub(super) resumes: Allowance,
+    /// What the member's returns have used of its rate.
+    pub(super) resumes: Usage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Room {
             limits,
             epoch_base: 0,
             has_spoken: false,
-            resumes: Allowance::default(),
+            resumes: Usage::default(),
         };
         self.members.insert(id, seat);
         place

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
-use super::rate::{Rate, Verdict};
-use super::room::{Presence, Seat};
-use super::{Client, ClientError, Hub};
+use super::client::Client;
+use super::rate::{Charge, Rate};
+use super::room::{Presence, Room, Seat};
+use super::{ClientError, Hub};
 use crate::codec::{Limits, Namespace, Packet};
 use crate::id::{ClientId, PeerId, Version};
 use crate::time::Time;
@@ -61,7 +62,7 @@ impl Hub {
     ) -> Result<(), ClientError> {
         let Client { id, room, place, offered, .. } = self.sender(client)?;
         let (from, place, offered) = (id.clone(), *place, *offered);
-        let receivers: Vec<(u64, ClientId)> = match self.rooms.get(room) {
+        let receivers: Vec<(u64, ClientId)> = match self.seats.room(room) {
             Some(seats) => seats.present_between(offered, place).take(offers.len()).collect(),
             None => Vec::new(),
         };
@@ -106,7 +107,7 @@ impl Hub {
         self.check_size(body.len())?;
         let sender = self.sender(client)?;
         let (from, room) = (sender.id.clone(), sender.room.clone());
-        let members = self.rooms.get(&room).map_or(0, super::Room::len);
+        let members = self.seats.room(&room).map_or(0, Room::len);
         if to.len() > members {
             return Err(ClientError::TooManyRecipients { got: to.len(), members });
         }
@@ -128,10 +129,10 @@ impl Hub {
             };
             match message {
                 Some((receiver, message)) => {
-                    self.relayed += 1;
+                    self.counters.relayed += 1;
                     self.send(receiver, message);
                 }
-                None => self.undeliverable += 1,
+                None => self.counters.undeliverable += 1,
             }
         }
         Ok(())
@@ -152,27 +153,27 @@ impl Hub {
         self.check_parts(1 + packet.attachments().len(), bytes)?;
         let sender = self.sender(client)?;
         let (from, room) = (sender.id.clone(), sender.room.clone());
-        let receivers = self.rooms.get(&room).map_or(0, super::Room::present_len);
+        let receivers = self.seats.room(&room).map_or(0, Room::present_len);
         self.charge_deliveries(client, receivers.saturating_sub(1), bytes, now)?;
         let packet = plain_event(packet).ok_or(ClientError::Malformed)?;
 
         let body = flatten(&packet);
         let download = Download { from, numbers: None, piece: Some(Piece::WHOLE), body };
-        self.relayed += 1;
+        self.counters.relayed += 1;
         self.tell_room(&room, Some(client), Version::V1, ServerMessage::Relay(download));
         self.tell_room(&room, Some(client), Version::V0, ServerMessage::Event(packet));
         Ok(())
     }
 
-    /// Takes an envelope, or an event of a v0 client, off its sender's allowance.
+    /// Takes an envelope, or an event of a v0 client, off its sender's rate.
     fn charge_envelope(&mut self, client: ClientId, now: Time) -> Result<(), ClientError> {
         let (burst, per_second) = (self.config.envelope_burst, self.config.envelopes_per_second);
         let Some(sender) = self.clients.get_mut(&client) else { return Err(ClientError::Gone) };
-        let verdict = sender.envelopes.charge(1, now, Rate::new(burst, per_second));
-        self.throttle(client, verdict, now, ClientError::TooManyEnvelopes { burst, per_second })
+        let charge = sender.envelopes.charge(1, now, Rate::new(burst, per_second));
+        self.throttle(client, charge, now, ClientError::TooManyEnvelopes { burst, per_second })
     }
 
-    /// Takes what a packet costs at its receivers off its sender's allowance.
+    /// Takes what a packet costs at its receivers off its sender's rate.
     fn charge_deliveries(
         &mut self,
         client: ClientId,
@@ -183,19 +184,19 @@ impl Hub {
         let (burst, per_second) = (self.config.delivery_burst, self.config.deliveries_per_second);
         let Some(sender) = self.clients.get_mut(&client) else { return Err(ClientError::Gone) };
         let cost = receivers.saturating_mul(bytes + DELIVERY_HEADER) as u64;
-        let verdict = sender.deliveries.charge(cost, now, Rate::new(burst, per_second));
-        self.throttle(client, verdict, now, ClientError::TooMuchToDeliver { burst, per_second })
+        let charge = sender.deliveries.charge(cost, now, Rate::new(burst, per_second));
+        self.throttle(client, charge, now, ClientError::TooMuchToDeliver { burst, per_second })
     }
 
     fn throttle(
         &mut self,
         client: ClientId,
-        verdict: Verdict,
+        charge: Charge,
         now: Time,
         error: ClientError,
     ) -> Result<(), ClientError> {
-        self.throttled += u64::from(verdict != Verdict::Pass);
-        self.enforce(client, verdict, now, error)
+        self.counters.throttled += u64::from(charge != Charge::Pass);
+        self.enforce(client, charge, now, error)
     }
 
     /// Who the recipients of an envelope are, as far as they are here. An error when two of them are one.
@@ -205,7 +206,7 @@ impl Hub {
         to: &[Recipient],
     ) -> Result<Vec<Option<(ClientId, Version)>>, ClientError> {
         let sender = self.sender(client)?;
-        let Some(seats) = self.rooms.get(&sender.room) else { return Err(ClientError::Gone) };
+        let Some(seats) = self.seats.room(&sender.room) else { return Err(ClientError::Gone) };
         let mut places = Vec::with_capacity(to.len());
         let mut receivers = Vec::with_capacity(to.len());
         for recipient in to {
@@ -240,7 +241,7 @@ impl Hub {
     ) -> Result<(PeerId, ClientId), ClientError> {
         let sender = self.sender(sender)?;
         let unknown = || ClientError::UnknownPeer { peer: to.clone() };
-        let seats = self.rooms.get(&sender.room).ok_or_else(unknown)?;
+        let seats = self.seats.room(&sender.room).ok_or_else(unknown)?;
         let seat = seats.seat_or_alias(to).ok_or_else(unknown)?;
         if seat.place == sender.place {
             return Err(unknown());

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::unfinished::{Bounds, PACKET_COST, Unfinished, keep_apart, open, too_large};
+use super::unfinished::{Bounds, PACKET_COST, Unfinished, open, too_large};
 use crate::codec::Limits;
 use crate::error::PeerError;
+use crate::link::assembly::keep_apart;
 use crate::packet::Packet;
 use crate::path::Path;
 use crate::time::Time;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use socketio_p2p_core::signal::{Download, Epochs, ServerMessage};
-use socketio_p2p_core::wire::{Bundle, Item, Record, Stream};
+use socketio_p2p_core::wire::{Bundle, Item, Record, State, Stream};
 use socketio_p2p_core::{PeerId, Time};
 
 use super::{Mesh, Node};
@@ -19,6 +19,7 @@ pub(crate) struct Freight {
     pub(crate) epochs: Epochs,
     pub(crate) records: Vec<Part>,
     pub(crate) control: Control,
+    pub(crate) state: Option<Box<State>>,
     /// What is to be passed on, and to whom.
     pub(super) passes: Vec<(PeerId, Arc<Self>)>,
     /// Of whom something is passed on.
@@ -79,6 +80,7 @@ impl Freight {
             epochs,
             records: Vec::new(),
             control,
+            state: None,
             passes: Vec::new(),
             passed_on: Vec::new(),
         }
@@ -104,6 +106,7 @@ impl Freight {
                 control.state = true;
                 let refused = !state.refused.is_empty();
                 control.tells |= refused || state.opened > 0 || !state.incoming.is_empty();
+                self.state = Some(Box::new(state));
             }
             Item::Ping(_) => control.ping = true,
             Item::Pong(_) => control.pong = true,
@@ -141,6 +144,8 @@ pub(crate) enum Line {
     Datagrams(End, End),
     /// Through this node.
     Via(usize),
+    /// By the hub, of somebody whose socket is gone by then.
+    Orphan,
 }
 
 impl Line {

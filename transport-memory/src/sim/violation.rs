@@ -91,6 +91,8 @@ pub enum Invariant {
     Again,
     /// Volatile events that fit are datagrams where there is a channel for those.
     Datagrams,
+    /// What a session says that it has is what has come to it.
+    Holdings,
     /// A channel begins with what its ends accept.
     Introduction,
     /// Acknowledgements go the way of what they are for.
@@ -202,6 +204,7 @@ impl Invariant {
             Self::Memory => "memory",
             Self::Arrival => "arrival",
             Self::BehindBulk => "behind bulk",
+            Self::Holdings => "what is said to be there",
             Self::BulkShare => "bulk share",
             Self::IdleVolatile => "idle volatile",
             Self::Neighbour => "neighbour",

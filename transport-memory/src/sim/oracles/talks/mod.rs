@@ -4,9 +4,12 @@
 //! - `acks`: when what has come is acknowledged
 //! - `pings`: how often is asked
 //! - `again`: what is sent again, and how soon
+//! - `holdings`, `came`: what a side says that it has
 
 mod acks;
 mod again;
+mod came;
+mod holdings;
 mod pings;
 
 use std::collections::BTreeMap;
@@ -18,6 +21,7 @@ use socketio_p2p_core::{Config, Time};
 
 use self::acks::Acks;
 use self::again::Again;
+use self::holdings::Holdings;
 use self::pings::Pings;
 use crate::mesh::{Hearing, Line, Seen, Talk};
 use crate::sim::model::Model;
@@ -59,6 +63,7 @@ struct Side {
     acks: Acks,
     pings: Pings,
     again: Again,
+    holdings: Holdings,
     introduction: Option<Introduction>,
 }
 
@@ -101,9 +106,14 @@ impl Talks {
                 self.sides.entry(ends).or_default().tells = true;
             }
         }
+        if let Line::Via(_) = talk.line {
+            let side = self.sides.entry((to, from)).or_default();
+            side.holdings.hear(talk, None, false);
+        }
         let choosy = model.is_choosy(from) || self.hub_is_slow;
         let side = self.sides.entry((from, to)).or_default();
-        side.say(talk, config, choosy, self.round_trips)
+        side.say(talk, config, choosy, self.round_trips)?;
+        side.holdings.say(talk, config, !model.is_closing(from))
     }
 
     /// The ways of a node to another, or to all, are others now than they were.
@@ -126,6 +136,9 @@ impl Talks {
         side.pings.begin(heard.at);
         let Epochs { epoch, peer_epoch } = talk.freight.epochs;
         let mutual = side.epochs == Some(Epochs { epoch: peer_epoch, peer_epoch: epoch });
+        if model.config(from).is_some() {
+            side.holdings.hear(talk, Some(heard), mutual);
+        }
         if !(self.hub_is_slow && matches!(talk.line, Line::Relay(..))) {
             side.acks.hear(talk, heard, mutual);
         }
@@ -144,6 +157,7 @@ impl Side {
             self.epochs = Some(talk.freight.epochs);
             self.acks.doubt();
             self.again.forget();
+            self.holdings.doubt();
         }
         self.introduce(talk)?;
         // What comes on a path that is forbidden is refused at once.
@@ -178,7 +192,9 @@ impl Side {
 /// No record is longer than it may be.
 fn check_records(talk: &Talk, config: &Config) -> Result<(), Breach> {
     let most = match talk.line {
-        Line::Relay(..) | Line::Via(_) => config.record_bytes.clamp(1, INDIRECT_RECORD),
+        Line::Relay(..) | Line::Orphan | Line::Via(_) => {
+            config.record_bytes.clamp(1, INDIRECT_RECORD)
+        }
         Line::Direct(..) | Line::Datagrams(..) => DIRECT_RECORD,
     };
     match talk.freight.records.iter().find(|part| part.len > most) {

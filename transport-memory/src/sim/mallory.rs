@@ -1,6 +1,7 @@
 //! A malicious peer: it joins as any other, and then says what it likes.
 
 mod datagrams;
+mod excess;
 mod passing;
 mod rules;
 mod trickle;
@@ -17,6 +18,7 @@ use socketio_p2p_core::wire::{
 use socketio_p2p_core::{ConnectionId, Frame, Namespace, Packet, PeerId, Time};
 
 pub(super) use self::datagrams::NEVER;
+pub(super) use self::excess::{AHEAD, SHORT_AHEAD, TOO_LONG};
 use self::passing::Passing;
 pub(super) use self::rules::Twin;
 use super::scenario::Attack;
@@ -60,6 +62,10 @@ pub(super) struct Mallory {
     pub(super) hoards: bool,
     /// Whose bytes it acknowledges one by one.
     trickles: trickle::Trickle,
+    /// Whom it has sent more than it may.
+    exceeded: Vec<PeerId>,
+    /// The most that sessions keep ahead of its turn, and the credit of transfers.
+    pub(super) victims_bounds: (usize, usize),
 }
 
 /// A direct connection that is open.
@@ -86,6 +92,7 @@ pub(super) const fn fault(attack: Attack) -> Fault {
         Attack::Hub => Fault::HubRules,
         Attack::Hoard | Attack::Trickle => Fault::SilentReceiver,
         Attack::Datagrams => Fault::ForgedDatagram,
+        Attack::Excess => Fault::Excess,
     }
 }
 
@@ -119,6 +126,8 @@ impl Mallory {
             answers: 0,
             hoards: true,
             trickles: trickle::Trickle::default(),
+            exceeded: Vec::new(),
+            victims_bounds: (0, 0),
         }
     }
 
@@ -306,6 +315,10 @@ impl Mallory {
         items: &[Item],
     ) {
         let body = Bundle::write(Epochs { epoch, peer_epoch }, items);
+        self.tell_body(mesh, victim, direct, body);
+    }
+
+    fn tell_body(&self, mesh: &mut Mesh, victim: &PeerId, direct: bool, body: Bytes) {
         match self.channel(victim).filter(|_| direct) {
             Some(connection) => {
                 mesh.raw_send_direct(self.node, connection, Frame::Binary(body));
@@ -382,6 +395,7 @@ impl Mallory {
             }
             Attack::Hub => self.break_rules(mesh, victim),
             Attack::Datagrams => self.forge_datagrams(mesh, victim),
+            Attack::Excess => self.exceed(mesh, victim, direct),
             Attack::Neighbour => {
                 self.neighbourly = true;
                 self.pose_as_neighbour(mesh);

@@ -73,6 +73,8 @@ pub enum Invariant {
     VolatileCap,
     /// No more transfers are open, and no more of their bytes wait, than may be.
     TransferCap,
+    /// Of a transfer nothing is taken that goes beyond its credit or its size.
+    Credit,
     /// No more direct connections than may be.
     PeerCap,
     /// No more pairs are served than may be.
@@ -193,6 +195,7 @@ impl Invariant {
             Self::ForwardCap => "forwarded pairs cap",
             Self::HeldCap => "held bytes cap",
             Self::Window => "window",
+            Self::Credit => "credit",
             Self::RecordLength => "record length",
             Self::Acknowledgement => "acknowledgement",
             Self::Pings => "pings",

@@ -378,10 +378,20 @@ impl Run<'_> {
                 }
                 if *attack == Attack::Hub {
                     self.add_twin();
+                    if *attack == Attack::Excess {
+                        self.talks.note_excess();
+                    }
                 }
                 let victim = self.places[*victim].and_then(|node| self.model.id(node.index()));
                 if let (Some(mallory), Some(victim)) = (&mut self.mallory, victim.cloned()) {
                     mallory.attack(&mut self.mesh, &victim, *attack, *direct);
+                let configs = self.scenario.settings.configs();
+                let bounds = configs.map(|config| (config.queue_bytes, config.transfer_window));
+                let (rooms, windows): (Vec<_>, Vec<_>) = bounds.unzip();
+                let most = |of: Vec<usize>| of.into_iter().max().unwrap_or(0);
+                if let Some(mallory) = &mut self.mallory {
+                    mallory.victims_bounds = (most(rooms), most(windows));
+                }
                     self.last_attack = Some(fault);
                 }
             }

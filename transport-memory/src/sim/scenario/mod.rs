@@ -315,6 +315,8 @@ pub enum Attack {
     Trickle,
     /// Sends over a datagram channel what does not belong there.
     Datagrams,
+    /// Sends more than it may: refusals, ahead of its turn, transfers beyond credit and size, long messages for nothing.
+    Excess,
 }
 
 impl Attack {

@@ -4,11 +4,13 @@
 //! - `acks`: when what has come is acknowledged
 //! - `pings`: how often is asked
 //! - `again`: what is sent again, and how soon
+//! - `excess`: what it says to somebody who sends too much
 //! - `holdings`, `came`: what a side says that it has
 
 mod acks;
 mod again;
 mod came;
+mod excess;
 mod holdings;
 mod pings;
 
@@ -52,6 +54,8 @@ pub(in crate::sim) struct Talks {
     /// The hub names somebody late, to whom it leads nowhere until then, or lets less through than is said: when something is
     /// acknowledged through it does not count.
     hub_is_slow: bool,
+    /// Whoever is no session sends nothing but what is too much.
+    is_excess: bool,
 }
 
 /// What one says to one other.
@@ -77,12 +81,21 @@ struct Introduction {
 
 impl Talks {
     pub(in crate::sim) const fn new(round_trips: RoundTrips) -> Self {
-        Self { round_trips, sides: BTreeMap::new(), hub_is_slow: false }
+        Self { round_trips, sides: BTreeMap::new(), hub_is_slow: false, is_excess: false }
     }
 
     /// The hub does not do everything at once.
     pub(in crate::sim) const fn note_slow_hub(&mut self) {
         self.hub_is_slow = true;
+    }
+
+    /// The malicious peer sends more than it may, and nothing else.
+    pub(in crate::sim) const fn note_excess(&mut self) {
+        self.is_excess = true;
+    }
+
+    pub(in crate::sim) const fn is_excess(&self) -> bool {
+        self.is_excess
     }
 
     /// Something was said or heard.
@@ -97,6 +110,12 @@ impl Talks {
         }
         let Some(config) = model.config(from) else { return Ok(()) };
         check_records(talk, config)?;
+        if let Some(state) = &talk.freight.state {
+            excess::check_credit(talk, state)?;
+        }
+        if self.is_excess && model.is_raw(to) {
+            excess::check(talk, config, model.is_choosy(from))?;
+        }
         if model.config(to).is_none() {
             return Ok(());
         }

@@ -77,6 +77,8 @@ pub enum Invariant {
     Credit,
     /// No more direct connections than may be.
     PeerCap,
+    /// No books are kept on more members than may be.
+    MemberCap,
     /// No more pairs are served than may be.
     ForwardCap,
     /// No more is held of what has come than may be.
@@ -195,6 +197,7 @@ impl Invariant {
             Self::ForwardCap => "forwarded pairs cap",
             Self::HeldCap => "held bytes cap",
             Self::Window => "window",
+            Self::MemberCap => "max members",
             Self::Credit => "credit",
             Self::RecordLength => "record length",
             Self::Acknowledgement => "acknowledgement",

@@ -3,9 +3,13 @@
 
 use std::time::Duration;
 
+use super::wide::leads_away;
 use crate::dice::Dice;
 use crate::sim::Profile;
-use crate::sim::scenario::{Action, Attack, HubSettings, Manner, Settings, Timed};
+use crate::sim::scenario::{Action, Attack, HubSettings, Manner, NodeSettings, Settings, Timed};
+
+/// By then all have met, in milliseconds.
+const MET: u64 = 300;
 
 /// Adds what tests promises.
 pub(super) fn add(seed: u64, profile: Profile, settings: &mut Settings, actions: &mut Vec<Timed>) {
@@ -34,6 +38,12 @@ pub(super) fn add(seed: u64, profile: Profile, settings: &mut Settings, actions:
     let mut dice = Dice::for_purpose(seed, 27);
     if !settings.patient && !settings.honest && dice.happens(300) {
         last_words(&mut dice, settings, actions);
+    }
+    let mut dice = Dice::for_purpose(seed, 135);
+    if malicious && dice.happens(300) && stays_full(actions) {
+        settings.nodes.resize_with(settings.peers, NodeSettings::default);
+        let most = settings.peers - 1;
+        settings.nodes.iter_mut().for_each(|node| node.max_members = Some(most));
     }
 }
 
@@ -65,6 +75,17 @@ fn hoard(dice: &mut Dice, settings: &mut Settings, actions: &mut Vec<Timed>) {
     let at = at + silence / 2;
     push(actions, at, emit(victim));
     push(actions, at + stall * 2, emit(victim));
+}
+
+/// Whether all have met when the first malicious peer comes, and nobody has to be known anew after that.
+fn stays_full(actions: &[Timed]) -> bool {
+    let attack = |timed: &&Timed| matches!(timed.action, Action::Attack { .. });
+    let first = actions.iter().filter(attack).map(|timed| timed.at).min().unwrap_or(0);
+    let undone = |timed: &Timed| {
+        let early = timed.at <= first && timed.action.is_fault();
+        early && !matches!(timed.action, Action::Attack { .. })
+    };
+    first >= MET && !actions.iter().any(|timed| undone(timed) || leads_away(&timed.action))
 }
 
 /// In place of all other malice, and through a hub that lets much through: a peer that sends more than it may.

@@ -76,7 +76,7 @@ fn draw_hub(seed: u64, profile: Profile, settings: &mut Settings, actions: &mut 
 }
 
 /// Whether a session may lose the hub by an action.
-const fn leads_away(action: &Action) -> bool {
+pub(super) const fn leads_away(action: &Action) -> bool {
     matches!(
         action,
         Action::Reach { .. }

@@ -59,6 +59,7 @@ impl Run<'_> {
             at_most(Invariant::HeldCap, most, "bytes held of one peer", peer.held)?;
             held += peer.held;
         }
+        at_most(Invariant::MemberCap, config.max_members, "members known", peers)?;
         // Of each transfer the record that is next is taken always.
         let malicious = if self.talks.is_excess() { EXCESS } else { 0 };
         let records = 1 + self.transfers.incoming_of(node) + malicious;
@@ -105,16 +106,16 @@ impl Run<'_> {
             return Ok(());
         }
         let session = self.mesh.session(node);
-        let lane = config.limits.max_packet_bytes.saturating_add(config.queue_bytes);
         let held: usize = session.peers().map(|peer| peer.held).sum();
+        let lane = config.limits.max_packet_bytes.saturating_add(config.queue_bytes);
         let transfers = config.max_transfers.saturating_mul(config.transfer_window);
         let each = lane.saturating_mul(2).saturating_add(transfers).saturating_add(PER_PEER);
         let forwards = session.forwarding().packets + session.forwarding().dropped > 0;
         let passing = if forwards { config.forward_pairs * FORWARDED } else { 0 };
         let most = each.saturating_mul(peers + 1).saturating_add(passing);
-        let kept = self.mesh.kept_bytes(node);
         // What waits keeps no message that is much longer than itself.
         let most = most.min(2 * held + passing + peers * PER_PEER + OTHERWISE_KEPT);
+        let kept = self.mesh.kept_bytes(node);
         if kept > most {
             return Err(Breach::new(
                 Invariant::Memory,

@@ -91,12 +91,12 @@ pub enum Invariant {
     Acknowledgement,
     /// Who has sent something asks what has come of it, and not too often.
     Pings,
+    /// What a session says that it has is what has come to it.
+    Holdings,
     /// Nothing is sent again before it can be known to be lost.
     Again,
     /// Volatile events that fit are datagrams where there is a channel for those.
     Datagrams,
-    /// What a session says that it has is what has come to it.
-    Holdings,
     /// A channel begins with what its ends accept.
     Introduction,
     /// Acknowledgements go the way of what they are for.
@@ -119,6 +119,8 @@ pub enum Invariant {
     GivenUp,
     /// So many bytes are sent for each that is delivered, at most.
     Economy,
+    /// What goes to many by the hub is uploaded once.
+    Sharing,
     /// The same is sent again and again only with pauses.
     Retransmission,
     /// What speaks of an incarnation that is over is answered at most once a second.
@@ -193,15 +195,16 @@ impl Invariant {
             Self::AckCap => "pending acks cap",
             Self::VolatileCap => "volatile cap",
             Self::TransferCap => "transfer cap",
+            Self::Credit => "credit",
             Self::PeerCap => "max peers",
+            Self::MemberCap => "max members",
             Self::ForwardCap => "forwarded pairs cap",
             Self::HeldCap => "held bytes cap",
             Self::Window => "window",
-            Self::MemberCap => "max members",
-            Self::Credit => "credit",
             Self::RecordLength => "record length",
             Self::Acknowledgement => "acknowledgement",
             Self::Pings => "pings",
+            Self::Holdings => "what is said to be there",
             Self::Again => "sent again",
             Self::Datagrams => "datagrams",
             Self::Introduction => "introduction",
@@ -210,12 +213,12 @@ impl Invariant {
             Self::Memory => "memory",
             Self::Arrival => "arrival",
             Self::BehindBulk => "behind bulk",
-            Self::Holdings => "what is said to be there",
             Self::BulkShare => "bulk share",
             Self::IdleVolatile => "idle volatile",
             Self::Neighbour => "neighbour",
             Self::GivenUp => "given up",
             Self::Economy => "economy",
+            Self::Sharing => "uploaded once",
             Self::Retransmission => "retransmission",
             Self::StaleAnswers => "stale answers",
             Self::Original => "original client",

@@ -4,6 +4,7 @@
 //! - `questions`, `absences`: what a session waits for, and for how long
 //! - `farewells`: who closes
 //! - `reconnects`: when the hub is tried again
+//! - `sharing`: what goes to many
 //! - `stalls`: who acknowledges nothing
 //! - `ways`: on which paths events were sent: policies, the truth of `path`, how often the same is sent
 //! - `deadlines`: what has to have come by when
@@ -19,6 +20,7 @@ mod milestones;
 mod offers;
 mod questions;
 mod reconnects;
+mod sharing;
 mod stalls;
 mod talks;
 mod ways;
@@ -31,6 +33,7 @@ pub(super) use self::milestones::Milestones;
 pub(super) use self::offers::Offers;
 pub(super) use self::questions::Questions;
 pub(super) use self::reconnects::{Reconnects, asked_for};
+pub(super) use self::sharing::Sharing;
 pub(super) use self::stalls::Stalls;
 pub(super) use self::talks::{RoundTrips, Talks};
 pub(super) use self::ways::Ways;

@@ -88,6 +88,7 @@ impl Run<'_> {
         let mut carried = std::mem::take(&mut self.carried);
         self.mesh.take_carried(&mut carried);
         for carried in carried.drain(..) {
+            self.sharing.note(&carried);
             self.ways.note(carried, &self.model)?;
         }
         self.carried = carried;

@@ -25,7 +25,7 @@ use super::mallory::Mallory;
 use super::model::{Model, Note, Weather};
 use super::oracles::{
     Absences, Calm, Deadlines, Farewells, Milestones, Offers, Questions, Reconnects, RoundTrips,
-    Stalls, Talks, Ways,
+    Sharing, Stalls, Talks, Ways,
 };
 use super::original::Original;
 use super::scenario::{Scenario, Timed};
@@ -166,6 +166,7 @@ struct Run<'a> {
     reconnects: Reconnects,
     tries: Vec<(Node, Time)>,
     stalls: Stalls,
+    sharing: Sharing,
     late_answers: Vec<LateAnswer>,
     /// All faults are over.
     is_healed: bool,
@@ -268,6 +269,7 @@ impl<'a> Run<'a> {
             reconnects: Reconnects::default(),
             tries: Vec::new(),
             stalls: Stalls::default(),
+            sharing: Sharing::default(),
             late_answers: Vec::new(),
             is_healed: false,
             answer_dice: Dice::for_purpose(*seed, 13),

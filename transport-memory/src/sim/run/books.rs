@@ -206,6 +206,7 @@ impl Run<'_> {
             self.seals.forget(node.index(), other);
         }
         self.refusals.excuse(node.index());
+        self.forwarded.excuse(node.index());
         if peer.is_none() || other.is_some() {
             self.talks.upset(node.index(), other, self.mesh.now());
         }

@@ -34,6 +34,8 @@ pub(super) struct Mallory {
     dice: Dice,
     /// For what it does to the hub.
     rule_dice: Dice,
+    /// What it does to seals.
+    seals: passing::Seals,
     /// A second client of its.
     pub(super) twin: Option<Twin>,
     token: Option<String>,
@@ -86,7 +88,7 @@ pub(super) const fn fault(attack: Attack) -> Fault {
         Attack::GiantNames => Fault::GiantNames,
         Attack::Stall => Fault::StalledAttachments,
         Attack::Garbage => Fault::Garbage,
-        Attack::Neighbour => Fault::FalseNeighbour,
+        Attack::Neighbour | Attack::Seals | Attack::Passes => Fault::FalseNeighbour,
         Attack::Resume => Fault::ResumeFlood,
         Attack::Stale => Fault::StaleFlood,
         Attack::Hub => Fault::HubRules,
@@ -108,6 +110,7 @@ impl Mallory {
             node,
             dice: Dice::for_purpose(seed, 666),
             rule_dice: Dice::for_purpose(seed, 667),
+            seals: passing::Seals::new(seed),
             twin: None,
             token: None,
             others: Vec::new(),
@@ -396,6 +399,11 @@ impl Mallory {
             Attack::Hub => self.break_rules(mesh, victim),
             Attack::Datagrams => self.forge_datagrams(mesh, victim),
             Attack::Excess => self.exceed(mesh, victim, direct),
+            Attack::Passes => self.overload(mesh, victim),
+            Attack::Seals => {
+                (self.neighbourly, self.seals.breaks) = (true, true);
+                self.pose_as_neighbour(mesh);
+            }
             Attack::Neighbour => {
                 self.neighbourly = true;
                 self.pose_as_neighbour(mesh);

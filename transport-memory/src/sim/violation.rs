@@ -155,6 +155,14 @@ pub enum Invariant {
     Reconnect,
     /// Who acknowledges nothing is given up in time, and nobody else is.
     Stalled,
+    /// Who passes on what its sender has not sealed, or has sealed once, is reported; nobody else is.
+    Seals,
+    /// A neighbour passes on what it gets, as it is and in order, at its rate, and holds no more than it may.
+    PassedOn,
+    /// A sender keeps to its neighbour's rate, and leaves one alone that does not pass on.
+    GivenTo,
+    /// A channel is used once a pong has come on it, and is not kept for long without.
+    Proof,
     /// What the application on top says of itself.
     Application,
 }
@@ -236,6 +244,10 @@ impl Invariant {
             Self::Getters => "getters",
             Self::Reconnect => "reconnect",
             Self::Stalled => "stalled",
+            Self::Seals => "seals",
+            Self::PassedOn => "passed on",
+            Self::GivenTo => "given to a neighbour",
+            Self::Proof => "proof",
             Self::Application => "application",
         }
     }

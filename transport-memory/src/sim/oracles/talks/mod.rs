@@ -135,6 +135,12 @@ impl Talks {
         side.holdings.say(talk, config, !model.is_closing(from))
     }
 
+    /// The incarnations of which somebody hears something of another, as far as it has said so.
+    pub(in crate::sim) fn between(&self, from: usize, to: usize) -> Option<Epochs> {
+        let Epochs { epoch, peer_epoch } = self.sides.get(&(to, from))?.epochs?;
+        Some(Epochs { epoch: peer_epoch, peer_epoch: epoch })
+    }
+
     /// The ways of a node to another, or to all, are others now than they were.
     pub(in crate::sim) fn upset(&mut self, node: usize, other: Option<usize>, now: Time) {
         for ((from, to), side) in &mut self.sides {

@@ -24,6 +24,13 @@ pub(crate) struct Assembly {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Contradiction;
 
+/// What waits must not keep a message much longer than itself in memory.
+pub(crate) fn keep_apart(bytes: &mut Bytes, message: usize) {
+    if bytes.len() < message / 2 {
+        *bytes = Bytes::copy_from_slice(bytes);
+    }
+}
+
 impl Assembly {
     /// The bytes below this are there.
     pub(crate) const fn had(&self) -> u64 {

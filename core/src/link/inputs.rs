@@ -271,7 +271,7 @@ impl Link {
             return self.report(error, cx);
         }
         let Stream::Lane(lane) = record.stream else {
-            return self.take_transfer_record(record, kind, cx);
+            return self.take_transfer_record(record, kind, message, cx);
         };
         if !allows(cx.policy, kind) {
             let why = PeerError::ForbiddenPath(path.clone());
@@ -293,13 +293,20 @@ impl Link {
         self.deliver(cx);
     }
 
-    fn take_transfer_record(&mut self, record: Record, path: PathKind, cx: &mut Context<'_>) {
+    fn take_transfer_record(
+        &mut self,
+        record: Record,
+        path: PathKind,
+        message: usize,
+        cx: &mut Context<'_>,
+    ) {
         let (number, bytes) = (record.number, record.bytes.len());
         let bounds = TransferBounds {
             limits: &cx.config.limits,
             window: cx.config.transfer_window,
             transfers: if allows(cx.policy, path) { cx.config.max_transfers } else { 0 },
             left: cx.left,
+            message,
         };
         let news = self.transfers.incoming.take(record, bounds);
         self.dialogue.note_records(path, 1, bytes, cx.now);

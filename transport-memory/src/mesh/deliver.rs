@@ -6,6 +6,7 @@ use socketio_p2p_core::{Frame, PeerId, Session, Time};
 
 use super::delivery::{Delivery, Scheduled};
 use super::effects::Fault;
+use super::freight::Talk;
 use super::hop::Socket;
 use super::peek::passed_on;
 use super::raw::RawInput;
@@ -251,6 +252,7 @@ impl Mesh {
                 let sender = self.credit(from, frame.len());
                 if self.nodes[node].connection(to.1).is_some_and(|end| end.other == Some(from)) {
                     let frame = self.watched(node, frame);
+                    self.note_pong(to, talk.as_deref());
                     self.hear(talk);
                     self.tell(node, |session, now| {
                         session.handle_direct_frame(to.1, frame, now);
@@ -330,7 +332,19 @@ impl Mesh {
     fn mark_open(&mut self, end: End) -> bool {
         let connection = self.nodes[end.0].connection_mut(end.1);
         let connection = connection.filter(|connection| connection.other.is_some());
-        connection.map(|connection| connection.open = true).is_some()
+        let opens = connection.map(|connection| connection.open = true).is_some();
+        if opens && self.carried.is_some() {
+            self.openings.push(end);
+        }
+        opens
+    }
+
+    fn note_pong(&mut self, end: End, talk: Option<&Talk>) {
+        if let Some(talk) = talk.filter(|talk| talk.freight.control.pong)
+            && let Some(connection) = self.nodes[end.0].connection_mut(end.1)
+        {
+            connection.pong_of = Some(talk.from.0);
+        }
     }
 
     /// The bytes are not under way any more. `true`: the sender waited for that.

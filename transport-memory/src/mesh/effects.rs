@@ -122,6 +122,8 @@ faults! {
     HubRules "malice: hub's rules",
     /// A malicious peer took everything and acknowledged next to nothing.
     SilentReceiver "malice: no acknowledgements",
+    /// A peer sent more than it may.
+    Excess "malice: excess",
     /// The hub let nobody come back so often.
     TooManyJoins "too many joins",
     /// An application answered when its right to had expired.

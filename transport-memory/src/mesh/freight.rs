@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use socketio_p2p_core::wire::{Bundle, Download, Epochs, Item, Record, ServerMessage, Stream};
+use socketio_p2p_core::wire::{
+    Bundle, Download, Epochs, Item, Neighbours, Passed, Record, ServerMessage, State, Stream,
+};
 use socketio_p2p_core::{PeerId, Time};
 
+use super::peek::digest_of;
 use super::{Mesh, Node};
 use crate::broker::End;
 use crate::server::SocketId;
@@ -18,10 +21,50 @@ pub(crate) struct Freight {
     pub(crate) epochs: Epochs,
     pub(crate) records: Vec<Part>,
     pub(crate) control: Control,
+    pub(crate) state: Option<Box<State>>,
     /// What is to be passed on, and to whom.
     pub(super) passes: Vec<(PeerId, Arc<Self>)>,
     /// Of whom something is passed on.
     pub(crate) passed_on: Vec<PeerId>,
+    /// What is said about passing on, and what is passed on.
+    pub(crate) neighbourly: Vec<Neighbourly>,
+}
+
+/// What one neighbour says to another about others.
+#[derive(Clone, Debug)]
+pub(crate) enum Neighbourly {
+    /// Something for this peer.
+    Pass(PeerId, Sealed),
+    /// Something of this peer's.
+    Passed(PeerId, Sealed),
+    /// Nothing is passed on to this peer.
+    NoWay(PeerId),
+    /// To whom is passed on, and so many bytes in a second.
+    Knows(Vec<PeerId>, u64),
+}
+
+/// A bundle on its way through a neighbour.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sealed {
+    pub(crate) number: u64,
+    /// A short name of all its bytes, its number and its seal.
+    pub(crate) digest: u64,
+    pub(crate) bytes: usize,
+    pub(crate) epochs: Option<Epochs>,
+    pub(crate) has_records: bool,
+}
+
+impl Sealed {
+    fn new(passed: &Passed, inner: Option<&Freight>) -> Self {
+        let Passed { number, seal, bundle } = passed;
+        Self {
+            number: *number,
+            digest: digest_of(*number, [&seal.as_bytes()[..], bundle]),
+            bytes: bundle.len(),
+            epochs: inner.map(|inner| inner.epochs),
+            has_records: inner.is_some_and(|inner| !inner.records.is_empty()),
+        }
+    }
 }
 
 /// A part of a packet or a transfer.
@@ -78,8 +121,10 @@ impl Freight {
             epochs,
             records: Vec::new(),
             control,
+            state: None,
             passes: Vec::new(),
             passed_on: Vec::new(),
+            neighbourly: Vec::new(),
         }
     }
 
@@ -103,23 +148,36 @@ impl Freight {
                 control.state = true;
                 let refused = !state.refused.is_empty();
                 control.tells |= refused || state.opened > 0 || !state.incoming.is_empty();
+                self.state = Some(Box::new(state));
             }
             Item::Ping(_) => control.ping = true,
             Item::Pong(_) => control.pong = true,
             Item::Limits(_) => control.limits = true,
             Item::Pass(to, passed) => {
                 control.other = true;
-                if let Some(inner) = Self::in_bundle(&passed.bundle) {
+                let inner = Self::in_bundle(&passed.bundle);
+                let sealed = Sealed::new(&passed, inner.as_ref());
+                self.neighbourly.push(Neighbourly::Pass(to.clone(), sealed));
+                if let Some(inner) = inner {
                     self.passes.push((to, Arc::new(inner)));
                 }
             }
-            Item::Passed(from, _) => {
+            Item::Passed(from, passed) => {
                 control.other = true;
+                let inner = Self::in_bundle(&passed.bundle);
+                let sealed = Sealed::new(&passed, inner.as_ref());
+                self.neighbourly.push(Neighbourly::Passed(from.clone(), sealed));
                 self.passed_on.push(from);
             }
-            Item::Bye | Item::GivenUp(_) | Item::Neighbours(_) | Item::NoWay(_) => {
-                control.other = true
+            Item::NoWay(to) => {
+                control.other = true;
+                self.neighbourly.push(Neighbourly::NoWay(to));
             }
+            Item::Neighbours(Neighbours { peers, rate }) => {
+                control.other = true;
+                self.neighbourly.push(Neighbourly::Knows(peers, rate));
+            }
+            Item::Bye | Item::GivenUp(_) => control.other = true,
         }
     }
 
@@ -140,6 +198,8 @@ pub(crate) enum Line {
     Datagrams(End, End),
     /// Through this node.
     Via(usize),
+    /// By the hub, of somebody whose socket is gone by then.
+    Orphan,
 }
 
 impl Line {

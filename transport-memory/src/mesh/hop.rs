@@ -123,6 +123,8 @@ pub(super) struct Connection {
     pub(super) hop: Hop,
     /// Its datagram channel is open.
     pub(super) has_datagrams: bool,
+    /// Whose pong has come on it, where somebody looks.
+    pub(super) pong_of: Option<usize>,
 }
 
 impl Connection {
@@ -136,6 +138,7 @@ impl Connection {
             limited_at: Time::ZERO,
             hop: Hop::default(),
             has_datagrams: false,
+            pong_of: None,
         }
     }
 }

@@ -39,14 +39,14 @@ pub(crate) use self::conditions::millis;
 pub use self::conditions::{Conditions, Latency, RosterFaults, SignalFaults};
 use self::delivery::{Delivery, Scheduled};
 pub use self::effects::{Effects, Fault};
-pub(crate) use self::freight::{Freight, Hearing, Line, Part, Seen, Talk};
+pub(crate) use self::freight::{Freight, Hearing, Line, Neighbourly, Part, Sealed, Seen, Talk};
 use self::hop::{Connection, Pair, Socket};
 pub(crate) use self::load::Load;
 pub(crate) use self::peek::Carried;
 use self::queue::Queue;
 pub use self::raw::RawInput;
 pub use self::sight::{Place, Sight, What};
-use crate::broker::Broker;
+use crate::broker::{Broker, End};
 use crate::dice::Dice;
 use crate::server::{Server, SocketId};
 use crate::sim::Breach;
@@ -133,6 +133,8 @@ pub struct Mesh {
     tries: Vec<(Node, Time)>,
     /// What is on its way, where somebody looks.
     loads: load::Loads,
+    /// Channels that have opened, where somebody looks.
+    openings: Vec<End>,
     talks: Vec<Seen>,
     /// How much has been said and heard.
     talked: u64,
@@ -261,6 +263,7 @@ impl Mesh {
             carried: None,
             tries: Vec::new(),
             loads: load::Loads::default(),
+            openings: Vec::new(),
             talks: Vec::new(),
             talked: 0,
             uploaded: freight::Sending::default(),
@@ -445,6 +448,23 @@ impl Mesh {
             let numbers = peek::numbers(frame).into_iter();
             carried.extend(numbers.map(|number| Carried { at, from, to, number, len }));
         }
+    }
+
+    /// A channel that has opened since the last call.
+    pub(crate) fn take_opening(&mut self) -> Option<(Node, ConnectionId)> {
+        self.openings.pop().map(|(node, connection)| (Node(node), connection))
+    }
+
+    /// With whom a node has this connection, while it has it.
+    pub(crate) fn remote_of(&self, node: Node, connection: ConnectionId) -> Option<Node> {
+        let connection = self.nodes[node.0].connection(connection)?;
+        connection.other.map(|other| Node(other.0))
+    }
+
+    /// Whether a pong has come on a connection of a node with another. Noted for meshes that are watched.
+    pub(crate) fn has_pong(&self, node: Node, other: Node) -> bool {
+        let mut connections = self.nodes[node.0].connections.iter();
+        connections.any(|connection| connection.pong_of == Some(other.0))
     }
 
     /// How many direct connections a node has, open or not.

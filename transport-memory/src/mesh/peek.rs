@@ -99,17 +99,24 @@ pub(super) fn passed_on(frame: &Frame, from: &PeerId) -> bool {
 
 /// A short name of all the bytes of a frame.
 pub(super) fn digest(frame: &Frame) -> u64 {
-    let bytes = frame.as_bytes();
-    let mut chunks = bytes.chunks_exact(8);
-    let mut state = bytes.len() as u64 ^ u64::from(matches!(frame, Frame::Text(_))) << 63;
+    digest_of(u64::from(matches!(frame, Frame::Text(_))) << 63, [frame.as_bytes()])
+}
+
+/// A short name of a word and of all bytes after it.
+pub(super) fn digest_of<const N: usize>(start: u64, parts: [&[u8]; N]) -> u64 {
+    let mut state = start;
     let mut mix = |word: u64| {
         state = (state ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         state ^= state >> 29;
     };
-    for chunk in &mut chunks {
-        mix(chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+    for bytes in parts {
+        mix(bytes.len() as u64);
+        let mut chunks = bytes.chunks_exact(8);
+        for chunk in &mut chunks {
+            mix(chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+        }
+        mix(chunks.remainder().iter().fold(1, |word, byte| word << 8 | u64::from(*byte)));
     }
-    mix(chunks.remainder().iter().fold(1, |word, byte| word << 8 | u64::from(*byte)));
     state
 }
 

@@ -395,12 +395,15 @@ impl Mesh {
             }
         }
         let from = freight.as_deref().and_then(|freight| self.sender_of(freight));
+        let orphan = freight.as_ref().filter(|_| from.is_none());
+        let orphan = orphan.and_then(|freight| self.orphan(freight, node));
         let freight = from.zip(freight);
         let talk = freight.as_ref().map(|(from, freight)| {
             let (line, sent) = (Line::relay(from.1, socket), self.uploaded);
             let (from, to, freight) = (Node(from.0), Node(node), Arc::clone(freight));
             self.say(Talk { from, to, line, sent, relay: Some(line), datagrams: None, freight })
         });
+        let talk = talk.or(orphan);
         let Some(at) = arrives else { return };
         if kind != Kind::Envelope && (extra.is_some() || again.is_some()) {
             let repeated = at + again.unwrap_or_default();
@@ -415,6 +418,13 @@ impl Mesh {
         let cargo = freight
             .and_then(|(from, freight)| self.loads.send_by_hub(from, (node, socket), &freight));
         self.schedule_at(at, Delivery::ToNode { node, socket, packet, cargo, talk });
+    }
+
+    /// What somebody says whose socket is gone: it is heard all the same.
+    fn orphan(&self, freight: &Arc<Freight>, node: usize) -> Option<Arc<Talk>> {
+        let (from, to) = (self.node_named(freight.from.as_ref()?)?, Node(node));
+        let (line, sent, freight) = (Line::Orphan, self.uploaded, Arc::clone(freight));
+        Some(Arc::new(Talk { from, to, line, sent, relay: None, datagrams: None, freight }))
     }
 
     /// Whose it is, and on which socket, where the hub carries it.

@@ -3,6 +3,7 @@
 mod faults;
 mod promises;
 mod slopes;
+mod ways;
 mod wide;
 
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! A malicious peer: it joins as any other, and then says what it likes.
 
 mod datagrams;
+mod excess;
 mod passing;
 mod rules;
 mod trickle;
@@ -15,6 +16,7 @@ use socketio_p2p_core::wire::{
 use socketio_p2p_core::{ConnectionId, Frame, Namespace, Packet, PeerId, Time};
 
 pub(super) use self::datagrams::NEVER;
+pub(super) use self::excess::{AHEAD, SHORT_AHEAD, TOO_LONG};
 use self::passing::Passing;
 pub(super) use self::rules::Twin;
 use super::scenario::Attack;
@@ -30,6 +32,8 @@ pub(super) struct Mallory {
     dice: Dice,
     /// For what it does to the hub.
     rule_dice: Dice,
+    /// What it does to seals.
+    seals: passing::Seals,
     /// A second client of its.
     pub(super) twin: Option<Twin>,
     token: Option<String>,
@@ -58,6 +62,10 @@ pub(super) struct Mallory {
     pub(super) hoards: bool,
     /// Whose bytes it acknowledges one by one.
     trickles: trickle::Trickle,
+    /// Whom it has sent more than it may.
+    exceeded: Vec<PeerId>,
+    /// The most that sessions keep ahead of its turn, and the credit of transfers.
+    pub(super) victims_bounds: (usize, usize),
 }
 
 /// A direct connection that is open.
@@ -78,12 +86,13 @@ pub(super) const fn fault(attack: Attack) -> Fault {
         Attack::GiantNames => Fault::GiantNames,
         Attack::Stall => Fault::StalledAttachments,
         Attack::Garbage => Fault::Garbage,
-        Attack::Neighbour => Fault::FalseNeighbour,
+        Attack::Neighbour | Attack::Seals | Attack::Passes => Fault::FalseNeighbour,
         Attack::Resume => Fault::ResumeFlood,
         Attack::Stale => Fault::StaleFlood,
         Attack::Hub => Fault::HubRules,
         Attack::Hoard | Attack::Trickle => Fault::SilentReceiver,
         Attack::Datagrams => Fault::ForgedDatagram,
+        Attack::Excess => Fault::Excess,
     }
 }
 
@@ -99,6 +108,7 @@ impl Mallory {
             node,
             dice: Dice::for_purpose(seed, 666),
             rule_dice: Dice::for_purpose(seed, 667),
+            seals: passing::Seals::new(seed),
             twin: None,
             token: None,
             others: Vec::new(),
@@ -117,6 +127,8 @@ impl Mallory {
             answers: 0,
             hoards: true,
             trickles: trickle::Trickle::default(),
+            exceeded: Vec::new(),
+            victims_bounds: (0, 0),
         }
     }
 
@@ -304,6 +316,10 @@ impl Mallory {
         items: &[Item],
     ) {
         let body = Bundle::write(Epochs { epoch, peer_epoch }, items);
+        self.tell_body(mesh, victim, direct, body);
+    }
+
+    fn tell_body(&self, mesh: &mut Mesh, victim: &PeerId, direct: bool, body: Bytes) {
         match self.channel(victim).filter(|_| direct) {
             Some(connection) => {
                 mesh.raw_send_direct(self.node, connection, Frame::Binary(body));
@@ -380,6 +396,12 @@ impl Mallory {
             }
             Attack::Hub => self.break_rules(mesh, victim),
             Attack::Datagrams => self.forge_datagrams(mesh, victim),
+            Attack::Excess => self.exceed(mesh, victim, direct),
+            Attack::Passes => self.overload(mesh, victim),
+            Attack::Seals => {
+                (self.neighbourly, self.seals.breaks) = (true, true);
+                self.pose_as_neighbour(mesh);
+            }
             Attack::Neighbour => {
                 self.neighbourly = true;
                 self.pose_as_neighbour(mesh);

@@ -73,8 +73,12 @@ pub enum Invariant {
     VolatileCap,
     /// No more transfers are open, and no more of their bytes wait, than may be.
     TransferCap,
+    /// Of a transfer nothing is taken that goes beyond its credit or its size.
+    Credit,
     /// No more direct connections than may be.
     PeerCap,
+    /// No books are kept on more members than may be.
+    MemberCap,
     /// No more pairs are served than may be.
     ForwardCap,
     /// No more is held of what has come than may be.
@@ -87,6 +91,8 @@ pub enum Invariant {
     Acknowledgement,
     /// Who has sent something asks what has come of it, and not too often.
     Pings,
+    /// What a session says that it has is what has come to it.
+    Holdings,
     /// Nothing is sent again before it can be known to be lost.
     Again,
     /// Volatile events that fit are datagrams where there is a channel for those.
@@ -113,6 +119,8 @@ pub enum Invariant {
     GivenUp,
     /// So many bytes are sent for each that is delivered, at most.
     Economy,
+    /// What goes to many by the hub is uploaded once.
+    Sharing,
     /// The same is sent again and again only with pauses.
     Retransmission,
     /// What speaks of an incarnation that is over is answered at most once a second.
@@ -147,6 +155,14 @@ pub enum Invariant {
     Reconnect,
     /// Who acknowledges nothing is given up in time, and nobody else is.
     Stalled,
+    /// Who passes on what its sender has not sealed, or has sealed once, is reported; nobody else is.
+    Seals,
+    /// A neighbour passes on what it gets, as it is and in order, at its rate, and holds no more than it may.
+    PassedOn,
+    /// A sender keeps to its neighbour's rate, and leaves one alone that does not pass on.
+    GivenTo,
+    /// A channel is used once a pong has come on it, and is not kept for long without.
+    Proof,
     /// What the application on top says of itself.
     Application,
 }
@@ -187,13 +203,16 @@ impl Invariant {
             Self::AckCap => "pending acks cap",
             Self::VolatileCap => "volatile cap",
             Self::TransferCap => "transfer cap",
+            Self::Credit => "credit",
             Self::PeerCap => "max peers",
+            Self::MemberCap => "max members",
             Self::ForwardCap => "forwarded pairs cap",
             Self::HeldCap => "held bytes cap",
             Self::Window => "window",
             Self::RecordLength => "record length",
             Self::Acknowledgement => "acknowledgement",
             Self::Pings => "pings",
+            Self::Holdings => "what is said to be there",
             Self::Again => "sent again",
             Self::Datagrams => "datagrams",
             Self::Introduction => "introduction",
@@ -207,6 +226,7 @@ impl Invariant {
             Self::Neighbour => "neighbour",
             Self::GivenUp => "given up",
             Self::Economy => "economy",
+            Self::Sharing => "uploaded once",
             Self::Retransmission => "retransmission",
             Self::StaleAnswers => "stale answers",
             Self::Original => "original client",
@@ -224,6 +244,10 @@ impl Invariant {
             Self::Getters => "getters",
             Self::Reconnect => "reconnect",
             Self::Stalled => "stalled",
+            Self::Seals => "seals",
+            Self::PassedOn => "passed on",
+            Self::GivenTo => "given to a neighbour",
+            Self::Proof => "proof",
             Self::Application => "application",
         }
     }

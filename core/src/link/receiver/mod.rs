@@ -42,7 +42,7 @@ impl Receiver {
         now: Time,
     ) -> Option<usize> {
         let Some(queue) = self.lanes.get_mut(lane.index()) else {
-            self.volatile.take(record, path, bounds, now);
+            self.volatile.take(record, path, message, bounds, now);
             if self.volatile.unfinished.is_some() {
                 self.review_at.get_or_insert(now + bounds.patience);
             }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::unfinished::{Bounds, PACKET_COST, Unfinished, keep_apart, open, too_large};
+use super::unfinished::{Bounds, PACKET_COST, Unfinished, open, too_large};
 use crate::codec::{Limits, Packet};
 use crate::error::PeerError;
+use crate::link::assembly::keep_apart;
 use crate::path::Path;
 use crate::time::Time;
 use crate::wire::{LaneState, MAX_RANGES, Place, Record, flat_limit};

@@ -77,13 +77,6 @@ pub(super) fn too_large(limits: &Limits) -> PeerError {
     PeerError::BadPacket(DecodeError::in_frame(too_large, 0))
 }
 
-/// What waits must not keep a message much longer than itself in memory.
-pub(super) fn keep_apart(bytes: &mut Bytes, message: usize) {
-    if bytes.len() < message / 2 {
-        *bytes = Bytes::copy_from_slice(bytes);
-    }
-}
-
 /// The packet that is whole.
 pub(super) fn open(flat: Bytes, limits: &Limits) -> Result<Packet, PeerError> {
     let (head, attachments) =

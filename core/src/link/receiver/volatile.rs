@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::unfinished::{Bounds, Unfinished, open};
 use crate::codec::{Limits, Packet};
 use crate::error::PeerError;
+use crate::link::assembly::keep_apart;
 use crate::path::Path;
 use crate::time::Time;
 use crate::wire::Record;
@@ -22,7 +23,14 @@ pub(super) struct Volatile {
 }
 
 impl Volatile {
-    pub(super) fn take(&mut self, record: Record, path: &Path, bounds: Bounds<'_>, now: Time) {
+    pub(super) fn take(
+        &mut self,
+        mut record: Record,
+        path: &Path,
+        message: usize,
+        bounds: Bounds<'_>,
+        now: Time,
+    ) {
         let number = record.number;
         self.seen = self.seen.max(number.saturating_add(1));
         if number < self.next {
@@ -41,6 +49,7 @@ impl Volatile {
         if number != *latest || until > bounds.volatile as u64 {
             return;
         }
+        keep_apart(&mut record.bytes, message);
         if unfinished.push(record, bounds.left, now).is_ok() && unfinished.assembly.is_complete() {
             let bytes = std::mem::take(&mut unfinished.bytes);
             self.finish(number, path, bytes.into(), bounds.limits);

@@ -7,7 +7,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use super::PREFIX;
 use crate::codec::{Limits, Packet, PacketType};
 use crate::error::PeerError;
-use crate::link::assembly::Assembly;
+use crate::link::assembly::{Assembly, keep_apart};
 use crate::transfer::{TransferProgress, TransferRead};
 use crate::wire::{
     Incoming as IncomingState, IncomingKind, MAX_RANGES, Record, check_reserved, flat_limit,
@@ -89,6 +89,8 @@ pub(crate) struct TransferBounds<'a> {
     pub(crate) transfers: usize,
     /// Bytes that are left of what the session may hold in all.
     pub(crate) left: usize,
+    /// Bytes of the message in which a record came.
+    pub(crate) message: usize,
 }
 
 impl IncomingTransfers {
@@ -215,7 +217,7 @@ impl IncomingTransfers {
 
 impl Incoming {
     fn take(&mut self, record: Record, bounds: TransferBounds<'_>) -> Result<News, PeerError> {
-        let Record { offset, bytes, end, .. } = record;
+        let Record { offset, mut bytes, end, .. } = record;
         let until = offset.saturating_add(bytes.len() as u64);
         let most = match self.data_at {
             Some(_) => self.granted,
@@ -229,6 +231,7 @@ impl Incoming {
         if bytes.len() > bounds.left && !awaited {
             return Ok(News::default());
         }
+        keep_apart(&mut bytes, bounds.message);
         let Self { assembly, announcement, buffer, data_at, .. } = self;
         let opened = data_at.is_some();
         let take = |piece: Bytes| {

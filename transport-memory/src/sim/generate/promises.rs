@@ -3,9 +3,13 @@
 
 use std::time::Duration;
 
+use super::wide::leads_away;
 use crate::dice::Dice;
 use crate::sim::Profile;
-use crate::sim::scenario::{Action, Attack, Manner, Settings, Timed};
+use crate::sim::scenario::{Action, Attack, HubSettings, Manner, NodeSettings, Settings, Timed};
+
+/// By then all have met, in milliseconds.
+const MET: u64 = 300;
 
 /// Adds what tests promises.
 pub(super) fn add(seed: u64, profile: Profile, settings: &mut Settings, actions: &mut Vec<Timed>) {
@@ -14,6 +18,14 @@ pub(super) fn add(seed: u64, profile: Profile, settings: &mut Settings, actions:
         hoard(&mut dice, settings, actions);
     } else if !settings.patient && !settings.honest && dice.happens(300) {
         settings.stall = in_silences(settings, dice.between(100, 200));
+    }
+    let mut dice = Dice::for_purpose(seed, 134);
+    let hoards = |timed: &Timed| {
+        matches!(timed.action, Action::Attack { attack: Attack::Hoard | Attack::Trickle, .. })
+    };
+    let malicious = matches!(profile, Profile::Malice | Profile::Floods);
+    if malicious && dice.happens(200) && !actions.iter().any(hoards) {
+        excess(&mut dice, settings, actions);
     }
     let mut dice = Dice::for_purpose(seed, 25);
     if matches!(profile, Profile::Hub | Profile::Mixed) && dice.happens(400) {
@@ -26,6 +38,12 @@ pub(super) fn add(seed: u64, profile: Profile, settings: &mut Settings, actions:
     let mut dice = Dice::for_purpose(seed, 27);
     if !settings.patient && !settings.honest && dice.happens(300) {
         last_words(&mut dice, settings, actions);
+    }
+    let mut dice = Dice::for_purpose(seed, 135);
+    if malicious && dice.happens(300) && stays_full(actions) {
+        settings.nodes.resize_with(settings.peers, NodeSettings::default);
+        let most = settings.peers - 1;
+        settings.nodes.iter_mut().for_each(|node| node.max_members = Some(most));
     }
 }
 
@@ -57,6 +75,30 @@ fn hoard(dice: &mut Dice, settings: &mut Settings, actions: &mut Vec<Timed>) {
     let at = at + silence / 2;
     push(actions, at, emit(victim));
     push(actions, at + stall * 2, emit(victim));
+}
+
+/// Whether all have met when the first malicious peer comes, and nobody has to be known anew after that.
+fn stays_full(actions: &[Timed]) -> bool {
+    let attack = |timed: &&Timed| matches!(timed.action, Action::Attack { .. });
+    let first = actions.iter().filter(attack).map(|timed| timed.at).min().unwrap_or(0);
+    let undone = |timed: &Timed| {
+        let early = timed.at <= first && timed.action.is_fault();
+        early && !matches!(timed.action, Action::Attack { .. })
+    };
+    first >= MET && !actions.iter().any(|timed| undone(timed) || leads_away(&timed.action))
+}
+
+/// In place of all other malice, and through a hub that lets much through: a peer that sends more than it may.
+fn excess(dice: &mut Dice, settings: &mut Settings, actions: &mut Vec<Timed>) {
+    actions.retain(|timed| !matches!(timed.action, Action::Attack { .. }));
+    settings.hub = HubSettings::default();
+    let end = end_of(actions);
+    for victim in 0..settings.peers {
+        if dice.happens(500) {
+            let (at, direct) = (dice.between(end / 8, end), dice.happens(300));
+            push(actions, at, Action::Attack { victim, attack: Attack::Excess, direct });
+        }
+    }
 }
 
 /// The hub lets a member come back once in a second, and one comes back more often.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{FOREVER, Plan, promises};
+use super::{FOREVER, Plan, promises, ways};
 use crate::dice::Dice;
 use crate::sim::Profile;
 use crate::sim::scenario::{
@@ -45,6 +45,7 @@ impl Scenario {
         }
         draw_hub(seed, profile, &mut settings, &mut actions);
         promises::add(seed, profile, &mut settings, &mut actions);
+        ways::add(seed, profile, &mut settings, &mut actions);
         actions.sort_by_key(|timed| timed.at);
         Self { seed, profile, settings, actions }
     }
@@ -76,7 +77,7 @@ fn draw_hub(seed: u64, profile: Profile, settings: &mut Settings, actions: &mut 
 }
 
 /// Whether a session may lose the hub by an action.
-const fn leads_away(action: &Action) -> bool {
+pub(super) const fn leads_away(action: &Action) -> bool {
     matches!(
         action,
         Action::Reach { .. }

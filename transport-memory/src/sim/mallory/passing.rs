@@ -1,11 +1,16 @@
 //! Mallory as a neighbour: it passes bundles on between two others, not always as they came.
 
 use bytes::Bytes;
-use socketio_p2p_core::PeerId;
 use socketio_p2p_core::wire::{Bundle, Epochs, Item, Neighbours, Passed, Seal};
+use socketio_p2p_core::{Frame, PeerId};
 
-use super::Mallory;
+use super::{EPOCH, Mallory};
+use crate::dice::Dice;
 use crate::mesh::{Fault, Mesh};
+
+/// So much is given to a neighbour at once, each so long.
+const OVERLOAD: usize = 6;
+const BULKY: usize = 15 << 10;
 
 /// A bundle on its way from one peer to another.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +18,47 @@ pub(super) struct Passing {
     pub(super) from: PeerId,
     pub(super) to: PeerId,
     pub(super) passed: Passed,
+}
+
+/// What is done to numbers.
+#[derive(Debug)]
+pub(super) struct Seals {
+    pub(super) breaks: bool,
+    dice: Dice,
+    /// A bundle that was passed on.
+    old: Option<Passing>,
+    /// The number of the last bundle of its own.
+    number: u64,
+}
+
+impl Seals {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { breaks: false, dice: Dice::for_purpose(seed, 668), old: None, number: 0 }
+    }
+
+    const fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+
+    /// A greater number, or an older bundle in the place of one.
+    fn spoil(&mut self, mut passing: Passing) -> Passing {
+        if !self.breaks {
+            return passing;
+        }
+        match self.dice.roll(4) {
+            0 => {
+                passing.passed.number += self.dice.between(1, 3);
+                passing
+            }
+            1 => self.old.clone().unwrap_or(passing),
+            2 => {
+                self.old = Some(passing.clone());
+                passing
+            }
+            _ => passing,
+        }
+    }
 }
 
 impl Mallory {
@@ -67,7 +113,7 @@ impl Mallory {
                 let kept = self.kept.replace(passing.clone());
                 passing = kept.unwrap_or(passing);
             }
-            _ => {}
+            _ => passing = self.seals.spoil(passing),
         }
         if times != 1 || passing != honest {
             mesh.effects_mut().change(Fault::FalseNeighbour);
@@ -90,5 +136,20 @@ impl Mallory {
             let passed = Passed { number, seal, bundle };
             self.say_directly(mesh, connection, &[Item::Passed(victim.clone(), passed)]);
         }
+    }
+
+    /// Gives a neighbour much at once that is for the victim.
+    pub(super) fn overload(&mut self, mesh: &mut Mesh, victim: &PeerId) {
+        let other = self.channels.iter().find(|channel| channel.peer != *victim);
+        let Some(connection) = other.map(|channel| channel.connection) else { return };
+        for _ in 0..OVERLOAD {
+            let number = self.seals.next_number();
+            let bundle = Bytes::from(vec![7; BULKY]);
+            let passed = Passed { number, seal: Seal::new([0; 32]), bundle };
+            let epochs = Epochs { epoch: EPOCH, peer_epoch: 0 };
+            let frame = Bundle::write(epochs, &[Item::Pass(victim.clone(), passed)]);
+            mesh.raw_force_direct(self.node, connection, Frame::Binary(frame));
+        }
+        mesh.effects_mut().change(Fault::FalseNeighbour);
     }
 }

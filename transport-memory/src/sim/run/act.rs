@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use socketio_p2p_core::wire::Lane;
-use socketio_p2p_core::{PeerId, Policy, Target};
+use socketio_p2p_core::{Path, Peer, PeerId, Policy, Target};
 
 use super::Run;
 use crate::mesh::{Conditions, Fault, Node};
@@ -13,6 +13,9 @@ use crate::sim::scenario::{Action, Attack, Manner};
 use crate::sim::shape::Shape;
 use crate::sim::transfers::Terms;
 use crate::sim::violation::{Breach, Invariant};
+
+/// Longer events may be cut in other ways for each receiver.
+const SMALL: usize = 200;
 
 impl Run<'_> {
     /// Sees to it that nodes have the same numbers in mesh and model, which can know of more.
@@ -375,9 +378,19 @@ impl Run<'_> {
                     }
                     self.mallory = Some(mallory);
                     self.model.add(true);
+                    if *attack == Attack::Excess {
+                        self.talks.note_excess();
+                    }
                 }
                 if *attack == Attack::Hub {
                     self.add_twin();
+                }
+                let configs = self.scenario.settings.configs();
+                let bounds = configs.map(|config| (config.queue_bytes, config.transfer_window));
+                let (rooms, windows): (Vec<_>, Vec<_>) = bounds.unzip();
+                let most = |of: Vec<usize>| of.into_iter().max().unwrap_or(0);
+                if let Some(mallory) = &mut self.mallory {
+                    mallory.victims_bounds = (most(rooms), most(windows));
                 }
                 let victim = self.places[*victim].and_then(|node| self.model.id(node.index()));
                 if let (Some(mallory), Some(victim)) = (&mut self.mallory, victim.cloned()) {
@@ -450,6 +463,8 @@ impl Run<'_> {
             None => Target::All,
         };
         let all = target == Target::All;
+        let reliable = how != Manner::Volatile && extent.bytes <= SMALL;
+        let idle = all && reliable && self.is_strict() && self.has_idle_relay(node);
         let one = if let Target::Peer(peer) = &target { Some(peer.clone()) } else { None };
         let result = self.mesh.with(node, |session, now| match how {
             Manner::Event => session.emit(target, &event, now),
@@ -483,7 +498,16 @@ impl Run<'_> {
             self.questions_of.asked(index, emitted.id.as_u64(), now, within);
         }
         self.note_emitted(node, number, made, &emitted.accepted);
+        if idle && emitted.rejected.is_empty() && emitted.accepted.len() > 1 {
+            self.sharing.emitted(number, index, emitted.accepted.len())?;
+        }
         Ok(())
+    }
+
+    /// Whether a node sends to all others by the hub, and has nothing under way.
+    fn has_idle_relay(&self, node: Node) -> bool {
+        let idle = |peer: &Peer| peer.path == Some(Path::Relay) && !peer.away && peer.queued == 0;
+        self.mesh.session(node).peers().all(|peer| idle(&peer))
     }
 
     /// Nothing that waits for one peer is above the bound, one packet above it where nothing else waits; and pieces

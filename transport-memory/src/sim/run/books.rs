@@ -88,11 +88,13 @@ impl Run<'_> {
         let mut carried = std::mem::take(&mut self.carried);
         self.mesh.take_carried(&mut carried);
         for carried in carried.drain(..) {
+            self.sharing.note(&carried);
             self.ways.note(carried, &self.model)?;
         }
         self.carried = carried;
         self.check_windows()?;
         self.look_at_talks()?;
+        self.look_at_channels()?;
         if std::mem::take(&mut self.ways.bound) > 0 {
             self.mesh.effects_mut().strike(Fault::PolicyBinds);
         }
@@ -178,6 +180,9 @@ impl Run<'_> {
         }
         for seen in seen.drain(..) {
             self.talks.note(&seen, &self.model)?;
+            if !seen.talk.freight.neighbourly.is_empty() {
+                self.note_neighbourly(&seen)?;
+            }
         }
         self.seen = seen;
         Ok(())
@@ -198,6 +203,11 @@ impl Run<'_> {
             _ => return,
         };
         let other = peer.and_then(|peer| self.model.find(peer));
+        if let (Event::PeerJoined { .. } | Event::PeerLeft { .. }, Some(other)) = (event, other) {
+            self.seals.forget(node.index(), other);
+        }
+        self.refusals.excuse(node.index());
+        self.forwarded.excuse(node.index());
         if peer.is_none() || other.is_some() {
             self.talks.upset(node.index(), other, self.mesh.now());
         }
@@ -256,6 +266,9 @@ impl Run<'_> {
             return Ok(());
         }
         self.note_promises(node, event)?;
+        if let Event::PeerError { peer, error } = event {
+            self.note_report(node, peer, error)?;
+        }
         self.note_ways(node, event);
         if let Event::Received { from, packet, .. } = event
             && self.mallory.is_some()
@@ -396,6 +409,11 @@ impl Run<'_> {
             return self.deadlines.emitted(what, &receivers, rates, now);
         }
         if self.scenario.profile != Profile::Neighbours || made.lane != Lane::Events {
+            return;
+        }
+        // Those that pass on little, or for few, promise nothing about time.
+        let nodes = &settings.nodes;
+        if nodes.iter().any(|node| node.forward_rate.or(node.forward_pairs.map(|_| 0)).is_some()) {
             return;
         }
         for receiver in receivers {

@@ -9,6 +9,12 @@ use super::Run;
 const PER_PEER: usize = 64 << 10;
 const FORWARDED: usize = 1 << 20;
 
+/// So many records more than of others may be held for a moment of who sends too much: of its transfers, and in its messages.
+const EXCESS: usize = 4;
+
+/// What is kept beside what waits: what is being put together or is read by its application.
+const OTHERWISE_KEPT: usize = 256 << 10;
+
 /// What a packet may cost beside the bytes that the simulator put into it, and each record beside its own.
 const OVERSIZED: usize = 4 << 10;
 
@@ -53,8 +59,10 @@ impl Run<'_> {
             at_most(Invariant::HeldCap, most, "bytes held of one peer", peer.held)?;
             held += peer.held;
         }
+        at_most(Invariant::MemberCap, config.max_members, "members known", peers)?;
         // Of each transfer the record that is next is taken always.
-        let records = 1 + self.transfers.incoming_of(node);
+        let malicious = if self.talks.is_excess() { EXCESS } else { 0 };
+        let records = 1 + self.transfers.incoming_of(node) + malicious;
         let most = config.receive_bytes.saturating_add(records * LONGEST_RECORD);
         at_most(Invariant::HeldCap, most, "bytes held of all peers", held)?;
         self.check_memory(node, peers)
@@ -98,12 +106,15 @@ impl Run<'_> {
             return Ok(());
         }
         let session = self.mesh.session(node);
+        let held: usize = session.peers().map(|peer| peer.held).sum();
         let lane = config.limits.max_packet_bytes.saturating_add(config.queue_bytes);
         let transfers = config.max_transfers.saturating_mul(config.transfer_window);
         let each = lane.saturating_mul(2).saturating_add(transfers).saturating_add(PER_PEER);
         let forwards = session.forwarding().packets + session.forwarding().dropped > 0;
         let passing = if forwards { config.forward_pairs * FORWARDED } else { 0 };
         let most = each.saturating_mul(peers + 1).saturating_add(passing);
+        // What waits keeps no message that is much longer than itself.
+        let most = most.min(2 * held + passing + peers * PER_PEER + OTHERWISE_KEPT);
         let kept = self.mesh.kept_bytes(node);
         if kept > most {
             return Err(Breach::new(

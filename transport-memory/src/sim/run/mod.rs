@@ -4,6 +4,8 @@
 //! - `act`: what the scenario does
 //! - `answers`: the answers to questions
 //! - `books`: what is looked at beside the model, where the scenario is strict
+//! - `channels`: what proves direct paths
+//! - `passages`: what goes through neighbours
 //! - `promises`: what is said about time
 //! - `end`: when all faults are over
 
@@ -11,7 +13,9 @@ mod act;
 mod answers;
 mod books;
 mod caps;
+mod channels;
 mod end;
+mod passages;
 mod promises;
 
 use std::collections::VecDeque;
@@ -24,8 +28,8 @@ use socketio_p2p_core::{EmitError, Event, Path, PeerId, ReplyToken, Time, Transf
 use super::mallory::Mallory;
 use super::model::{Model, Note, Weather};
 use super::oracles::{
-    Absences, Calm, Deadlines, Farewells, Milestones, Offers, Questions, Reconnects, RoundTrips,
-    Stalls, Talks, Ways,
+    Absences, Calm, Channels, Deadlines, Farewells, Forwarded, Milestones, Offers, Questions,
+    Reconnects, Refusals, RoundTrips, Seals, Senders, Sharing, Stalls, Talks, Ways,
 };
 use super::original::Original;
 use super::scenario::{Scenario, Timed};
@@ -166,6 +170,7 @@ struct Run<'a> {
     reconnects: Reconnects,
     tries: Vec<(Node, Time)>,
     stalls: Stalls,
+    sharing: Sharing,
     late_answers: Vec<LateAnswer>,
     /// All faults are over.
     is_healed: bool,
@@ -180,6 +185,11 @@ struct Run<'a> {
     /// How often more was under way than a window.
     overloads: u32,
     talks: Talks,
+    channels: Channels,
+    seals: Seals,
+    forwarded: Forwarded,
+    senders: Senders,
+    refusals: Refusals,
     seen: Vec<Seen>,
     /// Lanes that are writable again, each with who may write.
     writable: Vec<(Node, PeerId, Lane)>,
@@ -268,6 +278,7 @@ impl<'a> Run<'a> {
             reconnects: Reconnects::default(),
             tries: Vec::new(),
             stalls: Stalls::default(),
+            sharing: Sharing::default(),
             late_answers: Vec::new(),
             is_healed: false,
             answer_dice: Dice::for_purpose(*seed, 13),
@@ -277,6 +288,11 @@ impl<'a> Run<'a> {
             loads: Vec::new(),
             overloads: 0,
             talks: Talks::new(round_trips),
+            channels: Channels::default(),
+            seals: Seals::default(),
+            forwarded: Forwarded::default(),
+            senders: Senders::default(),
+            refusals: Refusals::default(),
             seen: Vec::new(),
             writable: Vec::new(),
             originals: Vec::new(),
@@ -309,6 +325,9 @@ impl<'a> Run<'a> {
             self.run_until(at)?;
             self.steps += 1;
             self.stirs += u64::from(action.is_fault());
+            if action.is_fault() {
+                self.refusals.upset(self.mesh.now() + self.scenario.settings.silence);
+            }
             if self.mesh.is_recording() {
                 let text = action.to_string();
                 let what = if action.is_fault() { What::Done(text) } else { What::Asked(text) };

@@ -20,6 +20,9 @@ impl Run<'_> {
     pub(super) fn disturb(&mut self, node: Node) {
         let now = self.mesh.now();
         self.calm.disturb(node, now);
+        self.forwarded.excuse(node.index());
+        self.senders.excuse(node.index());
+        self.refusals.excuse(node.index());
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others promise nothing about time")]
@@ -71,7 +74,10 @@ impl Run<'_> {
             Event::Outcome { emit, peer, outcome } => {
                 self.check_sent(node, emit.as_u64(), peer, *outcome)
             }
-            Event::PathChanged { peer, path: Path::Direct } => self.check_switch(node, peer),
+            Event::PathChanged { peer, path: Path::Direct } => {
+                self.check_proof(node, peer)?;
+                self.check_switch(node, peer)
+            }
             Event::PathChanged { path, .. } => {
                 if matches!(path, Path::Via(_)) {
                     self.stalls.excuse(index);

@@ -303,6 +303,10 @@ pub enum Attack {
     Garbage,
     /// Passes packets on as a neighbour, and changes, repeats, drops and makes up some.
     Neighbour,
+    /// Passes bundles on with greater numbers than they have, and some again later.
+    Seals,
+    /// Gives a neighbour more for the victim than that passes on.
+    Passes,
     /// Acknowledges nothing, and asks again and again for everything.
     Resume,
     /// Speaks again and again of an incarnation of the victim that is over.
@@ -315,6 +319,8 @@ pub enum Attack {
     Trickle,
     /// Sends over a datagram channel what does not belong there.
     Datagrams,
+    /// Sends more than it may: refusals, ahead of its turn, transfers beyond credit and size, long messages for nothing.
+    Excess,
 }
 
 impl Attack {

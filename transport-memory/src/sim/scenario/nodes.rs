@@ -69,6 +69,12 @@ pub struct NodeSettings {
     /// Pairs of peers for which it passes on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward_pairs: Option<usize>,
+    /// Members of the room on which it keeps books.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_members: Option<usize>,
+    /// Bytes that it passes on in a second, from one peer to another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forward_rate: Option<u64>,
     /// The longest message of its datagram channels; absent: it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub datagrams: Option<usize>,
@@ -165,6 +171,8 @@ impl Settings {
         set(&mut config.max_pending_acks, node.max_pending_acks);
         set(&mut config.receive_bytes, node.receive_bytes);
         set(&mut config.forward_pairs, node.forward_pairs);
+        set(&mut config.max_members, node.max_members);
+        config.forward_rate = node.forward_rate.unwrap_or(config.forward_rate);
         if let Some(policy) = node.policy {
             config.policy = policy.into();
         }

@@ -1,5 +1,8 @@
 //! What a session holds of what has come and cannot be handed out, and members that do nothing.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 
 const PEERS: usize = 32;
@@ -189,4 +192,48 @@ fn packets_in_order_in_one_bundle_are_all_taken_though_what_is_ahead_fills_its_r
     let received =
         alone.events().into_iter().filter(|event| matches!(event, Event::Received { .. })).count();
     assert!((11..40).contains(&received), "{received}");
+}
+
+/// A message that counts for as long as somebody holds a part of it.
+struct Counted(Vec<u8>, Arc<AtomicUsize>);
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.fetch_sub(self.0.len(), Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn short_pieces_that_wait_do_not_keep_the_long_messages_in_which_they_came() {
+    const LONG: usize = 20_000;
+    let volatile = |at| piece(Lane::Volatile, 0, 2 * at + 1, vec![0], false);
+    let ahead = |at| piece(Lane::Bulk, at + 1, 0, vec![0; 9], true);
+    let transfer = |at| {
+        let bytes = Bytes::from_static(b"x");
+        let (stream, offset) = (Stream::Transfers, 2 * at + 1);
+        Item::Record(Record { stream, number: 0, offset, end: false, abort: false, bytes })
+    };
+    let kinds: [&dyn Fn(u64) -> Item; 3] = [&volatile, &ahead, &transfer];
+    for (kind, item) in kinds.into_iter().enumerate() {
+        let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
+        let kept = Arc::new(AtomicUsize::new(0));
+        for at in 0..100 {
+            // What it does not know it ignores.
+            let mut body = Bundle::write(FRESH, &[item(at)]).to_vec();
+            body.extend_from_slice(&[0x70, 0x80, 0, (LONG >> 8) as u8, (LONG & 0xff) as u8]);
+            body.extend(std::iter::repeat_n(0, LONG));
+            kept.fetch_add(body.len(), Ordering::Relaxed);
+            let body = Bytes::from_owner(Counted(body, Arc::clone(&kept)));
+            alone.hear_body("a", body);
+        }
+        assert!(held(&alone) > 0, "kind {kind}: nothing waits");
+        let kept = kept.load(Ordering::Relaxed);
+        assert!(kept <= 2 * LONG, "kind {kind}: {kept} bytes for {}", held(&alone));
+    }
 }

@@ -66,7 +66,7 @@ impl Acks {
             Line::Relay(..) => Some((&mut self.relay, line)),
             Line::Direct(..) => Some((&mut self.direct, line)),
             Line::Datagrams(one, other) => Some((&mut self.direct, Line::Direct(one, other))),
-            Line::Via(_) => None,
+            Line::Via(_) | Line::Orphan => None,
         }
     }
 

@@ -78,7 +78,7 @@ impl Sent {
         match self.line {
             Line::Relay(..) => Duration::from_nanos(round_trips.relay.as_nanos() as u64 / 4),
             Line::Direct(..) => round_trips.direct,
-            Line::Datagrams(..) | Line::Via(_) => Duration::ZERO,
+            Line::Datagrams(..) | Line::Via(_) | Line::Orphan => Duration::ZERO,
         }
     }
 

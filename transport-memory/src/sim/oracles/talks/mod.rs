@@ -4,9 +4,14 @@
 //! - `acks`: when what has come is acknowledged
 //! - `pings`: how often is asked
 //! - `again`: what is sent again, and how soon
+//! - `excess`: what it says to somebody who sends too much
+//! - `holdings`, `came`: what a side says that it has
 
 mod acks;
 mod again;
+mod came;
+mod excess;
+mod holdings;
 mod pings;
 
 use std::collections::BTreeMap;
@@ -17,6 +22,7 @@ use socketio_p2p_core::{Config, Time};
 
 use self::acks::Acks;
 use self::again::Again;
+use self::holdings::Holdings;
 use self::pings::Pings;
 use crate::mesh::{Hearing, Line, Seen, Talk};
 use crate::sim::model::Model;
@@ -47,6 +53,8 @@ pub(in crate::sim) struct Talks {
     /// The hub names somebody late, to whom it leads nowhere until then, or lets less through than is said: when something is
     /// acknowledged through it does not count.
     hub_is_slow: bool,
+    /// Whoever is no session sends nothing but what is too much.
+    is_excess: bool,
 }
 
 /// What one says to one other.
@@ -58,6 +66,7 @@ struct Side {
     acks: Acks,
     pings: Pings,
     again: Again,
+    holdings: Holdings,
     introduction: Option<Introduction>,
 }
 
@@ -71,12 +80,21 @@ struct Introduction {
 
 impl Talks {
     pub(in crate::sim) const fn new(round_trips: RoundTrips) -> Self {
-        Self { round_trips, sides: BTreeMap::new(), hub_is_slow: false }
+        Self { round_trips, sides: BTreeMap::new(), hub_is_slow: false, is_excess: false }
     }
 
     /// The hub does not do everything at once.
     pub(in crate::sim) const fn note_slow_hub(&mut self) {
         self.hub_is_slow = true;
+    }
+
+    /// The malicious peer sends more than it may, and nothing else.
+    pub(in crate::sim) const fn note_excess(&mut self) {
+        self.is_excess = true;
+    }
+
+    pub(in crate::sim) const fn is_excess(&self) -> bool {
+        self.is_excess
     }
 
     /// Something was said or heard.
@@ -91,6 +109,12 @@ impl Talks {
         }
         let Some(config) = model.config(from) else { return Ok(()) };
         check_records(talk, config)?;
+        if let Some(state) = &talk.freight.state {
+            excess::check_credit(talk, state)?;
+        }
+        if self.is_excess && model.is_raw(to) {
+            excess::check(talk, config, model.is_choosy(from))?;
+        }
         if model.config(to).is_none() {
             return Ok(());
         }
@@ -100,9 +124,20 @@ impl Talks {
                 self.sides.entry(ends).or_default().tells = true;
             }
         }
+        if let Line::Via(_) = talk.line {
+            let side = self.sides.entry((to, from)).or_default();
+            side.holdings.hear(talk, None, false);
+        }
         let choosy = model.is_choosy(from) || self.hub_is_slow;
         let side = self.sides.entry((from, to)).or_default();
-        side.say(talk, config, choosy, self.round_trips)
+        side.say(talk, config, choosy, self.round_trips)?;
+        side.holdings.say(talk, config, !model.is_closing(from))
+    }
+
+    /// The incarnations of which somebody hears something of another, as far as it has said so.
+    pub(in crate::sim) fn between(&self, from: usize, to: usize) -> Option<Epochs> {
+        let Epochs { epoch, peer_epoch } = self.sides.get(&(to, from))?.epochs?;
+        Some(Epochs { epoch: peer_epoch, peer_epoch: epoch })
     }
 
     /// The ways of a node to another, or to all, are others now than they were.
@@ -125,6 +160,9 @@ impl Talks {
         side.pings.begin(heard.at);
         let Epochs { epoch, peer_epoch } = talk.freight.epochs;
         let mutual = side.epochs == Some(Epochs { epoch: peer_epoch, peer_epoch: epoch });
+        if model.config(from).is_some() {
+            side.holdings.hear(talk, Some(heard), mutual);
+        }
         if !(self.hub_is_slow && matches!(talk.line, Line::Relay(..))) {
             side.acks.hear(talk, heard, mutual);
         }
@@ -143,6 +181,7 @@ impl Side {
             self.epochs = Some(talk.freight.epochs);
             self.acks.doubt();
             self.again.forget();
+            self.holdings.doubt();
         }
         self.introduce(talk)?;
         // What comes on a path that is forbidden is refused at once.
@@ -177,7 +216,9 @@ impl Side {
 /// No record is longer than it may be.
 fn check_records(talk: &Talk, config: &Config) -> Result<(), Breach> {
     let most = match talk.line {
-        Line::Relay(..) | Line::Via(_) => config.record_bytes.clamp(1, INDIRECT_RECORD),
+        Line::Relay(..) | Line::Orphan | Line::Via(_) => {
+            config.record_bytes.clamp(1, INDIRECT_RECORD)
+        }
         Line::Direct(..) | Line::Datagrams(..) => DIRECT_RECORD,
     };
     match talk.freight.records.iter().find(|part| part.len > most) {

@@ -56,7 +56,7 @@ impl Pings {
         let (asking, most) = match talk.line {
             Line::Relay(..) => (&mut self.relay, config.relay_window),
             Line::Direct(..) => (&mut self.direct, config.direct_window),
-            Line::Datagrams(..) | Line::Via(_) => return Ok(()),
+            Line::Datagrams(..) | Line::Via(_) | Line::Orphan => return Ok(()),
         };
         let (ping, at) = (talk.freight.control.ping, talk.sent.at);
         let bytes = talk.freight.bytes();

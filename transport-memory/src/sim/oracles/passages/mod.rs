@@ -1,0 +1,43 @@
+//! What goes through neighbours: each side of it by what the mesh carried.
+//!
+//! - `forwarded`: what a neighbour passes on, and how fast
+//! - `refusals`: whether it says that it does not
+//! - `senders`: what is given to a neighbour, and when
+//! - `seals`: what is not genuine is reported
+
+mod forwarded;
+mod refusals;
+mod seals;
+mod senders;
+
+use std::collections::BTreeMap;
+
+use socketio_p2p_core::Time;
+
+pub(in crate::sim) use self::forwarded::Forwarded;
+pub(in crate::sim) use self::refusals::Refusals;
+pub(in crate::sim) use self::seals::{Fault, Seals};
+pub(in crate::sim) use self::senders::Senders;
+
+/// One way through a neighbour: from whom, through whom, to whom.
+type Way = (usize, usize, usize);
+
+/// Something kept for each way.
+type ByWay<T> = BTreeMap<Way, T>;
+
+/// By how much somebody is ahead of a rate.
+#[derive(Clone, Copy, Debug, Default)]
+struct Level {
+    bytes: f64,
+    at: Time,
+}
+
+impl Level {
+    /// Adds bytes at a time, and tells how many are ahead then.
+    fn add(&mut self, bytes: usize, rate: u64, at: Time) -> usize {
+        let earned = (at - self.at).as_secs_f64() * rate as f64;
+        self.bytes = (self.bytes - earned).max(0.0) + bytes as f64;
+        self.at = at;
+        self.bytes as usize
+    }
+}

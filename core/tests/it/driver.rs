@@ -1,5 +1,8 @@
 //! The async driver, on in-memory transports and tokio's paused clock.
 
+mod room;
+mod wake_ups;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use serde::Serialize;
 
 use super::channels::{ChannelEvent, Channels};
 use super::ready::{ReadyQueue, Source, SourceWaker};
@@ -15,15 +13,11 @@ use super::signaling::{SignalingEvent, SignalingSlot};
 use super::timer::Timer;
 use super::{Clock, DirectEvent, DirectTransport, Signaling};
 use crate::command::{Command, DirectCommand};
-use crate::config::{Config, Policy};
-use crate::error::EmitError;
-use crate::event::{Event, ReplyToken};
-use crate::id::{ConnectionId, PeerId};
-use crate::packet::Packet;
-use crate::session::{Emitted, Session, Target};
-use crate::transfer::{
-    IncomingTransferId, OutgoingTransferId, TransferError, TransferId, TransferRead,
-};
+use crate::config::Config;
+use crate::event::Event;
+use crate::id::ConnectionId;
+use crate::session::Session;
+use crate::time::Time;
 
 /// How many turns without an event one poll makes before other tasks get theirs.
 const TURNS: usize = 64;
@@ -33,10 +27,9 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A session with its transports: a stream of [`Event`]s that takes commands in between.
 ///
-/// Everything happens while the stream is polled: the session's frames move, its timers run. Commands
-/// ([`emit`](Self::emit) and the others) are plain calls that take effect at once and leave with the next
-/// poll, so the usual shape is one task with `select!` over `next()` and whatever else the application waits
-/// for. As long as events are not taken, nothing is read from the transports: backpressure reaches the peers.
+/// Everything happens while the stream is polled: the session's frames move, its timers run. Commands are calls on
+/// the session ([`with`](Self::with)) that take effect at once; their frames leave with the next poll. So the usual
+/// shape is one task with `select!` over `next()` and whatever else the application waits for. As long as events are not taken, nothing is read from the transports: backpressure reaches the peers.
 ///
 /// The cost of a wake-up does not depend on the number of peers: only what has woken the task is polled, and what
 /// the session has frames for.
@@ -91,136 +84,13 @@ where
         &mut self.direct
     }
 
-    /// As [`Session::emit`].
+    /// Calls something on the session as its application, at the time of the driver's clock:
+    /// `driver.with(|session, now| session.emit(Target::All, &event, now))`. What comes of it leaves with the next poll.
     ///
-    /// # Errors
-    /// As [`Session::emit`].
-    pub fn emit(&mut self, to: impl Into<Target>, event: &Packet) -> Result<Emitted, EmitError> {
-        self.session.emit(to, event, self.clock.now())
-    }
-
-    /// As [`Session::emit_bulk`].
-    ///
-    /// # Errors
-    /// As [`Session::emit_bulk`].
-    pub fn emit_bulk(
-        &mut self,
-        to: impl Into<Target>,
-        event: &Packet,
-    ) -> Result<Emitted, EmitError> {
-        self.session.emit_bulk(to, event, self.clock.now())
-    }
-
-    /// As [`Session::emit_volatile`].
-    ///
-    /// # Errors
-    /// As [`Session::emit_volatile`].
-    pub fn emit_volatile(
-        &mut self,
-        to: impl Into<Target>,
-        event: &Packet,
-    ) -> Result<Emitted, EmitError> {
-        self.session.emit_volatile(to, event, self.clock.now())
-    }
-
-    /// As [`Session::emit_with_ack`].
-    ///
-    /// # Errors
-    /// As [`Session::emit_with_ack`].
-    pub fn emit_with_ack(
-        &mut self,
-        to: impl Into<Target>,
-        event: &Packet,
-        timeout: Option<Duration>,
-    ) -> Result<Emitted, EmitError> {
-        self.session.emit_with_ack(to, event, timeout, self.clock.now())
-    }
-
-    /// As [`Session::reply`].
-    ///
-    /// # Errors
-    /// As [`Session::reply`].
-    pub fn reply<T: Serialize + ?Sized>(
-        &mut self,
-        token: &ReplyToken,
-        args: &T,
-    ) -> Result<(), EmitError> {
-        self.session.reply(token, args, self.clock.now())
-    }
-
-    /// As [`Session::open_transfer`].
-    ///
-    /// # Errors
-    /// As [`Session::open_transfer`].
-    pub fn open_transfer(
-        &mut self,
-        to: &PeerId,
-        event: &Packet,
-        size: Option<u64>,
-    ) -> Result<OutgoingTransferId, EmitError> {
-        self.session.open_transfer(to, event, size, self.clock.now())
-    }
-
-    /// As [`Session::write_transfer`].
-    ///
-    /// # Errors
-    /// As [`Session::write_transfer`].
-    pub fn write_transfer(
-        &mut self,
-        id: &OutgoingTransferId,
-        data: &mut Bytes,
-    ) -> Result<usize, TransferError> {
-        self.session.write_transfer(id, data, self.clock.now())
-    }
-
-    /// As [`Session::finish_transfer`].
-    ///
-    /// # Errors
-    /// As [`Session::finish_transfer`].
-    pub fn finish_transfer(&mut self, id: &OutgoingTransferId) -> Result<(), TransferError> {
-        self.session.finish_transfer(id, self.clock.now())
-    }
-
-    /// As [`Session::read_transfer`].
-    ///
-    /// # Errors
-    /// As [`Session::read_transfer`].
-    pub fn read_transfer(
-        &mut self,
-        id: &IncomingTransferId,
-    ) -> Result<TransferRead, TransferError> {
-        self.session.read_transfer(id, self.clock.now())
-    }
-
-    /// As [`Session::cancel_transfer`].
-    ///
-    /// # Errors
-    /// As [`Session::cancel_transfer`].
-    pub fn cancel_transfer(&mut self, id: impl Into<TransferId>) -> Result<(), TransferError> {
-        self.session.cancel_transfer(id, self.clock.now())
-    }
-
-    /// As [`Session::upgrade`].
-    ///
-    /// # Errors
-    /// As [`Session::upgrade`].
-    pub fn upgrade(&mut self, to: impl Into<Target>) -> Result<(), EmitError> {
-        self.session.upgrade(to, self.clock.now())
-    }
-
-    /// As [`Session::set_policy`].
-    pub fn set_policy(&mut self, policy: Policy) {
-        self.session.set_policy(policy, self.clock.now());
-    }
-
-    /// As [`Session::reconnect`].
-    pub fn reconnect(&mut self) {
-        self.session.reconnect(self.clock.now());
-    }
-
-    /// As [`Session::close`].
-    pub fn close(&mut self) {
-        self.session.close(self.clock.now());
+    /// It is for commands and getters. Inputs (`handle_*`) and outputs (`poll_*`) are the driver's: a session that gets
+    /// others, or loses some, is out of step with its transports.
+    pub fn with<T>(&mut self, act: impl FnOnce(&mut Session, Time) -> T) -> T {
+        act(&mut self.session, self.clock.now())
     }
 
     /// Passes on to the transports what the session wants of them.

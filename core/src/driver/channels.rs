@@ -1,39 +1,47 @@
-//! The channels of the direct connections: frames move between them and the session.
+//! The channels of the direct connections.
 
 use std::collections::BTreeMap;
-use std::task::{Context, Poll};
 
-use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
+use futures::{Sink, Stream};
 
-use super::{Clock, TransportError};
+use super::TransportError;
+use super::exchange::{Exchange, Incoming, exchange};
+use super::ready::{ReadyQueue, Source, SourceWaker};
 use crate::frame::Frame;
 use crate::id::ConnectionId;
-use crate::session::Session;
-use crate::time::Time;
+use crate::session::DirectOutput;
 
-/// What the live connections have open.
+/// What the live connections have open. Each channel is polled by itself.
 #[derive(Debug)]
 pub(super) struct Channels<T> {
-    connections: BTreeMap<ConnectionId, Open<T>>,
+    connections: BTreeMap<ConnectionId, Connection<T>>,
 }
 
 /// What one connection has open.
 #[derive(Debug)]
-struct Open<T> {
-    data: Option<T>,
+struct Connection<T> {
+    data: Option<Channel<T>>,
     /// It waits, when it is open first, until the data channel is.
-    datagrams: Option<T>,
+    datagrams: Option<Channel<T>>,
     /// The longest message on either.
     max_message: usize,
 }
 
-/// What a round over the channels did.
-#[derive(Debug, Default)]
-pub(super) struct Round {
-    /// Something moved.
-    pub(super) progress: bool,
-    /// Connections whose data channel has failed. They are forgotten already.
-    pub(super) broken: Vec<(ConnectionId, TransportError)>,
+#[derive(Debug)]
+struct Channel<T> {
+    frames: T,
+    is_full: bool,
+    waker: SourceWaker,
+}
+
+/// What came of polling a channel.
+#[derive(Debug)]
+pub(super) enum ChannelEvent {
+    Nothing,
+    Sent,
+    Received(Frame),
+    /// The channel is over, and forgotten already.
+    Failed(TransportError),
 }
 
 impl<T> Channels<T> {
@@ -41,49 +49,45 @@ impl<T> Channels<T> {
         Self { connections: BTreeMap::new() }
     }
 
-    /// The data channel of a connection is open.
+    /// The data channel of a connection is open. Tells whether its datagram channel was open before.
     pub(super) fn open(
         &mut self,
         connection: ConnectionId,
-        channel: T,
+        frames: T,
         max_message: usize,
-        session: &mut Session,
-        now: Time,
-    ) {
-        let mut has_datagrams = false;
-        if session.is_live(connection) {
-            let open = self.connections.entry(connection).or_insert_with(Open::new);
-            open.data = Some(channel);
-            open.max_message = max_message;
-            has_datagrams = open.datagrams.is_some();
-        }
-        session.handle_direct_open(connection, max_message, now);
-        if has_datagrams {
-            session.handle_datagrams_open(connection, max_message, now);
-        }
+        ready: &ReadyQueue,
+    ) -> bool {
+        let open = self.connections.entry(connection).or_insert_with(Connection::new);
+        open.data = Some(Channel::new(frames, Source::Data(connection), ready));
+        open.max_message = max_message;
+        open.datagrams.as_ref().inspect(|datagrams| datagrams.waker.wake()).is_some()
     }
 
-    /// The datagram channel of a connection is open.
+    /// The datagram channel of a connection is open. Gives the longest message, if the data channel was open before.
     pub(super) fn open_datagrams(
         &mut self,
         connection: ConnectionId,
-        channel: T,
-        session: &mut Session,
-        now: Time,
-    ) {
-        if !session.is_live(connection) {
-            return;
-        }
-        let open = self.connections.entry(connection).or_insert_with(Open::new);
-        open.datagrams = Some(channel);
-        if open.data.is_some() {
-            session.handle_datagrams_open(connection, open.max_message, now);
-        }
+        frames: T,
+        ready: &ReadyQueue,
+    ) -> Option<usize> {
+        let open = self.connections.entry(connection).or_insert_with(Connection::new);
+        open.datagrams = Some(Channel::new(frames, Source::Datagrams(connection), ready));
+        open.data.is_some().then_some(open.max_message)
     }
 
     /// The connection is over.
     pub(super) fn forget(&mut self, connection: ConnectionId) {
         self.connections.remove(&connection);
+    }
+
+    /// There may be something to send.
+    pub(super) fn wake(&self, output: DirectOutput) {
+        let Some(open) = self.connections.get(&output.connection) else { return };
+        let data = open.data.iter().filter(|_| output.data);
+        let datagrams = open.datagrams.iter().filter(|_| output.datagrams);
+        // One that is full wakes us itself.
+        let wanted = data.chain(datagrams).filter(|channel| !channel.is_full);
+        wanted.for_each(|channel| channel.waker.wake());
     }
 }
 
@@ -91,104 +95,70 @@ impl<T> Channels<T>
 where
     T: Stream<Item = Result<Frame, TransportError>> + Sink<Frame, Error = TransportError> + Unpin,
 {
-    /// Moves what the channels take and one frame of what each has.
-    pub(super) fn poll(
+    /// Moves what a data channel takes of what `next` gives, and one frame of what it has.
+    pub(super) fn poll_data(
         &mut self,
-        session: &mut Session,
-        clock: &impl Clock,
-        cx: &mut Context<'_>,
-    ) -> Round {
-        let mut round = Round::default();
-        for (&connection, open) in &mut self.connections {
-            let Some(data) = &mut open.data else { continue };
-            let next = || session.poll_direct_transmit(connection, clock.now());
-            let flow = exchange(data, next, cx);
-            round.progress |= flow.progress;
-            if let Some(frame) = flow.received {
-                session.handle_direct_frame(connection, frame, clock.now());
-            } else if let Some(error) = flow.broken {
-                round.broken.push((connection, error));
-                continue;
-            }
-            let Some(datagrams) = &mut open.datagrams else { continue };
-            let next = || session.poll_datagram(connection, clock.now());
-            let flow = exchange(datagrams, next, cx);
-            round.progress |= flow.progress;
-            if let Some(frame) = flow.received {
-                session.handle_datagram(connection, frame, clock.now());
-            } else if flow.broken.is_some() {
-                open.datagrams = None;
-                session.handle_datagrams_closed(connection, clock.now());
-                round.progress = true;
-            }
+        connection: ConnectionId,
+        next: impl FnMut() -> Option<Frame>,
+    ) -> ChannelEvent {
+        let open = self.connections.get_mut(&connection);
+        let Some(data) = open.and_then(|open| open.data.as_mut()) else {
+            return ChannelEvent::Nothing;
+        };
+        let event = data.poll(next);
+        if matches!(event, ChannelEvent::Failed(_)) {
+            self.forget(connection);
         }
-        for (connection, _) in &round.broken {
-            self.connections.remove(connection);
-            round.progress = true;
+        event
+    }
+
+    /// The same for a datagram channel, while the data channel is open.
+    pub(super) fn poll_datagrams(
+        &mut self,
+        connection: ConnectionId,
+        next: impl FnMut() -> Option<Frame>,
+    ) -> ChannelEvent {
+        let Some(Connection { data: Some(_), datagrams, .. }) =
+            self.connections.get_mut(&connection)
+        else {
+            return ChannelEvent::Nothing;
+        };
+        let event = datagrams.as_mut().map_or(ChannelEvent::Nothing, |channel| channel.poll(next));
+        if matches!(event, ChannelEvent::Failed(_)) {
+            *datagrams = None;
         }
-        round
+        event
     }
 }
 
-impl<T> Open<T> {
+impl<T> Connection<T> {
     fn new() -> Self {
         Self { data: None, datagrams: None, max_message: 0 }
     }
 }
 
-/// What a channel did when it was polled.
-#[derive(Debug, Default)]
-pub(super) struct Flow {
-    /// Something moved.
-    pub(super) progress: bool,
-    /// The next frame of the other end's.
-    pub(super) received: Option<Frame>,
-    /// What is wrong with it. Along with a frame: it takes nothing any more, and more frames may follow.
-    pub(super) broken: Option<TransportError>,
+impl<T> Channel<T> {
+    fn new(frames: T, source: Source, ready: &ReadyQueue) -> Self {
+        Self { frames, is_full: false, waker: ready.register(source) }
+    }
 }
 
-/// Moves frames of `next` into a channel as long as it has room, flushes, and takes one frame out.
-pub(super) fn exchange<T>(
-    channel: &mut T,
-    next: impl FnMut() -> Option<Frame>,
-    cx: &mut Context<'_>,
-) -> Flow
+impl<T> Channel<T>
 where
     T: Stream<Item = Result<Frame, TransportError>> + Sink<Frame, Error = TransportError> + Unpin,
 {
-    let mut flow = Flow::default();
-    flow.broken = send(channel, next, &mut flow.progress, cx).err();
-    match channel.poll_next_unpin(cx) {
-        Poll::Pending => {}
-        Poll::Ready(Some(Ok(frame))) => {
-            flow.progress = true;
-            flow.received = Some(frame);
+    fn poll(&mut self, next: impl FnMut() -> Option<Frame>) -> ChannelEvent {
+        let cx = &mut self.waker.context();
+        let Exchange { has_sent, is_full, incoming } = exchange(&mut self.frames, next, cx);
+        self.is_full = is_full;
+        match incoming {
+            Incoming::Nothing if has_sent => ChannelEvent::Sent,
+            Incoming::Nothing => ChannelEvent::Nothing,
+            Incoming::Frame(frame) => {
+                self.waker.wake();
+                ChannelEvent::Received(frame)
+            }
+            Incoming::Failed(error) => ChannelEvent::Failed(error),
         }
-        Poll::Ready(Some(Err(error))) => flow.broken = Some(error),
-        Poll::Ready(None) => {
-            flow.broken = Some(TransportError("the other end closed the channel".into()));
-        }
-    }
-    flow
-}
-
-fn send<T: Sink<Frame, Error = TransportError> + Unpin>(
-    channel: &mut T,
-    mut next: impl FnMut() -> Option<Frame>,
-    progress: &mut bool,
-    cx: &mut Context<'_>,
-) -> Result<(), TransportError> {
-    loop {
-        match channel.poll_ready_unpin(cx) {
-            Poll::Pending => return Ok(()),
-            Poll::Ready(ready) => ready?,
-        }
-        let Some(frame) = next() else { break };
-        channel.start_send_unpin(frame)?;
-        *progress = true;
-    }
-    match channel.poll_flush_unpin(cx) {
-        Poll::Ready(flushed) => flushed,
-        Poll::Pending => Ok(()),
     }
 }

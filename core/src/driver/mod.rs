@@ -4,7 +4,11 @@
 //! which happens a few times per connection. No runtime is assumed: transports and timers bring theirs.
 
 mod channels;
+mod exchange;
+mod ready;
 mod run;
+mod signaling;
+mod timer;
 
 use std::time::Duration;
 

@@ -7,6 +7,15 @@ use crate::link::{Context, Link, Verdict};
 use crate::time::Time;
 use crate::wire::Signal;
 
+/// A connection that may have something for these of its channels.
+#[cfg(feature = "driver")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DirectOutput {
+    pub(crate) connection: ConnectionId,
+    pub(crate) data: bool,
+    pub(crate) datagrams: bool,
+}
+
 impl Session {
     /// The direct connection with a peer that is there or being made, for tests and diagnostics.
     #[must_use]
@@ -105,6 +114,28 @@ impl Session {
         let now = self.clock.inner(now);
         let key = self.links.key_of(connection).filter(|key| self.links.wants_datagram(*key))?;
         self.with_key(key, now, |link, cx| link.poll_datagram(cx)).flatten()
+    }
+
+    /// The next connection that may have something to send that it did not have when it was named last. While a channel
+    /// has no room, or until its transmit has returned `None`, it is not named for certain again.
+    #[cfg(feature = "driver")]
+    pub(crate) fn poll_direct_output(&mut self) -> Option<DirectOutput> {
+        while let Some(key) = self.links.take_noted_via() {
+            let Some(link) = self.links.at(key) else { continue };
+            let way = link.way().map(|(neighbour, _)| neighbour);
+            let neighbours = [way, link.heard_via()].map(|peer| self.links.key(peer?));
+            neighbours.into_iter().flatten().for_each(|neighbour| self.links.note(neighbour));
+        }
+        while let Some(key) = self.links.take_noted() {
+            let Some(link) = self.links.at(key) else { continue };
+            let Some(connection) = link.connection_id() else { continue };
+            let data = self.links.wants_direct(key) || self.has_work_for(link.peer());
+            let datagrams = self.links.wants_datagram(key);
+            if data || datagrams {
+                return Some(DirectOutput { connection, data, datagrams });
+            }
+        }
+        None
     }
 
     /// Runs `act` on the link that a live connection belongs to.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use super::noted::Noted;
 use crate::id::{ConnectionId, PeerId};
 use crate::link::{Context, Link};
 use crate::path::Path;
@@ -63,6 +64,10 @@ pub(super) struct Links {
     wanting_offers: BTreeSet<Key>,
     wanting_relay: BTreeSet<Key>,
     joining: BTreeSet<Key>,
+    /// Links that have changed, or were asked, and have something for a channel of their own.
+    noted: Noted,
+    /// The same for the channel of a neighbour.
+    noted_via: Noted,
     totals: Totals,
 }
 
@@ -140,6 +145,12 @@ impl Links {
     }
 
     fn enter(&mut self, key: Key, new: Standing) {
+        if new.wants_direct || new.wants_datagram {
+            self.noted.note(key.0);
+        }
+        if new.wants_via {
+            self.noted_via.note(key.0);
+        }
         let Some(slot) = self.slots.get_mut(key.0).and_then(Option::as_mut) else { return };
         let old = std::mem::replace(&mut slot.standing, new);
         if old == new {
@@ -200,6 +211,38 @@ impl Links {
     pub(super) fn wants_via(&self, peer: &PeerId) -> bool {
         let standing = self.key(peer).and_then(|key| self.standing(key));
         standing.is_some_and(|standing| standing.wants_via)
+    }
+
+    /// Something waits for the channel of this link.
+    pub(super) fn note(&mut self, key: Key) {
+        self.noted.note(key.0);
+    }
+
+    /// Notes all that have something for a neighbour: who goes through whom has changed.
+    pub(super) fn note_all_wanting_via(&mut self) {
+        if self.totals.wanting_via > 0 {
+            for (index, slot) in self.slots.iter().enumerate() {
+                if slot.as_ref().is_some_and(|slot| slot.standing.wants_via) {
+                    self.noted_via.note(index);
+                }
+            }
+        }
+    }
+
+    #[cfg(feature = "driver")]
+    pub(super) fn take_noted(&mut self) -> Option<Key> {
+        self.noted.take().map(Key)
+    }
+
+    #[cfg(feature = "driver")]
+    pub(super) fn take_noted_via(&mut self) -> Option<Key> {
+        self.noted_via.take().map(Key)
+    }
+
+    /// Whether any link has something for the relay.
+    #[cfg(feature = "driver")]
+    pub(super) fn any_wants_relay(&self) -> bool {
+        !self.wanting_relay.is_empty()
     }
 
     /// The link that has something for the relay and whose turn comes next after `last`.

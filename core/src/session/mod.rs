@@ -6,6 +6,7 @@
 //! - `peers`: membership, attempts at direct paths, `Ready` and `Upgrade`
 //! - `relay`: envelopes to and from the hub
 //! - `direct`: connections, data channels, datagram channels
+//! - `noted`: links that are to be looked at
 //! - `neighbours`, `forwarder`: ways through neighbours, and what is passed on for them
 //! - `transfer`: blobs that are written and read as streams
 
@@ -14,6 +15,7 @@ mod emit;
 mod forwarder;
 mod links;
 mod neighbours;
+mod noted;
 mod peers;
 mod relay;
 mod signaling;
@@ -25,6 +27,8 @@ use std::time::Duration;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 
+#[cfg(feature = "driver")]
+pub(crate) use self::direct::DirectOutput;
 pub use self::emit::{Emitted, Target};
 pub use self::forwarder::Forwarding;
 use self::links::{Key, Links};

@@ -222,6 +222,7 @@ impl Session {
                 users.entry(neighbour.clone()).or_default().peers.push(link.peer().clone());
             }
         }
+        self.links.note_all_wanting_via();
     }
 
     /// Tells every neighbour about the others, as far as it does not know.
@@ -254,8 +255,16 @@ impl Session {
             return forwarder.note_dropped();
         }
         let len = passed.bundle.len() + PASSING_BYTES;
-        if forwarder.push(from, to, passed, len, allowance, now) == Err(Refused::Pairs) {
-            self.with_peer(from, now, |link, _| link.refuse_way(to.clone()));
+        match forwarder.push(from, to, passed, len, allowance, now) {
+            Ok(()) => {
+                if let Some(key) = self.links.key(to) {
+                    self.links.note(key);
+                }
+            }
+            Err(Refused::Pairs) => {
+                self.with_peer(from, now, |link, _| link.refuse_way(to.clone()));
+            }
+            Err(Refused::Rate) => {}
         }
     }
 

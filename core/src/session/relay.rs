@@ -36,6 +36,13 @@ impl Session {
         self.frames.pop_front()
     }
 
+    /// Whether there may be a message for the signalling channel.
+    #[cfg(feature = "driver")]
+    pub(crate) fn has_signaling_output(&self) -> bool {
+        let has_message = || !self.shared.out.signals.is_empty() || self.links.any_wants_relay();
+        !self.frames.is_empty() || self.leave_room || self.is_joined() && has_message()
+    }
+
     fn next_message(&mut self, now: Time) -> Option<ClientMessage> {
         if !self.is_joined() {
             return None;

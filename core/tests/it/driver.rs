@@ -1,5 +1,8 @@
 //! The async driver, on in-memory transports and tokio's paused clock.
 
+mod room;
+mod wake_ups;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +18,8 @@ use socketio_p2p_core::driver::{
 };
 use socketio_p2p_core::hub::HubConfig;
 use socketio_p2p_core::{
-    Config, ConnectionId, Event, Frame, Packet, Path, Target, Time, TransferOutcome, TransferRead,
+    Config, ConnectionId, Emitted, Event, Frame, Packet, Path, Session, Target, Time,
+    TransferOutcome, TransferRead,
 };
 use socketio_p2p_transport_memory::{
     MemoryChannel, MemoryDirect, MemoryNetwork, MemorySignaling, channel,
@@ -82,6 +86,13 @@ async fn until(
     tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it happens within a minute")
 }
 
+fn emit<D: DirectTransport>(
+    driver: &mut Driver<MemorySignaling, D, TestClock>,
+    event: &Packet,
+) -> Emitted {
+    driver.with(|session, now| session.emit(Target::All, event, now)).unwrap()
+}
+
 fn direct(event: &Event) -> bool {
     matches!(event, Event::PathChanged { path: Path::Direct, .. })
 }
@@ -91,7 +102,7 @@ async fn two_drivers_meet_upgrade_and_talk() {
     let mut net = Net::new();
     let (mut a, mut b) = (net.peer(Config::default()), net.peer(Config::default()));
     until(&mut a, &mut b, direct).await;
-    a.emit(Target::All, &Packet::event("peer-msg", &("hi",)).unwrap()).unwrap();
+    emit(&mut a, &Packet::event("peer-msg", &("hi",)).unwrap());
     let received = until(&mut b, &mut a, |event| matches!(event, Event::Received { .. })).await;
     let Event::Received { path: Path::Direct, packet, .. } = received else {
         panic!("{received:?}")
@@ -104,8 +115,8 @@ async fn a_closed_driver_delivers_says_goodbye_and_ends() {
     let mut net = Net::new();
     let (mut a, mut b) = (net.peer(Config::default()), net.peer(Config::default()));
     until(&mut a, &mut b, direct).await;
-    a.emit(Target::All, &Packet::event("last", &(vec![0_u8; 10],)).unwrap()).unwrap();
-    a.close();
+    emit(&mut a, &Packet::event("last", &(vec![0_u8; 10],)).unwrap());
+    a.with(Session::close);
     let (ended, events) = tokio::join!(async { while a.next().await.is_some() {} }, async {
         let mut events = Vec::new();
         while !events.iter().any(|event| matches!(event, Event::PeerLeft { .. })) {
@@ -140,7 +151,7 @@ async fn a_receiver_that_takes_no_events_blocks_the_sender() {
     // Only the sender runs; events of the receiver are not taken.
     let blocked = async {
         loop {
-            let emitted = a.emit(Target::All, &event).unwrap();
+            let emitted = emit(&mut a, &event);
             if !emitted.rejected.is_empty() {
                 return;
             }
@@ -253,7 +264,7 @@ async fn a_datagram_channel_is_read_beside_the_data_channel_and_ends_alone() {
         drop(theirs);
 
         for n in 0..3 {
-            b.emit(Target::All, &Packet::event("peer-msg", &(n,)).unwrap()).unwrap();
+            emit(&mut b, &Packet::event("peer-msg", &(n,)).unwrap());
             let event = until(&mut a, &mut b, |event| !matches!(event, Event::Ready)).await;
             let Event::Received { path: Path::Direct, packet, .. } = event else {
                 panic!("{event:?}")
@@ -322,7 +333,7 @@ async fn the_stream_ends_when_the_signalling_channel_has_closed() {
     let channel = Chatty::default();
     let (_tell, mut driver) = told(channel.clone());
     drop(tokio::time::timeout(Duration::from_millis(1), driver.next()).await);
-    driver.close();
+    driver.with(Session::close);
     while driver.next().await.is_some() {}
     assert_eq!(channel.closes.load(Ordering::Relaxed), CLOSE_POLLS + 1);
 }
@@ -353,12 +364,16 @@ async fn upload(peer: &mut Peer, size: usize) -> TransferOutcome {
     while let Some(event) = peer.next().await {
         match event {
             Event::PeerJoined { peer: other, .. } => {
-                peer.open_transfer(&other, &file, Some(size as u64)).unwrap();
+                peer.with(|session, now| {
+                    session.open_transfer(&other, &file, Some(size as u64), now)
+                })
+                .unwrap();
             }
             Event::TransferWritable { transfer } => {
-                peer.write_transfer(&transfer, &mut data).unwrap();
+                peer.with(|session, now| session.write_transfer(&transfer, &mut data, now))
+                    .unwrap();
                 if data.is_empty() {
-                    peer.finish_transfer(&transfer).unwrap();
+                    peer.with(|session, now| session.finish_transfer(&transfer, now)).unwrap();
                 }
             }
             Event::TransferEnded { outcome, .. } => return outcome,
@@ -372,7 +387,9 @@ async fn upload(peer: &mut Peer, size: usize) -> TransferOutcome {
 async fn download(peer: &mut Peer, read: &mut usize) {
     while let Some(event) = peer.next().await {
         let Event::TransferReadable { transfer } = event else { continue };
-        while let TransferRead::Data(bytes) = peer.read_transfer(&transfer).unwrap() {
+        while let TransferRead::Data(bytes) =
+            peer.with(|session, now| session.read_transfer(&transfer, now)).unwrap()
+        {
             *read += bytes.len();
         }
     }

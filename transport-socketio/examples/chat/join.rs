@@ -6,7 +6,7 @@ use std::path::{Path as FilePath, PathBuf};
 use futures::StreamExt as _;
 use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::{
-    Config, Event, LeaveReason, Packet, Path, PeerId, Policy, RoomName, Target,
+    Config, Event, LeaveReason, Packet, Path, PeerId, Policy, RoomName, Session, Target,
 };
 use socketio_p2p_transport_webrtc::WebRtcConfig;
 
@@ -88,7 +88,7 @@ impl Chat {
             };
             if leave {
                 leaving = true;
-                self.node.close();
+                self.node.with(Session::close);
             }
         }
     }
@@ -133,7 +133,7 @@ impl Chat {
     }
 
     fn upgrade(&mut self) {
-        if let Err(error) = self.node.upgrade(Target::All) {
+        if let Err(error) = self.node.with(|session, now| session.upgrade(Target::All, now)) {
             self.trouble(&error.to_string());
         }
     }

@@ -90,7 +90,7 @@ impl<T: Clone> Backlog<T> {
         args: Vec<Value>,
         bytes: usize,
     ) -> Result<(), EmitError> {
-        match node.reply(&token, &args) {
+        match node.with(|session, now| session.reply(&token, &args, now)) {
             Ok(()) => return Ok(()),
             Err(error @ EmitError::Blocked { .. }) => {
                 let bytes = self.reply_bytes + bytes;
@@ -127,7 +127,7 @@ impl<T: Clone> Backlog<T> {
         for (token, args, bytes) in std::mem::take(&mut self.replies) {
             let mine = token.peer() == peer;
             if mine && !full {
-                match node.reply(&token, &args) {
+                match node.with(|session, now| session.reply(&token, &args, now)) {
                     Err(EmitError::Blocked { .. }) => full = true,
                     // Answered, or nobody waits for the answer any more.
                     Ok(()) | Err(_) => {
@@ -154,7 +154,8 @@ fn attempt<T>(node: &mut Node, to: Target, event: &Outgoing<T>) -> Result<Vec<Ve
         },
         // One call for all: on the relay they share one upload.
         (Target::All, None) => {
-            let emitted = node.emit(Target::All, &event.packet)?;
+            let emitted =
+                node.with(|session, now| session.emit(Target::All, &event.packet, now))?;
             let accepted = emitted.accepted.into_iter().map(|peer| Ok((peer, emitted.id)));
             Ok(accepted.chain(emitted.rejected.into_iter().map(Err)).collect())
         }
@@ -170,9 +171,9 @@ fn attempt<T>(node: &mut Node, to: Target, event: &Outgoing<T>) -> Result<Vec<Ve
 }
 
 fn try_emit<T>(node: &mut Node, peer: &PeerId, event: &Outgoing<T>) -> Result<EmitId, EmitError> {
-    let emitted = match event.ack {
-        Some(timeout) => node.emit_with_ack(peer, &event.packet, timeout),
-        None => node.emit(peer, &event.packet),
-    };
+    let emitted = node.with(|session, now| match event.ack {
+        Some(timeout) => session.emit_with_ack(peer, &event.packet, timeout, now),
+        None => session.emit(peer, &event.packet, now),
+    });
     emitted.map(|emitted| emitted.id)
 }

@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use serde_json::Number;
 use socketio_p2p_core::codec::Value;
 use socketio_p2p_core::{
-    EmitId, Event, JoinRefusal, Outcome, Packet, Path, PeerId, ReplyToken, Target,
+    EmitId, Event, JoinRefusal, Outcome, Packet, Path, PeerId, ReplyToken, Session, Target,
 };
 use tokio::sync::mpsc;
 
@@ -70,7 +70,7 @@ impl Peer {
                 line = input.recv(), if reads => {
                     if !self.handle_line(line) {
                         quitting = true;
-                        self.node.close();
+                        self.node.with(Session::close);
                     }
                 }
             }
@@ -109,10 +109,11 @@ impl Peer {
             Command::Emit(emit) => self.emit(emit)?,
             Command::Upgrade { to } => {
                 let to = to.map_or(Target::All, Target::Peer);
-                self.node.upgrade(to).map_err(|error| format!("cannot upgrade: {error}"))?;
+                let upgraded = self.node.with(|session, now| session.upgrade(to, now));
+                upgraded.map_err(|error| format!("cannot upgrade: {error}"))?;
             }
             Command::Policy { policy } => {
-                self.node.set_policy(policy.into());
+                self.node.with(|session, now| session.set_policy(policy.into(), now));
                 let peers: Vec<PeerId> = self.node.session().peers().map(|peer| peer.id).collect();
                 peers.iter().for_each(|peer| self.report_current_path(peer));
             }

@@ -11,7 +11,7 @@ use webrtc::peer_connection::{
     RTCPeerConnectionIceEvent, RTCPeerConnectionState,
 };
 
-use super::connection::Role;
+use super::role::Role;
 use super::runtime::Haste;
 use crate::sdp::DATAGRAMS_LABEL;
 

@@ -16,7 +16,7 @@ use webrtc::peer_connection::{
 use super::addresses;
 use super::callbacks::Handler;
 use super::config::{MAX_MESSAGE, WebRtcConfig};
-use super::connection::failure;
+use super::failure::failure;
 use super::runtime::ConnectionRuntime;
 
 /// How often a live ICE agent asks its remote for a sign of life.

@@ -6,7 +6,7 @@ use socketio_p2p_core::driver::TransportError;
 use webrtc::data_channel::{DataChannel, RTCDataChannelInit};
 use webrtc::peer_connection::PeerConnection;
 
-use super::connection::failure;
+use super::failure::failure;
 use crate::sdp::{DATAGRAMS_LABEL, DATAGRAMS_STREAM};
 
 /// The datagram channel until it is handed out.

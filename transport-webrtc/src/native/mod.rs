@@ -2,13 +2,19 @@
 
 mod addresses;
 mod callbacks;
+mod candidates;
 mod channel;
 mod config;
 mod connection;
 mod crate_settings;
 mod datagrams;
-mod opened;
+mod failure;
+mod handed_out;
+mod negotiating;
+mod open;
+mod role;
 mod runtime;
+mod trickle;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -26,7 +32,8 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use channel::WebRtcChannel;
 pub use config::WebRtcConfig;
-use connection::{Connection, Role};
+use connection::Connection;
+use role::Role;
 use runtime::Cut;
 
 /// Signals that may wait for a connection: more than the candidates that it takes.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use socketio_p2p_core::{Backoff, Config, Event, Packet, PeerId, Policy, Target};
+use socketio_p2p_core::{Backoff, Config, Event, Packet, PeerId, Policy, Session, Target};
 use socketio_p2p_transport_webrtc::WebRtcConfig;
 use tokio::sync::mpsc;
 
@@ -93,7 +93,7 @@ fn follow(node: &mut Node, backlog: &mut Backlog<()>, event: &Event) -> Result<(
     if let Event::Received { packet, .. } = event
         && let Some(Message::Private) = Message::from_packet(packet)
     {
-        node.upgrade(Target::All)?;
+        node.with(|session, now| session.upgrade(Target::All, now))?;
     }
     if let Event::Writable { peer, .. } = event {
         check(backlog.retry(node, peer))?;
@@ -107,14 +107,14 @@ fn obey(node: &mut Node, backlog: &mut Backlog<()>, order: Order) -> Result<(), 
             let event = Outgoing { packet, ack: None, tag: () };
             check(backlog.emit(node, Target::All, &event)?)?;
         }
-        Order::Upgrade => node.upgrade(Target::All)?,
+        Order::Upgrade => node.with(|session, now| session.upgrade(Target::All, now))?,
         Order::Cut(peer) => {
             let connection = node.session().connection_of(&peer);
             if !connection.is_some_and(|connection| node.direct_mut().cut(connection)) {
                 return Err("there is no direct path to cut".into());
             }
         }
-        Order::Close => node.close(),
+        Order::Close => node.with(Session::close),
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! An open channel, as the task of its connection sees it.
+//! A channel that the application has, as the task of its connection sees it.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use super::runtime::Nudge;
 
 /// What is left when the channel is handed out. The channel itself is not: the crate holds everything up for one
 /// that nobody reads, until the application has dropped the last of it.
-pub(super) struct Opened {
+pub(super) struct HandedOut {
     label: String,
     pub(super) progress: Arc<Progress>,
 }
 
-impl Opened {
+impl HandedOut {
     /// Makes the application's end of an open channel, which begins with the message `first`.
-    pub(super) async fn hand_out(
+    pub(super) async fn new(
         channel: Arc<dyn DataChannel>,
         nudge: &Nudge,
         max_message: usize,

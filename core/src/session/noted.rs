@@ -1,0 +1,51 @@
+//! Links that are to be looked at.
+
+use std::collections::VecDeque;
+
+/// Places of links, each once, in the order in which they were noted. There are never more than there were links at a
+/// time, also when nobody takes them.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    queue: VecDeque<usize>,
+    /// By place.
+    is_queued: Vec<bool>,
+}
+
+impl Noted {
+    pub(super) fn note(&mut self, place: usize) {
+        if self.is_queued.len() <= place {
+            self.is_queued.resize(place + 1, false);
+        }
+        if let Some(is_queued) = self.is_queued.get_mut(place)
+            && !std::mem::replace(is_queued, true)
+        {
+            self.queue.push_back(place);
+        }
+    }
+
+    #[cfg(feature = "driver")]
+    pub(super) fn take(&mut self) -> Option<usize> {
+        let place = self.queue.pop_front()?;
+        if let Some(is_queued) = self.is_queued.get_mut(place) {
+            *is_queued = false;
+        }
+        Some(place)
+    }
+}
+
+#[cfg(all(test, feature = "driver"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_taken_in_the_order_in_which_they_were_noted_and_each_once() {
+        let mut noted = Noted::default();
+        for place in [7, 2, 7, 2, 3] {
+            noted.note(place);
+        }
+        assert_eq!(noted.take(), Some(7));
+        noted.note(7);
+        let rest: Vec<_> = std::iter::from_fn(|| noted.take()).collect();
+        assert_eq!(rest, [2, 3, 7]);
+    }
+}

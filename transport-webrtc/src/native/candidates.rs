@@ -1,0 +1,133 @@
+//! The remote's ICE candidates: which of them the WebRTC stack sees, and when.
+
+use socketio_p2p_core::wire::IceCandidate;
+use thiserror::Error;
+
+use crate::sdp::MAX_CANDIDATES;
+
+/// The remote's candidates of one connection. Those that come before its description wait for it.
+#[derive(Debug)]
+pub(super) enum RemoteCandidates {
+    /// The description has not come: what waits for it.
+    Waiting(Vec<IceCandidate>),
+    /// The description is applied, and so many candidates of the remote's are known.
+    Counting(usize),
+}
+
+/// The remote has more candidates than are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the remote sent more than {MAX_CANDIDATES} candidates")]
+pub(super) struct TooManyCandidates;
+
+impl RemoteCandidates {
+    pub(super) const fn new() -> Self {
+        Self::Waiting(Vec::new())
+    }
+
+    /// Whether the remote's description is applied.
+    pub(super) const fn have_description(&self) -> bool {
+        matches!(self, Self::Counting(_))
+    }
+
+    /// The remote's description is applied, with so many candidates in it. Gives those that waited: each is to be
+    /// [taken](Self::take).
+    pub(super) fn begin(&mut self, in_description: usize) -> Vec<IceCandidate> {
+        match std::mem::replace(self, Self::Counting(in_description)) {
+            Self::Waiting(candidates) => candidates,
+            Self::Counting(_) => Vec::new(),
+        }
+    }
+
+    /// Takes a candidate, and gives it back when the stack is to see it now. One for TCP is skipped.
+    pub(super) fn take(
+        &mut self,
+        candidate: IceCandidate,
+    ) -> Result<Option<IceCandidate>, TooManyCandidates> {
+        if !is_udp(&candidate.candidate) {
+            return Ok(None);
+        }
+        match self {
+            Self::Waiting(waiting) if waiting.len() == MAX_CANDIDATES => Err(TooManyCandidates),
+            Self::Waiting(waiting) => {
+                waiting.push(candidate);
+                Ok(None)
+            }
+            Self::Counting(count) if *count >= MAX_CANDIDATES => Err(TooManyCandidates),
+            Self::Counting(count) => {
+                *count += 1;
+                Ok(Some(candidate))
+            }
+        }
+    }
+}
+
+/// Whether a candidate attribute names UDP, the only transport here. "End of candidates" does not.
+fn is_udp(candidate: &str) -> bool {
+    let transport = candidate.split_ascii_whitespace().nth(2);
+    !candidate.is_empty() && transport.is_none_or(|name| !name.eq_ignore_ascii_case("tcp"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(attribute: &str) -> IceCandidate {
+        IceCandidate {
+            candidate: attribute.to_owned(),
+            sdp_mid: None,
+            sdp_mline_index: Some(0),
+            username_fragment: None,
+        }
+    }
+
+    fn udp(port: usize) -> IceCandidate {
+        candidate(&format!("candidate:1 1 udp 1 192.0.2.1 {port} typ host"))
+    }
+
+    #[test]
+    fn candidates_wait_for_the_description_and_keep_their_order() {
+        let mut candidates = RemoteCandidates::new();
+        assert_eq!(candidates.take(udp(1)), Ok(None));
+        assert_eq!(candidates.take(udp(2)), Ok(None));
+        assert!(!candidates.have_description());
+        assert_eq!(candidates.begin(1), [udp(1), udp(2)]);
+        assert!(candidates.have_description());
+        assert_eq!(candidates.take(udp(3)), Ok(Some(udp(3))));
+    }
+
+    #[test]
+    fn those_that_wait_are_bounded() {
+        let mut candidates = RemoteCandidates::new();
+        for port in 0..MAX_CANDIDATES {
+            assert_eq!(candidates.take(udp(port)), Ok(None));
+        }
+        assert_eq!(candidates.take(udp(0)), Err(TooManyCandidates));
+    }
+
+    #[test]
+    fn those_in_the_description_and_those_that_waited_count_against_the_bound() {
+        let mut candidates = RemoteCandidates::new();
+        assert_eq!(candidates.take(udp(1)), Ok(None));
+        for waited in candidates.begin(MAX_CANDIDATES - 2) {
+            assert!(candidates.take(waited).is_ok_and(|taken| taken.is_some()));
+        }
+        assert_eq!(candidates.take(udp(2)), Ok(Some(udp(2))));
+        assert_eq!(candidates.take(udp(3)), Err(TooManyCandidates));
+    }
+
+    #[test]
+    fn what_names_no_udp_port_is_skipped_and_not_counted() {
+        let tcp = "candidate:1 1 TCP 1 192.0.2.1 9 typ host tcptype active";
+        let mut candidates = RemoteCandidates::new();
+        candidates.begin(MAX_CANDIDATES - 1);
+        for skipped in [tcp, "", tcp] {
+            assert_eq!(candidates.take(candidate(skipped)), Ok(None));
+        }
+        assert_eq!(candidates.take(udp(1)), Ok(Some(udp(1))));
+    }
+
+    #[test]
+    fn the_error_names_the_bound() {
+        assert_eq!(TooManyCandidates.to_string(), "the remote sent more than 64 candidates");
+    }
+}

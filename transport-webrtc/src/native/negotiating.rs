@@ -1,0 +1,196 @@
+//! A connection from its command to its open data channel.
+
+use std::sync::Arc;
+
+use socketio_p2p_core::driver::TransportError;
+use socketio_p2p_core::wire::Signal;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelMessage};
+use webrtc::peer_connection::RTCSessionDescription;
+
+use super::callbacks::Happened;
+use super::config::WebRtcConfig;
+use super::crate_settings::max_message;
+use super::datagrams::Datagrams;
+use super::failure::{failure, reason, stopped};
+use super::role::Role;
+use super::trickle::Trickle;
+use crate::sdp::{RemoteDescription, add_datagrams};
+
+pub(super) struct Negotiating {
+    pub(super) trickle: Trickle,
+    pub(super) config: Arc<WebRtcConfig>,
+    pub(super) happened: mpsc::Receiver<Happened>,
+    pub(super) signals: mpsc::Receiver<Signal>,
+    /// The data channel, once there is one.
+    pub(super) channel: Option<Arc<dyn DataChannel>>,
+    pub(super) datagrams: Datagrams,
+    /// The longest message to send, once the remote's description has come.
+    pub(super) max_message: usize,
+}
+
+/// The data channel is open.
+pub(super) struct Opening {
+    pub(super) channel: Arc<dyn DataChannel>,
+    /// A message that came with the opening.
+    pub(super) first: Option<RTCDataChannelMessage>,
+}
+
+impl Negotiating {
+    /// Returns when the data channel is open.
+    pub(super) async fn run(&mut self, role: Role) -> Result<Opening, TransportError> {
+        let deadline = Instant::now() + self.config.open_timeout;
+        match role {
+            Role::Offerer => self.offer().await?,
+            Role::Answerer(offer) => self.answer(offer).await?,
+        }
+        tokio::select! {
+            opening = self.open() => opening,
+            () = sleep_until(deadline) => Err(TransportError(format!(
+                "no data channel was open after {} s", self.config.open_timeout.as_secs_f32()
+            ))),
+        }
+    }
+
+    async fn offer(&mut self) -> Result<(), TransportError> {
+        let label = random_label()?;
+        let peer = Arc::clone(&self.trickle.peer);
+        let channel = peer
+            .create_data_channel(&label, None)
+            .await
+            .map_err(|error| failure("cannot create a data channel", &error))?;
+        self.channel = Some(channel);
+        let offer = peer
+            .create_offer(None)
+            .await
+            .map_err(|error| failure("cannot create an offer", &error))?;
+        let mut offer = self.describe(offer).await?;
+        if matches!(self.datagrams, Datagrams::Wanted) {
+            add_datagrams(&mut offer);
+        }
+        self.trickle.emit_signal(Signal::Offer(offer)).await;
+        Ok(())
+    }
+
+    async fn answer(&mut self, offer: String) -> Result<(), TransportError> {
+        self.take_remote("offer", &offer).await?;
+        let answer = self
+            .trickle
+            .peer
+            .create_answer(None)
+            .await
+            .map_err(|error| failure("cannot answer the remote offer", &error))?;
+        let mut answer = self.describe(answer).await?;
+        if matches!(self.datagrams, Datagrams::Agreed(_)) {
+            add_datagrams(&mut answer);
+        }
+        self.trickle.emit_signal(Signal::Answer(answer)).await;
+        Ok(())
+    }
+
+    /// Applies a local description and gives it back with the candidates found in time: an old peer on the
+    /// other end never gets the trickled ones.
+    async fn describe(&mut self, local: RTCSessionDescription) -> Result<String, TransportError> {
+        let peer = Arc::clone(&self.trickle.peer);
+        peer.set_local_description(local)
+            .await
+            .map_err(|error| failure("cannot apply the local description", &error))?;
+        let deadline = Instant::now() + self.config.gather_timeout;
+        loop {
+            tokio::select! {
+                () = sleep_until(deadline) => break,
+                happened = self.happened.recv() => match happened {
+                    Some(Happened::Gathered) => break,
+                    Some(Happened::Candidate(_)) => {}
+                    Some(Happened::Channel(channel)) => self.channel = Some(channel),
+                    Some(Happened::Failed(error)) => return Err(TransportError(error.to_owned())),
+                    None => return Err(stopped()),
+                },
+            }
+        }
+        let local = peer.local_description().await.ok_or_else(stopped)?;
+        self.trickle.mid =
+            local.sdp.lines().find_map(|line| line.strip_prefix("a=mid:")).map(str::to_owned);
+        Ok(local.sdp)
+    }
+
+    async fn take_remote(&mut self, kind: &str, sdp: &str) -> Result<(), TransportError> {
+        let unusable =
+            |why: String| TransportError(format!("the remote {kind} cannot be used: {why}"));
+        let remote = RemoteDescription::read(sdp).map_err(|error| unusable(error.to_string()))?;
+        let ours = max_message(&self.config);
+        let limit = remote.max_message.map_or(ours, |limit| limit.min(ours));
+        self.max_message = usize::try_from(limit).unwrap_or(usize::MAX);
+        let peer = Arc::clone(&self.trickle.peer);
+        self.datagrams.agree(remote.datagrams, &*peer).await?;
+        let description = match kind {
+            "offer" => RTCSessionDescription::offer(remote.sdp),
+            _ => RTCSessionDescription::answer(remote.sdp),
+        }
+        .map_err(|error| unusable(reason(&error)))?;
+        peer.set_remote_description(description).await.map_err(|error| unusable(reason(&error)))?;
+        self.trickle.begin(remote.candidates).await
+    }
+
+    async fn open(&mut self) -> Result<Opening, TransportError> {
+        loop {
+            let channel = self.channel.clone();
+            let opening = async {
+                match channel {
+                    Some(channel) => (channel.poll().await, channel),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                (event, channel) = opening => match event {
+                    Some(DataChannelEvent::OnOpen) => return Ok(Opening { channel, first: None }),
+                    Some(DataChannelEvent::OnMessage(message)) => {
+                        return Ok(Opening { channel, first: Some(message) });
+                    }
+                    Some(DataChannelEvent::OnClose | DataChannelEvent::OnError) => {
+                        return Err(TransportError("the data channel did not open".to_owned()));
+                    }
+                    Some(_) => {}
+                    None => return Err(stopped()),
+                },
+                happened = self.happened.recv() => self.handle(happened).await?,
+                Some(signal) = self.signals.recv() => self.take_signal(signal).await?,
+            }
+        }
+    }
+
+    async fn handle(&mut self, happened: Option<Happened>) -> Result<(), TransportError> {
+        match happened {
+            Some(Happened::Candidate(candidate)) => self.trickle.emit_candidate(candidate).await,
+            Some(Happened::Gathered) => Ok(()),
+            Some(Happened::Channel(channel)) => {
+                self.channel = Some(channel);
+                Ok(())
+            }
+            Some(Happened::Failed(error)) => Err(TransportError(error.to_owned())),
+            None => Err(stopped()),
+        }
+    }
+
+    async fn take_signal(&mut self, signal: Signal) -> Result<(), TransportError> {
+        match signal {
+            Signal::Answer(sdp) if !self.trickle.remote.have_description() => {
+                self.take_remote("answer", &sdp).await
+            }
+            Signal::Candidate(candidate) => self.trickle.take_candidate(candidate).await,
+            // A second description and the refusal of an offer are the session's business.
+            Signal::Offer(_) | Signal::Answer(_) | Signal::Decline(_) => Ok(()),
+            // Signals of a later core are not for this version.
+            _ => Ok(()),
+        }
+    }
+}
+
+/// 40 hex digits, as the original client labels its channels.
+fn random_label() -> Result<String, TransportError> {
+    let mut bytes = [0; 20];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| TransportError(format!("no random numbers: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

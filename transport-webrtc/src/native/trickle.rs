@@ -1,0 +1,80 @@
+//! What a connection tells and is told while it lasts: events, local candidates, remote candidates.
+
+use std::sync::Arc;
+
+use socketio_p2p_core::ConnectionId;
+use socketio_p2p_core::driver::{DirectEvent, TransportError};
+use socketio_p2p_core::wire::{IceCandidate, Signal};
+use tokio::sync::mpsc;
+use webrtc::peer_connection::{PeerConnection, RTCIceCandidate, RTCIceCandidateInit};
+
+use super::candidates::RemoteCandidates;
+use super::channel::WebRtcChannel;
+use super::failure::failure;
+
+pub(super) struct Trickle {
+    pub(super) id: ConnectionId,
+    pub(super) peer: Arc<dyn PeerConnection>,
+    pub(super) events: mpsc::Sender<DirectEvent<WebRtcChannel>>,
+    /// The name of the first section of the local description, once there is one.
+    pub(super) mid: Option<String>,
+    pub(super) remote: RemoteCandidates,
+}
+
+impl Trickle {
+    pub(super) async fn emit(&self, event: DirectEvent<WebRtcChannel>) {
+        // It fails only when the transport is gone, and then this task is about to stop.
+        let _ = self.events.send(event).await;
+    }
+
+    pub(super) async fn emit_signal(&self, signal: Signal) {
+        self.emit(DirectEvent::Signal { connection: self.id, signal }).await;
+    }
+
+    pub(super) async fn emit_candidate(
+        &self,
+        candidate: RTCIceCandidate,
+    ) -> Result<(), TransportError> {
+        let candidate = candidate
+            .to_json()
+            .map_err(|error| failure("cannot write a local candidate", &error))?;
+        // All candidates belong to the first section, with which the others are bundled; the crate does not
+        // fill in its name.
+        self.emit_signal(Signal::Candidate(IceCandidate {
+            candidate: candidate.candidate,
+            sdp_mid: self.mid.clone(),
+            sdp_mline_index: Some(0),
+            username_fragment: candidate.username_fragment,
+        }))
+        .await;
+        Ok(())
+    }
+
+    /// The remote's description is applied, with so many candidates in it: those that came before follow.
+    pub(super) async fn begin(&mut self, in_description: usize) -> Result<(), TransportError> {
+        for candidate in self.remote.begin(in_description) {
+            self.take_candidate(candidate).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a candidate of the remote's.
+    pub(super) async fn take_candidate(
+        &mut self,
+        candidate: IceCandidate,
+    ) -> Result<(), TransportError> {
+        let taken =
+            self.remote.take(candidate).map_err(|error| TransportError(error.to_string()))?;
+        let Some(candidate) = taken else { return Ok(()) };
+        self.peer
+            .add_ice_candidate(RTCIceCandidateInit {
+                candidate: candidate.candidate,
+                sdp_mid: candidate.sdp_mid,
+                sdp_mline_index: candidate.sdp_mline_index,
+                username_fragment: candidate.username_fragment,
+                url: None,
+            })
+            .await
+            .map_err(|error| failure("a remote candidate cannot be used", &error))
+    }
+}

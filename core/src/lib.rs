@@ -101,6 +101,8 @@
 //!
 //! The wire is described in `PROTOCOL.md` beside this crate's manifest.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod codec;
 #[cfg(feature = "driver")]
 pub mod driver;
@@ -139,3 +141,8 @@ pub use transfer::{
     IncomingTransferId, OutgoingTransferId, TransferError, TransferId, TransferOutcome,
     TransferProgress, TransferRead,
 };
+
+/// The example of this crate's README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

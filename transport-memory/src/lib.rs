@@ -22,3 +22,8 @@ pub use mesh::{
     SignalFaults, Step, What,
 };
 pub use network::{MemoryDirect, MemoryNetwork, MemorySignaling, MemorySocket};
+
+/// The example of this crate's README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -9,6 +9,8 @@
 //!
 //! `client`, `server` and `eio3` are on by default. Both sides run on tokio.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "client")]
@@ -29,5 +31,6 @@ pub use server::{ListenError, Listener};
 
 /// The examples of the README are tests.
 #[cfg(doctest)]
+#[doc = include_str!("../README.md")]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -62,6 +62,8 @@
 //!
 //! - `native` (default): the transport above, on Tokio and the [`webrtc`](https://docs.rs/webrtc) crate.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "native")]
 mod native;
 #[cfg(feature = "native")]
@@ -69,3 +71,8 @@ mod sdp;
 
 #[cfg(feature = "native")]
 pub use native::{WebRtcChannel, WebRtcConfig, WebRtcTransport};
+
+/// The example of this crate's README is a test.
+#[cfg(all(doctest, feature = "native"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -118,6 +118,7 @@ mod id;
 mod link;
 mod packet;
 mod path;
+mod redacted;
 mod session;
 mod time;
 mod transfer;

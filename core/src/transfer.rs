@@ -6,6 +6,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::id::PeerId;
+use crate::redacted::Redacted;
 
 macro_rules! transfer_id {
     ($(#[$doc:meta])* $name:ident, $way:literal) => {
@@ -116,7 +117,7 @@ pub struct TransferProgress {
 }
 
 /// What [`read_transfer`](crate::Session::read_transfer) finds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum TransferRead {
     /// The next bytes.
     Data(Bytes),
@@ -124,6 +125,17 @@ pub enum TransferRead {
     Pending,
     /// Everything has been read. The transfer is over, the sender is told.
     End,
+}
+
+/// Shows the length of the data only.
+impl fmt::Debug for TransferRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Data(bytes) => f.debug_tuple("Data").field(&Redacted(bytes)).finish(),
+            Self::Pending => f.write_str("Pending"),
+            Self::End => f.write_str("End"),
+        }
+    }
 }
 
 /// How a transfer ended.

@@ -8,6 +8,7 @@ use crate::id::{PeerId, Version};
 use crate::link::{Admission, Envelope, Verdict};
 use crate::packet::Packet;
 use crate::path::Path;
+use crate::redacted::Redacted;
 use crate::signal::{ClientMessage, Download, Epochs, Piece, Recipient, Upload};
 use crate::time::Time;
 use crate::wire::{BadBundle, Bundle, Record, Stream, unflatten};
@@ -56,11 +57,11 @@ impl Session {
                 self.with_key(key, now, |link, cx| link.poll_relay(&limits, cx)).flatten();
             match envelope {
                 None => {}
-                Some(Envelope::Bundle(body)) => {
+                Some(Envelope::Bundle(Redacted(body))) => {
                     let to = vec![Recipient { id: peer, numbers: None }];
                     return Some(Upload { to, piece: None, body });
                 }
-                Some(Envelope::Record { recipient, shared, bytes: body }) => {
+                Some(Envelope::Record { recipient, shared, bytes: Redacted(body) }) => {
                     let mut to = vec![recipient];
                     if shared.is_for_many() {
                         for other in self.links.joining() {

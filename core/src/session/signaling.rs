@@ -16,6 +16,7 @@ use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::link::Outbox;
 use crate::packet::{Packet, PacketType};
+use crate::redacted::Redacted;
 use crate::signal::{HubLimits, Join, PeerLimits, ServerMessage, Welcome};
 use crate::time::Time;
 
@@ -71,16 +72,8 @@ pub(super) struct Signaling {
 #[derive(Debug)]
 struct Identity {
     id: PeerId,
-    token: Token,
-}
-
-/// Brings the identity back; never shown.
-struct Token(String);
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token")
-    }
+    /// Brings the identity back.
+    token: Redacted<String>,
 }
 
 #[derive(Serialize)]
@@ -357,7 +350,7 @@ impl Session {
         self.signaling.attempts = 0;
         self.signaling.limits = limits;
         self.signaling.decoder = decoder(self.shared.config.limits.clone(), limits);
-        self.signaling.identity = Some(Identity { id: id.clone(), token: Token(token) });
+        self.signaling.identity = Some(Identity { id: id.clone(), token: Redacted(token) });
         self.shared.ice_servers = ice_servers;
         self.shared.out.events.push_back(Event::Connected { id, room, resumed });
         let here: BTreeSet<&PeerId> = roster.iter().map(|member| &member.id).collect();

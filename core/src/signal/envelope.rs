@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::PeerId;
+use crate::redacted::Redacted;
 
 /// Which lane of a link a packet belongs to. Order holds within a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,7 +137,7 @@ impl std::fmt::Debug for Upload {
         f.debug_struct("Upload")
             .field("to", to)
             .field("piece", piece)
-            .field("body", &body.len())
+            .field("body", &Redacted(body))
             .finish()
     }
 }
@@ -149,7 +150,7 @@ impl std::fmt::Debug for Download {
             .field("from", from)
             .field("numbers", numbers)
             .field("piece", piece)
-            .field("body", &body.len())
+            .field("body", &Redacted(body))
             .finish()
     }
 }

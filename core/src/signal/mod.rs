@@ -7,6 +7,7 @@
 //! - `membership`: joining, the welcome, members
 //! - `envelope`: lanes, numbers, epochs, uploads and downloads
 //! - `pair_key`: the secret of two members
+//! - `unreadable`: JSON that cannot be read
 //! - `message`: all messages ⇄ Socket.IO packets
 
 mod description;
@@ -14,6 +15,7 @@ mod envelope;
 mod membership;
 mod message;
 mod pair_key;
+mod unreadable;
 
 pub use self::description::{Decline, IceCandidate, IceServer, RawSignal, Signal};
 pub use self::envelope::{Download, Epochs, Lane, Numbers, Piece, Recipient, Upload};
@@ -22,3 +24,4 @@ pub use self::message::{
     AddressedOffer, ClientMessage, MessageError, PeerSignal, ServerMessage, is_reserved_event,
 };
 pub use self::pair_key::PairKey;
+pub use self::unreadable::UnreadableJson;

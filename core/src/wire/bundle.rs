@@ -7,6 +7,7 @@ use super::seal::{Passed, SEAL_LEN, Seal};
 use super::state::State;
 use super::varint;
 use crate::id::PeerId;
+use crate::redacted::Redacted;
 use crate::signal::{Epochs, Lane, PeerLimits};
 
 /// The most peers that a neighbour names.
@@ -272,7 +273,7 @@ fn take_passed(bytes: &mut Bytes) -> Option<(PeerId, Passed)> {
 /// Writes a bundle.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    buffer: BytesMut,
+    buffer: Redacted<BytesMut>,
 }
 
 impl Writer {
@@ -281,7 +282,7 @@ impl Writer {
         let mut buffer = BytesMut::with_capacity(capacity);
         varint::put(&mut buffer, u64::from(epochs.epoch));
         varint::put(&mut buffer, u64::from(epochs.peer_epoch));
-        Self { buffer }
+        Self { buffer: Redacted(buffer) }
     }
 
     /// The bytes so far.
@@ -290,7 +291,7 @@ impl Writer {
     }
 
     pub(crate) fn finish(self) -> Bytes {
-        self.buffer.freeze()
+        self.buffer.0.freeze()
     }
 
     pub(crate) fn item(&mut self, item: &Item) {

@@ -13,4 +13,5 @@ mod codec;
 mod driver;
 mod fuzz;
 mod hub;
+mod redaction;
 mod session;

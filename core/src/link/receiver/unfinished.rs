@@ -8,6 +8,7 @@ use crate::codec::{DecodeError, DecodeErrorKind, Limits};
 use crate::error::PeerError;
 use crate::link::assembly::Assembly;
 use crate::packet::Packet;
+use crate::redacted::Redacted;
 use crate::time::Time;
 use crate::wire::{Record, unflatten};
 
@@ -32,7 +33,7 @@ pub(crate) struct Bounds<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
     pub(super) assembly: Assembly,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Redacted<Vec<u8>>,
     /// New bytes since `progressed_at`.
     pub(super) news: usize,
     pub(super) progressed_at: Time,
@@ -50,7 +51,7 @@ impl Unfinished {
         left: usize,
         now: Time,
     ) -> Result<usize, PeerError> {
-        let Self { assembly, bytes, .. } = self;
+        let Self { assembly, bytes: Redacted(bytes), .. } = self;
         let take = |piece: Bytes| {
             // Little more than what is there, so that what is counted is what is held.
             if bytes.capacity() - bytes.len() < piece.len() {

@@ -9,6 +9,7 @@ use crate::codec::Limits;
 use crate::error::PeerError;
 use crate::link::assembly::Assembly;
 use crate::packet::{Packet, PacketType};
+use crate::redacted::Redacted;
 use crate::signal::is_reserved_event;
 use crate::transfer::{TransferProgress, TransferRead};
 use crate::wire::{
@@ -41,7 +42,7 @@ pub(crate) struct IncomingTransfers {
 struct Incoming {
     assembly: Assembly,
     /// What has come before the announcement is whole.
-    announcement: Vec<u8>,
+    announcement: Redacted<Vec<u8>>,
     /// Where the data begins, once the application knows of the transfer.
     data_at: Option<u64>,
     size: Option<u64>,
@@ -57,9 +58,9 @@ struct Incoming {
 /// Data that waits to be read.
 #[derive(Debug, Default)]
 struct Buffer {
-    pieces: VecDeque<Bytes>,
+    pieces: Redacted<VecDeque<Bytes>>,
     /// Short pieces at the end.
-    tail: BytesMut,
+    tail: Redacted<BytesMut>,
     len: usize,
 }
 
@@ -270,7 +271,7 @@ impl Incoming {
         if head.len() < len {
             return if self.assembly.is_complete() { Err(bad()) } else { Ok(None) };
         }
-        let mut announcement = Bytes::from(std::mem::take(&mut self.announcement));
+        let mut announcement = Bytes::from(std::mem::take(&mut *self.announcement));
         let data = announcement.split_off(PREFIX + len);
         let (head, attachments) = unflatten(announcement.slice(PREFIX..)).ok_or_else(bad)?;
         let packet = Packet::from_head_and_attachments(head, attachments, bounds.limits)

@@ -1,5 +1,7 @@
 //! What an application can set, with the defaults.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::codec::Limits;
@@ -21,6 +23,40 @@ pub enum Policy {
     /// Connect directly and never send an event through the server again: events wait for the direct path.
     DirectOnly,
 }
+
+impl Policy {
+    /// All policies.
+    pub const ALL: [Self; 4] = [Self::Automatic, Self::Manual, Self::RelayOnly, Self::DirectOnly];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Automatic => "automatic",
+            Self::Manual => "manual",
+            Self::RelayOnly => "relay-only",
+            Self::DirectOnly => "direct-only",
+        }
+    }
+}
+
+/// As it is parsed: `automatic`, `manual`, `relay-only` or `direct-only`.
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Policy {
+    type Err = UnknownPolicy;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPolicy> {
+        Self::ALL.into_iter().find(|policy| policy.name() == name).ok_or(UnknownPolicy)
+    }
+}
+
+/// A text that names no policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a policy: automatic, manual, relay-only or direct-only")]
+pub struct UnknownPolicy;
 
 /// The settings of a [`Session`](crate::Session). All bounds are per session or per peer and hold whatever a
 /// remote sends.
@@ -184,6 +220,18 @@ setters! {
     with_forward_pairs(forward_pairs: usize);
     with_forward_rate(forward_rate: u64);
     with_reconnect(reconnect: Backoff);
+    with_queue_packets(queue_packets: usize);
+    with_volatile_bytes(volatile_bytes: usize);
+    with_unfinished_timeout(unfinished_timeout: Duration);
+    with_probe_interval(probe_interval: Duration);
+    with_negotiation_timeout(negotiation_timeout: Duration);
+    with_verification_timeout(verification_timeout: Duration);
+    with_offer_patience(offer_patience: Duration);
+    with_max_attempts(max_attempts: u32);
+    with_join_timeout(join_timeout: Duration);
+    with_max_pending_acks(max_pending_acks: usize);
+    with_close_timeout(close_timeout: Duration);
+    with_max_members(max_members: usize);
     with_retry(retry: Backoff);
 }
 

@@ -96,7 +96,8 @@
 //! - No panic is reachable from what a remote sends. Every buffer has a bound in [`Config`] or
 //!   [`HubConfig`](hub::HubConfig).
 //! - The same seed and the same inputs give the same outputs, byte for byte.
-//! - Errors say who is to blame: [`EmitError`] the caller, [`PeerError`] a peer, [`SignalingError`] the server.
+//! - Errors say who is to blame: [`EmitError`] the caller, [`PeerError`] a peer, [`SignalingError`] the server or the
+//!   way to it. An error returns its cause from `source()` and does not repeat it in its own text.
 //!   No error and no `Debug` output shows a token, a session description or an application's data.
 //!
 //! The wire is described in `PROTOCOL.md` beside this crate's manifest.
@@ -124,8 +125,11 @@ mod time;
 mod transfer;
 
 pub use command::{Command, DirectCommand};
-pub use config::{Backoff, Config, Policy};
-pub use error::{EmitError, JoinRefusal, PeerError, SignalingError};
+pub use config::{Backoff, Config, Policy, UnknownPolicy};
+pub use error::{
+    EmitError, JoinRefusal, Misbehavior, PeerError, ReplyError, SignalingError, Unsupported,
+    UpgradeError,
+};
 pub use event::{Event, LeaveReason, Outcome, ReplyToken};
 pub use frame::Frame;
 pub use id::{

@@ -153,6 +153,17 @@ pub enum TransferOutcome {
     Lost,
 }
 
+impl fmt::Display for TransferOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Delivered => "delivered",
+            Self::Refused => "refused",
+            Self::Aborted => "aborted",
+            Self::Lost => "lost",
+        })
+    }
+}
+
 /// A call about a transfer that had no effect.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -14,7 +14,7 @@ use super::channels::{Channels, Round, exchange};
 use super::{Clock, DirectEvent, DirectTransport, Signaling, TransportError};
 use crate::command::{Command, DirectCommand};
 use crate::config::{Config, Policy};
-use crate::error::EmitError;
+use crate::error::{EmitError, ReplyError, UpgradeError};
 use crate::event::{Event, ReplyToken};
 use crate::id::PeerId;
 use crate::packet::Packet;
@@ -173,7 +173,7 @@ where
         &mut self,
         token: &ReplyToken,
         args: &T,
-    ) -> Result<(), EmitError> {
+    ) -> Result<(), ReplyError> {
         self.session.reply(token, args, self.clock.now())
     }
 
@@ -233,7 +233,7 @@ where
     ///
     /// # Errors
     /// As [`Session::upgrade`].
-    pub fn upgrade(&mut self, to: impl Into<Target>) -> Result<(), EmitError> {
+    pub fn upgrade(&mut self, to: impl Into<Target>) -> Result<(), UpgradeError> {
         self.session.upgrade(to, self.clock.now())
     }
 

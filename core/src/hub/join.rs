@@ -135,7 +135,7 @@ impl Hub {
 
     fn v0_name(&self, room: &RoomName, name: Option<&str>) -> Result<Option<PeerId>, JoinError> {
         let Some(name) = name else { return Ok(None) };
-        let name = PeerId::new(name.to_owned())?;
+        let name = PeerId::new(name.to_owned()).map_err(JoinError::BadName)?;
         match self.seat(room, &name) {
             Some(_) => Err(JoinError::NameTaken { room: room.clone(), name }),
             None => Ok(Some(name)),

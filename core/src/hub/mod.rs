@@ -78,6 +78,15 @@ pub enum CloseReason {
     Abusive,
 }
 
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Replaced => "replaced",
+            Self::Abusive => "abusive",
+        })
+    }
+}
+
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Departure {
@@ -85,6 +94,15 @@ pub enum Departure {
     Left,
     /// The connection broke. A v1 client may come back.
     Lost,
+}
+
+impl fmt::Display for Departure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Left => "left",
+            Self::Lost => "lost",
+        })
+    }
 }
 
 /// Numbers for monitoring.

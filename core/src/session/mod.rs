@@ -34,7 +34,7 @@ use self::signaling::Signaling;
 use crate::clock::Clock;
 use crate::command::Command;
 use crate::config::{Config, Policy};
-use crate::error::EmitError;
+use crate::error::UpgradeError;
 use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
@@ -291,12 +291,12 @@ impl Session {
     /// [`Policy::Manual`] this is what switches paths; under the others it starts attempts anew.
     ///
     /// # Errors
-    /// [`EmitError::UnknownPeer`].
-    pub fn upgrade(&mut self, to: impl Into<Target>, now: Time) -> Result<(), EmitError> {
+    /// [`UpgradeError::UnknownPeer`].
+    pub fn upgrade(&mut self, to: impl Into<Target>, now: Time) -> Result<(), UpgradeError> {
         let now = self.advance(now);
         let keys = match to.into() {
             Target::Peer(peer) => {
-                vec![self.links.key(&peer).ok_or(EmitError::UnknownPeer(peer))?]
+                vec![self.links.key(&peer).ok_or(UpgradeError::UnknownPeer(peer))?]
             }
             Target::All => self.links.keys(),
         };

@@ -1,7 +1,7 @@
 //! Envelopes to and from the hub.
 
 use super::Session;
-use crate::error::PeerError;
+use crate::error::{Misbehavior, PeerError};
 use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
@@ -11,7 +11,7 @@ use crate::path::Path;
 use crate::redacted::Redacted;
 use crate::signal::{ClientMessage, Download, Epochs, Piece, Recipient, Upload};
 use crate::time::Time;
-use crate::wire::{BadBundle, Bundle, Record, Stream, unflatten};
+use crate::wire::{Bundle, Record, Stream, unflatten};
 
 impl Session {
     /// The next message for the signalling channel. Call it only when the channel has room: what it returns
@@ -97,7 +97,7 @@ impl Session {
             }
             (Version::V1, None, None) => self.handle_enclosed(&from, &Path::Relay, body, now),
             (Version::V1, ..) => {
-                self.report(&from, PeerError::Misbehaved("an envelope of no known form"));
+                self.report(&from, Misbehavior::EnvelopeNumbers.into());
             }
         }
     }
@@ -105,8 +105,7 @@ impl Session {
     /// An event of an original client, which the hub has enclosed.
     fn handle_original(&mut self, from: &PeerId, body: bytes::Bytes, now: Time) {
         let Some((head, attachments)) = unflatten(body) else {
-            let error = PeerError::Misbehaved("an envelope that holds no packet");
-            return self.report(from, error);
+            return self.report(from, Misbehavior::EnvelopePacket.into());
         };
         let limits = &self.shared.config.limits;
         let packet = Packet::from_head_and_attachments(head, attachments, limits);
@@ -127,7 +126,7 @@ impl Session {
                 self.handle_admitted(from, path, bundle, message, now);
             }
             Ok(_) => {}
-            Err(BadBundle(what)) => self.report(from, PeerError::Misbehaved(what)),
+            Err(error) => self.report(from, Misbehavior::from(error).into()),
         }
     }
 

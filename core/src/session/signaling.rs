@@ -168,7 +168,7 @@ impl Session {
         let auth = Auth { p2p: Join { version: Version::V1, room, token, limits } };
         match Packet::connect(Some(&auth)) {
             Ok(connect) => self.write(connect),
-            Err(error) => self.lose_signaling(error.to_string(), true, now),
+            Err(error) => self.lose_signaling(error.into(), true, now),
         }
         self.settle(now);
     }
@@ -179,7 +179,7 @@ impl Session {
         if self.signaling.is_open()
             && let Err(error) = self.read_signaling(frame, now)
         {
-            self.lose_signaling(error.to_string(), true, now);
+            self.lose_signaling(error, true, now);
         }
         self.settle(now);
     }
@@ -188,7 +188,7 @@ impl Session {
     pub fn handle_signaling_closed(&mut self, error: String, now: Time) {
         let now = self.advance(now);
         if self.signaling.has_channel() {
-            self.lose_signaling(error, false, now);
+            self.lose_signaling(SignalingError::Transport(error), false, now);
         }
         self.settle(now);
     }
@@ -199,14 +199,12 @@ impl Session {
                 self.signaling.retry_now(&mut self.shared.out);
             }
             State::Joining { until } if now >= until => {
-                let millis = self.shared.config.join_timeout.as_millis();
-                let error = format!("the server sent no welcome within {millis} ms");
-                self.lose_signaling(error, true, now);
+                let within = self.shared.config.join_timeout;
+                self.lose_signaling(SignalingError::NoWelcome { within }, true, now);
             }
             State::Welcomed { until } if now >= until => {
-                let millis = self.shared.config.join_timeout.as_millis();
-                let error = format!("the server did not answer CONNECT within {millis} ms");
-                self.lose_signaling(error, true, now);
+                let within = self.shared.config.join_timeout;
+                self.lose_signaling(SignalingError::NoConnect { within }, true, now);
             }
             State::Waiting { .. }
             | State::Joining { .. }
@@ -218,12 +216,18 @@ impl Session {
         }
     }
 
-    fn lose_signaling(&mut self, error: String, close_channel: bool, now: Time) {
+    fn lose_signaling(&mut self, error: SignalingError, close_channel: bool, now: Time) {
         self.leave_for(Duration::ZERO, error, close_channel, now);
     }
 
     /// Leaves the hub, and tries again after a pause that is no shorter than `at_least`.
-    fn leave_for(&mut self, at_least: Duration, error: String, close_channel: bool, now: Time) {
+    fn leave_for(
+        &mut self,
+        at_least: Duration,
+        error: SignalingError,
+        close_channel: bool,
+        now: Time,
+    ) {
         if close_channel {
             self.shared.out.commands.push_back(Command::CloseSignaling);
         }
@@ -272,7 +276,7 @@ impl Session {
                 Ok(())
             }
             PacketType::Disconnect => {
-                self.lose_signaling("the server closed the connection".into(), true, now);
+                self.lose_signaling(SignalingError::Closed, true, now);
                 Ok(())
             }
             // The session asks the server for no acknowledgement.
@@ -296,7 +300,8 @@ impl Session {
         if code.as_deref() == Some(TOO_MANY_JOINS) {
             // Not for good: the hub wants us to come later.
             let retry_after = retry_after_in(&reason.message).min(MAX_RETRY_AFTER);
-            return self.leave_for(retry_after, reason.message, true, now);
+            let refusal = JoinRefusal { message: reason.message, code };
+            return self.leave_for(retry_after, SignalingError::PutOff(refusal), true, now);
         }
         self.shared.out.commands.push_back(Command::CloseSignaling);
         self.leave_hub(now);

@@ -37,6 +37,17 @@ pub enum Decline {
     Failed,
 }
 
+impl fmt::Display for Decline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "full",
+            Self::RelayOnly => "relay-only",
+            Self::Glare => "glare",
+            Self::Failed => "failed",
+        })
+    }
+}
+
 /// An ICE candidate in the form of the browsers' `RTCIceCandidateInit`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

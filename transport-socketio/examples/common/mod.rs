@@ -32,13 +32,19 @@ pub(crate) fn node(
     Ok(Driver::new(config, seed, signaling, WebRtcTransport::new(direct), TokioClock::new()))
 }
 
+/// An error with its causes, as a text.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// The exit status of an example, and its last words.
 #[allow(clippy::print_stderr, reason = "it is a program")]
 pub(crate) fn exit(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            eprintln!("error: {}", chain(&*failure));
             ExitCode::FAILURE
         }
     }

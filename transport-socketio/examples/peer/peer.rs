@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::command::{Command, Emit};
 use crate::common::input::Line;
 use crate::common::outgoing::{Backlog, Outgoing, Progress};
-use crate::common::{Failure, Node};
+use crate::common::{Failure, Node, chain};
 use crate::report::Report;
 use crate::values::{from_json, to_json};
 
@@ -109,7 +109,9 @@ impl Peer {
             Command::Emit(emit) => self.emit(emit)?,
             Command::Upgrade { to } => {
                 let to = to.map_or(Target::All, Target::Peer);
-                self.node.upgrade(to).map_err(|error| format!("cannot upgrade: {error}"))?;
+                self.node
+                    .upgrade(to)
+                    .map_err(|error| format!("cannot upgrade: {}", chain(&error)))?;
             }
             Command::Policy { policy } => {
                 self.node.set_policy(policy.into());
@@ -133,14 +135,14 @@ impl Peer {
         let Emit { name, args, to, ack, id } = emit;
         let args = args.into_iter().map(from_json).collect::<Result<Vec<Value>, _>>();
         let event = args.and_then(|args| {
-            Packet::event(&name, &args).map_err(|error| format!("cannot emit: {error}"))
+            Packet::event(&name, &args).map_err(|error| format!("cannot emit: {}", chain(&error)))
         });
         let sent = event.and_then(|packet| {
             let tag = Numbers { id: id.clone(), ack };
             let event = Outgoing { packet, ack: tag.ack.as_ref().map(|_| None), tag };
             let target = to.clone().map_or(Target::All, Target::Peer);
             let sent = self.backlog.emit(&mut self.node, target, &event);
-            sent.map_err(|error| format!("cannot emit {name:?}: {error}"))
+            sent.map_err(|error| format!("cannot emit {name:?}: {}", chain(&error)))
         });
         match (sent, to, id) {
             (Ok(progress), _, _) => progress.into_iter().for_each(|one| self.note(one)),
@@ -166,6 +168,7 @@ impl Peer {
             }
             Progress::Blocked { peer } => self.report.blocked(&peer),
             Progress::Failed { peer, error, tag } => {
+                let error = chain(&error);
                 self.report.error(format!("an event for {peer} was not sent: {error}"));
                 if let Some(id) = tag.id {
                     self.report.outcome("failed", &id, &peer);
@@ -182,6 +185,7 @@ impl Peer {
             }
             Event::Disconnected { error, retry_in } => {
                 let seconds = retry_in.as_secs_f32();
+                let error = chain(&error);
                 self.report.error(format!("server: {error}; next try in {seconds:.1} s"));
             }
             Event::Refused(refusal) => {
@@ -207,7 +211,9 @@ impl Peer {
             Event::PathChanged { peer, path } => self.report_path(&peer, path),
             Event::Ready => self.report.ready(),
             Event::Upgrade => self.report.upgrade(),
-            Event::PeerError { peer, error } => self.report.error(format!("{peer}: {error}")),
+            Event::PeerError { peer, error } => {
+                self.report.error(format!("{peer}: {}", chain(&error)));
+            }
             Event::Received { from, path, packet, reply } => {
                 self.receive(&from, &path, &packet, reply);
             }
@@ -296,6 +302,7 @@ impl Peer {
         if let Some(token) = reply {
             let bytes = packet.wire_len();
             if let Err(error) = self.backlog.reply(&mut self.node, token, args, bytes) {
+                let error = chain(&error);
                 self.report.error(format!("{name:?} of {from} is not answered: {error}"));
             }
         }

@@ -9,7 +9,7 @@ use rand_chacha::rand_core::Rng as _;
 use super::{Attempt, Connection, report};
 use crate::command::{Command, DirectCommand};
 use crate::config::Policy;
-use crate::error::PeerError;
+use crate::error::{Misbehavior, PeerError};
 use crate::id::{ConnectionId, PeerId, Version};
 use crate::link::state::{Input, Role, State};
 use crate::link::{Context, Remote};
@@ -139,8 +139,7 @@ impl Attempt {
         if allowed {
             self.allowance.allowed_at = allowed_at;
         } else if !self.allowance.flooded {
-            let error = PeerError::Misbehaved("more offers than attempts are made");
-            report(peer, error, cx);
+            report(peer, Misbehavior::TooManyOffers.into(), cx);
         }
         self.allowance.flooded = !allowed;
         allowed

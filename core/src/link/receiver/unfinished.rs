@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::codec::{DecodeError, DecodeErrorKind, Limits};
-use crate::error::PeerError;
+use crate::error::{Misbehavior, PeerError};
 use crate::link::assembly::Assembly;
 use crate::packet::Packet;
 use crate::redacted::Redacted;
@@ -61,7 +61,7 @@ impl Unfinished {
         };
         let news = assembly
             .push(record.offset, record.bytes, record.end, take)
-            .map_err(|_| PeerError::Misbehaved("records that contradict each other"))?;
+            .map_err(|_| Misbehavior::PacketContradiction)?;
         self.news += news;
         if self.news >= PROGRESS {
             self.news = 0;
@@ -88,7 +88,6 @@ pub(super) fn keep_apart(bytes: &mut Bytes, message: usize) {
 
 /// The packet that is whole.
 pub(super) fn open(flat: Bytes, limits: &Limits) -> Result<Packet, PeerError> {
-    let (head, attachments) =
-        unflatten(flat).ok_or(PeerError::Misbehaved("records that make no packet"))?;
+    let (head, attachments) = unflatten(flat).ok_or(Misbehavior::NoPacket)?;
     Packet::from_head_and_attachments(head, attachments, limits).map_err(PeerError::BadPacket)
 }

@@ -6,7 +6,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::PREFIX;
 use crate::codec::Limits;
-use crate::error::PeerError;
+use crate::error::{Misbehavior, PeerError};
 use crate::link::assembly::Assembly;
 use crate::packet::{Packet, PacketType};
 use crate::redacted::Redacted;
@@ -225,7 +225,7 @@ impl Incoming {
             None => announcement_limit(bounds.limits),
         };
         if until > most {
-            return Err(PeerError::Misbehaved("more bytes of a transfer than were allowed"));
+            return Err(Misbehavior::TransferWindow { granted: most, until }.into());
         }
         // What the application waits for is taken always, or what is held behind it would stay for ever.
         let awaited = offset <= self.assembly.had() && self.buffer.len == 0;
@@ -241,15 +241,14 @@ impl Incoming {
                 announcement.extend_from_slice(&piece);
             }
         };
-        assembly.push(offset, bytes, end, take).map_err(|_| {
-            PeerError::Misbehaved("records of a transfer that contradict each other")
-        })?;
+        assembly.push(offset, bytes, end, take).map_err(|_| Misbehavior::TransferContradiction)?;
         let opened = if opened { None } else { self.open(bounds)? };
         if let Some(len) = self.assembly.len()
-            && let (Some(size), Some(data_at)) = (self.size, self.data_at)
-            && len - data_at.min(len) != size
+            && let (Some(announced), Some(data_at)) = (self.size, self.data_at)
+            && len - data_at.min(len) != announced
         {
-            return Err(PeerError::Misbehaved("a transfer that is not as long as was said"));
+            let got = len - data_at.min(len);
+            return Err(Misbehavior::TransferSize { announced, got }.into());
         }
         let to_read =
             self.data_at.is_some() && (self.buffer.len > 0 || self.assembly.is_complete());
@@ -259,7 +258,7 @@ impl Incoming {
 
     /// Reads the announcement if it is whole.
     fn open(&mut self, bounds: TransferBounds<'_>) -> Result<Option<Opened>, PeerError> {
-        let bad = || PeerError::Misbehaved("a transfer that cannot be opened");
+        let bad = || PeerError::from(Misbehavior::TransferAnnouncement);
         let mut head = &self.announcement[..];
         if head.len() < PREFIX {
             return if self.assembly.is_complete() { Err(bad()) } else { Ok(None) };

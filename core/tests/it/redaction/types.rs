@@ -4,12 +4,13 @@ use bytes::Bytes;
 use socketio_p2p_core::codec::{Blob, Decoder, Encoder, Limits, Value};
 use socketio_p2p_core::hub::HubConfig;
 use socketio_p2p_core::signal::{
-    AddressedOffer, Download, Epochs, IceCandidate, IceServer, Join, PeerSignal, RawSignal, Signal,
-    Upload, Welcome,
+    AddressedOffer, Download, Epochs, IceCandidate, IceServer, Join, MessageError, PeerSignal,
+    RawSignal, Signal, Upload, Welcome,
 };
-use socketio_p2p_core::wire::{Bundle, Item, Passed, Record, Seal, Stream};
+use socketio_p2p_core::wire::{BadBundle, Bundle, Item, Passed, Record, Seal, Stream};
 use socketio_p2p_core::{
-    Command, ConnectionId, DirectCommand, Frame, Namespace, Packet, PeerId, RoomName, TransferRead,
+    Command, ConnectionId, DirectCommand, EmitError, Frame, Namespace, Packet, PeerError, PeerId,
+    ReplyError, RoomName, SignalingError, TransferRead,
 };
 
 use super::world::Markers;
@@ -167,4 +168,26 @@ fn a_leak_is_found_in_every_form() {
         let shown = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| markers.show(&leak)));
         assert!(shown.is_err(), "{leak:?} is not found");
     }
+}
+
+/// An error and what it says by itself, without the text of its source.
+fn tells_once(error: &dyn std::error::Error) {
+    let source = error.source().expect("it has a source").to_string();
+    assert!(!error.to_string().contains(&source), "{error} repeats {source}");
+}
+
+#[test]
+fn an_error_returns_its_source_and_does_not_repeat_it() {
+    let decode = Packet::from_head_and_attachments("9".into(), Vec::new(), &Limits::default());
+    let decode = decode.unwrap_err();
+    let payload = event().args::<(u32,)>().unwrap_err();
+    let message = MessageError::Arguments { event: "offer".into(), source: payload };
+    tells_once(&message);
+    tells_once(&EmitError::Limits(decode.clone()));
+    tells_once(&ReplyError::Limits(decode.clone()));
+    tells_once(&PeerError::BadFrame(decode.clone()));
+    tells_once(&PeerError::BadPacket(decode.clone()));
+    tells_once(&PeerError::Misbehaved(BadBundle::Epochs.into()));
+    tells_once(&SignalingError::BadFrame(decode));
+    tells_once(&SignalingError::BadMessage(message));
 }

@@ -27,7 +27,8 @@ use socketio_p2p_core::signal::{
 use socketio_p2p_core::wire::{Bundle, Item, LaneState, Place, Record, State, Stream, unflatten};
 use socketio_p2p_core::{
     Command, Config, ConnectionId, DirectCommand, EmitError, Event, Frame, LeaveReason, Outcome,
-    Packet, Path, PeerError, PeerId, Policy, Session, Target, Time, TransferOutcome,
+    Packet, Path, PeerError, PeerId, Policy, ReplyError, Session, SignalingError, Target, Time,
+    TransferOutcome,
 };
 
 use super::{has, numbered, outcomes};

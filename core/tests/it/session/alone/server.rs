@@ -41,7 +41,7 @@ fn a_server_without_a_welcome_is_given_up_with_a_reason() {
     assert!(
         has(&events, |event| matches!(
             event,
-            Event::Disconnected { error, .. } if error.contains("no welcome")
+            Event::Disconnected { error: SignalingError::NoWelcome { .. }, .. }
         )),
         "{events:?}"
     );

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::codec::Limits;
+use crate::config_error::ConfigError;
 use crate::id::RoomName;
 use crate::packet::Namespace;
 
@@ -182,6 +183,63 @@ impl Default for Config {
             forward_rate: 1_000_000,
             max_members: 1024,
         }
+    }
+}
+
+/// The longest record on the relay and through neighbours: what every hub and every v1 peer takes.
+const MAX_RECORD_BYTES: usize = 16 << 10;
+
+impl Config {
+    /// Checks the settings, as [`Session::new`](crate::Session::new) does.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first setting with which no session works: a window, a queue or a time-out of zero, a
+    /// [`record_bytes`](Self::record_bytes) above 16 KiB, a [`probe_interval`](Self::probe_interval) that is not
+    /// shorter than the [`silence_timeout`](Self::silence_timeout), or pauses that end below their beginning.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let records = 1..=MAX_RECORD_BYTES;
+        let expected = format_args!("1 to {MAX_RECORD_BYTES} bytes");
+        let fits = records.contains(&self.record_bytes);
+        ConfigError::unless(fits, "record_bytes", expected, self.record_bytes)?;
+        for (field, size) in [
+            ("queue_packets", self.queue_packets),
+            ("relay_window", self.relay_window),
+            ("direct_window", self.direct_window),
+            ("transfer_window", self.transfer_window),
+        ] {
+            ConfigError::unless(size > 0, field, "1 at least", size)?;
+        }
+        for (field, span) in [
+            ("unfinished_timeout", self.unfinished_timeout),
+            ("silence_timeout", self.silence_timeout),
+            ("probe_interval", self.probe_interval),
+            ("negotiation_timeout", self.negotiation_timeout),
+            ("verification_timeout", self.verification_timeout),
+            ("join_timeout", self.join_timeout),
+            ("stall_timeout", self.stall_timeout),
+        ] {
+            ConfigError::unless(!span.is_zero(), field, "longer than 0 s", Pause(span))?;
+        }
+        let (probe, silence) = (self.probe_interval, self.silence_timeout);
+        let expected = format_args!("shorter than `silence_timeout` ({})", Pause(silence));
+        ConfigError::unless(probe < silence, "probe_interval", expected, Pause(probe))?;
+        for (field, Backoff { first, most }) in
+            [("retry", self.retry), ("reconnect", self.reconnect)]
+        {
+            let expected = "pauses that begin above 0 s and do not shrink";
+            let got = format_args!("{} to {}", Pause(first), Pause(most));
+            ConfigError::unless(!first.is_zero() && first <= most, field, expected, got)?;
+        }
+        Ok(())
+    }
+}
+
+/// A span of time as an error shows it.
+struct Pause(Duration);
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
     }
 }
 

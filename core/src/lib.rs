@@ -36,10 +36,11 @@
 //! };
 //!
 //! let now = Time::ZERO;
-//! let mut hub = Hub::new(HubConfig::default(), [0; 32]);
+//! let mut hub = Hub::new(HubConfig::default(), [0; 32])?;
 //! let config = Config::default().with_policy(Policy::RelayOnly);
-//! let mut sessions: Vec<Session> =
-//!     (1..=2).map(|seed| Session::new(config.clone(), [seed; 32], now)).collect();
+//! let mut sessions = (1..=2)
+//!     .map(|seed| Session::new(config.clone(), [seed; 32], now))
+//!     .collect::<Result<Vec<_>, _>>()?;
 //! let mut decoders = vec![Decoder::new(Limits::unbounded()), Decoder::new(Limits::unbounded())];
 //! let mut clients: BTreeMap<ClientId, usize> = BTreeMap::new();
 //! let (mut connected, mut heard) = (Vec::new(), Vec::new());
@@ -112,6 +113,7 @@ pub mod wire;
 mod clock;
 mod command;
 mod config;
+mod config_error;
 mod error;
 mod event;
 mod frame;
@@ -126,6 +128,7 @@ mod transfer;
 
 pub use command::{Command, DirectCommand};
 pub use config::{Backoff, Config, Policy, UnknownPolicy};
+pub use config_error::ConfigError;
 pub use error::{
     EmitError, JoinRefusal, Misbehavior, PeerError, ReplyError, SignalingError, Unsupported,
     UpgradeError,

@@ -12,6 +12,7 @@ macro_rules! transfer_id {
     ($(#[$doc:meta])* $name:ident, $way:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[must_use = "without its id a transfer can neither be used nor cancelled"]
         pub struct $name {
             pub(crate) peer: PeerId,
             /// Of the end that sends.

@@ -14,6 +14,7 @@ use super::channels::{Channels, Round, exchange};
 use super::{Clock, DirectEvent, DirectTransport, Signaling, TransportError};
 use crate::command::{Command, DirectCommand};
 use crate::config::{Config, Policy};
+use crate::config_error::ConfigError;
 use crate::error::{EmitError, ReplyError, UpgradeError};
 use crate::event::{Event, ReplyToken};
 use crate::id::PeerId;
@@ -95,10 +96,19 @@ where
 {
     /// Puts a session together with its transports. `seed` is the session's only source of randomness: fresh
     /// random bytes in production, a constant in tests.
-    pub fn new(config: Config, seed: [u8; 32], signaling: S, direct: D, clock: C) -> Self {
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a setting cannot be: see [`Config::validate`].
+    pub fn new(
+        config: Config,
+        seed: [u8; 32],
+        signaling: S,
+        direct: D,
+        clock: C,
+    ) -> Result<Self, ConfigError> {
         let now = clock.now();
-        Self {
-            session: Session::new(config, seed, now),
+        Ok(Self {
+            session: Session::new(config, seed, now)?,
             clock: Arc::new(clock),
             signaling: SignalingSlot::Idle(signaling),
             closing: None,
@@ -106,7 +116,7 @@ where
             channels: Channels::new(),
             sleep: Sleep::default(),
             finished: false,
-        }
+        })
     }
 
     /// The session, to look at.

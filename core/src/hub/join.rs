@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn an_identity_whose_numbers_are_used_up_is_somebody_new() {
         let key = [5; 32];
-        let mut hub = Hub::new(HubConfig::default().with_token_key(key), [0; 32]);
+        let mut hub = Hub::new(HubConfig::default().with_token_key(key), [0; 32]).unwrap();
         let room = RoomName::default();
         let id = PeerId::from_random([1; 16]);
         for (epoch_base, proves) in

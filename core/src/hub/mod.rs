@@ -23,6 +23,7 @@ use self::rate::{Allowance, Rate, Throttle, Verdict};
 use self::room::Room;
 use self::token::TokenKey;
 use crate::clock::Clock;
+use crate::config_error::ConfigError;
 use crate::id::{ClientId, PeerId, RoomName, Version};
 use crate::signal::{ClientMessage, IceServer, Member, ServerMessage};
 use crate::time::Time;
@@ -89,6 +90,7 @@ impl fmt::Display for CloseReason {
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Departure {
     /// The client said goodbye, or it was sent away for good.
     Left,
@@ -210,13 +212,16 @@ struct Client {
 impl Hub {
     /// An empty hub. `seed` must be unpredictable: peer ids and, without a
     /// [`token_key`](HubConfig::token_key), the key of the resume tokens come from it.
-    #[must_use]
-    pub fn new(config: HubConfig, seed: [u8; 32]) -> Self {
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a setting cannot be: see [`HubConfig::validate`].
+    pub fn new(config: HubConfig, seed: [u8; 32]) -> Result<Self, ConfigError> {
+        config.validate()?;
         let mut rng = ChaCha20Rng::from_seed(seed);
         // Drawn always, so that the ids do not depend on where the key comes from.
         let mut drawn = [0; 32];
         rng.fill_bytes(&mut drawn);
-        Self {
+        Ok(Self {
             key: TokenKey::new(config.token_key.unwrap_or(drawn)),
             config,
             rng,
@@ -232,7 +237,7 @@ impl Hub {
             throttled: 0,
             joins_refused: 0,
             displaced: 0,
-        }
+        })
     }
 
     /// The id of a connected client's peer.
@@ -365,6 +370,7 @@ impl Hub {
     }
 
     /// The next thing to do.
+    #[must_use = "what it returns is not returned again"]
     pub fn poll_output(&mut self) -> Option<Output> {
         self.output.pop_front()
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::flight::PathKind;
 use super::sender::Piece;
 use super::transmit::Part;
-use super::turn::{CONTROL_BYTES, MAX_INDIRECT_RECORD, Next};
+use super::turn::{CONTROL_BYTES, Next};
 use super::{Context, Link};
 use crate::id::{EmitId, MAX_PEER_ID, Version};
 use crate::redacted::Redacted;
@@ -86,7 +86,7 @@ impl Link {
         {
             return Some(record);
         }
-        let max = most.min(cx.config.record_bytes.min(MAX_INDIRECT_RECORD) + CONTROL_BYTES);
+        let max = most.min(cx.config.record_bytes + CONTROL_BYTES);
         let bundle = self.compose(PathKind::Relay, Part::ALL, max, cx)?;
         Some(Envelope::Bundle(Redacted(bundle)))
     }
@@ -124,7 +124,7 @@ impl Link {
             return self.join_original(shared, cx);
         }
         // A whole packet for an original client may be longer.
-        if len as usize > cx.config.record_bytes.min(MAX_INDIRECT_RECORD) {
+        if len as usize > cx.config.record_bytes {
             return None;
         }
         let next = self.next_within(PathKind::Relay, len as usize, JOINED_WINDOWS, cx);

@@ -52,6 +52,7 @@ impl Session {
 
     /// The next message for the data channel of `connection`. Call it only when the channel has room: what it
     /// returns counts as sent.
+    #[must_use = "what it returns is not returned again"]
     pub fn poll_direct_transmit(&mut self, connection: ConnectionId, now: Time) -> Option<Frame> {
         let now = self.clock.inner(now);
         let key = self.links.key_of(connection)?;
@@ -101,6 +102,7 @@ impl Session {
 
     /// The next message for the datagram channel of `connection`. Call it only when the channel has room: what it
     /// returns counts as sent.
+    #[must_use = "what it returns is not returned again"]
     pub fn poll_datagram(&mut self, connection: ConnectionId, now: Time) -> Option<Frame> {
         let now = self.clock.inner(now);
         let key = self.links.key_of(connection).filter(|key| self.links.wants_datagram(*key))?;

@@ -16,6 +16,7 @@ use crate::wire::{Bundle, Record, Stream, unflatten};
 impl Session {
     /// The next message for the signalling channel. Call it only when the channel has room: what it returns
     /// counts as sent.
+    #[must_use = "what it returns is not returned again"]
     pub fn poll_signaling_transmit(&mut self, now: Time) -> Option<Frame> {
         let now = self.clock.inner(now);
         while self.frames.is_empty() {

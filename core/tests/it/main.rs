@@ -10,6 +10,7 @@
 #![allow(unused_must_use, reason = "who takes an event, and who does not, is seen by what comes")]
 
 mod codec;
+mod configuration;
 #[cfg(feature = "driver")]
 mod driver;
 mod fuzz;

@@ -29,7 +29,8 @@ pub(crate) fn node(
 ) -> Result<Node, Failure> {
     let seed = seed.map_or_else(random_seed, Ok)?;
     let signaling = SocketIoSignaling::new(server)?;
-    Ok(Driver::new(config, seed, signaling, WebRtcTransport::new(direct), TokioClock::new()))
+    let direct = WebRtcTransport::new(direct)?;
+    Ok(Driver::new(config, seed, signaling, direct, TokioClock::new())?)
 }
 
 /// An error with its causes, as a text.

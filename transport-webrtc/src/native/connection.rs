@@ -21,7 +21,7 @@ use webrtc::peer_connection::{
 use super::callbacks::{Handler, Happened};
 use super::channel::{WebRtcChannel, acknowledged};
 use super::config::WebRtcConfig;
-use super::crate_settings::{build, max_message};
+use super::crate_settings::build;
 use super::datagrams::Datagrams;
 use super::opened::Opened;
 use super::runtime::{ConnectionRuntime, Cut, Haste, Nudge};
@@ -268,7 +268,7 @@ impl Work {
         let unusable =
             |why: String| TransportError(format!("the remote {kind} cannot be used: {why}"));
         let remote = RemoteDescription::read(sdp).map_err(|error| unusable(error.to_string()))?;
-        let ours = max_message(&self.config);
+        let ours = self.config.max_message;
         let limit = remote.max_message.map_or(ours, |limit| limit.min(ours));
         self.remote_max_message = usize::try_from(limit).unwrap_or(usize::MAX);
         self.candidates += remote.candidates;

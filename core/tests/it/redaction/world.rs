@@ -134,7 +134,7 @@ impl World {
         };
         let hub = HubConfig::default().with_ice_servers(vec![server]).with_token_key(TOKEN_KEY);
         let end = |number: usize| End {
-            session: Session::new(config.clone(), [SEED + number as u8; 32], now),
+            session: Session::new(config.clone(), [SEED + number as u8; 32], now).unwrap(),
             decoder: Decoder::new(Limits::unbounded()),
             client: None,
             channels: BTreeMap::new(),
@@ -144,7 +144,7 @@ impl World {
         };
         Self {
             now,
-            hub: Hub::new(hub, [SEED; 32]),
+            hub: Hub::new(hub, [SEED; 32]).unwrap(),
             ends: (0..ends).map(end).collect(),
             markers: Markers::new(),
             seen: Vec::new(),

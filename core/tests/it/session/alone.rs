@@ -60,7 +60,7 @@ impl Alone {
         let now = Time::from_millis(1);
         let ours = serde_json::to_value(PeerLimits::from(&config.limits)).unwrap();
         let mut alone = Self {
-            session: Session::new(config, [9; 32], now),
+            session: Session::new(config, [9; 32], now).unwrap(),
             now,
             decoder: Decoder::new(Limits::unbounded()),
             channels: BTreeMap::new(),

@@ -108,6 +108,8 @@ pub mod codec;
 pub mod driver;
 pub mod hub;
 pub mod signal;
+// For the simulator and the fuzz targets, which look into what is on the wire.
+#[doc(hidden)]
 pub mod wire;
 
 mod clock;
@@ -147,3 +149,4 @@ pub use transfer::{
     IncomingTransferId, OutgoingTransferId, TransferError, TransferId, TransferOutcome,
     TransferProgress, TransferRead,
 };
+pub use wire::BadBundle;

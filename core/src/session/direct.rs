@@ -9,6 +9,7 @@ use crate::time::Time;
 
 impl Session {
     /// The direct connection with a peer that is there or being made, for tests and diagnostics.
+    #[doc(hidden)]
     #[must_use]
     pub fn connection_of(&self, peer: &PeerId) -> Option<ConnectionId> {
         self.links.get(peer)?.connection_id()

@@ -116,27 +116,34 @@ pub struct Recipient {
     pub numbers: Option<Numbers>,
 }
 
-/// What goes through the hub to one peer or more: one upload, whatever their number.
+/// What goes through the hub to one peer or more: one upload, whatever their number. Opaque to whoever carries it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Upload {
     /// The receivers.
+    #[doc(hidden)]
     pub to: Vec<Recipient>,
     /// For a record: which part of its packet it is. None for a bundle.
+    #[doc(hidden)]
     pub piece: Option<Piece>,
     /// The record's bytes or the bundle, unread by the hub.
+    #[doc(hidden)]
     pub body: Bytes,
 }
 
-/// What came through the hub from one peer.
+/// What came through the hub from one peer. Opaque to whoever carries it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Download {
     /// The sender, written by the hub.
+    #[doc(hidden)]
     pub from: PeerId,
     /// For a record: whose it is. None for a bundle, and from a v0 client.
+    #[doc(hidden)]
     pub numbers: Option<Numbers>,
     /// For a record: which part of its packet it is.
+    #[doc(hidden)]
     pub piece: Option<Piece>,
     /// The record's bytes, the bundle, or the flattened packet of a v0 client; shared by all receivers.
+    #[doc(hidden)]
     pub body: Bytes,
 }
 

@@ -18,8 +18,13 @@ mod pair_key;
 mod unreadable;
 
 pub use self::description::{Decline, IceCandidate, IceServer, RawSignal, Signal};
-pub use self::envelope::{Download, Epochs, Lane, Numbers, Piece, Recipient, Upload};
-pub use self::membership::{EPOCH_BLOCK, HubLimits, Join, Member, PeerLimits, Welcome};
+pub use self::envelope::{Download, Lane, Upload};
+// What is in an envelope: a hub passes it on as it came.
+#[doc(hidden)]
+pub use self::envelope::{Epochs, Numbers, Piece, Recipient};
+#[doc(hidden)]
+pub use self::membership::EPOCH_BLOCK;
+pub use self::membership::{HubLimits, Join, Member, PeerLimits, Welcome};
 pub use self::message::{
     AddressedOffer, ClientMessage, MessageError, PeerSignal, ServerMessage, is_reserved_event,
 };

@@ -109,6 +109,7 @@ impl fmt::Display for TransferId {
 
 /// How far a transfer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TransferProgress {
     /// Bytes that the receiving application has read; at the sending end as far as the peer has told, which
     /// it does several times per window.

@@ -114,7 +114,7 @@ impl Peer {
                     .map_err(|error| format!("cannot upgrade: {}", chain(&error)))?;
             }
             Command::Policy { policy } => {
-                self.node.set_policy(policy.into());
+                self.node.set_policy(policy);
                 let peers: Vec<PeerId> = self.node.session().peers().map(|peer| peer.id).collect();
                 peers.iter().for_each(|peer| self.report_current_path(peer));
             }

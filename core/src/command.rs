@@ -1,6 +1,9 @@
 //! What a session asks its transports to do.
 
+use std::fmt;
+
 use crate::id::ConnectionId;
+use crate::redacted::Redacted;
 use crate::wire::{IceServer, Signal};
 
 /// A request of the session to one of its transports.
@@ -18,7 +21,6 @@ pub enum Command {
 }
 
 /// What a direct transport is asked to do. Each names the connection it is about.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum DirectCommand {
     /// Make a connection and an offer for it.
@@ -54,4 +56,33 @@ pub enum DirectCommand {
         /// The connection; one that the transport does not know (any more) is ignored.
         connection: ConnectionId,
     },
+}
+
+/// Shows the kind and the length of a session description only.
+impl fmt::Debug for DirectCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Offer { connection, ice_servers, datagrams } => f
+                .debug_struct("Offer")
+                .field("connection", connection)
+                .field("ice_servers", ice_servers)
+                .field("datagrams", datagrams)
+                .finish(),
+            Self::Answer { connection, ice_servers, sdp, datagrams } => f
+                .debug_struct("Answer")
+                .field("connection", connection)
+                .field("ice_servers", ice_servers)
+                .field("sdp", &Redacted(sdp.as_str()))
+                .field("datagrams", datagrams)
+                .finish(),
+            Self::Signal { connection, signal } => f
+                .debug_struct("Signal")
+                .field("connection", connection)
+                .field("signal", signal)
+                .finish(),
+            Self::Close { connection } => {
+                f.debug_struct("Close").field("connection", connection).finish()
+            }
+        }
+    }
 }

@@ -1,8 +1,11 @@
 //! What an application can set, with the defaults.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::codec::{Limits, Namespace};
+use crate::config_error::ConfigError;
 use crate::id::RoomName;
 
 /// When a session talks to a peer directly.
@@ -20,6 +23,40 @@ pub enum Policy {
     /// Connect directly and never send an event through the server again: events wait for the direct path.
     DirectOnly,
 }
+
+impl Policy {
+    /// All policies.
+    pub const ALL: [Self; 4] = [Self::Automatic, Self::Manual, Self::RelayOnly, Self::DirectOnly];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Automatic => "automatic",
+            Self::Manual => "manual",
+            Self::RelayOnly => "relay-only",
+            Self::DirectOnly => "direct-only",
+        }
+    }
+}
+
+/// As it is parsed: `automatic`, `manual`, `relay-only` or `direct-only`.
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Policy {
+    type Err = UnknownPolicy;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPolicy> {
+        Self::ALL.into_iter().find(|policy| policy.name() == name).ok_or(UnknownPolicy)
+    }
+}
+
+/// A text that names no policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a policy: automatic, manual, relay-only or direct-only")]
+pub struct UnknownPolicy;
 
 /// The settings of a [`Session`](crate::Session). All bounds are per session or per peer and hold whatever a
 /// remote sends.
@@ -148,6 +185,63 @@ impl Default for Config {
     }
 }
 
+/// The longest record on the relay and through neighbours: what every hub and every v1 peer takes.
+const MAX_RECORD_BYTES: usize = 16 << 10;
+
+impl Config {
+    /// Checks the settings, as [`Session::new`](crate::Session::new) does.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first setting with which no session works: a window, a queue or a time-out of zero, a
+    /// [`record_bytes`](Self::record_bytes) above 16 KiB, a [`probe_interval`](Self::probe_interval) that is not
+    /// shorter than the [`silence_timeout`](Self::silence_timeout), or pauses that end below their beginning.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let records = 1..=MAX_RECORD_BYTES;
+        let expected = format_args!("1 to {MAX_RECORD_BYTES} bytes");
+        let fits = records.contains(&self.record_bytes);
+        ConfigError::unless(fits, "record_bytes", expected, self.record_bytes)?;
+        for (field, size) in [
+            ("queue_packets", self.queue_packets),
+            ("relay_window", self.relay_window),
+            ("direct_window", self.direct_window),
+            ("transfer_window", self.transfer_window),
+        ] {
+            ConfigError::unless(size > 0, field, "1 at least", size)?;
+        }
+        for (field, span) in [
+            ("unfinished_timeout", self.unfinished_timeout),
+            ("silence_timeout", self.silence_timeout),
+            ("probe_interval", self.probe_interval),
+            ("negotiation_timeout", self.negotiation_timeout),
+            ("verification_timeout", self.verification_timeout),
+            ("join_timeout", self.join_timeout),
+            ("stall_timeout", self.stall_timeout),
+        ] {
+            ConfigError::unless(!span.is_zero(), field, "longer than 0 s", Pause(span))?;
+        }
+        let (probe, silence) = (self.probe_interval, self.silence_timeout);
+        let expected = format_args!("shorter than `silence_timeout` ({})", Pause(silence));
+        ConfigError::unless(probe < silence, "probe_interval", expected, Pause(probe))?;
+        for (field, Backoff { first, most }) in
+            [("retry", self.retry), ("reconnect", self.reconnect)]
+        {
+            let expected = "pauses that begin above 0 s and do not shrink";
+            let got = format_args!("{} to {}", Pause(first), Pause(most));
+            ConfigError::unless(!first.is_zero() && first <= most, field, expected, got)?;
+        }
+        Ok(())
+    }
+}
+
+/// A span of time as an error shows it.
+struct Pause(Duration);
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
 macro_rules! setters {
     ($($(#[$doc:meta])* $setter:ident($field:ident: $type:ty);)*) => {
         impl Config {
@@ -183,6 +277,18 @@ setters! {
     with_forward_pairs(forward_pairs: usize);
     with_forward_rate(forward_rate: u64);
     with_reconnect(reconnect: Backoff);
+    with_queue_packets(queue_packets: usize);
+    with_volatile_bytes(volatile_bytes: usize);
+    with_unfinished_timeout(unfinished_timeout: Duration);
+    with_probe_interval(probe_interval: Duration);
+    with_negotiation_timeout(negotiation_timeout: Duration);
+    with_verification_timeout(verification_timeout: Duration);
+    with_offer_patience(offer_patience: Duration);
+    with_max_attempts(max_attempts: u32);
+    with_join_timeout(join_timeout: Duration);
+    with_max_pending_acks(max_pending_acks: usize);
+    with_close_timeout(close_timeout: Duration);
+    with_max_members(max_members: usize);
     with_retry(retry: Backoff);
 }
 

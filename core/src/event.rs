@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::codec::Packet;
-use crate::error::{JoinRefusal, PeerError};
+use crate::error::{JoinRefusal, PeerError, SignalingError};
 use crate::id::{EmitId, PeerId, RoomName, Version};
 use crate::path::Path;
 use crate::transfer::{IncomingTransferId, OutgoingTransferId, TransferId, TransferOutcome};
@@ -13,8 +13,12 @@ use crate::wire::{Epochs, Lane};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LeaveReason {
-    /// It said good-bye, or the hub says that it left.
+    /// It said good-bye: to this session, or to the hub. An original client that is gone has always left: the hub
+    /// does not wait for it to come back.
     Left,
+    /// Its connection to the hub broke, as when its program crashes, and it has not come back within the hub's resume
+    /// window, or the hub gave its seat to somebody else meanwhile.
+    Lost,
     /// It was without a live path for the resume window.
     TimedOut,
     /// It came back without its memory of us: what was under way is lost, a new epoch starts.
@@ -33,6 +37,7 @@ impl std::fmt::Display for LeaveReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Left => "left",
+            Self::Lost => "lost",
             Self::TimedOut => "timed out",
             Self::Restarted => "restarted",
             Self::Stalled => "stalled",
@@ -59,6 +64,17 @@ pub enum Outcome {
     /// It was sent, and the peer was gone before it could acknowledge. Always so with a v0 peer, which cannot
     /// acknowledge.
     Unknown,
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Delivered => "delivered",
+            Self::NotSent => "not sent",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        })
+    }
 }
 
 /// The right to answer an event whose sender asked for an acknowledgement.
@@ -92,8 +108,8 @@ pub enum Event {
     },
     /// The signalling channel is lost or could not be opened. Direct paths live on.
     Disconnected {
-        /// What happened.
-        error: String,
+        /// What happened, and who is to blame.
+        error: SignalingError,
         /// The pause before the next try.
         retry_in: Duration,
     },

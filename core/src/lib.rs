@@ -36,10 +36,11 @@
 //! };
 //!
 //! let now = Time::ZERO;
-//! let mut hub = Hub::new(HubConfig::default(), [0; 32]);
+//! let mut hub = Hub::new(HubConfig::default(), [0; 32])?;
 //! let config = Config::default().with_policy(Policy::RelayOnly);
-//! let mut sessions: Vec<Session> =
-//!     (1..=2).map(|seed| Session::new(config.clone(), [seed; 32], now)).collect();
+//! let mut sessions = (1..=2)
+//!     .map(|seed| Session::new(config.clone(), [seed; 32], now))
+//!     .collect::<Result<Vec<_>, _>>()?;
 //! let mut decoders = vec![Decoder::new(Limits::unbounded()), Decoder::new(Limits::unbounded())];
 //! let mut clients: BTreeMap<ClientId, usize> = BTreeMap::new();
 //! let (mut connected, mut heard) = (Vec::new(), Vec::new());
@@ -96,7 +97,8 @@
 //! - No panic is reachable from what a remote sends. Every buffer has a bound in [`Config`] or
 //!   [`HubConfig`](hub::HubConfig).
 //! - The same seed and the same inputs give the same outputs, byte for byte.
-//! - Errors say who is to blame: [`EmitError`] the caller, [`PeerError`] a peer, [`SignalingError`] the server.
+//! - Errors say who is to blame: [`EmitError`] the caller, [`PeerError`] a peer, [`SignalingError`] the server or the
+//!   way to it. An error returns its cause from `source()` and does not repeat it in its own text.
 //!   No error and no `Debug` output shows a token, a session description or an application's data.
 //!
 //! The wire is described in `PROTOCOL.md` beside this crate's manifest.
@@ -112,12 +114,14 @@ pub mod wire;
 mod clock;
 mod command;
 mod config;
+mod config_error;
 mod error;
 mod event;
 mod frame;
 mod id;
 mod link;
 mod path;
+mod redacted;
 mod session;
 mod time;
 mod transfer;
@@ -126,8 +130,12 @@ pub use codec::namespace::{InvalidNamespace, Namespace};
 pub use codec::packet::Packet;
 pub use codec::packet_type::PacketType;
 pub use command::{Command, DirectCommand};
-pub use config::{Backoff, Config, Policy};
-pub use error::{EmitError, JoinRefusal, PeerError, SignalingError};
+pub use config::{Backoff, Config, Policy, UnknownPolicy};
+pub use config_error::ConfigError;
+pub use error::{
+    EmitError, JoinRefusal, Misbehavior, PeerError, ReplyError, SignalingError, Unsupported,
+    UpgradeError,
+};
 pub use event::{Event, LeaveReason, Outcome, ReplyToken};
 pub use frame::Frame;
 pub use id::{
@@ -141,6 +149,7 @@ pub use transfer::{
     IncomingTransferId, OutgoingTransferId, TransferError, TransferId, TransferOutcome,
     TransferProgress, TransferRead,
 };
+pub use wire::BadBundle;
 
 /// The example of this crate's README is a test.
 #[cfg(doctest)]

@@ -1,5 +1,7 @@
 //! Ways to a peer.
 
+use std::fmt;
+
 use crate::id::PeerId;
 
 /// A way to a peer.
@@ -13,4 +15,14 @@ pub enum Path {
     /// Over data channels through this peer, which passes packets on: it can read and drop them, not change or
     /// make them up.
     Via(PeerId),
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Relay => f.write_str("relay"),
+            Self::Direct => f.write_str("direct"),
+            Self::Via(neighbour) => write!(f, "via {neighbour}"),
+        }
+    }
 }

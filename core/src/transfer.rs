@@ -6,11 +6,13 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::id::PeerId;
+use crate::redacted::Redacted;
 
 macro_rules! transfer_id {
     ($(#[$doc:meta])* $name:ident, $way:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[must_use = "without its id a transfer can neither be used nor cancelled"]
         pub struct $name {
             pub(crate) peer: PeerId,
             /// Of the end that sends.
@@ -107,6 +109,7 @@ impl fmt::Display for TransferId {
 
 /// How far a transfer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TransferProgress {
     /// Bytes that the receiving application has read; at the sending end as far as the peer has told, which
     /// it does several times per window.
@@ -116,7 +119,7 @@ pub struct TransferProgress {
 }
 
 /// What [`read_transfer`](crate::Session::read_transfer) finds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum TransferRead {
     /// The next bytes.
     Data(Bytes),
@@ -124,6 +127,17 @@ pub enum TransferRead {
     Pending,
     /// Everything has been read. The transfer is over, the sender is told.
     End,
+}
+
+/// Shows the length of the data only.
+impl fmt::Debug for TransferRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Data(bytes) => f.debug_tuple("Data").field(&Redacted(bytes)).finish(),
+            Self::Pending => f.write_str("Pending"),
+            Self::End => f.write_str("End"),
+        }
+    }
 }
 
 /// How a transfer ended.
@@ -139,6 +153,17 @@ pub enum TransferOutcome {
     Aborted,
     /// The link ended before the transfer did. At the sending end it is not known how much was read.
     Lost,
+}
+
+impl fmt::Display for TransferOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Delivered => "delivered",
+            Self::Refused => "refused",
+            Self::Aborted => "aborted",
+            Self::Lost => "lost",
+        })
+    }
 }
 
 /// A call about a transfer that had no effect.

@@ -39,7 +39,7 @@ const DIRECT_MAX_MESSAGE: usize = 256 << 10;
 /// # fn put_together<C: Clock + Clone + Sync + 'static>(clock: C) {
 /// let network = MemoryNetwork::new(HubConfig::default(), [1; 32], clock.clone());
 /// let peer =
-///     Driver::new(Config::default(), [2; 32], network.signaling(), network.direct(), clock);
+///     Driver::new(Config::default(), [2; 32], network.signaling(), network.direct(), clock).unwrap();
 /// # drop(peer);
 /// # }
 /// ```

@@ -90,9 +90,10 @@ impl Kind {
 }
 
 impl Server {
+    #[expect(clippy::expect_used, reason = "a test with settings that cannot be is wrong")]
     pub(crate) fn new(config: HubConfig, seed: [u8; 32]) -> Self {
         Self {
-            hub: Hub::new(config, seed),
+            hub: Hub::new(config, seed).expect("the configuration of the hub is valid"),
             sockets: BTreeMap::new(),
             by_client: BTreeMap::new(),
             misnaming: None,

@@ -72,8 +72,8 @@ struct Pair {
 async fn pair() -> Pair {
     let mut config = WebRtcConfig::default();
     config.addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
-    let mut offerer = WebRtcTransport::new(config.clone());
-    let mut answerer = WebRtcTransport::new(config);
+    let mut offerer = WebRtcTransport::new(config.clone()).unwrap();
+    let mut answerer = WebRtcTransport::new(config).unwrap();
     offerer.execute(DirectCommand::Offer {
         connection: ONE,
         ice_servers: vec![],

@@ -10,8 +10,8 @@
 //! use socketio_p2p_core::{ConnectionId, Frame};
 //! use socketio_p2p_transport_webrtc::{WebRtcConfig, WebRtcTransport};
 //!
-//! # async fn run(connection: ConnectionId) {
-//! let mut transport = WebRtcTransport::new(WebRtcConfig::default());
+//! # async fn run(connection: ConnectionId) -> Result<(), socketio_p2p_core::ConfigError> {
+//! let mut transport = WebRtcTransport::new(WebRtcConfig::default())?;
 //! transport.execute(DirectCommand::Offer { connection, ice_servers: vec![], datagrams: false });
 //! while let Some(event) = transport.next().await {
 //!     match event {
@@ -21,6 +21,7 @@
 //!         _ => {}
 //!     }
 //! }
+//! # Ok(())
 //! # }
 //! ```
 //!

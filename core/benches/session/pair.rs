@@ -82,14 +82,14 @@ impl Pair {
         let config = if *path == Path::Relay { relay_only.clone() } else { config };
         let now = Time::from_millis(1000);
         let hub = HubConfig::default().with_room_capacity(others + 1);
-        let end = |seed| End::new(Session::new(config.clone(), [seed; 32], now));
+        let end = |seed| End::new(Session::new(config.clone(), [seed; 32], now).unwrap());
         let mut pair = Self {
             path: path.clone(),
             others,
             ends: [end(1), end(2)],
             now,
             idle: 0,
-            hub: Hub::new(hub, [0; 32]),
+            hub: Hub::new(hub, [0; 32]).unwrap(),
             hub_cpu: Duration::ZERO,
             clients: BTreeMap::new(),
             described: Vec::new(),
@@ -296,7 +296,7 @@ impl Pair {
 
     /// A member whose session joins, and is gone before it hears or says anything more.
     fn add_silent(&mut self, config: &Config) {
-        let mut session = Session::new(config.clone(), [3; 32], self.now);
+        let mut session = Session::new(config.clone(), [3; 32], self.now).unwrap();
         session.handle_signaling_open(self.now);
         let mut decoder = Decoder::new(Limits::unbounded());
         while let Some(frame) = session.poll_signaling_transmit(self.now) {

@@ -410,8 +410,8 @@ pub enum EncodeError {
     #[error("expected no bytes in {0}")]
     Attachment(crate::PacketType),
     /// Raw JSON in the value is not well-formed.
-    #[error("expected well-formed raw JSON: {0}")]
-    RawJson(JsonError),
+    #[error("expected well-formed raw JSON")]
+    RawJson(#[source] JsonError),
     /// The head would be longer than 512 MiB.
     #[error("expected a head of at most 512 MiB")]
     TooLarge,

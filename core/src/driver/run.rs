@@ -14,6 +14,7 @@ use super::timer::Timer;
 use super::{Clock, DirectEvent, DirectTransport, Signaling};
 use crate::command::{Command, DirectCommand};
 use crate::config::Config;
+use crate::config_error::ConfigError;
 use crate::event::Event;
 use crate::id::ConnectionId;
 use crate::session::Session;
@@ -56,11 +57,20 @@ where
 {
     /// Puts a session together with its transports. `seed` is the session's only source of randomness: fresh
     /// random bytes in production, a constant in tests.
-    pub fn new(config: Config, seed: [u8; 32], signaling: S, direct: D, clock: C) -> Self {
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a setting cannot be: see [`Config::validate`].
+    pub fn new(
+        config: Config,
+        seed: [u8; 32],
+        signaling: S,
+        direct: D,
+        clock: C,
+    ) -> Result<Self, ConfigError> {
         let now = clock.now();
         let (clock, ready) = (Arc::new(clock), ReadyQueue::default());
-        Self {
-            session: Session::new(config, seed, now),
+        Ok(Self {
+            session: Session::new(config, seed, now)?,
             signaling: SignalingSlot::new(signaling, &ready),
             direct,
             direct_waker: ready.register(Source::Direct),
@@ -69,7 +79,7 @@ where
             clock,
             ready,
             finished: false,
-        }
+        })
     }
 
     /// The session, to look at.

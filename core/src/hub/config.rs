@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::config_error::ConfigError;
 use crate::wire::{HubLimits, IceServer};
 
 /// Settings of a [`Hub`](super::Hub). Start from [`HubConfig::default`] and change what differs.
@@ -102,6 +103,36 @@ impl Default for HubConfig {
 }
 
 impl HubConfig {
+    /// Checks the settings, as [`Hub::new`](super::Hub::new) does.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first setting with which no hub works: room for nobody, a rate or a burst of zero, or
+    /// envelopes in which nothing fits.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let HubLimits { max_envelope, max_attachments } = self.limits;
+        for (field, number) in [
+            ("room_capacity", self.room_capacity as u64),
+            ("max_rooms", self.max_rooms as u64),
+            ("limits.max_envelope", max_envelope.into()),
+            ("limits.max_attachments", max_attachments.into()),
+            ("signal_burst", self.signal_burst.into()),
+            ("signals_per_second", self.signals_per_second.into()),
+            ("max_signal", self.max_signal as u64),
+            ("max_offers", self.max_offers as u64),
+            ("room_join_burst", self.room_join_burst.into()),
+            ("room_joins_per_second", self.room_joins_per_second.into()),
+            ("resume_burst", self.resume_burst.into()),
+            ("resumes_per_second", self.resumes_per_second.into()),
+            ("envelope_burst", self.envelope_burst.into()),
+            ("envelopes_per_second", self.envelopes_per_second.into()),
+            ("delivery_burst", self.delivery_burst),
+            ("deliveries_per_second", self.deliveries_per_second),
+        ] {
+            ConfigError::unless(number > 0, field, "1 at least", number)?;
+        }
+        Ok(())
+    }
+
     /// Sets [`room_capacity`](Self::room_capacity).
     #[must_use]
     pub fn with_room_capacity(mut self, members: usize) -> Self {

@@ -41,8 +41,9 @@ pub enum JoinError {
         reason: String,
     },
     /// The socket id of a v0 client cannot serve as a peer id.
+    // Without a source: the text goes to the client, whole.
     #[error("the socket id cannot serve as a peer id: {0}")]
-    BadName(#[from] InvalidName),
+    BadName(InvalidName),
     /// A member of the room has the socket id of this v0 client for its id.
     #[error("room {room:?} has a member {name:?} already")]
     NameTaken {

@@ -122,7 +122,7 @@ impl Hub {
 
     fn v0_name(&self, room: &RoomName, name: Option<&str>) -> Result<Option<PeerId>, JoinError> {
         let Some(name) = name else { return Ok(None) };
-        let name = PeerId::new(name.to_owned())?;
+        let name = PeerId::new(name.to_owned()).map_err(JoinError::BadName)?;
         match self.seats.seat(room, &name) {
             Some(_) => Err(JoinError::NameTaken { room: room.clone(), name }),
             None => Ok(Some(name)),
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn an_identity_whose_numbers_are_used_up_is_somebody_new() {
         let key = [5; 32];
-        let mut hub = Hub::new(HubConfig::default().with_token_key(key), [0; 32]);
+        let mut hub = Hub::new(HubConfig::default().with_token_key(key), [0; 32]).unwrap();
         let room = RoomName::default();
         let id = PeerId::from_random([1; 16]);
         for (epoch_base, proves) in

@@ -31,6 +31,7 @@ use self::seats::Seats;
 pub use self::stats::HubStats;
 use self::token::TokenKey;
 use crate::clock::Clock;
+use crate::config_error::ConfigError;
 use crate::id::{ClientId, PeerId, RoomName, Version};
 use crate::time::Time;
 use crate::wire::{ClientMessage, IceServer, Member, ServerMessage};
@@ -92,13 +93,16 @@ pub struct Hub {
 impl Hub {
     /// An empty hub. `seed` must be unpredictable: peer ids and, without a
     /// [`token_key`](HubConfig::token_key), the key of the resume tokens come from it.
-    #[must_use]
-    pub fn new(config: HubConfig, seed: [u8; 32]) -> Self {
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a setting cannot be: see [`HubConfig::validate`].
+    pub fn new(config: HubConfig, seed: [u8; 32]) -> Result<Self, ConfigError> {
+        config.validate()?;
         let mut rng = ChaCha20Rng::from_seed(seed);
         // Drawn always, so that the ids do not depend on where the key comes from.
         let mut drawn = [0; 32];
         rng.fill_bytes(&mut drawn);
-        Self {
+        Ok(Self {
             key: TokenKey::new(config.token_key.unwrap_or(drawn)),
             config,
             rng,
@@ -108,7 +112,7 @@ impl Hub {
             output: VecDeque::new(),
             next_client: 0,
             counters: HubStats::default(),
-        }
+        })
     }
 
     /// The id of a connected client's peer.
@@ -234,6 +238,7 @@ impl Hub {
     }
 
     /// The next thing to do.
+    #[must_use = "what it returns is not returned again"]
     pub fn poll_output(&mut self) -> Option<Output> {
         self.output.pop_front()
     }

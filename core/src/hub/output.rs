@@ -1,5 +1,7 @@
 //! What the hub asks for, and how connections end.
 
+use std::fmt;
+
 use crate::id::{ClientId, RoomName, Version};
 use crate::wire::ServerMessage;
 
@@ -51,11 +53,30 @@ pub enum CloseReason {
     Abusive,
 }
 
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Replaced => "replaced",
+            Self::Abusive => "abusive",
+        })
+    }
+}
+
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Departure {
     /// The client said goodbye, or it was sent away for good.
     Left,
     /// The connection broke. A v1 client may come back.
     Lost,
+}
+
+impl fmt::Display for Departure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Left => "left",
+            Self::Lost => "lost",
+        })
+    }
 }

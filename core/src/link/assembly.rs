@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::redacted::Redacted;
+
 /// What a piece costs beside its bytes while it waits for others.
 const PIECE_COST: usize = 128;
 
@@ -12,7 +14,7 @@ const PIECE_COST: usize = 128;
 pub(crate) struct Assembly {
     had: u64,
     /// Beyond `had`, by offset. They may overlap.
-    pieces: BTreeMap<u64, Bytes>,
+    pieces: Redacted<BTreeMap<u64, Bytes>>,
     pieces_bytes: usize,
     /// No piece has come from beyond this.
     reach: u64,
@@ -116,7 +118,7 @@ impl Assembly {
     /// The bytes that are there beyond the beginning: disjoint, in order, `max` ranges at most.
     pub(crate) fn ahead(&self, max: usize) -> Vec<(u64, u64)> {
         let mut ranges: Vec<(u64, u64)> = Vec::new();
-        for (at, piece) in &self.pieces {
+        for (at, piece) in self.pieces.iter() {
             let end = at + piece.len() as u64;
             if let Some((_, last)) = ranges.last_mut().filter(|(_, last)| at <= last) {
                 *last = end.max(*last);

@@ -7,7 +7,7 @@ use super::sender::Outgoing;
 use super::transfers::NotWritten;
 use super::{Context, Farewell, Link};
 use crate::codec::Packet;
-use crate::error::{EmitError, PeerError};
+use crate::error::{EmitError, PeerError, Unsupported};
 use crate::event::{Event, Outcome};
 use crate::id::{EmitId, PeerId, Version};
 use crate::path::Path;
@@ -97,12 +97,12 @@ impl Link {
             return Ok(());
         }
         let what = match packet.attachments() {
-            _ if packet.ack_id().is_some() => "an event that asks for an acknowledgement",
-            _ if !packet.namespace().is_default() => "an event in a namespace",
+            _ if packet.ack_id().is_some() => Unsupported::Acknowledgement,
+            _ if !packet.namespace().is_default() => Unsupported::Namespace,
             [] => return Ok(()),
-            [blob] if blob.is_empty() => "an empty blob",
+            [blob] if blob.is_empty() => Unsupported::EmptyBlob,
             [_] => return Ok(()),
-            [..] => "more than one blob in an event",
+            [..] => Unsupported::SeveralBlobs,
         };
         Err(EmitError::UnsupportedByPeer { peer: self.peer.id.clone(), what })
     }
@@ -142,7 +142,7 @@ impl Link {
     ) -> Result<OutgoingTransferId, EmitError> {
         if self.peer.version == Version::V0 {
             let peer = self.peer.id.clone();
-            return Err(EmitError::UnsupportedByPeer { peer, what: "a transfer" });
+            return Err(EmitError::UnsupportedByPeer { peer, what: Unsupported::Transfer });
         }
         self.check_limits(event, cx)?;
         let open = self.transfers.outgoing.len();

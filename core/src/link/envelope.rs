@@ -7,9 +7,10 @@ use bytes::Bytes;
 use super::flight::PathKind;
 use super::sender::Piece;
 use super::transmit::Part;
-use super::turn::{CONTROL_BYTES, MAX_INDIRECT_RECORD, Next};
+use super::turn::{CONTROL_BYTES, Next};
 use super::{Context, Link};
 use crate::id::{EmitId, MAX_PEER_ID, Version};
+use crate::redacted::Redacted;
 use crate::wire::{HubLimits, Numbers, Recipient};
 
 /// What an envelope costs beside its body.
@@ -25,9 +26,9 @@ const JOINED_WINDOWS: usize = 2;
 #[derive(Debug)]
 pub(crate) enum Envelope {
     /// For this peer alone.
-    Bundle(Bytes),
+    Bundle(Redacted<Bytes>),
     /// A record, which others may get with it.
-    Record { recipient: Recipient, shared: Shared, bytes: Bytes },
+    Record { recipient: Recipient, shared: Shared, bytes: Redacted<Bytes> },
 }
 
 /// What one upload may carry to many: this piece of what all of them were sent.
@@ -78,16 +79,16 @@ impl Link {
             return self.poll_original_relay(most, cx);
         }
         if let Some(bundle) = self.take_stale_answer() {
-            return Some(Envelope::Bundle(bundle));
+            return Some(Envelope::Bundle(Redacted(bundle)));
         }
         if !self.control_is_due(PathKind::Relay)
             && let Some(record) = self.poll_shared(most, cx)
         {
             return Some(record);
         }
-        let max = most.min(cx.config.record_bytes.min(MAX_INDIRECT_RECORD) + CONTROL_BYTES);
+        let max = most.min(cx.config.record_bytes + CONTROL_BYTES);
         let bundle = self.compose(PathKind::Relay, Part::ALL, max, cx)?;
-        Some(Envelope::Bundle(bundle))
+        Some(Envelope::Bundle(Redacted(bundle)))
     }
 
     /// The record that goes out next, if others get it too.
@@ -102,7 +103,7 @@ impl Link {
         let shared = Shared { emit: Some(emit), bytes: piece.bytes.clone(), end: piece.end };
         self.note_shared(&piece, cx);
         self.settle(cx);
-        Some(Envelope::Record { recipient, shared, bytes: buffer.freeze() })
+        Some(Envelope::Record { recipient, shared, bytes: Redacted(buffer.freeze()) })
     }
 
     /// Joins an envelope that `others` peers get, when it is just what goes out next to this one and there is
@@ -123,7 +124,7 @@ impl Link {
             return self.join_original(shared, cx);
         }
         // A whole packet for an original client may be longer.
-        if len as usize > cx.config.record_bytes.min(MAX_INDIRECT_RECORD) {
+        if len as usize > cx.config.record_bytes {
             return None;
         }
         let next = self.next_within(PathKind::Relay, len as usize, JOINED_WINDOWS, cx);

@@ -9,15 +9,15 @@ use super::transfers::{News, TransferBounds};
 use super::{Context, Farewell, Link};
 use crate::codec::{DecodeError, Packet, PacketType};
 use crate::config::Policy;
-use crate::error::PeerError;
+use crate::error::{Misbehavior, PeerError};
 use crate::event::{Event, ReplyToken};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::path::Path;
 use crate::transfer::TransferOutcome;
 use crate::wire::{
-    BadBundle, Bundle, Epochs, Item, Lane, MAX_NUMBER, PairKey, PeerLimits, Record, Reserved,
-    Signal, Stream, check_reserved,
+    Bundle, Epochs, Item, Lane, MAX_NUMBER, PairKey, PeerLimits, Record, Reserved, Signal, Stream,
+    check_reserved,
 };
 
 /// What an input means for the link as a whole.
@@ -133,8 +133,9 @@ impl Link {
         }
         let verdict = match frame {
             Frame::Binary(bytes) => self.handle_direct_bundle(bytes, cx),
-            Frame::Text(_) => {
-                self.misbehaved("a text message between v1 peers", PathKind::Direct, cx)
+            Frame::Text(text) => {
+                let bytes = text.len();
+                self.misbehaved(Misbehavior::TextMessage { bytes }, &Path::Direct, cx)
             }
         };
         self.settle(cx);
@@ -145,18 +146,18 @@ impl Link {
         let message = bytes.len();
         let bundle = match Bundle::read(bytes) {
             Ok(bundle) => bundle,
-            Err(BadBundle(what)) => return self.misbehaved(what, PathKind::Direct, cx),
+            Err(error) => return self.misbehaved(error.into(), &Path::Direct, cx),
         };
+        let Epochs { epoch, peer_epoch } = bundle.epochs;
         match self.admit(bundle.epochs, cx) {
             Admission::Current => {
                 self.attempt.handle_greeting(cx);
                 self.handle_items(bundle, &Path::Direct, message, cx)
             }
-            Admission::Stale => self.misbehaved(
-                "a bundle of an epoch that is over on a channel",
-                PathKind::Direct,
-                cx,
-            ),
+            Admission::Stale => {
+                let stale = Misbehavior::StaleEpochs { epoch, peer_epoch };
+                self.misbehaved(stale, &Path::Direct, cx)
+            }
             Admission::Restarted => Verdict::Restarted,
             Admission::Renewed => Verdict::Renewed,
         }
@@ -223,8 +224,8 @@ impl Link {
         for item in bundle {
             let item = match item {
                 Ok(item) => item,
-                Err(BadBundle(what)) => {
-                    verdict = self.misbehaved(what, kind, cx);
+                Err(error) => {
+                    verdict = self.misbehaved(error.into(), path, cx);
                     break;
                 }
             };
@@ -234,8 +235,7 @@ impl Link {
                 Item::Pong(number) => self.handle_pong(number, kind, cx),
                 Item::State(state) if knows_us => {
                     if self.handle_state(&state, cx).is_err() {
-                        let what = "an acknowledgement of what was never sent";
-                        verdict = self.misbehaved(what, kind, cx);
+                        verdict = self.misbehaved(Misbehavior::AckBeyondSent, path, cx);
                     }
                 }
                 Item::State(_) => {}
@@ -251,7 +251,8 @@ impl Link {
                     cx.out.neighbourly.push_back((self.peer.id.clone(), item));
                 }
                 Item::Neighbours(_) | Item::Pass(..) | Item::Passed(..) | Item::NoWay(_) => {
-                    verdict = self.misbehaved("channel control on another path", kind, cx);
+                    let control = Misbehavior::NeighbourControl(path.clone());
+                    verdict = self.misbehaved(control, path, cx);
                 }
             }
             if verdict != Verdict::Alive {
@@ -267,8 +268,8 @@ impl Link {
         let kind = PathKind::from(path);
         if record.number >= MAX_NUMBER {
             // What is one above it has to be told too.
-            let error = PeerError::Misbehaved("a number that no other can follow");
-            return self.report(error, cx);
+            let misbehavior = Misbehavior::Number { number: record.number, max: MAX_NUMBER };
+            return self.report(misbehavior.into(), cx);
         }
         let Stream::Lane(lane) = record.stream else {
             return self.take_transfer_record(record, kind, message, cx);
@@ -372,11 +373,9 @@ impl Link {
         packet.validate(&cx.config.limits).map_err(PeerError::BadPacket)?;
         match packet.packet_type() {
             PacketType::Event | PacketType::BinaryEvent => {
-                check_reserved(&packet).map_err(|reserved| {
-                    PeerError::Misbehaved(match reserved {
-                        Reserved::Namespace => "an event in the namespace of link control",
-                        Reserved::Event(_) => "an event of the signalling dialect",
-                    })
+                check_reserved(&packet).map_err(|reserved| match reserved {
+                    Reserved::Namespace => Misbehavior::ReservedNamespace,
+                    Reserved::Event(_) => Misbehavior::ReservedEvent,
                 })?;
                 let reply = packet.ack_id().filter(|_| self.peer.version == Version::V1);
                 let (peer, epochs) = (&self.peer.id, self.incarnation.epochs());
@@ -393,8 +392,8 @@ impl Link {
                 }
                 Ok(())
             }
-            PacketType::Connect | PacketType::Disconnect | PacketType::ConnectError => {
-                Err(PeerError::Misbehaved("a packet that is neither event nor acknowledgement"))
+            kind @ (PacketType::Connect | PacketType::Disconnect | PacketType::ConnectError) => {
+                Err(Misbehavior::NotAnEvent(kind).into())
             }
         }
     }
@@ -402,12 +401,16 @@ impl Link {
     // ----- faults -----
 
     /// The peer broke the protocol. A channel on which it did so is given up.
-    fn misbehaved(&mut self, what: &'static str, path: PathKind, cx: &mut Context<'_>) -> Verdict {
-        let error = PeerError::Misbehaved(what);
-        if path == PathKind::Direct {
-            self.lose_direct(error, cx);
+    fn misbehaved(
+        &mut self,
+        misbehavior: Misbehavior,
+        path: &Path,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
+        if *path == Path::Direct {
+            self.lose_direct(misbehavior.into(), cx);
         } else {
-            self.report(error, cx);
+            self.report(misbehavior.into(), cx);
         }
         Verdict::Alive
     }

@@ -260,9 +260,14 @@ impl Link {
         self.attempt.counts_for_ready() && !self.route.is_away()
     }
 
+    /// Whether the hub takes what is for this peer.
+    pub(crate) const fn is_relay_up(&self) -> bool {
+        self.route.is_relay_up()
+    }
+
     /// Whether an attempt is due and can be made.
     pub(crate) fn can_offer(&self) -> bool {
-        self.attempt.wants_offer() && self.route.is_relay_up()
+        self.attempt.wants_offer() && self.is_relay_up()
     }
 
     /// Whether everything accepted has been acknowledged (or handed to the path, for a v0 peer).

@@ -12,9 +12,6 @@ use crate::wire::Lane;
 /// What control takes in a bundle beside records, with room to spare.
 pub(super) const CONTROL_BYTES: usize = 64;
 
-/// The longest record on the relay and through neighbours.
-pub(super) const MAX_INDIRECT_RECORD: usize = 16 << 10;
-
 /// The longest record on a channel.
 pub(super) const MAX_DIRECT_RECORD: usize = 64 << 10;
 
@@ -63,7 +60,7 @@ impl Link {
     pub(super) fn record_bytes(&self, path: PathKind, cx: &Context<'_>) -> usize {
         let max = match path {
             PathKind::Direct => MAX_DIRECT_RECORD,
-            PathKind::Relay | PathKind::Via => cx.config.record_bytes.min(MAX_INDIRECT_RECORD),
+            PathKind::Relay | PathKind::Via => cx.config.record_bytes,
         };
         // At least one byte, or a remote end that claims to take none would get empty records for ever.
         self.route.recovery(path).record(max).max(1)

@@ -8,6 +8,7 @@ use crate::codec::Packet;
 use crate::event::{Event, Outcome};
 use crate::frame::Frame;
 use crate::path::Path;
+use crate::redacted::Redacted;
 use crate::time::Time;
 use crate::wire::{Flat, Lane, Recipient};
 
@@ -55,7 +56,7 @@ impl Link {
         let flat = Flat::new(packet);
         let shared = Shared { emit, bytes: 0..flat.len(), end: true };
         let recipient = Recipient { id: self.peer.id.clone(), numbers: None };
-        Some(Envelope::Record { recipient, shared, bytes: flat.to_bytes() })
+        Some(Envelope::Record { recipient, shared, bytes: Redacted(flat.to_bytes()) })
     }
 
     pub(super) fn join_original(

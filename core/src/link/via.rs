@@ -3,7 +3,7 @@
 use super::Dropped;
 use super::flight::PathKind;
 use super::transmit::Part;
-use super::turn::{CONTROL_BYTES, MAX_INDIRECT_RECORD};
+use super::turn::CONTROL_BYTES;
 use super::{Context, Link};
 use crate::id::{MAX_PEER_ID, PeerId, Version};
 use crate::path::Path;
@@ -42,7 +42,7 @@ impl Link {
             bundle
         } else {
             let part = Part { owed: owes_here, own: is_way };
-            let max = (cx.config.record_bytes.min(MAX_INDIRECT_RECORD) + CONTROL_BYTES)
+            let max = (cx.config.record_bytes + CONTROL_BYTES)
                 .min(max_message.checked_sub(CONTROL_BYTES + 2 * MAX_PEER_ID)?);
             self.compose(PathKind::Via, part, max, cx)?
         };

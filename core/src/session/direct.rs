@@ -18,6 +18,7 @@ pub(crate) struct DirectOutput {
 
 impl Session {
     /// The direct connection with a peer that is there or being made, for tests and diagnostics.
+    #[doc(hidden)]
     #[must_use]
     pub fn connection_of(&self, peer: &PeerId) -> Option<ConnectionId> {
         self.links.get(peer)?.connection_id()
@@ -61,6 +62,7 @@ impl Session {
 
     /// The next message for the data channel of `connection`. Call it only when the channel has room: what it
     /// returns counts as sent.
+    #[must_use = "what it returns is not returned again"]
     pub fn poll_direct_transmit(&mut self, connection: ConnectionId, now: Time) -> Option<Frame> {
         let now = self.clock.inner(now);
         let key = self.links.key_of(connection)?;
@@ -110,6 +112,7 @@ impl Session {
 
     /// The next message for the datagram channel of `connection`. Call it only when the channel has room: what it
     /// returns counts as sent.
+    #[must_use = "what it returns is not returned again"]
     pub fn poll_datagram(&mut self, connection: ConnectionId, now: Time) -> Option<Frame> {
         let now = self.clock.inner(now);
         let key = self.links.key_of(connection).filter(|key| self.links.wants_datagram(*key))?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Closing, Session};
 use crate::codec::{Packet, PacketType};
-use crate::error::EmitError;
+use crate::error::{EmitError, ReplyError};
 use crate::event::ReplyToken;
 use crate::id::{EmitId, PeerId};
 use crate::link::{Context, Link};
@@ -37,6 +37,8 @@ impl From<&PeerId> for Target {
 /// What became of an emit at once. How it ends for each peer that took it is told by
 /// [`Event::Outcome`](crate::Event::Outcome), except for a volatile one.
 #[derive(Debug)]
+#[must_use = "the peers that did not take the event are in it"]
+#[non_exhaustive]
 pub struct Emitted {
     /// The name of this emit in later events.
     pub id: EmitId,
@@ -130,23 +132,24 @@ impl Session {
     /// Answers an event whose sender asked for it. `args` is a tuple or sequence of arguments.
     ///
     /// # Errors
-    /// [`EmitError::ReplyExpired`] when the peer that asked is gone, [`EmitError::Blocked`] when its queue is
-    /// full, [`EmitError::Encode`] when `args` cannot be encoded.
+    /// [`ReplyError::Expired`] when the peer that asked is gone, [`ReplyError::Blocked`] when its queue is
+    /// full, [`ReplyError::Encode`] when `args` cannot be encoded.
     pub fn reply<T: Serialize + ?Sized>(
         &mut self,
         token: &ReplyToken,
         args: &T,
         now: Time,
-    ) -> Result<(), EmitError> {
+    ) -> Result<(), ReplyError> {
         let now = self.advance(now);
         let answer = Packet::ack(token.ack_id, args)?;
         answer.check(&self.shared.config.limits)?;
         answer.validate(&self.shared.config.limits)?;
-        let expired = || EmitError::ReplyExpired(token.peer.clone());
+        let expired = || ReplyError::Expired(token.peer.clone());
         let key = self.links.key(&token.peer).ok_or_else(expired)?;
         let emitted = self.with_key(key, now, |link, cx| {
             if link.epochs() == token.epochs {
                 link.emit(Lane::Events, answer, None, false, cx)
+                    .map_err(|error| ReplyError::new(&token.peer, error))
             } else {
                 Err(expired())
             }

@@ -38,7 +38,8 @@ use self::signaling::Signaling;
 use crate::clock::Clock;
 use crate::command::Command;
 use crate::config::{Config, Policy};
-use crate::error::EmitError;
+use crate::config_error::ConfigError;
+use crate::error::UpgradeError;
 use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
@@ -169,8 +170,11 @@ impl Session {
     /// A session that asks at once for its signalling channel. Everything random in it comes from `seed`:
     /// the same seed and the same calls give the same output. Use a fresh random seed per session in
     /// production.
-    #[must_use]
-    pub fn new(config: Config, seed: [u8; 32], now: Time) -> Self {
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a setting cannot be: see [`Config::validate`].
+    pub fn new(config: Config, seed: [u8; 32], now: Time) -> Result<Self, ConfigError> {
+        config.validate()?;
         let policy = config.policy;
         let mut session = Self {
             clock: Clock::new(now),
@@ -196,7 +200,7 @@ impl Session {
             leave_room: false,
         };
         session.handle_timeout(now);
-        session
+        Ok(session)
     }
 
     // ----- getters -----
@@ -295,12 +299,12 @@ impl Session {
     /// [`Policy::Manual`] this is what switches paths; under the others it starts attempts anew.
     ///
     /// # Errors
-    /// [`EmitError::UnknownPeer`].
-    pub fn upgrade(&mut self, to: impl Into<Target>, now: Time) -> Result<(), EmitError> {
+    /// [`UpgradeError::UnknownPeer`].
+    pub fn upgrade(&mut self, to: impl Into<Target>, now: Time) -> Result<(), UpgradeError> {
         let now = self.advance(now);
         let keys = match to.into() {
             Target::Peer(peer) => {
-                vec![self.links.key(&peer).ok_or(EmitError::UnknownPeer(peer))?]
+                vec![self.links.key(&peer).ok_or(UpgradeError::UnknownPeer(peer))?]
             }
             Target::All => self.links.keys(),
         };
@@ -345,11 +349,13 @@ impl Session {
     // ----- output -----
 
     /// The next thing that happened.
+    #[must_use = "what it returns is not returned again"]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.shared.out.events.pop_front()
     }
 
     /// The next request to a transport.
+    #[must_use = "what it returns is not returned again"]
     pub fn poll_command(&mut self) -> Option<Command> {
         self.shared.out.commands.pop_front()
     }

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use super::forwarder::{Allowance, Forwarder, Forwarding, Refused};
 use super::{Closing, Session};
-use crate::error::PeerError;
+use crate::error::{Misbehavior, PeerError};
 use crate::event::Event;
 use crate::frame::Frame;
 use crate::id::{ConnectionId, MAX_PEER_ID, PeerId, Version};
 use crate::link::{Dropped, Link};
 use crate::path::Path;
 use crate::time::{Time, earliest};
-use crate::wire::{BadBundle, Bundle, Item, MAX_NEIGHBOURS, Neighbours, Passed};
+use crate::wire::{Bundle, Item, MAX_NEIGHBOURS, Neighbours, Passed};
 
 /// The longest bundle that is passed on: a record and what control may be beside it.
 const MAX_BYTES: usize = 20 << 10;
@@ -276,33 +276,34 @@ impl Session {
             Ok(()) => {}
             Err(Dropped::NoKey) => return,
             Err(Dropped::Forged) => {
-                return self.report_not_genuine(neighbour, from, "did not send", now);
+                let error = PeerError::Forged { from: from.clone() };
+                return self.report_not_genuine(neighbour, error, now);
             }
         }
         // It is sealed: what cannot be read is the sender's fault.
         let bundle = match Bundle::read(passed.bundle.clone()) {
             Ok(bundle) => bundle,
-            Err(BadBundle(what)) => return self.report(from, PeerError::Misbehaved(what)),
+            Err(error) => return self.report(from, Misbehavior::from(error).into()),
         };
         if !self.admit(from, bundle.epochs, now) {
             return;
         }
         let first = self.with_peer(from, now, |link, _| link.is_first(neighbour, passed.number));
         if first != Some(true) {
-            return self.report_not_genuine(neighbour, from, "sent once and that came before", now);
+            let error = PeerError::Replayed { from: from.clone() };
+            return self.report_not_genuine(neighbour, error, now);
         }
         let path = Path::Via(neighbour.clone());
         self.handle_admitted(from, &path, bundle, passed.bundle.len(), now);
     }
 
     /// Reports what a neighbour passed on, not more often than anyone can read.
-    fn report_not_genuine(&mut self, peer: &PeerId, from: &PeerId, what: &'static str, now: Time) {
+    fn report_not_genuine(&mut self, peer: &PeerId, error: PeerError, now: Time) {
         let Some(neighbour) = self.neighbour(peer) else { return };
         if neighbour.reported_at.is_some_and(|at| now - at < REPORT_INTERVAL) {
             return;
         }
         neighbour.reported_at = Some(now);
-        let error = PeerError::NotGenuine { from: from.clone(), what };
         self.shared.out.events.push_back(Event::PeerError { peer: peer.clone(), error });
     }
 

@@ -92,7 +92,10 @@ impl Session {
             // The hub may be wrong about a peer that we, or a neighbour, hear ourselves.
             self.set_relay(peer, false, now);
         } else {
-            self.remove(peer, LeaveReason::Left, now);
+            // The hub has told of a connection that is lost before it gives the seat up.
+            let said = link.is_relay_up() || link.version() == Version::V0;
+            let reason = if said { LeaveReason::Left } else { LeaveReason::Lost };
+            self.remove(peer, reason, now);
         }
     }
 

@@ -2,21 +2,22 @@
 
 use super::Session;
 use crate::codec::Packet;
-use crate::error::PeerError;
+use crate::error::{Misbehavior, PeerError};
 use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::link::{Admission, Envelope, Verdict};
 use crate::path::Path;
+use crate::redacted::Redacted;
 use crate::time::Time;
 use crate::wire::{
-    BadBundle, Bundle, ClientMessage, Download, Epochs, Piece, Recipient, Record, Stream, Upload,
-    unflatten,
+    Bundle, ClientMessage, Download, Epochs, Piece, Recipient, Record, Stream, Upload, unflatten,
 };
 
 impl Session {
     /// The next message for the signalling channel. Call it only when the channel has room: what it returns
     /// counts as sent.
+    #[must_use = "what it returns is not returned again"]
     pub fn poll_signaling_transmit(&mut self, now: Time) -> Option<Frame> {
         let now = self.clock.inner(now);
         while self.frames.is_empty() {
@@ -65,11 +66,11 @@ impl Session {
                 self.with_key(key, now, |link, cx| link.poll_relay(&limits, cx)).flatten();
             match envelope {
                 None => {}
-                Some(Envelope::Bundle(body)) => {
+                Some(Envelope::Bundle(Redacted(body))) => {
                     let to = vec![Recipient { id: peer, numbers: None }];
                     return Some(Upload { to, piece: None, body });
                 }
-                Some(Envelope::Record { recipient, shared, bytes: body }) => {
+                Some(Envelope::Record { recipient, shared, bytes: Redacted(body) }) => {
                     let mut to = vec![recipient];
                     if shared.is_for_many() {
                         for other in self.links.joining() {
@@ -105,7 +106,7 @@ impl Session {
             }
             (Version::V1, None, None) => self.handle_enclosed(&from, &Path::Relay, body, now),
             (Version::V1, ..) => {
-                self.report(&from, PeerError::Misbehaved("an envelope of no known form"));
+                self.report(&from, Misbehavior::EnvelopeNumbers.into());
             }
         }
     }
@@ -113,8 +114,7 @@ impl Session {
     /// An event of an original client, which the hub has enclosed.
     fn handle_original(&mut self, from: &PeerId, body: bytes::Bytes, now: Time) {
         let Some((head, attachments)) = unflatten(body) else {
-            let error = PeerError::Misbehaved("an envelope that holds no packet");
-            return self.report(from, error);
+            return self.report(from, Misbehavior::EnvelopePacket.into());
         };
         let limits = &self.shared.config.limits;
         let packet = Packet::from_head_and_attachments(head, attachments, limits);
@@ -135,7 +135,7 @@ impl Session {
                 self.handle_admitted(from, path, bundle, message, now);
             }
             Ok(_) => {}
-            Err(BadBundle(what)) => self.report(from, PeerError::Misbehaved(what)),
+            Err(error) => self.report(from, Misbehavior::from(error).into()),
         }
     }
 

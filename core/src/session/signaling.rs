@@ -15,6 +15,7 @@ use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
 use crate::id::{PeerId, Version};
 use crate::link::Outbox;
+use crate::redacted::Redacted;
 use crate::time::Time;
 use crate::wire::{HubLimits, Join, PeerLimits, ServerMessage, Welcome};
 
@@ -70,16 +71,8 @@ pub(super) struct Signaling {
 #[derive(Debug)]
 struct Identity {
     id: PeerId,
-    token: Token,
-}
-
-/// Brings the identity back; never shown.
-struct Token(String);
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token")
-    }
+    /// Brings the identity back.
+    token: Redacted<String>,
 }
 
 #[derive(Serialize)]
@@ -174,7 +167,7 @@ impl Session {
         let auth = Auth { p2p: Join { version: Version::V1, room, token, limits } };
         match Packet::connect(Some(&auth)) {
             Ok(connect) => self.write(connect),
-            Err(error) => self.lose_signaling(error.to_string(), true, now),
+            Err(error) => self.lose_signaling(error.into(), true, now),
         }
         self.settle(now);
     }
@@ -185,7 +178,7 @@ impl Session {
         if self.signaling.is_open()
             && let Err(error) = self.read_signaling(frame, now)
         {
-            self.lose_signaling(error.to_string(), true, now);
+            self.lose_signaling(error, true, now);
         }
         self.settle(now);
     }
@@ -194,7 +187,7 @@ impl Session {
     pub fn handle_signaling_closed(&mut self, error: String, now: Time) {
         let now = self.advance(now);
         if self.signaling.has_channel() {
-            self.lose_signaling(error, false, now);
+            self.lose_signaling(SignalingError::Transport(error), false, now);
         }
         self.settle(now);
     }
@@ -205,14 +198,12 @@ impl Session {
                 self.signaling.retry_now(&mut self.shared.out);
             }
             State::Joining { until } if now >= until => {
-                let millis = self.shared.config.join_timeout.as_millis();
-                let error = format!("the server sent no welcome within {millis} ms");
-                self.lose_signaling(error, true, now);
+                let within = self.shared.config.join_timeout;
+                self.lose_signaling(SignalingError::NoWelcome { within }, true, now);
             }
             State::Welcomed { until } if now >= until => {
-                let millis = self.shared.config.join_timeout.as_millis();
-                let error = format!("the server did not answer CONNECT within {millis} ms");
-                self.lose_signaling(error, true, now);
+                let within = self.shared.config.join_timeout;
+                self.lose_signaling(SignalingError::NoConnect { within }, true, now);
             }
             State::Waiting { .. }
             | State::Joining { .. }
@@ -224,12 +215,18 @@ impl Session {
         }
     }
 
-    fn lose_signaling(&mut self, error: String, close_channel: bool, now: Time) {
+    fn lose_signaling(&mut self, error: SignalingError, close_channel: bool, now: Time) {
         self.leave_for(Duration::ZERO, error, close_channel, now);
     }
 
     /// Leaves the hub, and tries again after a pause that is no shorter than `at_least`.
-    fn leave_for(&mut self, at_least: Duration, error: String, close_channel: bool, now: Time) {
+    fn leave_for(
+        &mut self,
+        at_least: Duration,
+        error: SignalingError,
+        close_channel: bool,
+        now: Time,
+    ) {
         if close_channel {
             self.shared.out.commands.push_back(Command::CloseSignaling);
         }
@@ -278,7 +275,7 @@ impl Session {
                 Ok(())
             }
             PacketType::Disconnect => {
-                self.lose_signaling("the server closed the connection".into(), true, now);
+                self.lose_signaling(SignalingError::Closed, true, now);
                 Ok(())
             }
             // The session asks the server for no acknowledgement.
@@ -302,7 +299,8 @@ impl Session {
         if code.as_deref() == Some(TOO_MANY_JOINS) {
             // Not for good: the hub wants us to come later.
             let retry_after = retry_after_in(&reason.message).min(MAX_RETRY_AFTER);
-            return self.leave_for(retry_after, reason.message, true, now);
+            let refusal = JoinRefusal { message: reason.message, code };
+            return self.leave_for(retry_after, SignalingError::PutOff(refusal), true, now);
         }
         self.shared.out.commands.push_back(Command::CloseSignaling);
         self.leave_hub(now);
@@ -356,7 +354,7 @@ impl Session {
         self.signaling.attempts = 0;
         self.signaling.limits = limits;
         self.signaling.decoder = decoder(self.shared.config.limits.clone(), limits);
-        self.signaling.identity = Some(Identity { id: id.clone(), token: Token(token) });
+        self.signaling.identity = Some(Identity { id: id.clone(), token: Redacted(token) });
         self.shared.ice_servers = ice_servers;
         self.shared.out.events.push_back(Event::Connected { id, room, resumed });
         let here: BTreeSet<&PeerId> = roster.iter().map(|member| &member.id).collect();

@@ -24,13 +24,20 @@ mod names;
 mod pair_key;
 mod peer;
 
+#[doc(hidden)]
 pub use self::epochs::Epochs;
 pub use self::hub::description::{Decline, IceCandidate, IceServer, RawSignal, Signal};
-pub use self::hub::envelope::{Download, Numbers, Piece, Recipient, Upload};
-pub use self::hub::membership::{EPOCH_BLOCK, HubLimits, Join, Member, PeerLimits, Welcome};
+pub use self::hub::envelope::{Download, Upload};
+// The parts of an envelope: a hub passes them on as they came.
+#[doc(hidden)]
+pub use self::hub::envelope::{Numbers, Piece, Recipient};
+#[doc(hidden)]
+pub use self::hub::membership::EPOCH_BLOCK;
+pub use self::hub::membership::{HubLimits, Join, Member, PeerLimits, Welcome};
 pub use self::hub::message::{
     AddressedOffer, ClientMessage, MessageError, PeerSignal, ServerMessage,
 };
+pub use self::hub::unreadable::UnreadableJson;
 pub use self::lane::Lane;
 pub use self::names::is_reserved_event;
 pub(crate) use self::names::{Reserved, check_reserved};

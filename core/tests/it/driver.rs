@@ -60,7 +60,7 @@ impl Net {
     fn peer(&mut self, config: Config) -> Peer {
         self.peers += 1;
         let (signaling, direct) = (self.network.signaling(), self.network.direct());
-        Driver::new(config, [self.peers; 32], signaling, direct, self.clock.clone())
+        Driver::new(config, [self.peers; 32], signaling, direct, self.clock.clone()).unwrap()
     }
 }
 
@@ -248,7 +248,8 @@ async fn a_datagram_channel_is_read_beside_the_data_channel_and_ends_alone() {
         let (ours, mut theirs) = channel(1);
         let (signaling, inner) = (net.network.signaling(), net.network.direct());
         let tapped = Tapped { inner, channel: Some(ours), datagrams_first, next: None };
-        let mut a = Driver::new(Config::default(), [9; 32], signaling, tapped, net.clock.clone());
+        let mut a =
+            Driver::new(Config::default(), [9; 32], signaling, tapped, net.clock.clone()).unwrap();
         until(&mut a, &mut b, direct).await;
 
         // More than the channel holds: all pass because they are read.
@@ -325,7 +326,10 @@ fn told(
 ) -> (mpsc::Sender<DirectEvent<MemoryChannel>>, Driver<Given<Chatty>, Told, TestClock>) {
     let (tell, told) = mpsc::channel(8);
     let clock = TestClock(tokio::time::Instant::now());
-    (tell, Driver::new(Config::default(), [1; 32], Given(Some(channel)), Told(told), clock))
+    (
+        tell,
+        Driver::new(Config::default(), [1; 32], Given(Some(channel)), Told(told), clock).unwrap(),
+    )
 }
 
 #[tokio::test(start_paused = true)]

@@ -269,7 +269,10 @@ impl Run {
         name: Option<&str>,
         now: Time,
     ) -> Result<Option<PeerId>, JoinError> {
-        let name = name.map(|name| PeerId::new(name.to_owned())).transpose()?;
+        let name = name
+            .map(|name| PeerId::new(name.to_owned()))
+            .transpose()
+            .map_err(JoinError::BadName)?;
         if let Some(name) = name.clone().filter(|name| self.model.by_id(room, name).is_some()) {
             return Err(JoinError::NameTaken { room: room.clone(), name });
         }

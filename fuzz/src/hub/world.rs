@@ -30,7 +30,7 @@ impl World {
     #[must_use]
     pub fn new(config: HubConfig) -> Self {
         Self {
-            hub: Hub::new(config, SEED),
+            hub: Hub::new(config, SEED).unwrap(),
             now: Time::from_millis(1_000),
             inboxes: BTreeMap::new(),
             closed: Vec::new(),

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::wire::Lane;
 use socketio_p2p_core::{
-    EmitError, Packet, PeerId, Policy, Target, TransferError, TransferId, TransferRead, Version,
+    EmitError, Packet, PeerId, Policy, ReplyError, Target, TransferError, TransferId, TransferRead,
+    Version,
 };
 
 use super::model::Model;
@@ -133,9 +134,9 @@ impl Run {
                 let answer = Packet::ack(ack_id, &("reply",)).unwrap();
                 self.model.outgoing(&peer).push(Lane::Events, &answer, None);
             }
-            Err(EmitError::ReplyExpired(_)) => assert!(!is_there),
-            Err(EmitError::Blocked { lane, .. }) => self.model.note_blocked(&peer, lane),
-            Err(EmitError::BeyondPeerLimits(_)) => {}
+            Err(ReplyError::Expired(_)) => assert!(!is_there),
+            Err(ReplyError::Blocked { lane, .. }) => self.model.note_blocked(&peer, lane),
+            Err(ReplyError::BeyondPeerLimits(_)) => {}
             Err(other) => panic!("{other} is no reason"),
         }
         self.settle();

@@ -160,7 +160,7 @@ impl Run {
         let salt = u64::from(input.byte());
         let remote = |name: &&str| Remote::new(name.parse().unwrap(), salt);
         let mut run = Self {
-            session: Session::new(config, [7; 32], now),
+            session: Session::new(config, [7; 32], now).unwrap(),
             now,
             model: Model::new(),
             remotes: NAMES.iter().map(remote).collect(),

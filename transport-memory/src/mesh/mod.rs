@@ -287,10 +287,15 @@ impl Mesh {
     }
 
     /// Adds a session, which connects at once.
+    ///
+    /// # Panics
+    /// When the configuration is not valid.
+    #[expect(clippy::expect_used, reason = "a test with settings that cannot be is wrong")]
     pub fn add(&mut self, config: Config) -> Node {
         let node = self.add_slot();
         let seed = spread(self.seed, node.0 as u64);
-        self.nodes[node.0].session = Some(Session::new(config, seed, self.now));
+        let session = Session::new(config, seed, self.now).expect("the configuration is valid");
+        self.nodes[node.0].session = Some(session);
         self.pump(node.0);
         node
     }

@@ -1,5 +1,7 @@
 //! The record of a run.
 
+use std::error::Error;
+
 use socketio_p2p_core::{Event, Frame, Path, Time};
 
 use super::Mesh;
@@ -184,11 +186,17 @@ fn describe_event(event: &Event) -> String {
         Event::Ack { emit, from, .. } => {
             return format!("emit {}: answer of {from}", emit.as_u64());
         }
-        Event::PeerError { peer, error } => return format!("{peer}: {error}"),
-        Event::Disconnected { error, .. } => return format!("disconnected: {error}"),
+        Event::PeerError { peer, error } => return format!("{peer}: {}", chain(error)),
+        Event::Disconnected { error, .. } => return format!("disconnected: {}", chain(error)),
         event => format!("{event:?}"),
     };
     text.replace('\n', " ")
+}
+
+/// An error with its causes.
+fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn shorten(text: &str, most: usize) -> String {

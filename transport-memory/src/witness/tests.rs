@@ -23,7 +23,7 @@ const AS_IT_IS: Change = |message| vec![message];
 impl Scene {
     fn new(config: HubConfig) -> Self {
         let witness = Witness::new(config.clone());
-        let (hub, now) = (Hub::new(config, [1; 32]), Time::from_millis(1));
+        let (hub, now) = (Hub::new(config, [1; 32]).unwrap(), Time::from_millis(1));
         Self { hub, witness, now, tokens: Vec::new() }
     }
 

@@ -8,6 +8,7 @@
     clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking and says what it skips"
 )]
+#![allow(unused_must_use, reason = "who takes an event, and who does not, is seen by what comes")]
 
 mod application;
 mod network;

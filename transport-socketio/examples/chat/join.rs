@@ -12,7 +12,7 @@ use socketio_p2p_transport_webrtc::WebRtcConfig;
 
 use crate::common::input::{self, Line};
 use crate::common::outgoing::{Backlog, Outgoing, Progress};
-use crate::common::{Failure, Node, Requests, count, node};
+use crate::common::{Failure, Node, Requests, chain, count, node};
 use crate::files::{self, Downloads};
 use crate::message::{Message, Name};
 use crate::screen::{Screen, Style, bytes, path_name};
@@ -178,7 +178,7 @@ impl Chat {
                 }
                 Progress::Failed { peer, error, .. } => {
                     let name = self.name_of(&peer);
-                    self.trouble(&format!("not sent to {name}: {error}"));
+                    self.trouble(&format!("not sent to {name}: {}", chain(&error)));
                 }
             }
         }
@@ -208,7 +208,7 @@ impl Chat {
             // The first of many: each further try that fails says the same.
             Event::Disconnected { error, .. } if !self.outage => {
                 self.outage = true;
-                self.trouble(&format!("{error}; trying again until it works"));
+                self.trouble(&format!("{}; trying again until it works", chain(&error)));
             }
             Event::Disconnected { .. } => {}
             Event::Refused(refusal) => return Err(refusal.into()),
@@ -235,7 +235,7 @@ impl Chat {
                 self.note("everybody can be reached directly: /private");
             }
             Event::PeerError { peer, error } => {
-                self.trouble(&format!("{}: {error}", self.name_of(&peer)));
+                self.trouble(&format!("{}: {}", self.name_of(&peer), chain(&error)));
             }
             Event::Received { from, path, packet, .. } => self.receive(&from, &path, &packet),
             Event::Writable { peer, .. } => self.retry(&peer),

@@ -29,7 +29,14 @@ pub(crate) fn node(
 ) -> Result<Node, Failure> {
     let seed = seed.map_or_else(random_seed, Ok)?;
     let signaling = SocketIoSignaling::new(server)?;
-    Ok(Driver::new(config, seed, signaling, WebRtcTransport::new(direct), TokioClock::new()))
+    let direct = WebRtcTransport::new(direct)?;
+    Ok(Driver::new(config, seed, signaling, direct, TokioClock::new())?)
+}
+
+/// An error with its causes, as a text.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The exit status of an example, and its last words.
@@ -38,7 +45,7 @@ pub(crate) fn exit(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            eprintln!("error: {}", chain(&*failure));
             ExitCode::FAILURE
         }
     }

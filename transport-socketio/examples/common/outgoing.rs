@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use socketio_p2p_core::codec::Value;
-use socketio_p2p_core::{EmitError, EmitId, Packet, PeerId, ReplyToken, Target};
+use socketio_p2p_core::{EmitError, EmitId, Packet, PeerId, ReplyError, ReplyToken, Target};
 
 use super::Node;
 
@@ -89,10 +89,10 @@ impl<T: Clone> Backlog<T> {
         token: ReplyToken,
         args: Vec<Value>,
         bytes: usize,
-    ) -> Result<(), EmitError> {
+    ) -> Result<(), ReplyError> {
         match node.with(|session, now| session.reply(&token, &args, now)) {
             Ok(()) => return Ok(()),
-            Err(error @ EmitError::Blocked { .. }) => {
+            Err(error @ ReplyError::Blocked { .. }) => {
                 let bytes = self.reply_bytes + bytes;
                 if self.replies.len() >= MAX_REPLIES || bytes > MAX_REPLY_BYTES {
                     return Err(error);
@@ -128,7 +128,7 @@ impl<T: Clone> Backlog<T> {
             let mine = token.peer() == peer;
             if mine && !full {
                 match node.with(|session, now| session.reply(&token, &args, now)) {
-                    Err(EmitError::Blocked { .. }) => full = true,
+                    Err(ReplyError::Blocked { .. }) => full = true,
                     // Answered, or nobody waits for the answer any more.
                     Ok(()) | Err(_) => {
                         self.reply_bytes -= bytes;

@@ -1,6 +1,7 @@
 //! The lines that come in.
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 use socketio_p2p_core::{PeerId, Policy};
 
@@ -9,10 +10,17 @@ use socketio_p2p_core::{PeerId, Policy};
 #[serde(tag = "cmd", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum Command {
     Emit(Emit),
-    Upgrade { to: Option<PeerId> },
-    Policy { policy: PolicyName },
+    Upgrade {
+        to: Option<PeerId>,
+    },
+    Policy {
+        #[serde(deserialize_with = "policy")]
+        policy: Policy,
+    },
     Peers {},
-    Cut { to: PeerId },
+    Cut {
+        to: PeerId,
+    },
     Quit {},
 }
 
@@ -40,27 +48,8 @@ impl Command {
     }
 }
 
-/// The policies as the command line and the commands write them.
-#[derive(Clone, Copy, Debug, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum PolicyName {
-    /// Connect directly and switch at once.
-    Auto,
-    /// Connect directly, but send through the server until `upgrade`.
-    Manual,
-    /// Never connect directly.
-    Relay,
-    /// Never send an event through the server.
-    Direct,
-}
-
-impl From<PolicyName> for Policy {
-    fn from(name: PolicyName) -> Self {
-        match name {
-            PolicyName::Auto => Self::Automatic,
-            PolicyName::Manual => Self::Manual,
-            PolicyName::Relay => Self::RelayOnly,
-            PolicyName::Direct => Self::DirectOnly,
-        }
-    }
+/// A policy as its name, which is what the command line takes too.
+fn policy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Policy, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    name.parse().map_err(|error| D::Error::custom(format_args!("{error}, got {name:?}")))
 }

@@ -16,10 +16,9 @@ mod values;
 use std::process::ExitCode;
 
 use clap::Parser;
-use socketio_p2p_core::{Config, RoomName};
+use socketio_p2p_core::{Config, Policy, RoomName};
 use socketio_p2p_transport_webrtc::WebRtcConfig;
 
-use self::command::PolicyName;
 use self::common::{exit, input, node};
 use self::peer::Peer;
 
@@ -32,7 +31,7 @@ const PROTOCOL: &str = r#"Standard input, one JSON object a line:
       "ack":<number>      each receiver is to answer
       "id":<number>       tell how it ended for each receiver
   {"cmd":"upgrade"}       go direct, with everybody or "to" one peer
-  {"cmd":"policy","policy":"auto"|"manual"|"relay"|"direct"}
+  {"cmd":"policy","policy":"automatic"|"manual"|"relay-only"|"direct-only"}
   {"cmd":"peers"}         list the peers
   {"cmd":"cut","to":"<peer id>"}  test aid: the network swallows what goes directly to and from this peer
   {"cmd":"quit"}          deliver what was emitted, leave, exit 0; so does the end of the input
@@ -66,9 +65,10 @@ struct Arguments {
     /// The most direct connections at a time; further peers are reached through the server
     #[arg(long, value_name = "N", default_value_t = Config::default().max_peers)]
     max_peers: usize,
-    /// When to talk directly
-    #[arg(long, value_enum, default_value_t = PolicyName::Auto)]
-    policy: PolicyName,
+    /// When to talk directly: automatic (connect and switch at once), manual (connect, but send through the server
+    /// until `upgrade`), relay-only (never connect) or direct-only (never send an event through the server)
+    #[arg(long, default_value_t = Policy::default())]
+    policy: Policy,
     /// How many bytes may wait for one peer before emits are blocked
     #[arg(long, value_name = "BYTES", default_value_t = Config::default().queue_bytes)]
     queue_bytes: usize,
@@ -83,7 +83,7 @@ async fn main() -> ExitCode {
     let config = Config::default()
         .with_room(arguments.room)
         .with_max_peers(arguments.max_peers)
-        .with_policy(arguments.policy.into())
+        .with_policy(arguments.policy)
         .with_queue_bytes(arguments.queue_bytes);
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&arguments.seed.unwrap_or_default().to_le_bytes());

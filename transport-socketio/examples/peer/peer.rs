@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::command::{Command, Emit};
 use crate::common::input::Line;
 use crate::common::outgoing::{Backlog, Outgoing, Progress};
-use crate::common::{Failure, Node};
+use crate::common::{Failure, Node, chain};
 use crate::report::Report;
 use crate::values::{from_json, to_json};
 
@@ -110,10 +110,10 @@ impl Peer {
             Command::Upgrade { to } => {
                 let to = to.map_or(Target::All, Target::Peer);
                 let upgraded = self.node.with(|session, now| session.upgrade(to, now));
-                upgraded.map_err(|error| format!("cannot upgrade: {error}"))?;
+                upgraded.map_err(|error| format!("cannot upgrade: {}", chain(&error)))?;
             }
             Command::Policy { policy } => {
-                self.node.with(|session, now| session.set_policy(policy.into(), now));
+                self.node.with(|session, now| session.set_policy(policy, now));
                 let peers: Vec<PeerId> = self.node.session().peers().map(|peer| peer.id).collect();
                 peers.iter().for_each(|peer| self.report_current_path(peer));
             }
@@ -134,14 +134,14 @@ impl Peer {
         let Emit { name, args, to, ack, id } = emit;
         let args = args.into_iter().map(from_json).collect::<Result<Vec<Value>, _>>();
         let event = args.and_then(|args| {
-            Packet::event(&name, &args).map_err(|error| format!("cannot emit: {error}"))
+            Packet::event(&name, &args).map_err(|error| format!("cannot emit: {}", chain(&error)))
         });
         let sent = event.and_then(|packet| {
             let tag = Numbers { id: id.clone(), ack };
             let event = Outgoing { packet, ack: tag.ack.as_ref().map(|_| None), tag };
             let target = to.clone().map_or(Target::All, Target::Peer);
             let sent = self.backlog.emit(&mut self.node, target, &event);
-            sent.map_err(|error| format!("cannot emit {name:?}: {error}"))
+            sent.map_err(|error| format!("cannot emit {name:?}: {}", chain(&error)))
         });
         match (sent, to, id) {
             (Ok(progress), _, _) => progress.into_iter().for_each(|one| self.note(one)),
@@ -167,6 +167,7 @@ impl Peer {
             }
             Progress::Blocked { peer } => self.report.blocked(&peer),
             Progress::Failed { peer, error, tag } => {
+                let error = chain(&error);
                 self.report.error(format!("an event for {peer} was not sent: {error}"));
                 if let Some(id) = tag.id {
                     self.report.outcome("failed", &id, &peer);
@@ -183,6 +184,7 @@ impl Peer {
             }
             Event::Disconnected { error, retry_in } => {
                 let seconds = retry_in.as_secs_f32();
+                let error = chain(&error);
                 self.report.error(format!("server: {error}; next try in {seconds:.1} s"));
             }
             Event::Refused(refusal) => {
@@ -208,7 +210,9 @@ impl Peer {
             Event::PathChanged { peer, path } => self.report_path(&peer, path),
             Event::Ready => self.report.ready(),
             Event::Upgrade => self.report.upgrade(),
-            Event::PeerError { peer, error } => self.report.error(format!("{peer}: {error}")),
+            Event::PeerError { peer, error } => {
+                self.report.error(format!("{peer}: {}", chain(&error)));
+            }
             Event::Received { from, path, packet, reply } => {
                 self.receive(&from, &path, &packet, reply);
             }
@@ -297,6 +301,7 @@ impl Peer {
         if let Some(token) = reply {
             let bytes = packet.wire_len();
             if let Err(error) = self.backlog.reply(&mut self.node, token, args, bytes) {
+                let error = chain(&error);
                 self.report.error(format!("{name:?} of {from} is not answered: {error}"));
             }
         }

@@ -22,7 +22,6 @@ pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 ///
 /// Pings are answered whenever either side of the channel is polled. The sink is ready while the write buffer of
 /// the WebSocket has room. After an error, or when the server has closed the connection, the stream ends.
-#[derive(Debug)]
 pub struct SocketIoChannel {
     socket: Socket,
     engine: Engine,
@@ -36,6 +35,17 @@ pub struct SocketIoChannel {
     ended: bool,
     /// Who waits for the sink: the stream's side may be the one that learns of room.
     writer: Option<Waker>,
+}
+
+/// Shows the server and the limits: the WebSocket would show what is in its buffers.
+impl std::fmt::Debug for SocketIoChannel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SocketIoChannel")
+            .field("server", &self.address)
+            .field("max_payload", &self.max_payload)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SocketIoChannel {

@@ -34,8 +34,9 @@ struct OpenPacket {
 pub(super) enum EngineError {
     #[error("expected an Engine.IO open packet, got {0}")]
     NotOpen(String),
-    #[error("the Engine.IO open packet cannot be read: {0}")]
-    BadOpen(String),
+    /// At this byte, from 1. What the server sent is not quoted: it names the session.
+    #[error("the Engine.IO open packet cannot be read at byte {0}")]
+    BadOpen(usize),
     #[error("Engine.IO packet type {0:?} does not belong here")]
     UnexpectedType(char),
     #[error("an empty Engine.IO packet")]
@@ -64,7 +65,7 @@ pub(super) fn read_open(text: &str) -> Result<Handshake, EngineError> {
         }));
     };
     let open: OpenPacket =
-        serde_json::from_str(json).map_err(|error| EngineError::BadOpen(error.to_string()))?;
+        serde_json::from_str(json).map_err(|error| EngineError::BadOpen(error.column()))?;
     Ok(Handshake {
         ping_interval: Duration::from_millis(open.ping_interval),
         ping_timeout: Duration::from_millis(open.ping_timeout),

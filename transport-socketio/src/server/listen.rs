@@ -15,7 +15,7 @@ use super::{AttachError, SignalingHandle, SignalingServer, socket_io_builder};
 #[non_exhaustive]
 pub enum ListenError {
     /// The address cannot be listened at, most often because another process does.
-    #[error("cannot listen at {address}: {source}")]
+    #[error("cannot listen at {address}")]
     Bind {
         /// The address asked for.
         address: String,

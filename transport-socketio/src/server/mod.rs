@@ -13,9 +13,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use socketio_p2p_core::RoomName;
 use socketio_p2p_core::hub::{Hub, HubConfig, HubStats};
 use socketio_p2p_core::wire::{IceServer, Member};
+use socketio_p2p_core::{ConfigError, RoomName};
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::extract::SocketRef;
 use socketioxide::handler::ConnectHandler;
@@ -107,6 +107,9 @@ pub enum AttachError {
     /// The system gives no randomness, of which peer ids and tokens are made.
     #[error("the system's source of randomness failed: {0}")]
     Randomness(getrandom::Error),
+    /// A setting of the hub cannot be.
+    #[error("the configuration of the hub is not valid")]
+    Config(#[from] ConfigError),
 }
 
 impl SignalingServer {
@@ -217,7 +220,7 @@ impl SignalingServer {
         config.limits.max_envelope = config.limits.max_envelope.min(limit);
 
         let settings = Settings { queue_bytes: self.queue_bytes, room_for_v0: self.room_for_v0 };
-        let shared = Shared::start(Hub::new(config, seed), settings, &runtime);
+        let shared = Shared::start(Hub::new(config, seed)?, settings, &runtime);
         io.ns(namespace, Gate::new(Arc::clone(&shared), on_connect));
         Ok(SignalingHandle { shared })
     }

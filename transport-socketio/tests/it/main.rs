@@ -15,6 +15,7 @@ mod client;
 mod no_tls;
 mod npm;
 mod processes;
+mod redaction;
 mod server;
 mod support;
 #[cfg(feature = "rustls")]

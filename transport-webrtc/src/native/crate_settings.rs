@@ -15,12 +15,9 @@ use webrtc::peer_connection::{
 
 use super::addresses;
 use super::callbacks::Handler;
-use super::config::{MAX_MESSAGE, WebRtcConfig};
+use super::config::{KEEP_ALIVE, WebRtcConfig};
 use super::failure::failure;
 use super::runtime::ConnectionRuntime;
-
-/// How often a live ICE agent asks its remote for a sign of life.
-const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 pub(super) async fn build(
     config: &WebRtcConfig,
@@ -43,7 +40,7 @@ pub(super) async fn build(
             RTCConfigurationBuilder::default().with_ice_servers(ice_servers).build(),
         )
         .with_setting_engine(settings(config))
-        .with_data_channel_send_buffer_limit(config.send_buffer.max(1))
+        .with_data_channel_send_buffer_limit(config.send_buffer)
         .with_runtime(runtime)
         .with_handler(handler)
         .with_udp_addrs(addresses)
@@ -61,11 +58,11 @@ pub(super) async fn build(
 }
 
 fn settings(config: &WebRtcConfig) -> SettingEngine {
-    let path_timeout = config.path_timeout.max(KEEP_ALIVE);
+    let path_timeout = config.path_timeout;
     let disconnected = (path_timeout / 2).min(Duration::from_secs(5));
     // Enough checks to last until the connection is given up.
-    let interval = config.check_interval.max(Duration::from_millis(1));
-    let checks = config.open_timeout.as_millis() / interval.as_millis();
+    let interval = config.check_interval;
+    let checks = config.open_timeout.as_millis() / interval.as_millis().max(1);
     SettingEngineBuilder::new()
         .with_ice_timeouts(
             Some(disconnected),
@@ -82,11 +79,6 @@ fn settings(config: &WebRtcConfig) -> SettingEngine {
         // It needs a multicast socket, which fails without a network. Names that browsers hide their
         // addresses behind are skipped; such a peer is reached when it reaches us.
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
-        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(max_message(config)))
+        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(config.max_message))
         .build()
-}
-
-/// The longest message that this end takes.
-pub(super) fn max_message(config: &WebRtcConfig) -> u32 {
-    config.max_message.clamp(1_200, MAX_MESSAGE)
 }

@@ -24,9 +24,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use futures::Stream;
-use socketio_p2p_core::ConnectionId;
 use socketio_p2p_core::driver::{DirectCommand, DirectEvent, DirectTransport, TransportError};
 use socketio_p2p_core::wire::{IceServer, Signal};
+use socketio_p2p_core::{ConfigError, ConnectionId};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -82,16 +82,21 @@ impl WebRtcTransport {
     ///
     /// # Panics
     /// Outside of a Tokio runtime, as `tokio::spawn` does; [`WebRtcTransport::on`] takes one.
-    #[must_use]
-    pub fn new(config: WebRtcConfig) -> Self {
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a setting is out of its bounds: see [`WebRtcConfig::validate`].
+    pub fn new(config: WebRtcConfig) -> Result<Self, ConfigError> {
         Self::on(config, Handle::current())
     }
 
     /// A transport on this Tokio runtime, which must have its I/O and time drivers enabled.
-    #[must_use]
-    pub fn on(config: WebRtcConfig, runtime: Handle) -> Self {
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a setting is out of its bounds: see [`WebRtcConfig::validate`].
+    pub fn on(config: WebRtcConfig, runtime: Handle) -> Result<Self, ConfigError> {
+        config.validate()?;
         let (sender, events) = mpsc::channel(EVENTS);
-        Self {
+        Ok(Self {
             config: Arc::new(config),
             runtime,
             connections: BTreeMap::new(),
@@ -99,7 +104,7 @@ impl WebRtcTransport {
             waker: None,
             sender,
             events,
-        }
+        })
     }
 
     /// How many connections there are, open and opening.

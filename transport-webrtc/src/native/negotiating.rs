@@ -11,7 +11,6 @@ use webrtc::peer_connection::RTCSessionDescription;
 
 use super::callbacks::Happened;
 use super::config::WebRtcConfig;
-use super::crate_settings::max_message;
 use super::datagrams::Datagrams;
 use super::failure::{failure, reason, stopped};
 use super::role::Role;
@@ -119,7 +118,7 @@ impl Negotiating {
         let unusable =
             |why: String| TransportError(format!("the remote {kind} cannot be used: {why}"));
         let remote = RemoteDescription::read(sdp).map_err(|error| unusable(error.to_string()))?;
-        let ours = max_message(&self.config);
+        let ours = self.config.max_message;
         let limit = remote.max_message.map_or(ours, |limit| limit.min(ours));
         self.max_message = usize::try_from(limit).unwrap_or(usize::MAX);
         let peer = Arc::clone(&self.trickle.peer);

@@ -278,7 +278,7 @@ async fn chromium_takes_our_offer() {
     const TEST: &str = "chromium_takes_our_offer";
     let Some(program) = chromium(TEST) else { return };
     let mut browser = Browser::start(&program, TEST).await;
-    let mut transport = WebRtcTransport::new(WebRtcConfig::default());
+    let mut transport = WebRtcTransport::new(WebRtcConfig::default()).unwrap();
     transport.execute(DirectCommand::Offer {
         connection: ONE,
         ice_servers: vec![],
@@ -314,7 +314,7 @@ async fn chromium_takes_our_offer_with_datagrams() {
     const TEST: &str = "chromium_takes_our_offer_with_datagrams";
     let Some(program) = chromium(TEST) else { return };
     let mut browser = Browser::start(&program, TEST).await;
-    let mut transport = WebRtcTransport::new(WebRtcConfig::default());
+    let mut transport = WebRtcTransport::new(WebRtcConfig::default()).unwrap();
     let (ice_servers, datagrams) = (vec![], true);
     transport.execute(DirectCommand::Offer { connection: ONE, ice_servers, datagrams });
     let [(mut channel, _), (mut datagrams, opened)] =
@@ -328,7 +328,7 @@ async fn chromium_offers_datagrams_and_we_answer() {
     const TEST: &str = "chromium_offers_datagrams_and_we_answer";
     let Some(program) = chromium(TEST) else { return };
     let mut browser = Browser::start(&program, TEST).await;
-    let mut transport = WebRtcTransport::new(WebRtcConfig::default());
+    let mut transport = WebRtcTransport::new(WebRtcConfig::default()).unwrap();
     browser.tell(json!({ "do": "offer", "datagrams": true })).await;
     let [(mut channel, _), (mut datagrams, opened)] =
         browser.connect_channels(&mut transport).await;
@@ -341,7 +341,7 @@ async fn chromium_offers_and_we_answer() {
     const TEST: &str = "chromium_offers_and_we_answer";
     let Some(program) = chromium(TEST) else { return };
     let mut browser = Browser::start(&program, TEST).await;
-    let mut transport = WebRtcTransport::new(WebRtcConfig::default());
+    let mut transport = WebRtcTransport::new(WebRtcConfig::default()).unwrap();
     browser.tell(json!({ "do": "offer" })).await;
     let (mut channel, opened) = browser.connect(&mut transport).await;
     assert_eq!(opened["label"], "from the browser");

@@ -72,7 +72,7 @@ async fn no_event_follows_a_close() {
 async fn a_refusal_that_was_closed_is_not_reported() {
     let mut config = loopback();
     config.max_connections = 0;
-    let mut transport = WebRtcTransport::new(config);
+    let mut transport = WebRtcTransport::new(config).unwrap();
     for connection in [ONE, TWO] {
         transport.execute(DirectCommand::Offer {
             connection,
@@ -162,8 +162,8 @@ fn fifty_connections() {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let handle = runtime.handle().clone();
     runtime.block_on(async {
-        let mut offerer = WebRtcTransport::new(loopback());
-        let mut answerer = WebRtcTransport::new(loopback());
+        let mut offerer = WebRtcTransport::new(loopback()).unwrap();
+        let mut answerer = WebRtcTransport::new(loopback()).unwrap();
         let descriptors = open_descriptors();
         for n in 0..50 {
             let (one, two) = (ConnectionId::from_u64(2 * n), ConnectionId::from_u64(2 * n + 1));

@@ -36,8 +36,8 @@ impl Both {
     }
 
     async fn open_over(mut path: Option<&mut LossyPath>) -> Self {
-        let mut offerer = WebRtcTransport::new(loopback());
-        let mut answerer = WebRtcTransport::new(loopback());
+        let mut offerer = WebRtcTransport::new(loopback()).unwrap();
+        let mut answerer = WebRtcTransport::new(loopback()).unwrap();
         let mut sdp = offer_with(&mut offerer, ONE, true).await;
         if let Some(path) = &mut path {
             sdp = path.offer(&sdp);
@@ -88,8 +88,8 @@ async fn exchange(sender: &mut WebRtcChannel, receiver: &mut WebRtcChannel) {
 #[tokio::test]
 async fn there_is_one_channel_unless_both_ends_want_two() {
     for (offered, accepted) in [(false, false), (false, true), (true, false)] {
-        let mut offerer = WebRtcTransport::new(loopback());
-        let mut answerer = WebRtcTransport::new(loopback());
+        let mut offerer = WebRtcTransport::new(loopback()).unwrap();
+        let mut answerer = WebRtcTransport::new(loopback()).unwrap();
         let offer = offer_with(&mut offerer, ONE, offered).await;
         assert_eq!(offer.lines().any(|line| line == LINE), offered);
         let answer = answer_with(&mut answerer, TWO, offer, accepted).await;
@@ -110,8 +110,8 @@ async fn there_is_one_channel_unless_both_ends_want_two() {
 
 #[tokio::test]
 async fn an_answer_to_an_offer_with_datagrams_says_so() {
-    let mut offerer = WebRtcTransport::new(loopback());
-    let mut answerer = WebRtcTransport::new(loopback());
+    let mut offerer = WebRtcTransport::new(loopback()).unwrap();
+    let mut answerer = WebRtcTransport::new(loopback()).unwrap();
     let offer = offer_with(&mut offerer, ONE, true).await;
     let answer = answer_with(&mut answerer, TWO, offer, true).await;
     assert!(answer.lines().any(|line| line == LINE), "{answer}");

@@ -83,7 +83,7 @@ async fn closed(channel: &dyn DataChannel) {
 
 #[tokio::test]
 async fn channels_beyond_the_first_are_closed() {
-    let mut transport = WebRtcTransport::new(loopback());
+    let mut transport = WebRtcTransport::new(loopback()).unwrap();
     let (peer, mut channels, event) = offer_channels(&numbered(3), &mut transport).await;
     let DirectEvent::Open { mut channel, .. } = event else { panic!("{event:?}") };
     // Which one comes first is the remote's choice.
@@ -101,7 +101,7 @@ async fn channels_beyond_the_first_are_closed() {
 
 #[tokio::test]
 async fn a_channel_with_the_label_of_the_datagram_channel_is_not_taken_for_the_data_channel() {
-    let mut transport = WebRtcTransport::new(loopback());
+    let mut transport = WebRtcTransport::new(loopback()).unwrap();
     let labels = ["socketio-p2p/volatile".to_owned(), "the data channel".to_owned()];
     let (peer, channels, event) = offer_channels(&labels, &mut transport).await;
     let DirectEvent::Open { mut channel, .. } = event else { panic!("{event:?}") };
@@ -113,7 +113,7 @@ async fn a_channel_with_the_label_of_the_datagram_channel_is_not_taken_for_the_d
 
 #[tokio::test]
 async fn a_flood_of_channels_ends_the_connection() {
-    let mut transport = WebRtcTransport::new(loopback());
+    let mut transport = WebRtcTransport::new(loopback()).unwrap();
     let (peer, _channels, event) = offer_channels(&numbered(40), &mut transport).await;
     let (error, end) = match event {
         DirectEvent::Open { mut channel, .. } => {
@@ -130,7 +130,7 @@ async fn a_flood_of_channels_ends_the_connection() {
 
 #[tokio::test]
 async fn closing_only_the_channel_ends_the_connection() {
-    let mut transport = WebRtcTransport::new(loopback());
+    let mut transport = WebRtcTransport::new(loopback()).unwrap();
     let (peer, channels, event) = offer_channels(&numbered(1), &mut transport).await;
     let DirectEvent::Open { mut channel, .. } = event else { panic!("{event:?}") };
     channels[0].send_text("the last").await.unwrap();

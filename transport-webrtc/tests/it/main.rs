@@ -19,3 +19,4 @@ mod foreign;
 mod frames;
 mod open;
 mod process;
+mod redaction;

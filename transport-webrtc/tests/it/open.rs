@@ -37,8 +37,8 @@ fn candidate(text: &str) -> Signal {
 
 #[tokio::test]
 async fn descriptions_have_the_form_that_the_original_client_speaks() {
-    let mut offerer = WebRtcTransport::new(loopback());
-    let mut answerer = WebRtcTransport::new(loopback());
+    let mut offerer = WebRtcTransport::new(loopback()).unwrap();
+    let mut answerer = WebRtcTransport::new(loopback()).unwrap();
     let offer = offer(&mut offerer, ONE).await;
     for line in [
         "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
@@ -58,8 +58,8 @@ async fn descriptions_have_the_form_that_the_original_client_speaks() {
 async fn both_sides_open_with_the_message_limit_of_the_other() {
     let mut small = loopback();
     small.max_message = 40_000;
-    let mut offerer = WebRtcTransport::new(loopback());
-    let mut answerer = WebRtcTransport::new(small);
+    let mut offerer = WebRtcTransport::new(loopback()).unwrap();
+    let mut answerer = WebRtcTransport::new(small).unwrap();
     let sdp = offer(&mut offerer, ONE).await;
     let sdp = answer(&mut answerer, TWO, sdp).await;
     offerer.execute(DirectCommand::Signal { connection: ONE, signal: Signal::Answer(sdp) });
@@ -72,8 +72,8 @@ async fn both_sides_open_with_the_message_limit_of_the_other() {
 
 #[tokio::test]
 async fn a_remote_that_states_no_message_limit_gets_64_kib_and_may_send_more() {
-    let mut offerer = WebRtcTransport::new(loopback());
-    let mut answerer = WebRtcTransport::new(loopback());
+    let mut offerer = WebRtcTransport::new(loopback()).unwrap();
+    let mut answerer = WebRtcTransport::new(loopback()).unwrap();
     let sdp = offer(&mut offerer, ONE).await;
     let silent = sdp.replace("a=max-message-size:262144\r\n", "");
     assert_ne!(silent, sdp);
@@ -97,8 +97,8 @@ async fn the_machines_own_interfaces_work_by_default() {
 
 #[tokio::test]
 async fn candidates_that_come_before_the_answer_are_kept() {
-    let mut offerer = WebRtcTransport::new(loopback());
-    let mut answerer = WebRtcTransport::new(loopback());
+    let mut offerer = WebRtcTransport::new(loopback()).unwrap();
+    let mut answerer = WebRtcTransport::new(loopback()).unwrap();
     let (bare_offer, _) = split_candidates(&offer(&mut offerer, ONE).await);
     let (bare_answer, candidates) = split_candidates(&answer(&mut answerer, TWO, bare_offer).await);
     assert!(!candidates.is_empty());
@@ -113,8 +113,8 @@ async fn candidates_that_come_before_the_answer_are_kept() {
 
 #[tokio::test]
 async fn candidates_that_come_after_the_answer_are_used() {
-    let mut offerer = WebRtcTransport::new(loopback());
-    let mut answerer = WebRtcTransport::new(loopback());
+    let mut offerer = WebRtcTransport::new(loopback()).unwrap();
+    let mut answerer = WebRtcTransport::new(loopback()).unwrap();
     let (bare_offer, candidates) = split_candidates(&offer(&mut offerer, ONE).await);
     let (bare_answer, _) = split_candidates(&answer(&mut answerer, TWO, bare_offer).await);
     let signal = Signal::Answer(bare_answer);
@@ -128,8 +128,8 @@ async fn candidates_that_come_after_the_answer_are_used() {
 
 #[tokio::test]
 async fn hidden_tcp_and_final_candidates_do_no_harm() {
-    let mut offerer = WebRtcTransport::new(loopback());
-    let mut answerer = WebRtcTransport::new(loopback());
+    let mut offerer = WebRtcTransport::new(loopback()).unwrap();
+    let mut answerer = WebRtcTransport::new(loopback()).unwrap();
     let sdp = offer(&mut offerer, ONE).await;
     let sdp = answer(&mut answerer, TWO, sdp).await;
     for text in [
@@ -149,7 +149,7 @@ async fn an_ice_server_that_does_not_answer_delays_the_offer_by_the_bound_only()
     let deaf = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut config = loopback();
     config.gather_timeout = Duration::from_millis(50);
-    let mut transport = WebRtcTransport::new(config);
+    let mut transport = WebRtcTransport::new(config).unwrap();
     let url = format!("stun:{}", deaf.local_addr().unwrap());
     let server = IceServer { urls: vec![url], username: None, credential: None };
     transport.execute(DirectCommand::Offer {
@@ -168,7 +168,7 @@ async fn what_an_ice_server_says_is_in_the_offer_or_follows_it() {
         let url = format!("stun:{}", server.local_addr().unwrap());
         let mut config = loopback();
         config.gather_timeout = if late { Duration::from_millis(50) } else { PATIENCE };
-        let mut transport = WebRtcTransport::new(config);
+        let mut transport = WebRtcTransport::new(config).unwrap();
         let ice_servers = vec![IceServer { urls: vec![url], username: None, credential: None }];
         transport.execute(DirectCommand::Offer { connection: ONE, ice_servers, datagrams: false });
         if !late {
@@ -207,7 +207,7 @@ async fn answer_stun(server: &tokio::net::UdpSocket) {
 
 #[tokio::test]
 async fn an_ice_server_address_that_is_none_closes_the_connection() {
-    let mut transport = WebRtcTransport::new(loopback());
+    let mut transport = WebRtcTransport::new(loopback()).unwrap();
     let server = IceServer {
         urls: vec!["turn:".to_owned()],
         username: None,
@@ -225,7 +225,7 @@ async fn an_ice_server_address_that_is_none_closes_the_connection() {
 
 #[tokio::test]
 async fn hostile_descriptions_close_the_connection_and_are_not_quoted() {
-    let mut offerer = WebRtcTransport::new(loopback());
+    let mut offerer = WebRtcTransport::new(loopback()).unwrap();
     let good = offer(&mut offerer, ONE).await;
     let without = |prefix: &str| {
         let lines = good.lines().filter(|line| !line.starts_with(prefix));
@@ -251,7 +251,7 @@ async fn hostile_descriptions_close_the_connection_and_are_not_quoted() {
         (format!("v=0\r\n{}", "a=x\r\n".repeat(200_000)), "1000005 bytes"),
     ];
     for (n, (sdp, expected)) in cases.into_iter().enumerate() {
-        let mut answerer = WebRtcTransport::new(loopback());
+        let mut answerer = WebRtcTransport::new(loopback()).unwrap();
         answerer.execute(DirectCommand::Answer {
             connection: TWO,
             ice_servers: vec![],
@@ -268,7 +268,7 @@ async fn hostile_descriptions_close_the_connection_and_are_not_quoted() {
 
 #[tokio::test]
 async fn a_broken_answer_closes_the_offer() {
-    let mut offerer = WebRtcTransport::new(loopback());
+    let mut offerer = WebRtcTransport::new(loopback()).unwrap();
     offer(&mut offerer, ONE).await;
     let signal = Signal::Answer("v=0".to_owned());
     offerer.execute(DirectCommand::Signal { connection: ONE, signal });
@@ -288,7 +288,7 @@ async fn a_broken_candidate_closes_the_connection() {
 
 #[tokio::test]
 async fn a_flood_of_candidates_closes_the_connection() {
-    let mut offerer = WebRtcTransport::new(loopback());
+    let mut offerer = WebRtcTransport::new(loopback()).unwrap();
     offer(&mut offerer, ONE).await;
     for n in 0..200 {
         let signal = candidate(&format!("candidate:{n} 1 udp 1 127.0.0.1 {} typ host", 2000 + n));
@@ -302,7 +302,7 @@ async fn a_flood_of_candidates_closes_the_connection() {
 async fn an_offer_that_nobody_answers_ends_after_the_bound() {
     let mut config = loopback();
     config.open_timeout = Duration::from_millis(200);
-    let mut offerer = WebRtcTransport::new(config);
+    let mut offerer = WebRtcTransport::new(config).unwrap();
     offer(&mut offerer, ONE).await;
     let (_, error) = next_closed(&mut offerer).await;
     assert_eq!(error.0, "no data channel was open after 0.2 s");
@@ -312,8 +312,8 @@ async fn an_offer_that_nobody_answers_ends_after_the_bound() {
 async fn connections_beyond_the_limit_are_refused() {
     let mut config = loopback();
     config.max_connections = 2;
-    let mut offerer = WebRtcTransport::new(config);
-    let mut answerer = WebRtcTransport::new(loopback());
+    let mut offerer = WebRtcTransport::new(config).unwrap();
+    let mut answerer = WebRtcTransport::new(loopback()).unwrap();
     let three = ConnectionId::from_u64(3);
     let (_first, _) = connect(&mut offerer, ONE, &mut answerer, ONE).await;
     let (_second, _) = connect(&mut offerer, TWO, &mut answerer, TWO).await;

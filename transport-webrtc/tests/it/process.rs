@@ -26,7 +26,7 @@ async fn two_processes_exchange_frames() {
     let mut input = child.stdin.take().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
 
-    let mut transport = WebRtcTransport::new(loopback());
+    let mut transport = WebRtcTransport::new(loopback()).unwrap();
     transport.execute(DirectCommand::Offer {
         connection: ONE,
         ice_servers: vec![],
@@ -64,7 +64,7 @@ async fn echo() {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).unwrap();
     let Ok(Signal::Offer(sdp)) = serde_json::from_str(&line) else { panic!("no offer") };
-    let mut transport = WebRtcTransport::new(loopback());
+    let mut transport = WebRtcTransport::new(loopback()).unwrap();
     transport.execute(DirectCommand::Answer {
         connection: TWO,
         ice_servers: vec![],

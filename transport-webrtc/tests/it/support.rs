@@ -114,8 +114,8 @@ impl Pair {
     }
 
     pub(crate) async fn open_with(config: WebRtcConfig) -> Self {
-        let mut offerer = WebRtcTransport::new(config.clone());
-        let mut answerer = WebRtcTransport::new(config);
+        let mut offerer = WebRtcTransport::new(config.clone()).unwrap();
+        let mut answerer = WebRtcTransport::new(config).unwrap();
         let (near, far) = connect(&mut offerer, ONE, &mut answerer, TWO).await;
         Self { offerer, answerer, near, far }
     }

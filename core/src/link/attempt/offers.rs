@@ -9,10 +9,11 @@ use rand_chacha::rand_core::Rng as _;
 use super::{Attempt, Connection, report};
 use crate::command::{Command, DirectCommand};
 use crate::config::Policy;
-use crate::error::PeerError;
+use crate::error::{Misbehavior, PeerError};
 use crate::id::{ConnectionId, PeerId, Version};
 use crate::link::state::{Input, Role, State};
 use crate::link::{Context, Remote};
+use crate::redacted::Redacted;
 use crate::time::Time;
 use crate::wire::{AddressedOffer, ClientMessage, Decline, PeerSignal, RawSignal, Signal};
 
@@ -33,19 +34,10 @@ const MAX_DOUBTED_SIGNALS: usize = 64;
 #[derive(Debug)]
 pub(super) struct DoubtedOffer {
     pub(super) offer_id: String,
-    pub(super) sdp: Sdp,
+    pub(super) sdp: Redacted<String>,
     pub(super) signals: Vec<Signal>,
     /// Until then a pong dismisses it.
     pub(super) until: Time,
-}
-
-/// A remote session description: never shown.
-pub(super) struct Sdp(String);
-
-impl std::fmt::Debug for Sdp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Sdp({} bytes)", self.0.len())
-    }
 }
 
 /// How often the peer may offer still: a token bucket, kept as the point in time at which it is full again.
@@ -128,7 +120,7 @@ impl Attempt {
             send_decline(peer, offer_id, decline, cx);
             return false;
         }
-        let sdp = Sdp(sdp);
+        let sdp = Redacted(sdp);
         if self.state.is_verified() && peer.version == Version::V1 {
             let until = cx.now + DOUBT;
             self.doubted = Some(DoubtedOffer { offer_id, sdp, signals: Vec::new(), until });
@@ -147,8 +139,7 @@ impl Attempt {
         if allowed {
             self.allowance.allowed_at = allowed_at;
         } else if !self.allowance.flooded {
-            let error = PeerError::Misbehaved("more offers than attempts are made");
-            report(peer, error, cx);
+            report(peer, Misbehavior::TooManyOffers.into(), cx);
         }
         self.allowance.flooded = !allowed;
         allowed
@@ -170,7 +161,7 @@ impl Attempt {
         &mut self,
         peer: &Remote,
         offer_id: String,
-        sdp: Sdp,
+        sdp: Redacted<String>,
         cx: &mut Context<'_>,
     ) {
         self.close_connection(cx);

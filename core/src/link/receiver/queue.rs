@@ -105,7 +105,7 @@ impl Queue {
                     let bytes = std::mem::take(&mut unfinished.bytes);
                     self.held -= bytes.capacity();
                     self.remove(number);
-                    self.finish(number, path.clone(), bytes.into(), bounds.limits);
+                    self.finish(number, path.clone(), bytes.0.into(), bounds.limits);
                 }
                 Some(news)
             }

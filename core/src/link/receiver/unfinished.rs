@@ -5,8 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::codec::{DecodeError, DecodeErrorKind, Limits, Packet};
-use crate::error::PeerError;
+use crate::error::{Misbehavior, PeerError};
 use crate::link::assembly::Assembly;
+use crate::redacted::Redacted;
 use crate::time::Time;
 use crate::wire::{Record, unflatten};
 
@@ -31,7 +32,7 @@ pub(crate) struct Bounds<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
     pub(super) assembly: Assembly,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Redacted<Vec<u8>>,
     /// New bytes since `progressed_at`.
     pub(super) news: usize,
     pub(super) progressed_at: Time,
@@ -49,7 +50,7 @@ impl Unfinished {
         left: usize,
         now: Time,
     ) -> Result<usize, PeerError> {
-        let Self { assembly, bytes, .. } = self;
+        let Self { assembly, bytes: Redacted(bytes), .. } = self;
         let take = |piece: Bytes| {
             // Little more than what is there, so that what is counted is what is held.
             if bytes.capacity() - bytes.len() < piece.len() {
@@ -59,7 +60,7 @@ impl Unfinished {
         };
         let news = assembly
             .push(record.offset, record.bytes, record.end, take)
-            .map_err(|_| PeerError::Misbehaved("records that contradict each other"))?;
+            .map_err(|_| Misbehavior::PacketContradiction)?;
         self.news += news;
         if self.news >= PROGRESS {
             self.news = 0;
@@ -79,7 +80,6 @@ pub(super) fn too_large(limits: &Limits) -> PeerError {
 
 /// The packet that is whole.
 pub(super) fn open(flat: Bytes, limits: &Limits) -> Result<Packet, PeerError> {
-    let (head, attachments) =
-        unflatten(flat).ok_or(PeerError::Misbehaved("records that make no packet"))?;
+    let (head, attachments) = unflatten(flat).ok_or(Misbehavior::NoPacket)?;
     Packet::from_head_and_attachments(head, attachments, limits).map_err(PeerError::BadPacket)
 }

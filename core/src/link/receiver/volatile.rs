@@ -52,7 +52,7 @@ impl Volatile {
         keep_apart(&mut record.bytes, message);
         if unfinished.push(record, bounds.left, now).is_ok() && unfinished.assembly.is_complete() {
             let bytes = std::mem::take(&mut unfinished.bytes);
-            self.finish(number, path, bytes.into(), bounds.limits);
+            self.finish(number, path, bytes.0.into(), bounds.limits);
         }
     }
 

@@ -6,8 +6,9 @@ use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::PREFIX;
 use crate::codec::{Limits, Packet, PacketType};
-use crate::error::PeerError;
+use crate::error::{Misbehavior, PeerError};
 use crate::link::assembly::{Assembly, keep_apart};
+use crate::redacted::Redacted;
 use crate::transfer::{TransferProgress, TransferRead};
 use crate::wire::{
     Incoming as IncomingState, IncomingKind, MAX_RANGES, Record, check_reserved, flat_limit,
@@ -39,7 +40,7 @@ pub(crate) struct IncomingTransfers {
 struct Incoming {
     assembly: Assembly,
     /// What has come before the announcement is whole.
-    announcement: Vec<u8>,
+    announcement: Redacted<Vec<u8>>,
     /// Where the data begins, once the application knows of the transfer.
     data_at: Option<u64>,
     size: Option<u64>,
@@ -55,9 +56,9 @@ struct Incoming {
 /// Data that waits to be read.
 #[derive(Debug, Default)]
 struct Buffer {
-    pieces: VecDeque<Bytes>,
+    pieces: Redacted<VecDeque<Bytes>>,
     /// Short pieces at the end.
-    tail: BytesMut,
+    tail: Redacted<BytesMut>,
     len: usize,
 }
 
@@ -224,7 +225,7 @@ impl Incoming {
             None => announcement_limit(bounds.limits),
         };
         if until > most {
-            return Err(PeerError::Misbehaved("more bytes of a transfer than were allowed"));
+            return Err(Misbehavior::TransferWindow { granted: most, until }.into());
         }
         // What the application waits for is taken always, or what is held behind it would stay for ever.
         let awaited = offset <= self.assembly.had() && self.buffer.len == 0;
@@ -241,15 +242,14 @@ impl Incoming {
                 announcement.extend_from_slice(&piece);
             }
         };
-        assembly.push(offset, bytes, end, take).map_err(|_| {
-            PeerError::Misbehaved("records of a transfer that contradict each other")
-        })?;
+        assembly.push(offset, bytes, end, take).map_err(|_| Misbehavior::TransferContradiction)?;
         let opened = if opened { None } else { self.open(bounds)? };
         if let Some(len) = self.assembly.len()
-            && let (Some(size), Some(data_at)) = (self.size, self.data_at)
-            && len - data_at.min(len) != size
+            && let (Some(announced), Some(data_at)) = (self.size, self.data_at)
+            && len - data_at.min(len) != announced
         {
-            return Err(PeerError::Misbehaved("a transfer that is not as long as was said"));
+            let got = len - data_at.min(len);
+            return Err(Misbehavior::TransferSize { announced, got }.into());
         }
         let to_read =
             self.data_at.is_some() && (self.buffer.len > 0 || self.assembly.is_complete());
@@ -259,7 +259,7 @@ impl Incoming {
 
     /// Reads the announcement if it is whole.
     fn open(&mut self, bounds: TransferBounds<'_>) -> Result<Option<Opened>, PeerError> {
-        let bad = || PeerError::Misbehaved("a transfer that cannot be opened");
+        let bad = || PeerError::from(Misbehavior::TransferAnnouncement);
         let mut head = &self.announcement[..];
         if head.len() < PREFIX {
             return if self.assembly.is_complete() { Err(bad()) } else { Ok(None) };
@@ -271,7 +271,7 @@ impl Incoming {
         if head.len() < len {
             return if self.assembly.is_complete() { Err(bad()) } else { Ok(None) };
         }
-        let mut announcement = Bytes::from(std::mem::take(&mut self.announcement));
+        let mut announcement = Bytes::from(std::mem::take(&mut *self.announcement));
         let data = announcement.split_off(PREFIX + len);
         let (head, attachments) = unflatten(announcement.slice(PREFIX..)).ok_or_else(bad)?;
         let packet = Packet::from_head_and_attachments(head, attachments, bounds.limits)

@@ -10,6 +10,7 @@ use crate::codec::Packet;
 use crate::link::flight::{Fate, Sent};
 use crate::link::progress::Progress;
 use crate::link::sender::BeyondSent;
+use crate::redacted::Redacted;
 use crate::transfer::{TransferOutcome, TransferProgress};
 use crate::wire::{Incoming, IncomingKind};
 
@@ -28,10 +29,10 @@ pub(crate) struct OutgoingTransfers {
 
 #[derive(Debug)]
 struct Outgoing {
-    announcement: Bytes,
+    announcement: Redacted<Bytes>,
     size: Option<u64>,
     /// What is not acknowledged of the data, in pieces as they were written.
-    data: VecDeque<Bytes>,
+    data: Redacted<VecDeque<Bytes>>,
     /// Where `data` begins.
     start: u64,
     /// Announcement and data so far.
@@ -89,9 +90,9 @@ impl OutgoingTransfers {
         let announcement = announcement(size, event);
         let end = announcement.len() as u64;
         let outgoing = Outgoing {
-            announcement,
+            announcement: Redacted(announcement),
             size,
-            data: VecDeque::new(),
+            data: Redacted::default(),
             start: end,
             end,
             granted: end,
@@ -311,7 +312,7 @@ impl OutgoingTransfers {
 
     /// Bytes that wait or are not acknowledged.
     pub(crate) fn bytes(&self) -> usize {
-        self.open.values().flat_map(|one| &one.data).map(Bytes::len).sum()
+        self.open.values().flat_map(|one| one.data.iter()).map(Bytes::len).sum()
     }
 
     fn live(&mut self, number: u64) -> Result<&mut Outgoing, NotWritten> {

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::unreadable::UnreadableJson;
+
 /// What one peer tells another to set up a direct connection (RFC 8829 session descriptions, RFC 8838
 /// candidates).
 #[derive(Clone, PartialEq, Eq)]
@@ -33,6 +35,17 @@ pub enum Decline {
     Glare,
     /// It could not use the offer.
     Failed,
+}
+
+impl fmt::Display for Decline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "full",
+            Self::RelayOnly => "relay-only",
+            Self::Glare => "glare",
+            Self::Failed => "failed",
+        })
+    }
 }
 
 /// An ICE candidate in the form of the browsers' `RTCIceCandidateInit`.
@@ -123,9 +136,9 @@ impl RawSignal {
     /// Takes a JSON text as a signal, without looking at what it says.
     ///
     /// # Errors
-    /// The JSON error when it is no JSON.
-    pub fn from_json(json: String) -> Result<Self, serde_json::Error> {
-        RawValue::from_string(json).map(Self)
+    /// [`UnreadableJson`] when it is no JSON.
+    pub fn from_json(json: String) -> Result<Self, UnreadableJson> {
+        RawValue::from_string(json).map(Self).map_err(|error| UnreadableJson::new("JSON", &error))
     }
 
     /// The JSON text.
@@ -137,9 +150,9 @@ impl RawSignal {
     /// Reads the signal.
     ///
     /// # Errors
-    /// The JSON error when it is none that this version knows.
-    pub fn parse(&self) -> Result<Signal, serde_json::Error> {
-        serde_json::from_str(self.0.get())
+    /// [`UnreadableJson`] when it is none that this version knows.
+    pub fn parse(&self) -> Result<Signal, UnreadableJson> {
+        serde_json::from_str(self.0.get()).map_err(|error| UnreadableJson::new("a signal", &error))
     }
 }
 

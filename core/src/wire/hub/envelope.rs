@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::id::PeerId;
+use crate::redacted::Redacted;
 use crate::wire::{Epochs, Lane};
 
 /// What tells a receiver whose record it got: the incarnations of the link and the packet's place in it.
@@ -39,27 +40,34 @@ pub struct Recipient {
     pub numbers: Option<Numbers>,
 }
 
-/// What goes through the hub to one peer or more: one upload, whatever their number.
+/// What goes through the hub to one peer or more: one upload, whatever their number. Opaque to whoever carries it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Upload {
     /// The receivers.
+    #[doc(hidden)]
     pub to: Vec<Recipient>,
     /// For a record: which part of its packet it is. None for a bundle.
+    #[doc(hidden)]
     pub piece: Option<Piece>,
     /// The record's bytes or the bundle, unread by the hub.
+    #[doc(hidden)]
     pub body: Bytes,
 }
 
-/// What came through the hub from one peer.
+/// What came through the hub from one peer. Opaque to whoever carries it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Download {
     /// The sender, written by the hub.
+    #[doc(hidden)]
     pub from: PeerId,
     /// For a record: whose it is. None for a bundle, and from a v0 client.
+    #[doc(hidden)]
     pub numbers: Option<Numbers>,
     /// For a record: which part of its packet it is.
+    #[doc(hidden)]
     pub piece: Option<Piece>,
     /// The record's bytes, the bundle, or the flattened packet of a v0 client; shared by all receivers.
+    #[doc(hidden)]
     pub body: Bytes,
 }
 
@@ -70,7 +78,7 @@ impl std::fmt::Debug for Upload {
         f.debug_struct("Upload")
             .field("to", to)
             .field("piece", piece)
-            .field("body", &body.len())
+            .field("body", &Redacted(body))
             .finish()
     }
 }
@@ -83,7 +91,7 @@ impl std::fmt::Debug for Download {
             .field("from", from)
             .field("numbers", numbers)
             .field("piece", piece)
-            .field("body", &body.len())
+            .field("body", &Redacted(body))
             .finish()
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::description::IceServer;
+use super::unreadable::UnreadableJson;
 use crate::codec::{Limits, Packet};
 use crate::id::{PeerId, RoomName, Version};
 use crate::wire::PairKey;
@@ -37,8 +38,8 @@ impl Join {
     /// Reads the auth payload of a CONNECT packet. `None` when it has no `p2p` entry, as from a v0 client.
     ///
     /// # Errors
-    /// The JSON error when there is an entry that cannot be read.
-    pub fn from_auth(auth: &str) -> Result<Option<Self>, serde_json::Error> {
+    /// [`UnreadableJson`] when there is an entry that cannot be read.
+    pub fn from_auth(auth: &str) -> Result<Option<Self>, UnreadableJson> {
         #[derive(Deserialize)]
         struct Auth {
             #[serde(default)]
@@ -47,7 +48,9 @@ impl Join {
         if auth.is_empty() {
             return Ok(None);
         }
-        serde_json::from_str::<Option<Auth>>(auth).map(|auth| auth.and_then(|auth| auth.p2p))
+        serde_json::from_str::<Option<Auth>>(auth)
+            .map(|auth| auth.and_then(|auth| auth.p2p))
+            .map_err(|error| UnreadableJson::new("a `p2p` entry that says who joins", &error))
     }
 }
 

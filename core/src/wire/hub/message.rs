@@ -90,14 +90,14 @@ pub enum ServerMessage {
 }
 
 /// A packet that is no message of the dialect.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessageError {
     /// Only events carry messages.
     #[error("expected an EVENT, got {0}")]
     NotAnEvent(PacketType),
     /// The event has a name of the dialect and arguments that do not fit.
-    #[error("the arguments of {event:?} do not fit: {source}")]
+    #[error("expected other arguments of {event:?}")]
     Arguments {
         /// The event.
         event: String,

@@ -5,6 +5,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::id::PeerId;
+use crate::redacted::Redacted;
 use crate::wire::PairKey;
 
 pub(crate) const SEAL_LEN: usize = 32;
@@ -31,8 +32,15 @@ impl std::fmt::Debug for Passed {
 }
 
 /// A MAC under the key that two members share (`PROTOCOL.md`, "Through a neighbour").
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Seal([u8; SEAL_LEN]);
+
+/// Shows no byte of it.
+impl std::fmt::Debug for Seal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Seal").field(&Redacted(&self.0[..])).finish()
+    }
+}
 
 /// Who gives a bundle to whom, through whom: a seal holds for this and nothing else.
 #[derive(Clone, Copy, Debug)]

@@ -41,7 +41,7 @@ impl Room {
         let config = Config::default().with_max_peers(size);
         let clock = RealClock(Instant::now());
         let driver = Driver::new(config, [1; 32], Server { size }, direct, clock);
-        let mut room = Self { driver, clients, polls };
+        let mut room = Self { driver: driver.unwrap(), clients, polls };
         // The driver lets other tasks have their turn now and then.
         for _ in 0..100 {
             while room.poll(Waker::noop()).is_some() {}

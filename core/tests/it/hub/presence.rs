@@ -191,13 +191,13 @@ fn a_token_outlives_the_hub_if_the_key_does() {
     let mut world = World::new(config());
     let (_, welcome) = world.v1("a");
 
-    world.hub = Hub::new(config(), [1; 32]);
+    world.hub = Hub::new(config(), [1; 32]).unwrap();
     let (_, back) = world.resume("a", &welcome.token);
     assert_eq!(back.id, welcome.id);
     let (_, elsewhere) = world.resume("b", &welcome.token);
     assert_ne!(elsewhere.id, welcome.id, "a token is for one room");
 
-    world.hub = Hub::new(HubConfig::default(), [1; 32]);
+    world.hub = Hub::new(HubConfig::default(), [1; 32]).unwrap();
     let (_, stranger) = world.resume("a", &welcome.token);
     assert_ne!(stranger.id, welcome.id, "another key");
 }

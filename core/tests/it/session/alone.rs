@@ -26,7 +26,8 @@ use socketio_p2p_core::wire::{
 };
 use socketio_p2p_core::{
     Command, Config, ConnectionId, DirectCommand, EmitError, Event, Frame, LeaveReason, Outcome,
-    Packet, Path, PeerError, PeerId, Policy, Session, Target, Time, TransferOutcome,
+    Packet, Path, PeerError, PeerId, Policy, ReplyError, Session, SignalingError, Target, Time,
+    TransferOutcome,
 };
 
 use super::{has, numbered, outcomes};
@@ -58,7 +59,7 @@ impl Alone {
         let now = Time::from_millis(1);
         let ours = serde_json::to_value(PeerLimits::from(&config.limits)).unwrap();
         let mut alone = Self {
-            session: Session::new(config, [9; 32], now),
+            session: Session::new(config, [9; 32], now).unwrap(),
             now,
             decoder: Decoder::new(Limits::unbounded()),
             channels: BTreeMap::new(),

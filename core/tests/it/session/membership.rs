@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use socketio_p2p_core::hub::HubConfig;
-use socketio_p2p_core::{Config, Event, LeaveReason, Outcome, Path, Policy, Target};
+use socketio_p2p_core::{
+    Config, Event, LeaveReason, Outcome, Path, Policy, SignalingError, Target,
+};
 use socketio_p2p_transport_memory::Mesh;
 
 use super::{direct_pair, has, mesh, numbered, numbers, outcomes, path};
@@ -243,7 +245,7 @@ fn a_server_that_is_not_there_is_tried_again_with_growing_pauses() {
         .iter()
         .map(|event| match event {
             Event::Disconnected { retry_in, error } => {
-                assert_eq!(error, "the server is not there");
+                assert_eq!(*error, SignalingError::Transport("the server is not there".into()));
                 *retry_in
             }
             other => panic!("{other:?}"),
@@ -327,4 +329,26 @@ fn a_peer_is_back_before_its_path_is_told() {
     let back = position(|event| matches!(event, Event::PeerBack { .. }));
     let path = position(|event| matches!(event, Event::PathChanged { path: Path::Relay, .. }));
     assert!(back.is_some() && back < path, "{events:?}");
+}
+
+#[test]
+fn a_peer_that_crashes_is_lost_and_one_that_closes_has_left() {
+    let hub = HubConfig::default().with_resume_window(Duration::from_secs(2));
+    for crashes in [true, false] {
+        let mut mesh = Mesh::with_hub(1, hub.clone());
+        let config = Config::default().with_policy(Policy::RelayOnly);
+        let (a, b) = (mesh.add(config.clone()), mesh.add(config));
+        mesh.run_for(Duration::from_secs(1));
+        let id = mesh.id(b);
+        if crashes {
+            mesh.crash(b);
+        } else {
+            mesh.with(b, |session, now| session.close(now));
+        }
+        mesh.run_for(Duration::from_secs(20));
+        let expected = if crashes { LeaveReason::Lost } else { LeaveReason::Left };
+        let events = mesh.take_events(a);
+        let left = |event: &Event| matches!(event, Event::PeerLeft { peer, reason } if *peer == id && *reason == expected);
+        assert!(has(&events, left), "{events:?}");
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use socketio_p2p_core::{Config, EmitError, Event, LeaveReason, Path, PeerError, Policy, Target};
+use socketio_p2p_core::{
+    Config, Event, LeaveReason, Path, PeerError, Policy, Target, UpgradeError,
+};
 use socketio_p2p_transport_memory::{Latency, Mesh};
 
 use super::{direct_pair, emit_all, has, mesh, numbered, numbers, path};
@@ -231,7 +233,7 @@ fn upgrading_with_an_unknown_peer_names_it() {
     let (mut mesh, nodes) = mesh(1, &Config::default());
     let nobody = "nobody".parse::<socketio_p2p_core::PeerId>().unwrap();
     let result = mesh.with(nodes[0], |session, now| session.upgrade(&nobody, now));
-    assert!(matches!(result, Err(EmitError::UnknownPeer(peer)) if peer == nobody));
+    assert!(matches!(result, Err(UpgradeError::UnknownPeer(peer)) if peer == nobody));
 }
 
 #[test]
@@ -271,7 +273,7 @@ fn a_peer_that_is_killed_while_direct_has_left_within_ten_seconds() {
     assert!(mesh.now() - start <= Duration::from_secs(10), "{:?}", mesh.now() - start);
     assert!(has(&mesh.take_events(a), |event| matches!(
         event,
-        Event::PeerLeft { peer, reason: LeaveReason::TimedOut | LeaveReason::Left } if *peer == id
+        Event::PeerLeft { peer, reason: LeaveReason::TimedOut | LeaveReason::Lost } if *peer == id
     )));
     mesh.emit(a, Target::All, &numbered(0)).unwrap();
     mesh.run_until_quiet();

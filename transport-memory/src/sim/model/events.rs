@@ -158,7 +158,7 @@ impl Model {
                 format!("{asked} without an end"),
             );
         }
-        let ended = matches!(reason, LeaveReason::Left | LeaveReason::Closed);
+        let ended = matches!(reason, LeaveReason::Left | LeaveReason::Lost | LeaveReason::Closed);
         if self.weather == Weather::Patient && !ended && !raw {
             return breach(
                 Invariant::Presence,

@@ -1,6 +1,6 @@
 //! The answers that applications give, at once or late.
 
-use socketio_p2p_core::{EmitError, ReplyToken, Session, Time};
+use socketio_p2p_core::{EmitError, ReplyError, ReplyToken, Session, Time};
 
 use super::{Answer, LateAnswer, Run};
 use crate::mesh::{Fault, Node};
@@ -45,7 +45,7 @@ impl Run<'_> {
         }
         let reply = |session: &mut Session, now| session.reply(token, &(number,), now);
         let result = self.mesh.with(node, reply);
-        let expired = matches!(result, Err(EmitError::ReplyExpired(_)));
+        let expired = matches!(result, Err(ReplyError::Expired(_)));
         if expired == open && !self.model.is_closing(node.index()) {
             let what = if open { "open" } else { "over" };
             return Err(Breach::new(
@@ -56,11 +56,26 @@ impl Run<'_> {
         }
         match result {
             Ok(()) => Ok(()),
-            Err(EmitError::ReplyExpired(_)) => {
-                self.mesh.effects_mut().strike(Fault::LateAnswer);
-                Ok(())
-            }
-            Err(error) => self.turned_away(node, Some(peer), None, &error),
+            Err(error) => match as_of_an_emit(error) {
+                Some(error) => self.turned_away(node, Some(peer), None, &error),
+                None => {
+                    self.mesh.effects_mut().strike(Fault::LateAnswer);
+                    Ok(())
+                }
+            },
         }
+    }
+}
+
+/// Why an emit would have been turned away in the place of an answer; `None` when the answer is late.
+fn as_of_an_emit(error: ReplyError) -> Option<EmitError> {
+    match error {
+        ReplyError::Blocked { peer, lane, queued } => {
+            Some(EmitError::Blocked { peer, lane, queued })
+        }
+        ReplyError::BeyondPeerLimits(peer) => Some(EmitError::BeyondPeerLimits(peer)),
+        ReplyError::Limits(error) => Some(EmitError::Limits(error)),
+        ReplyError::Encode(error) => Some(EmitError::Encode(error)),
+        ReplyError::Expired(_) | _ => None,
     }
 }

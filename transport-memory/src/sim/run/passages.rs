@@ -157,7 +157,9 @@ impl Run<'_> {
         peer: &PeerId,
         error: &PeerError,
     ) -> Result<(), Breach> {
-        let PeerError::NotGenuine { from, .. } = error else { return Ok(()) };
+        let (PeerError::Forged { from } | PeerError::Replayed { from }) = error else {
+            return Ok(());
+        };
         let Some(neighbour) = self.model.find(peer) else { return Ok(()) };
         let sender = self.model.find(from);
         let malice = |node: usize| self.model.is_raw(node);

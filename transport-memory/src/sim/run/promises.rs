@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use socketio_p2p_core::{Event, LeaveReason, Outcome, Path, Peer, PeerId, Policy, Time};
+use socketio_p2p_core::{
+    Event, LeaveReason, Outcome, Path, Peer, PeerId, Policy, SignalingError, Time,
+};
 
 use super::Run;
 use crate::mesh::{Fault, Node};
@@ -239,10 +241,20 @@ impl Run<'_> {
     }
 
     /// A node says that it has lost the hub, and when it tries again.
-    fn note_lost(&mut self, node: Node, error: &str, retry_in: Duration) -> Result<(), Breach> {
+    fn note_lost(
+        &mut self,
+        node: Node,
+        error: &SignalingError,
+        retry_in: Duration,
+    ) -> Result<(), Breach> {
         self.look_at_tries()?;
         let Some(config) = self.model.config(node.index()) else { return Ok(()) };
-        let (backoff, asked) = (config.reconnect, asked_for(error));
+        let asked = if let SignalingError::PutOff(refusal) = error {
+            asked_for(&refusal.message)
+        } else {
+            Duration::ZERO
+        };
+        let backoff = config.reconnect;
         if !asked.is_zero() {
             self.mesh.effects_mut().strike(Fault::TooManyJoins);
         }

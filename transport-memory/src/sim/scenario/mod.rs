@@ -196,7 +196,7 @@ impl Settings {
         config.unfinished_timeout = scaled(defaults.unfinished_timeout);
         config.stall_timeout = scaled(defaults.stall_timeout);
         if self.patient {
-            config.stall_timeout = self.resume_window;
+            config.stall_timeout = self.resume_window.max(MILLISECOND);
         }
         if !self.stall.is_zero() {
             config.stall_timeout = self.stall;

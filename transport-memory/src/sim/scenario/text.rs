@@ -129,7 +129,7 @@ impl Settings {
         within("peers", self.peers as u64, 2, MAX_PEERS as u64)?;
         within("max_peers", self.max_peers as u64, 0, 64)?;
         within("queue_bytes", self.queue_bytes as u64, 1, 1 << 30)?;
-        within("record_bytes", self.record_bytes as u64, 1, 1 << 20)?;
+        within("record_bytes", self.record_bytes as u64, 1, 16 << 10)?;
         within("relay_window", self.relay_window as u64, 1, 1 << 30)?;
         within("outstanding", self.outstanding as u64, 1, 1 << 30)?;
         for (name, span) in [
@@ -149,9 +149,9 @@ impl Settings {
         within("hub_attachments", u64::from(self.hub_attachments), 2, 1 << 20)?;
         for node in &self.nodes {
             within("patience", u64::from(node.patience.unwrap_or(100)), 1, 10_000)?;
-            within("piece_bytes", node.piece_bytes.unwrap_or(1) as u64, 1, 1 << 20)?;
+            within("piece_bytes", node.piece_bytes.unwrap_or(1) as u64, 1, 16 << 10)?;
         }
-        within("silence", u64::try_from(self.silence.as_millis()).unwrap_or(u64::MAX), 1, 60_000)
+        within("silence", u64::try_from(self.silence.as_millis()).unwrap_or(u64::MAX), 2, 60_000)
     }
 }
 

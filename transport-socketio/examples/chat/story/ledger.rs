@@ -8,7 +8,7 @@ use socketio_p2p_core::{Event, LeaveReason, Outcome, Path, PeerId};
 
 use super::actor::Note;
 use super::{NAMES, WAYS};
-use crate::common::Failure;
+use crate::common::{Failure, chain};
 use crate::message::Message;
 
 /// What an event holds, to tell it from others and to compare it byte for byte.
@@ -113,7 +113,7 @@ impl Ledger {
                 self.closed.insert(who);
             }
             Event::Disconnected { error, .. } => {
-                return Err(format!("{name} lost the server: {error}").into());
+                return Err(format!("{name} lost the server: {}", chain(&error)).into());
             }
             Event::Refused(refusal) => return Err(format!("{name}: {refusal}").into()),
             Event::PeerAway { peer } => {

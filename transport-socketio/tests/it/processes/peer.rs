@@ -21,7 +21,7 @@ async fn paths_and_milestones_are_told() {
     ann.command(json!({ "cmd": "upgrade", "to": ben.id })).await;
     ann.event("path", &[to_ben.clone(), ("path", json!("direct"))]).await;
     ann.event("upgrade", &[]).await;
-    ann.command(json!({ "cmd": "policy", "policy": "relay" })).await;
+    ann.command(json!({ "cmd": "policy", "policy": "relay-only" })).await;
     let paths = |events: &[Value]| {
         let paths = events.iter().filter(|event| event["ev"] == "path");
         let paths: Vec<String> =
@@ -40,7 +40,7 @@ async fn paths_and_milestones_are_told() {
 async fn arguments_of_every_kind_come_back_from_the_echo() {
     let _turn = turn().await;
     let server = Server::start(&[]).await;
-    let mut peers = Peer::join_all(&server, 3, &["--policy", "relay"]).await;
+    let mut peers = Peer::join_all(&server, 3, &["--policy", "relay-only"]).await;
     let args = json!([
         null, true, 0, -1, 1.5, u64::MAX, i64::MIN, "", "\u{1f4ac} \"\\\u{0}",
         [], {}, [[1], { "deep": [{ "$bytes": "AP8=" }] }], { "$bytes": "" },
@@ -71,7 +71,7 @@ async fn arguments_of_every_kind_come_back_from_the_echo() {
 async fn an_answer_that_does_not_come_is_an_error_with_number_and_peer() {
     let _turn = turn().await;
     let server = Server::start(&[]).await;
-    let peers = Peer::join_all(&server, 2, &["--policy", "relay"]).await;
+    let peers = Peer::join_all(&server, 2, &["--policy", "relay-only"]).await;
     let [mut ann, mut ben] = <[Peer; 2]>::try_from(peers).ok().expect("two peers");
     ben.process.kill().await;
     ann.event("peer-away", &[("peer", json!(ben.id))]).await;
@@ -90,7 +90,7 @@ async fn an_answer_that_does_not_come_is_an_error_with_number_and_peer() {
 async fn a_blocked_emit_is_kept_and_holds_up_what_comes_after() {
     let _turn = turn().await;
     let server = Server::start(&[]).await;
-    let args = ["--policy", "relay", "--queue-bytes", "3000"];
+    let args = ["--policy", "relay-only", "--queue-bytes", "3000"];
     let mut peers = Peer::join_all(&server, 3, &args).await;
     let (ann, others) = peers.split_first_mut().unwrap();
     let text = "x".repeat(1000);

@@ -15,8 +15,24 @@ use crate::wire::{Epochs, PeerLimits};
 
 /// A bundle that cannot be read, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a bundle, got {0}")]
-pub struct BadBundle(pub(crate) &'static str);
+#[non_exhaustive]
+pub enum BadBundle {
+    /// It does not begin with two epochs.
+    #[error("expected a bundle to begin with two epochs of 32 bits")]
+    Epochs,
+    /// The bytes of a record end before its length.
+    #[error("expected a whole record, got one that is cut off")]
+    Record,
+    /// The bytes of a control item end before its length.
+    #[error("expected a whole control item, got one that is cut off")]
+    Control,
+    /// The content of a control item is not what its type says.
+    #[error("expected control of type {kind} to be well formed")]
+    Content {
+        /// The type.
+        kind: u8,
+    },
+}
 
 /// A bundle, read as far as its epochs: an iterator over what is in it. After an error there is nothing more.
 #[derive(Clone)]
@@ -40,8 +56,7 @@ impl Bundle {
     /// [`BadBundle`] when it has no epochs.
     pub fn read(mut bytes: Bytes) -> Result<Self, BadBundle> {
         let mut epoch = || u32::try_from(varint::take(&mut bytes)?).ok();
-        let (epoch, peer_epoch) =
-            epoch().zip(epoch()).ok_or(BadBundle("a bundle without epochs"))?;
+        let (epoch, peer_epoch) = epoch().zip(epoch()).ok_or(BadBundle::Epochs)?;
         Ok(Self { epochs: Epochs { epoch, peer_epoch }, rest: bytes })
     }
 
@@ -62,11 +77,11 @@ impl Bundle {
     fn read_item(&mut self) -> Result<Option<Item>, BadBundle> {
         let kind = self.rest.get_u8();
         if kind & RECORD != 0 {
-            let record = self.read_record(kind).ok_or(BadBundle("a record that is cut off"))?;
+            let record = self.read_record(kind).ok_or(BadBundle::Record)?;
             return Ok(Some(Item::Record(record)));
         }
-        let content = self.take_counted().ok_or(BadBundle("control that is cut off"))?;
-        read_control(kind, content).ok_or(BadBundle("control that cannot be read"))
+        let content = self.take_counted().ok_or(BadBundle::Control)?;
+        read_control(kind, content).ok_or(BadBundle::Content { kind })
     }
 }
 

@@ -7,6 +7,7 @@ use super::item::{
 };
 use super::read::Bundle;
 use crate::id::PeerId;
+use crate::redacted::Redacted;
 use crate::wire::peer::seal::{Passed, SEAL_LEN};
 use crate::wire::peer::state::State;
 use crate::wire::peer::varint;
@@ -25,7 +26,7 @@ impl Bundle {
 /// Writes a bundle.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    buffer: BytesMut,
+    buffer: Redacted<BytesMut>,
 }
 
 impl Writer {
@@ -34,7 +35,7 @@ impl Writer {
         let mut buffer = BytesMut::with_capacity(capacity);
         varint::put(&mut buffer, u64::from(epochs.epoch));
         varint::put(&mut buffer, u64::from(epochs.peer_epoch));
-        Self { buffer }
+        Self { buffer: Redacted(buffer) }
     }
 
     /// The bytes so far.
@@ -43,7 +44,7 @@ impl Writer {
     }
 
     pub(crate) fn finish(self) -> Bytes {
-        self.buffer.freeze()
+        self.buffer.0.freeze()
     }
 
     pub(crate) fn item(&mut self, item: &Item) {

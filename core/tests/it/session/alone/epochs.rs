@@ -124,7 +124,7 @@ fn what_a_peer_sent_before_it_began_anew_is_forgotten() {
     alone.hear_packet("a", from(6, 1), 0, r#"2["first"]"#);
     assert_eq!(names(&alone.events()), ["first", "second"]);
     let answer = alone.session.reply(&question.expect("a question"), &(1,), alone.now);
-    assert!(matches!(answer, Err(EmitError::ReplyExpired(_))), "{answer:?}");
+    assert!(matches!(answer, Err(ReplyError::Expired(_))), "{answer:?}");
     assert_eq!(alone.session.peers().next().unwrap().held, 0);
 }
 

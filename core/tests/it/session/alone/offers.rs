@@ -239,7 +239,7 @@ fn peers_that_found_each_other_full_connect_when_one_has_room() {
 
 #[test]
 fn messages_before_the_channel_is_open_are_ignored() {
-    let mut session = Session::new(Config::default(), [1; 32], Time::from_millis(1));
+    let mut session = Session::new(Config::default(), [1; 32], Time::from_millis(1)).unwrap();
     let welcome = json!(["numClients", 0, {
         "v": 1, "id": "me", "token": "t", "room": "lobby", "roster": [],
         "limits": {"maxEnvelope": 65536, "maxAttachments": 16},

@@ -31,7 +31,7 @@ fn a_roster_that_repeats_or_names_ourselves_does_no_harm() {
 #[test]
 fn a_server_without_a_welcome_is_given_up_with_a_reason() {
     let now = Time::from_millis(1);
-    let mut session = Session::new(Config::default(), [1; 32], now);
+    let mut session = Session::new(Config::default(), [1; 32], now).unwrap();
     session.handle_signaling_open(now);
     session.handle_signaling_frame("0{\"sid\":\"s\"}".into(), now);
     session.handle_signaling_frame("2[\"numClients\",3]".into(), now);
@@ -41,7 +41,7 @@ fn a_server_without_a_welcome_is_given_up_with_a_reason() {
     assert!(
         has(&events, |event| matches!(
             event,
-            Event::Disconnected { error, .. } if error.contains("no welcome")
+            Event::Disconnected { error: SignalingError::NoWelcome { .. }, .. }
         )),
         "{events:?}"
     );
@@ -82,7 +82,7 @@ fn a_second_welcome_says_who_is_there_now() {
 #[test]
 fn nothing_is_sent_before_the_server_has_answered_connect() {
     let now = Time::from_millis(1);
-    let mut session = Session::new(Config::default(), [1; 32], now);
+    let mut session = Session::new(Config::default(), [1; 32], now).unwrap();
     session.handle_signaling_open(now);
     assert!(session.poll_signaling_transmit(now).is_some(), "CONNECT");
     let welcome = json!(["numClients", 1, {
@@ -102,7 +102,7 @@ fn a_hub_that_asks_for_patience_gets_it_within_reason() {
         [("20000", 20_000, 20_000), ("1", 0, 1_000), ("99999999999", 60_000, 60_000)]
     {
         let now = Time::from_millis(1);
-        let mut session = Session::new(Config::default(), [1; 32], now);
+        let mut session = Session::new(Config::default(), [1; 32], now).unwrap();
         session.handle_signaling_open(now);
         let refusal =
             format!(r#"4{{"message":"too-many-joins: try again in {wait} ms: too many"}}"#);
@@ -124,7 +124,7 @@ fn the_code_of_a_refusal_is_found_in_its_data_or_before_its_message() {
         ("4", None),
     ] {
         let now = Time::from_millis(1);
-        let mut session = Session::new(Config::default(), [1; 32], now);
+        let mut session = Session::new(Config::default(), [1; 32], now).unwrap();
         session.handle_signaling_open(now);
         session.handle_signaling_frame(refusal.into(), now);
         let events: Vec<Event> = std::iter::from_fn(|| session.poll_event()).collect();
@@ -136,7 +136,7 @@ fn the_code_of_a_refusal_is_found_in_its_data_or_before_its_message() {
 #[test]
 fn a_server_that_welcomes_and_never_answers_connect_is_given_up() {
     let now = Time::from_millis(1);
-    let mut session = Session::new(Config::default(), [1; 32], now);
+    let mut session = Session::new(Config::default(), [1; 32], now).unwrap();
     session.handle_signaling_open(now);
     let welcome = json!(["numClients", 0, {
         "v": 1, "id": "me", "token": "t", "room": "lobby", "roster": [],

@@ -119,9 +119,10 @@ fn received(events: &[Event]) -> Vec<u64> {
 /// How often the neighbour is blamed for what it passed on as from `a`.
 fn blamed(events: &[Event]) -> usize {
     let blame = |event: &&Event| match event {
-        Event::PeerError { peer, error: PeerError::NotGenuine { from, .. } } => {
-            *peer == id("n") && *from == id("a")
-        }
+        Event::PeerError {
+            peer,
+            error: PeerError::Forged { from } | PeerError::Replayed { from },
+        } => *peer == id("n") && *from == id("a"),
         _ => false,
     };
     events.iter().filter(blame).count()

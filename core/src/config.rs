@@ -112,7 +112,7 @@ pub struct Config {
     /// How long an attempt at a direct path may take until the channel opens. Default: 15 s.
     pub negotiation_timeout: Duration,
     /// How long an open channel may take to prove itself. Default: 5 s.
-    pub verification_timeout: Duration,
+    pub validation_timeout: Duration,
     /// How long a member waits for a newcomer's offer before it makes one itself. Default: 3 s.
     pub offer_patience: Duration,
     /// Attempts at a direct path with a peer before the session waits for `upgrade` or an offer. Default: 6.
@@ -166,7 +166,7 @@ impl Default for Config {
             silence_timeout: Duration::from_secs(5),
             probe_interval: Duration::from_millis(1500),
             negotiation_timeout: Duration::from_secs(15),
-            verification_timeout: Duration::from_secs(5),
+            validation_timeout: Duration::from_secs(5),
             offer_patience: Duration::from_secs(3),
             max_attempts: 6,
             retry: Backoff { first: Duration::from_secs(1), most: Duration::from_secs(30) },
@@ -213,7 +213,7 @@ impl Config {
             ("silence_timeout", self.silence_timeout),
             ("probe_interval", self.probe_interval),
             ("negotiation_timeout", self.negotiation_timeout),
-            ("verification_timeout", self.verification_timeout),
+            ("validation_timeout", self.validation_timeout),
             ("join_timeout", self.join_timeout),
             ("stall_timeout", self.stall_timeout),
         ] {
@@ -282,7 +282,7 @@ setters! {
     with_unfinished_timeout(unfinished_timeout: Duration);
     with_probe_interval(probe_interval: Duration);
     with_negotiation_timeout(negotiation_timeout: Duration);
-    with_verification_timeout(verification_timeout: Duration);
+    with_validation_timeout(validation_timeout: Duration);
     with_offer_patience(offer_patience: Duration);
     with_max_attempts(max_attempts: u32);
     with_join_timeout(join_timeout: Duration);

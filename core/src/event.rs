@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::codec::Packet;
 use crate::error::{JoinRefusal, PeerError, SignalingError};
-use crate::id::{EmitId, PeerId, RoomName, Version};
+use crate::id::{Dialect, EmitId, PeerId, RoomName};
 use crate::path::Path;
 use crate::transfer::{IncomingTransferId, OutgoingTransferId, TransferId, TransferOutcome};
 use crate::wire::{Epochs, Lane};
@@ -121,7 +121,7 @@ pub enum Event {
         /// Who.
         peer: PeerId,
         /// Its dialect.
-        version: Version,
+        dialect: Dialect,
     },
     /// A peer is gone, all outcomes of emits to it have been reported.
     PeerLeft {

@@ -130,14 +130,14 @@ impl Default for RoomName {
 
 /// The signalling dialect a peer speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
+pub enum Dialect {
     /// The original JavaScript `socket.io-p2p` client.
     V0,
     /// This library: addressed offers, numbered delivery, resumable identity.
     V1,
 }
 
-impl Version {
+impl Dialect {
     /// The number on the wire.
     #[must_use]
     pub const fn number(self) -> u8 {
@@ -148,7 +148,7 @@ impl Version {
     }
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::V0 => "v0",
@@ -157,14 +157,14 @@ impl fmt::Display for Version {
     }
 }
 
-impl Serialize for Version {
+impl Serialize for Dialect {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u8(self.number())
     }
 }
 
 /// Versions above ours read as ours: a later peer must still speak v1 with us.
-impl<'de> Deserialize<'de> for Version {
+impl<'de> Deserialize<'de> for Dialect {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(if u64::deserialize(deserializer)? == 0 { Self::V0 } else { Self::V1 })
     }

@@ -139,8 +139,8 @@ pub use error::{
 pub use event::{Event, LeaveReason, Outcome, ReplyToken};
 pub use frame::Frame;
 pub use id::{
-    ClientId, ConnectionId, EmitId, InvalidName, MAX_PEER_ID, MAX_ROOM_NAME, PeerId, RoomName,
-    Version,
+    ClientId, ConnectionId, Dialect, EmitId, InvalidName, MAX_PEER_ID, MAX_ROOM_NAME, PeerId,
+    RoomName,
 };
 pub use path::Path;
 pub use session::{Emitted, Forwarding, Peer, Session, Target};

@@ -40,7 +40,7 @@ usage: simulate --seeds FROM..TO [--wide] [--keep-going] [--peers N] [--profile 
 const MAX_JOBS: usize = 256;
 
 /// Runs that are made at most to find a short script.
-const MOST_SHRINKING: usize = 2_000;
+const MAX_SHRINKING: usize = 2_000;
 
 /// Seeds that a thread takes at a time.
 const BATCH: u64 = 16;
@@ -205,7 +205,7 @@ fn run_one(options: &Options, scenario: &Scenario) -> Result<ExitCode, String> {
 /// Says what does not hold, and the shortest script found that shows it.
 fn tell_violation(scenario: &Scenario, violation: &Violation) {
     println!("VIOLATION {violation}");
-    let (short, shown) = shrink(scenario, MOST_SHRINKING);
+    let (short, shown) = shrink(scenario, MAX_SHRINKING);
     if let Some(shown) = shown {
         let (all, left) = (scenario.actions.len(), short.actions.len());
         println!("# {left} of its {all} actions are enough, for --script: {shown}");

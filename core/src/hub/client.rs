@@ -1,14 +1,14 @@
 //! One connection.
 
 use super::rate::{Throttle, Usage};
-use crate::id::{PeerId, RoomName, Version};
+use crate::id::{Dialect, PeerId, RoomName};
 
 /// A connected client, and what it has used of its rates.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) id: PeerId,
     pub(super) room: RoomName,
-    pub(super) version: Version,
+    pub(super) dialect: Dialect,
     /// Its place in the room's order of arrival.
     pub(super) place: u64,
     /// Whether any message of it was accepted.
@@ -23,11 +23,11 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(id: PeerId, room: RoomName, version: Version, place: u64) -> Self {
+    pub(super) fn new(id: PeerId, room: RoomName, dialect: Dialect, place: u64) -> Self {
         Self {
             id,
             room,
-            version,
+            dialect,
             place,
             has_spoken: false,
             signals: Usage::default(),

@@ -10,7 +10,7 @@ use super::room::Room;
 use super::seats::Seated;
 use super::token::Proof;
 use super::{CloseReason, Departure, Hub, JoinError, Output};
-use crate::id::{ClientId, PeerId, RoomName, Version};
+use crate::id::{ClientId, Dialect, PeerId, RoomName};
 use crate::time::Time;
 use crate::wire::{EPOCH_BLOCK, Join, Member, PairKey, ServerMessage, Welcome};
 
@@ -53,9 +53,9 @@ impl Hub {
         now: Time,
     ) -> Result<ClientId, JoinError> {
         let room = join.room.unwrap_or_default();
-        let (known, epoch_base) = match join.version {
-            Version::V0 => (self.v0_name(&room, client_name)?, 0),
-            Version::V1 => match join.token.and_then(|token| self.prove(&room, &token)) {
+        let (known, epoch_base) = match join.dialect {
+            Dialect::V0 => (self.v0_name(&room, client_name)?, 0),
+            Dialect::V1 => match join.token.and_then(|token| self.prove(&room, &token)) {
                 Some(Proof { id, epoch_base }) => (Some(id), epoch_base),
                 None => (None, 0),
             },
@@ -74,12 +74,12 @@ impl Hub {
         };
         self.next_client += 1;
 
-        let limits = match join.version {
-            Version::V0 => None,
-            Version::V1 => join.limits,
+        let limits = match join.dialect {
+            Dialect::V0 => None,
+            Dialect::V1 => join.limits,
         };
         let Seated { place, replaced } =
-            self.seats.sit_down(&room, &id, join.version, limits, client);
+            self.seats.sit_down(&room, &id, join.dialect, limits, client);
         if let Some(old) = replaced {
             self.clients.remove(&old);
             self.output.push_back(Output::Close { client: old, reason: CloseReason::Replaced });
@@ -87,12 +87,12 @@ impl Hub {
         if let Some(seat) = self.seats.seat_mut(&room, &id) {
             seat.epoch_base = epoch_base.saturating_add(EPOCH_BLOCK);
         }
-        self.clients.insert(client, Client::new(id.clone(), room.clone(), join.version, place));
-        match join.version {
-            Version::V0 => self.count_in(client, &room),
-            Version::V1 => self.welcome(client, &id, &room, epoch_base),
+        self.clients.insert(client, Client::new(id.clone(), room.clone(), join.dialect, place));
+        match join.dialect {
+            Dialect::V0 => self.count_in(client, &room),
+            Dialect::V1 => self.welcome(client, &id, &room, epoch_base),
         }
-        let member = Member { id, version: join.version, away: false, key: None, limits };
+        let member = Member { id, dialect: join.dialect, away: false, key: None, limits };
         self.announce(client, member, &room);
         Ok(client)
     }
@@ -105,14 +105,14 @@ impl Hub {
 
     pub(super) fn depart(&mut self, client: ClientId, departure: Departure, now: Time) {
         let Some(gone) = self.clients.remove(&client) else { return };
-        match (departure, gone.version) {
-            (Departure::Lost, Version::V1) => {
+        match (departure, gone.dialect) {
+            (Departure::Lost, Dialect::V1) => {
                 let until = now + self.config.resume_window;
                 self.seats.keep(&gone.room, &gone.id, until);
                 let message = ServerMessage::PeerAway(gone.id);
-                self.tell_room(&gone.room, None, Version::V1, message);
+                self.tell_room(&gone.room, None, Dialect::V1, message);
             }
-            (Departure::Left, _) | (Departure::Lost, Version::V0) => {
+            (Departure::Left, _) | (Departure::Lost, Dialect::V0) => {
                 self.vacate(&gone.room, gone.id, None);
             }
         }
@@ -134,7 +134,7 @@ impl Hub {
         let Proof { id, mut epoch_base } = self.key.verify(room, token)?;
         if let Some(seat) = self.seats.seat(room, &id) {
             // A v0 client may have taken the name of somebody who was gone: that seat is no way back.
-            if seat.version == Version::V0 {
+            if seat.dialect == Dialect::V0 {
                 return None;
             }
             epoch_base = epoch_base.max(seat.epoch_base);
@@ -223,7 +223,7 @@ impl Hub {
             .collect();
         let others = u32::try_from(roster.len()).unwrap_or(u32::MAX);
         let welcome = Welcome {
-            version: Version::V1,
+            dialect: Dialect::V1,
             token: self.key.issue(room, id, epoch_base.saturating_add(EPOCH_BLOCK)),
             id: id.clone(),
             room: room.clone(),
@@ -238,11 +238,11 @@ impl Hub {
 
     /// Tells everyone else in the room who has come; each a secret of its own, if there are secrets.
     fn announce(&mut self, client: ClientId, member: Member, room: &RoomName) {
-        if member.version == Version::V0 || !self.config.pair_keys {
+        if member.dialect == Dialect::V0 || !self.config.pair_keys {
             let message = ServerMessage::PeerJoin(member);
-            return self.tell_room(room, Some(client), Version::V1, message);
+            return self.tell_room(room, Some(client), Dialect::V1, message);
         }
-        let present = self.seats.room(room).map(|room| room.present(Version::V1).values());
+        let present = self.seats.room(room).map(|room| room.present(Dialect::V1).values());
         let others: Vec<ClientId> =
             present.into_iter().flatten().copied().filter(|other| *other != client).collect();
         for other in others {
@@ -254,7 +254,7 @@ impl Hub {
 
     /// The secret that a v1 member shares with `other`, if there is to be one.
     fn pair_key(&self, room: &RoomName, id: &PeerId, other: &Member) -> Option<PairKey> {
-        let keyed = self.config.pair_keys && other.version == Version::V1;
+        let keyed = self.config.pair_keys && other.dialect == Dialect::V1;
         keyed.then(|| self.key.pair_key(room, id, &other.id))
     }
 
@@ -265,8 +265,8 @@ impl Hub {
             self.seats.remove_room(room);
             return;
         }
-        for version in [Version::V0, Version::V1] {
-            self.tell_room(room, newcomer, version, ServerMessage::PeerDisconnect(id.clone()));
+        for dialect in [Dialect::V0, Dialect::V1] {
+            self.tell_room(room, newcomer, dialect, ServerMessage::PeerDisconnect(id.clone()));
         }
     }
 }
@@ -297,7 +297,7 @@ mod tests {
             [(MAX_EPOCH_BASE, true), (MAX_EPOCH_BASE + 1, false), (u32::MAX, false)]
         {
             let token = Some(TokenKey::new(key).issue(&room, &id, epoch_base));
-            let join = Join { version: Version::V1, room: None, token, limits: None };
+            let join = Join { dialect: Dialect::V1, room: None, token, limits: None };
             let client = hub.handle_connect(join, None, Time::ZERO).unwrap();
             assert_eq!(hub.peer_id(client) == Some(&id), proves, "{epoch_base}");
             hub.handle_disconnect(client, Departure::Left, Time::ZERO);

@@ -32,7 +32,7 @@ pub use self::stats::HubStats;
 use self::token::TokenKey;
 use crate::clock::Clock;
 use crate::config_error::ConfigError;
-use crate::id::{ClientId, PeerId, RoomName, Version};
+use crate::id::{ClientId, Dialect, PeerId, RoomName};
 use crate::time::Time;
 use crate::wire::{ClientMessage, IceServer, Member, ServerMessage};
 
@@ -141,8 +141,8 @@ impl Hub {
     pub fn receivers(&self, address: &Address) -> impl Iterator<Item = ClientId> {
         let (one, room) = match address {
             Address::Client(client) => (Some(*client), None),
-            Address::Room { room, except, version } => {
-                let present = self.seats.room(room).map(|room| room.present(*version).values());
+            Address::Room { room, except, dialect } => {
+                let present = self.seats.room(room).map(|room| room.present(*dialect).values());
                 (None, present.map(|present| (present, *except)))
             }
         };
@@ -222,7 +222,7 @@ impl Hub {
     pub fn add_alias(&mut self, client: ClientId, alias: &str) -> Result<(), crate::InvalidName> {
         let alias = PeerId::new(alias.to_owned())?;
         if let Some(client) = self.clients.get_mut(&client)
-            && client.version == Version::V0
+            && client.dialect == Dialect::V0
             && client.aliases < MAX_ALIASES
             && let Some(room) = self.seats.room_mut(&client.room)
         {
@@ -299,10 +299,10 @@ impl Hub {
         &mut self,
         room: &RoomName,
         except: Option<ClientId>,
-        version: Version,
+        dialect: Dialect,
         message: ServerMessage,
     ) {
-        let to = Address::Room { room: room.clone(), except, version };
+        let to = Address::Room { room: room.clone(), except, dialect };
         if self.receivers(&to).next().is_some() {
             self.output.push_back(Output::Send { to, message });
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::id::{ClientId, RoomName, Version};
+use crate::id::{ClientId, Dialect, RoomName};
 use crate::wire::ServerMessage;
 
 /// What the hub asks for.
@@ -39,7 +39,7 @@ pub enum Address {
         /// But not this client.
         except: Option<ClientId>,
         /// The dialect.
-        version: Version,
+        dialect: Dialect,
     },
 }
 

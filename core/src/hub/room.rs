@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::rate::Usage;
-use crate::id::{ClientId, PeerId, Version};
+use crate::id::{ClientId, Dialect, PeerId};
 use crate::time::Time;
 use crate::wire::{Member, PeerLimits};
 
@@ -26,7 +26,7 @@ pub(super) struct Room {
 /// A member's seat. It stays while the member is away.
 #[derive(Debug)]
 pub(super) struct Seat {
-    pub(super) version: Version,
+    pub(super) dialect: Dialect,
     /// The place in the order of arrival.
     pub(super) place: u64,
     pub(super) presence: Presence,
@@ -81,16 +81,16 @@ impl Room {
     pub(super) fn enter(
         &mut self,
         id: PeerId,
-        version: Version,
+        dialect: Dialect,
         limits: Option<PeerLimits>,
         client: ClientId,
     ) -> u64 {
         let place = self.next_place;
         self.next_place += 1;
         self.order.insert(place, id.clone());
-        self.present_mut(version).insert(place, client);
+        self.present_mut(dialect).insert(place, client);
         let seat = Seat {
-            version,
+            dialect,
             place,
             presence: Presence::Here(client),
             limits,
@@ -112,8 +112,8 @@ impl Room {
         let seat = self.members.get_mut(id)?;
         let before = std::mem::replace(&mut seat.presence, Presence::Here(client));
         seat.limits = limits;
-        let (place, version) = (seat.place, seat.version);
-        self.present_mut(version).insert(place, client);
+        let (place, dialect) = (seat.place, seat.dialect);
+        self.present_mut(dialect).insert(place, client);
         Some((place, before))
     }
 
@@ -121,15 +121,15 @@ impl Room {
     pub(super) fn keep(&mut self, id: &PeerId, until: Time) {
         if let Some(seat) = self.members.get_mut(id) {
             seat.presence = Presence::Away(until);
-            let (place, version) = (seat.place, seat.version);
-            self.present_mut(version).remove(&place);
+            let (place, dialect) = (seat.place, seat.dialect);
+            self.present_mut(dialect).remove(&place);
         }
     }
 
     pub(super) fn leave(&mut self, id: &PeerId) -> Option<Seat> {
         let seat = self.members.remove(id)?;
         self.order.remove(&seat.place);
-        self.present_mut(seat.version).remove(&seat.place);
+        self.present_mut(seat.dialect).remove(&seat.place);
         self.aliases.retain(|_, owner| owner != id);
         Some(seat)
     }
@@ -155,14 +155,14 @@ impl Room {
         self.order.values().filter_map(|id| {
             let seat = self.members.get(id)?;
             let away = matches!(seat.presence, Presence::Away(_));
-            let Seat { version, limits, .. } = *seat;
-            Some(Member { id: id.clone(), version, away, key: None, limits })
+            let Seat { dialect, limits, .. } = *seat;
+            Some(Member { id: id.clone(), dialect, away, key: None, limits })
         })
     }
 
     /// Who of a dialect is here.
-    pub(super) fn present(&self, version: Version) -> &BTreeMap<u64, ClientId> {
-        &self.present[usize::from(version.number())]
+    pub(super) fn present(&self, dialect: Dialect) -> &BTreeMap<u64, ClientId> {
+        &self.present[usize::from(dialect.number())]
     }
 
     /// How many are here, whatever they speak.
@@ -170,8 +170,8 @@ impl Room {
         self.present.iter().map(BTreeMap::len).sum()
     }
 
-    fn present_mut(&mut self, version: Version) -> &mut BTreeMap<u64, ClientId> {
-        &mut self.present[usize::from(version.number())]
+    fn present_mut(&mut self, dialect: Dialect) -> &mut BTreeMap<u64, ClientId> {
+        &mut self.present[usize::from(dialect.number())]
     }
 
     /// Who is here of those that came before `place`, from the one behind `after` on.

@@ -7,7 +7,7 @@ use super::rate::{Charge, Rate};
 use super::room::{Presence, Room, Seat};
 use super::{ClientError, Hub};
 use crate::codec::{Limits, Namespace, Packet};
-use crate::id::{ClientId, PeerId, Version};
+use crate::id::{ClientId, Dialect, PeerId};
 use crate::time::Time;
 use crate::wire::{
     AddressedOffer, Download, PeerSignal, Piece, Recipient, ServerMessage, Upload, check_reserved,
@@ -25,9 +25,9 @@ impl Hub {
         now: Time,
     ) -> Result<(), ClientError> {
         let sender = self.sender(client)?;
-        match sender.version {
-            Version::V0 => self.match_offers(client, offers, now),
-            Version::V1 => {
+        match sender.dialect {
+            Dialect::V0 => self.match_offers(client, offers, now),
+            Dialect::V1 => {
                 let max = self.config.max_offers;
                 self.charge(client, offers.len().clamp(1, max.max(1)), now)?;
                 if offers.len() > max {
@@ -98,9 +98,9 @@ impl Hub {
         upload: Upload,
         now: Time,
     ) -> Result<(), ClientError> {
-        match self.sender(client)?.version {
-            Version::V0 => return Err(ClientError::UnexpectedEnvelope),
-            Version::V1 => {}
+        match self.sender(client)?.dialect {
+            Dialect::V0 => return Err(ClientError::UnexpectedEnvelope),
+            Dialect::V1 => {}
         }
         self.charge_envelope(client, now)?;
         let Upload { to, piece, body } = upload;
@@ -117,15 +117,15 @@ impl Hub {
         let mut opened = None;
         for (Recipient { numbers, .. }, receiver) in to.into_iter().zip(receivers) {
             let message = match receiver {
-                Some((receiver, Version::V1)) => {
+                Some((receiver, Dialect::V1)) => {
                     let (from, body) = (from.clone(), body.clone());
                     Some((receiver, ServerMessage::Relay(Download { from, numbers, piece, body })))
                 }
-                Some((receiver, Version::V0)) if piece == Some(Piece::WHOLE) => opened
+                Some((receiver, Dialect::V0)) if piece == Some(Piece::WHOLE) => opened
                     .get_or_insert_with(|| open(&body))
                     .clone()
                     .map(|packet| (receiver, ServerMessage::Event(packet))),
-                Some((_, Version::V0)) | None => None,
+                Some((_, Dialect::V0)) | None => None,
             };
             match message {
                 Some((receiver, message)) => {
@@ -144,9 +144,9 @@ impl Hub {
         packet: Packet,
         now: Time,
     ) -> Result<(), ClientError> {
-        match self.sender(client)?.version {
-            Version::V1 => return Err(ClientError::UnexpectedEvent),
-            Version::V0 => {}
+        match self.sender(client)?.dialect {
+            Dialect::V1 => return Err(ClientError::UnexpectedEvent),
+            Dialect::V0 => {}
         }
         self.charge_envelope(client, now)?;
         let bytes = packet.wire_len();
@@ -160,8 +160,8 @@ impl Hub {
         let body = flatten(&packet);
         let download = Download { from, numbers: None, piece: Some(Piece::WHOLE), body };
         self.counters.relayed += 1;
-        self.tell_room(&room, Some(client), Version::V1, ServerMessage::Relay(download));
-        self.tell_room(&room, Some(client), Version::V0, ServerMessage::Event(packet));
+        self.tell_room(&room, Some(client), Dialect::V1, ServerMessage::Relay(download));
+        self.tell_room(&room, Some(client), Dialect::V0, ServerMessage::Event(packet));
         Ok(())
     }
 
@@ -204,7 +204,7 @@ impl Hub {
         &self,
         client: ClientId,
         to: &[Recipient],
-    ) -> Result<Vec<Option<(ClientId, Version)>>, ClientError> {
+    ) -> Result<Vec<Option<(ClientId, Dialect)>>, ClientError> {
         let sender = self.sender(client)?;
         let Some(seats) = self.seats.room(&sender.room) else { return Err(ClientError::Gone) };
         let mut places = Vec::with_capacity(to.len());
@@ -213,10 +213,10 @@ impl Hub {
             let seat = seats.seat_or_alias(&recipient.id);
             places.extend(seat.map(|seat| seat.place));
             receivers.push(match seat {
-                Some(Seat { place, version, presence: Presence::Here(receiver), .. })
+                Some(Seat { place, dialect, presence: Presence::Here(receiver), .. })
                     if *place != sender.place =>
                 {
-                    Some((*receiver, *version))
+                    Some((*receiver, *dialect))
                 }
                 Some(_) | None => None,
             });

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::room::{Presence, Room, Seat};
-use crate::id::{ClientId, PeerId, RoomName, Version};
+use crate::id::{ClientId, Dialect, PeerId, RoomName};
 use crate::time::Time;
 use crate::wire::PeerLimits;
 
@@ -76,7 +76,7 @@ impl Seats {
         &mut self,
         room: &RoomName,
         id: &PeerId,
-        version: Version,
+        dialect: Dialect,
         limits: Option<PeerLimits>,
         client: ClientId,
     ) -> Seated {
@@ -88,7 +88,7 @@ impl Seats {
                 Seated { place, replaced: None }
             }
             None => {
-                let place = members.enter(id.clone(), version, limits, client);
+                let place = members.enter(id.clone(), dialect, limits, client);
                 Seated { place, replaced: None }
             }
         }

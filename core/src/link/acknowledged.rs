@@ -30,7 +30,7 @@ impl Link {
             route.recovery_mut(path).note_delivered(swept[path.index()]);
         }
         for other in PathKind::ALL.into_iter().filter(|other| *other != path) {
-            let waits = flight.under_way(other).all > 0 && route.has(other);
+            let waits = flight.in_flight(other).all > 0 && route.has(other);
             if waits && !route.recovery(other).is_asking() {
                 // What is there is not proved lost by this path, as long as that one may be slow.
                 dialogue.request_ping(other);

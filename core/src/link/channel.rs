@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::original;
 use crate::codec::Limits;
+use crate::id::Dialect;
 use crate::id::PeerId;
-use crate::id::Version;
 use crate::time::Time;
 use crate::wire::{Item, Neighbours};
 
@@ -36,8 +36,8 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    pub(super) fn new(version: Version, max_message: usize, limits: &Limits, now: Time) -> Self {
-        let is_original = version == Version::V0;
+    pub(super) fn new(dialect: Dialect, max_message: usize, limits: &Limits, now: Time) -> Self {
+        let is_original = dialect == Dialect::V0;
         Self {
             max_message,
             greeted: is_original,

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 
 use super::flight::{PathKind, PerPath};
-use super::sender::Outgoing;
+use super::sender::QueuedPacket;
 use super::transfers::NotWritten;
 use super::{Context, Farewell, Link};
 use crate::codec::Packet;
 use crate::error::{EmitError, PeerError, Unsupported};
 use crate::event::{Event, Outcome};
-use crate::id::{EmitId, PeerId, Version};
+use crate::id::{Dialect, EmitId, PeerId};
 use crate::path::Path;
 use crate::time::Time;
 use crate::transfer::{
@@ -93,7 +93,7 @@ impl Link {
     }
 
     fn check_support(&self, packet: &Packet) -> Result<(), EmitError> {
-        if self.peer.version == Version::V1 {
+        if self.peer.dialect == Dialect::V1 {
             return Ok(());
         }
         let what = match packet.attachments() {
@@ -123,7 +123,7 @@ impl Link {
         self.peer.limits = Some(limits);
         let own = &cx.config.limits;
         let refused = self.sender.take_unsent(|packet| !limits.accept(packet, own));
-        for (_, Outgoing { emit, .. }) in refused {
+        for (_, QueuedPacket { emit, .. }) in refused {
             if let Some(emit) = emit {
                 let (peer, outcome) = (self.peer.id.clone(), Outcome::Refused);
                 cx.out.events.push_back(Event::Outcome { emit, peer, outcome });
@@ -140,7 +140,7 @@ impl Link {
         size: Option<u64>,
         cx: &Context<'_>,
     ) -> Result<OutgoingTransferId, EmitError> {
-        if self.peer.version == Version::V0 {
+        if self.peer.dialect == Dialect::V0 {
             let peer = self.peer.id.clone();
             return Err(EmitError::UnsupportedByPeer { peer, what: Unsupported::Transfer });
         }
@@ -255,7 +255,7 @@ impl Link {
     /// Tells the peer that we leave, and what has come of it until now. On every path: the good-bye on one must
     /// not overtake the acknowledgement on the other.
     pub(crate) fn say_goodbye(&mut self) {
-        if self.peer.version == Version::V1 && self.farewell == Farewell::Staying {
+        if self.peer.dialect == Dialect::V1 && self.farewell == Farewell::Staying {
             let mut due = PerPath::default();
             for path in PathKind::ALL {
                 due[path.index()] = self.route.has(path);
@@ -273,7 +273,7 @@ impl Link {
     }
 
     /// Tells the peer that nothing is passed on between it and `other`.
-    pub(crate) fn refuse_way(&mut self, other: PeerId) {
+    pub(crate) fn refuse_pass(&mut self, other: PeerId) {
         if let Some(channel) = self.attempt.channel_mut() {
             channel.tell_no_way(other);
         }

@@ -9,7 +9,7 @@ use super::sender::Piece;
 use super::transmit::Part;
 use super::turn::{CONTROL_BYTES, Next};
 use super::{Context, Link};
-use crate::id::{EmitId, MAX_PEER_ID, Version};
+use crate::id::{Dialect, EmitId, MAX_PEER_ID};
 use crate::redacted::Redacted;
 use crate::wire::{HubLimits, Numbers, Recipient};
 
@@ -75,7 +75,7 @@ impl Link {
             return None;
         }
         let most = (limits.max_envelope as usize).saturating_sub(ENVELOPE_BYTES + RECIPIENT_BYTES);
-        if self.peer.version == Version::V0 {
+        if self.peer.dialect == Dialect::V0 {
             return self.poll_original_relay(most, cx);
         }
         if let Some(bundle) = self.take_stale_answer() {
@@ -120,7 +120,7 @@ impl Link {
         if !self.route.is_relay_up() || len as usize + cost > limits.max_envelope as usize {
             return None;
         }
-        if self.peer.version == Version::V0 {
+        if self.peer.dialect == Dialect::V0 {
             return self.join_original(shared, cx);
         }
         // A whole packet for an original client may be longer.

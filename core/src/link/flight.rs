@@ -75,7 +75,7 @@ impl Sent {
 
 /// Bytes under way on one path.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct UnderWay {
+pub(crate) struct InFlight {
     /// Of everything.
     pub(crate) all: usize,
     /// Of bulk and transfers.
@@ -87,7 +87,7 @@ pub(crate) struct UnderWay {
 pub(crate) struct Flight {
     sent: VecDeque<Sent>,
     next_order: u64,
-    under_way: PerPath<UnderWay>,
+    in_flight: PerPath<InFlight>,
     pub(crate) stall: Stall,
     /// Losses in a row without progress in between.
     setbacks: u32,
@@ -102,8 +102,8 @@ impl Flight {
         self.sent.is_empty()
     }
 
-    pub(crate) const fn under_way(&self, path: PathKind) -> UnderWay {
-        self.under_way[path.index()]
+    pub(crate) const fn in_flight(&self, path: PathKind) -> InFlight {
+        self.in_flight[path.index()]
     }
 
     /// The place of what is sent next.
@@ -122,10 +122,10 @@ impl Flight {
         let order = self.next_order;
         self.next_order += 1;
         let sent = Sent { order, path: Some(path), at: now, stream, number, bytes, moot: false };
-        let under_way = &mut self.under_way[path.index()];
-        under_way.all += sent.len();
+        let in_flight = &mut self.in_flight[path.index()];
+        in_flight.all += sent.len();
         if is_bulk(stream) {
-            under_way.bulk += sent.len();
+            in_flight.bulk += sent.len();
         }
         self.sent.push_back(sent);
     }
@@ -215,21 +215,21 @@ impl Flight {
 
     /// A path is over: what is under way on it waits for word from another.
     pub(crate) fn abandon(&mut self, path: PathKind) {
-        if self.under_way[path.index()].all == 0 {
+        if self.in_flight[path.index()].all == 0 {
             return;
         }
         for sent in self.sent.iter_mut().filter(|sent| sent.path == Some(path)) {
             sent.path = None;
         }
-        self.under_way[path.index()] = UnderWay::default();
+        self.in_flight[path.index()] = InFlight::default();
     }
 
     fn count_out(&mut self, sent: &Sent) {
         if let Some(path) = sent.path {
-            let under_way = &mut self.under_way[path.index()];
-            under_way.all -= sent.len();
+            let in_flight = &mut self.in_flight[path.index()];
+            in_flight.all -= sent.len();
             if is_bulk(sent.stream) {
-                under_way.bulk -= sent.len();
+                in_flight.bulk -= sent.len();
             }
         }
     }
@@ -279,7 +279,7 @@ mod tests {
         let relay = (PathKind::Relay, EVENTS, 5);
         let mut flight = flight(&[relay, relay, relay, relay]);
         assert_eq!(lost(&mut flight, PathKind::Relay, 3, 0, &[1]), [0, 2]);
-        assert_eq!(flight.under_way(PathKind::Relay).all, 10);
+        assert_eq!(flight.in_flight(PathKind::Relay).all, 10);
         assert_eq!(lost(&mut flight, PathKind::Relay, 3, 0, &[]), [0; 0]);
     }
 
@@ -294,7 +294,7 @@ mod tests {
         let mut flight = flight(&all);
         assert_eq!(lost(&mut flight, PathKind::Direct, 3, 5, &[]), [0]);
         flight.abandon(PathKind::Via);
-        assert_eq!(flight.under_way(PathKind::Via).bulk, 0);
+        assert_eq!(flight.in_flight(PathKind::Via).bulk, 0);
         assert_eq!(lost(&mut flight, PathKind::Direct, 4, 5, &[]), [2, 3]);
         assert!(!flight.is_empty());
     }
@@ -308,7 +308,7 @@ mod tests {
         ]);
         let swept = flight.sweep(|sent| fate(sent.number != 1));
         assert_eq!(swept[PathKind::Direct.index()], 10);
-        assert_eq!(flight.under_way(PathKind::Direct).bulk, 10);
+        assert_eq!(flight.in_flight(PathKind::Direct).bulk, 10);
         let swept = flight.sweep(|_| Fate::Arrived);
         assert_eq!(swept[PathKind::Direct.index()] + swept[PathKind::Relay.index()], 20);
         assert!(flight.is_empty());
@@ -319,9 +319,9 @@ mod tests {
         let mut flight = flight(&[(PathKind::Relay, BULK, 0), (PathKind::Relay, EVENTS, 0)]);
         flight.note_moot(BULK, 0);
         flight.sweep(|_| Fate::Arrived);
-        assert_eq!(flight.under_way(PathKind::Relay).all, 20);
+        assert_eq!(flight.in_flight(PathKind::Relay).all, 20);
         assert_eq!(lost(&mut flight, PathKind::Relay, 1, 0, &[]), [0; 0]);
-        assert_eq!(flight.under_way(PathKind::Relay).all, 10);
+        assert_eq!(flight.in_flight(PathKind::Relay).all, 10);
         assert_eq!(lost(&mut flight, PathKind::Relay, 2, 0, &[]), [1]);
     }
 }

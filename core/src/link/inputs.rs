@@ -12,7 +12,7 @@ use crate::config::Policy;
 use crate::error::{Misbehavior, PeerError};
 use crate::event::{Event, ReplyToken};
 use crate::frame::Frame;
-use crate::id::{PeerId, Version};
+use crate::id::{Dialect, PeerId};
 use crate::path::Path;
 use crate::transfer::TransferOutcome;
 use crate::wire::{
@@ -23,7 +23,7 @@ use crate::wire::{
 /// What an input means for the link as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum Verdict {
+pub(crate) enum LinkChange {
     Alive,
     /// The peer has begun anew, and does not know our incarnation.
     Restarted,
@@ -103,7 +103,7 @@ impl Link {
     /// The second channel, for volatile events, is open, or not any more. With an original client there is none, whatever
     /// the transport says.
     pub(crate) fn set_datagrams(&mut self, max_message: Option<usize>) {
-        if self.peer.version == Version::V1 {
+        if self.peer.dialect == Dialect::V1 {
             self.attempt.set_datagrams(max_message);
         }
     }
@@ -118,8 +118,8 @@ impl Link {
     }
 
     /// Takes a frame of the data channel.
-    pub(crate) fn handle_frame(&mut self, frame: Frame, cx: &mut Context<'_>) -> Verdict {
-        let Some(channel) = self.attempt.channel_mut() else { return Verdict::Alive };
+    pub(crate) fn handle_frame(&mut self, frame: Frame, cx: &mut Context<'_>) -> LinkChange {
+        let Some(channel) = self.attempt.channel_mut() else { return LinkChange::Alive };
         channel.heard_at = cx.now;
         self.route.note_heard(cx.now);
         if let Some(original) = &mut channel.original {
@@ -129,7 +129,7 @@ impl Link {
                 Err(error) => self.lose_direct(PeerError::BadFrame(error), cx),
             }
             self.settle(cx);
-            return Verdict::Alive;
+            return LinkChange::Alive;
         }
         let verdict = match frame {
             Frame::Binary(bytes) => self.handle_direct_bundle(bytes, cx),
@@ -142,7 +142,7 @@ impl Link {
         verdict
     }
 
-    fn handle_direct_bundle(&mut self, bytes: Bytes, cx: &mut Context<'_>) -> Verdict {
+    fn handle_direct_bundle(&mut self, bytes: Bytes, cx: &mut Context<'_>) -> LinkChange {
         let message = bytes.len();
         let bundle = match Bundle::read(bytes) {
             Ok(bundle) => bundle,
@@ -158,8 +158,8 @@ impl Link {
                 let stale = Misbehavior::StaleEpochs { epoch, peer_epoch };
                 self.misbehaved(stale, &Path::Direct, cx)
             }
-            Admission::Restarted => Verdict::Restarted,
-            Admission::Renewed => Verdict::Renewed,
+            Admission::Restarted => LinkChange::Restarted,
+            Admission::Renewed => LinkChange::Renewed,
         }
     }
 
@@ -196,7 +196,7 @@ impl Link {
         path: &Path,
         message: usize,
         cx: &mut Context<'_>,
-    ) -> Verdict {
+    ) -> LinkChange {
         self.note_neighbour(path, cx);
         let verdict = self.handle_items(bundle, path, message, cx);
         self.settle(cx);
@@ -216,11 +216,11 @@ impl Link {
         path: &Path,
         message: usize,
         cx: &mut Context<'_>,
-    ) -> Verdict {
+    ) -> LinkChange {
         let kind = PathKind::from(path);
         // What the peer has of an incarnation of ours counts for that one only.
         let knows_us = bundle.epochs.peer_epoch == self.incarnation.ours();
-        let mut verdict = Verdict::Alive;
+        let mut verdict = LinkChange::Alive;
         for item in bundle {
             let item = match item {
                 Ok(item) => item,
@@ -240,9 +240,9 @@ impl Link {
                 }
                 Item::State(_) => {}
                 Item::Limits(limits) => self.set_limits(limits, cx),
-                Item::Bye => verdict = Verdict::Left,
+                Item::Bye => verdict = LinkChange::Left,
                 Item::GivenUp(epoch) if epoch == self.incarnation.ours() => {
-                    verdict = Verdict::GivenUp
+                    verdict = LinkChange::GivenUp
                 }
                 Item::GivenUp(_) => {}
                 Item::Neighbours(_) | Item::Pass(..) | Item::Passed(..) | Item::NoWay(_)
@@ -255,7 +255,7 @@ impl Link {
                     verdict = self.misbehaved(control, path, cx);
                 }
             }
-            if verdict != Verdict::Alive {
+            if verdict != LinkChange::Alive {
                 break;
             }
         }
@@ -377,7 +377,7 @@ impl Link {
                     Reserved::Namespace => Misbehavior::ReservedNamespace,
                     Reserved::Event(_) => Misbehavior::ReservedEvent,
                 })?;
-                let reply = packet.ack_id().filter(|_| self.peer.version == Version::V1);
+                let reply = packet.ack_id().filter(|_| self.peer.dialect == Dialect::V1);
                 let (peer, epochs) = (&self.peer.id, self.incarnation.epochs());
                 let token = |ack_id| ReplyToken { peer: peer.clone(), epochs, ack_id };
                 let reply = reply.map(token);
@@ -406,13 +406,13 @@ impl Link {
         misbehavior: Misbehavior,
         path: &Path,
         cx: &mut Context<'_>,
-    ) -> Verdict {
+    ) -> LinkChange {
         if *path == Path::Direct {
             self.lose_direct(misbehavior.into(), cx);
         } else {
             self.report(misbehavior.into(), cx);
         }
-        Verdict::Alive
+        LinkChange::Alive
     }
 
     fn report(&self, error: PeerError, cx: &mut Context<'_>) {

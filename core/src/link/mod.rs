@@ -58,7 +58,7 @@ pub(crate) use self::envelope::Envelope;
 use self::flight::{Flight, PathKind};
 pub(crate) use self::incarnation::Admission;
 use self::incarnation::Incarnation;
-pub(crate) use self::inputs::Verdict;
+pub(crate) use self::inputs::LinkChange;
 pub(crate) use self::outbox::Outbox;
 use self::receiver::Receiver;
 use self::replies::Replies;
@@ -68,7 +68,7 @@ use self::seals::Seals;
 use self::sender::Sender;
 use self::transfers::Transfers;
 use crate::event::{Event, LeaveReason, Outcome};
-use crate::id::{ConnectionId, EmitId, PeerId, Version};
+use crate::id::{ConnectionId, Dialect, EmitId, PeerId};
 use crate::path::Path;
 use crate::time::{Time, earliest};
 use crate::transfer::TransferOutcome;
@@ -81,7 +81,7 @@ const MAX_ANNOUNCEMENTS: u32 = 6;
 #[derive(Debug)]
 pub(crate) struct Remote {
     pub(crate) id: PeerId,
-    pub(crate) version: Version,
+    pub(crate) dialect: Dialect,
     /// What its application accepts, as far as it has said.
     pub(crate) limits: Option<PeerLimits>,
 }
@@ -114,8 +114,8 @@ impl Link {
     /// A link to a member that the hub has just named. `before`: there was one before, and the peer's epochs up to this one
     /// are over.
     pub(crate) fn new(member: &Member, epoch: u32, before: Option<u32>, now: Time) -> Self {
-        let Member { id, version, limits, key, .. } = member;
-        let peer = Remote { id: id.clone(), version: *version, limits: *limits };
+        let Member { id, dialect, limits, key, .. } = member;
+        let peer = Remote { id: id.clone(), dialect: *dialect, limits: *limits };
         let (incarnation, seals) = (Incarnation::new(epoch, before), Seals::new(key.clone()));
         Self::with(peer, incarnation, Attempt::default(), seals, now)
     }
@@ -150,25 +150,25 @@ impl Link {
     pub(crate) fn succeed(
         &mut self,
         epoch: u32,
-        verdict: Verdict,
+        verdict: LinkChange,
         reason: LeaveReason,
         cx: &mut Context<'_>,
     ) -> Self {
         let incarnation = match verdict {
-            Verdict::GivenUp => self.incarnation.successor_that_has_heard(epoch),
-            Verdict::Renewed => self.incarnation.successor(self.incarnation.ours()),
-            Verdict::Alive | Verdict::Restarted | Verdict::Left => {
+            LinkChange::GivenUp => self.incarnation.successor_that_has_heard(epoch),
+            LinkChange::Renewed => self.incarnation.successor(self.incarnation.ours()),
+            LinkChange::Alive | LinkChange::Restarted | LinkChange::Left => {
                 self.incarnation.successor(epoch)
             }
         };
-        let peer_goes_on = verdict == Verdict::GivenUp;
-        let Remote { id, version, limits } = &self.peer;
-        let peer = Remote { id: id.clone(), version: *version, limits: *limits };
+        let peer_goes_on = verdict == LinkChange::GivenUp;
+        let Remote { id, dialect, limits } = &self.peer;
+        let peer = Remote { id: id.clone(), dialect: *dialect, limits: *limits };
         let seals = self.seals.successor(peer_goes_on);
         let mut next = Self::with(peer, incarnation, self.attempt.successor(), seals, cx.now);
         let lost = self.transfers.incoming.disown();
         self.lose_incoming(lost, cx);
-        if verdict == Verdict::Renewed {
+        if verdict == LinkChange::Renewed {
             // The numbers of what was sent have to be reached, though nobody asks for it any more.
             let disowned = self.sender.disown();
             self.end_emits(disowned, cx);
@@ -220,8 +220,8 @@ impl Link {
         &self.peer.id
     }
 
-    pub(crate) const fn version(&self) -> Version {
-        self.peer.version
+    pub(crate) const fn dialect(&self) -> Dialect {
+        self.peer.dialect
     }
 
     pub(crate) const fn epochs(&self) -> Epochs {
@@ -251,11 +251,11 @@ impl Link {
         self.attempt.state().is_active()
     }
 
-    pub(crate) const fn is_verified(&self) -> bool {
-        self.attempt.state().is_verified()
+    pub(crate) const fn is_validated(&self) -> bool {
+        self.attempt.state().is_validated()
     }
 
-    /// Whether it has to be verified before the session is `Ready`.
+    /// Whether it has to be validated before the session is `Ready`.
     pub(crate) fn counts_for_ready(&self) -> bool {
         self.attempt.counts_for_ready() && !self.route.is_away()
     }
@@ -316,7 +316,7 @@ impl Link {
             && let Some(path) = self.route.control()
         {
             self.dialogue.request_ping(path);
-            self.doubt_way(cx);
+            self.doubt_via(cx);
         }
         while let Some(emit) = self.replies.take_overdue(cx.now) {
             cx.out.push_no_ack(emit, self.peer.id.clone(), true);
@@ -368,12 +368,12 @@ impl Link {
 
     fn settle_channel(&mut self, cx: &mut Context<'_>) {
         let open = self.attempt.channel().and(self.attempt.connection_id());
-        let (was, verified) = (self.route.is_verified(), self.attempt.state().is_verified());
-        if self.route.set_channel(open, verified) {
+        let (was, validated) = (self.route.is_validated(), self.attempt.state().is_validated());
+        if self.route.set_channel(open, validated) {
             self.end_path(PathKind::Direct);
         }
-        if was != verified {
-            cx.out.ways_changed = true;
+        if was != validated {
+            cx.out.vias_changed = true;
         }
     }
 
@@ -413,7 +413,7 @@ impl Link {
     fn waits_for_word(&self) -> bool {
         let announces =
             self.incarnation.has_given_up() && self.dialogue.timeouts() < MAX_ANNOUNCEMENTS;
-        self.peer.version == Version::V1
+        self.peer.dialect == Dialect::V1
             && (!self.flight.is_empty() || self.dialogue.awaits_confirmation() || announces)
     }
 
@@ -429,7 +429,7 @@ impl Link {
         let waits = self.sender.has_sent() || self.transfers.outgoing.has_sent();
         let patience = cx.config.stall_timeout;
         self.flight.stall.arm(
-            waits && self.peer.version == Version::V1,
+            waits && self.peer.dialect == Dialect::V1,
             has_path,
             patience,
             cx.now,

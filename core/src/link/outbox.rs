@@ -22,7 +22,7 @@ pub(crate) struct Outbox {
     /// Something that came was dropped because the session holds too much.
     pub(crate) starved: bool,
     /// Something has changed that bears on who can be reached through whom.
-    pub(crate) ways_changed: bool,
+    pub(crate) vias_changed: bool,
     /// Another link is reached through a neighbour now, or is not any more.
     pub(crate) users_changed: bool,
     /// Questions to all that are not answered by all.

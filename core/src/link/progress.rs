@@ -157,7 +157,7 @@ mod tests {
                         let Some(next) = progress.next(LEN, max) else { continue };
                         prop_assert!(next.end - next.start <= max);
                         for at in next.start as usize..next.end as usize {
-                            prop_assert!(lost[at] || !sent[at], "{at} is under way");
+                            prop_assert!(lost[at] || !sent[at], "{at} is under via");
                             (sent[at], lost[at]) = (true, false);
                         }
                         progress.note_sent(next);

@@ -43,7 +43,7 @@ struct Ping {
     at: Time,
     /// What had been delivered on the path by then.
     delivered: u64,
-    under_way: usize,
+    in_flight: usize,
     /// The window was what kept more from being sent.
     limited: bool,
     order: u64,
@@ -143,7 +143,7 @@ impl Recovery {
         &mut self,
         number: u64,
         order: u64,
-        under_way: usize,
+        in_flight: usize,
         limited: bool,
         now: Time,
     ) {
@@ -153,7 +153,7 @@ impl Recovery {
         }
         // What is held back on purpose says nothing of what the path takes.
         let (delivered, limited) = (self.delivered, limited && !self.draining);
-        self.pings.push_back(Ping { number, at: now, delivered, under_way, limited, order });
+        self.pings.push_back(Ping { number, at: now, delivered, in_flight, limited, order });
         self.unprobed = 0;
         if self.smoothed.is_some() && now - self.shortest_at >= MIN_RTT_AGE {
             self.draining = true;
@@ -172,14 +172,14 @@ impl Recovery {
         let ping = self.pings[at];
         self.pings.drain(..=at);
         let round_trip = now - ping.at;
-        self.note_round_trip(round_trip, ping.under_way, now);
+        self.note_round_trip(round_trip, ping.in_flight, now);
         self.note_rate(ping, round_trip, now);
         Some(Answer { order: ping.order })
     }
 
     /// RFC 9002 section 5.3.
-    fn note_round_trip(&mut self, round_trip: Duration, under_way: usize, now: Time) {
-        let alone = under_way <= MIN_WINDOW;
+    fn note_round_trip(&mut self, round_trip: Duration, in_flight: usize, now: Time) {
+        let alone = in_flight <= MIN_WINDOW;
         let fresh = self.draining && alone;
         if self.smoothed.is_none() || round_trip <= self.shortest || fresh {
             self.shortest = round_trip;
@@ -229,7 +229,7 @@ impl Recovery {
             return;
         }
         // What waits on the path fills it too, though a transport with small buffers keeps the window from being full.
-        let waited = ping.under_way > bytes_in(self.rate, self.shortest)
+        let waited = ping.in_flight > bytes_in(self.rate, self.shortest)
             && round_trip > self.shortest + QUEUE;
         let full = ping.limited || waited;
         if sample >= self.rate || (full && round_trip > self.shortest + 3 * QUEUE) {
@@ -280,7 +280,7 @@ mod tests {
         seconds: u64,
     ) -> (usize, Duration) {
         let (mut now, mut free_at) = (from, Time::ZERO);
-        let mut under_way: VecDeque<(Time, usize, Option<u64>)> = VecDeque::new();
+        let mut in_flight: VecDeque<(Time, usize, Option<u64>)> = VecDeque::new();
         let (mut number, mut delivered, mut worst) = (from.as_nanos(), 0, Duration::ZERO);
         let mut sum = 0;
         while now - from < Duration::from_secs(seconds) {
@@ -304,10 +304,10 @@ mod tests {
                     number
                 });
                 worst = worst.max(free_at - now);
-                let last = under_way.back().map_or(Time::ZERO, |(at, ..)| *at);
-                under_way.push_back(((free_at + 2 * latency).max(last), record, ping));
+                let last = in_flight.back().map_or(Time::ZERO, |(at, ..)| *at);
+                in_flight.push_back(((free_at + 2 * latency).max(last), record, ping));
             }
-            let (at, bytes, ping) = under_way.pop_front().unwrap();
+            let (at, bytes, ping) = in_flight.pop_front().unwrap();
             now = now.max(at);
             sum -= bytes;
             recovery.note_delivered(bytes);

@@ -22,7 +22,7 @@ const FAILED_FOR: Duration = Duration::from_secs(10);
 
 /// The way through a neighbour.
 #[derive(Debug)]
-struct Way {
+struct Via {
     neighbour: PeerId,
     /// How fast the neighbour passes on.
     rate: u64,
@@ -44,11 +44,11 @@ pub(crate) struct Route {
     /// The open channel, proved or not.
     channel: Option<ConnectionId>,
     /// Whether it has proved itself.
-    verified: bool,
+    validated: bool,
     /// The last sign of life on a channel.
     heard_at: Time,
-    way: Option<Way>,
-    way_lost_at: Time,
+    via: Option<Via>,
+    via_lost_at: Time,
     /// Neighbours that did not pass on, and until when they are not asked again.
     failed: Vec<(PeerId, Time)>,
     /// The neighbour through which the peer's last bundle came.
@@ -84,18 +84,18 @@ impl Route {
     }
 
     /// Takes in which channel there is. The kinds of paths that have ended with the one before.
-    pub(crate) fn set_channel(&mut self, channel: Option<ConnectionId>, verified: bool) -> bool {
+    pub(crate) fn set_channel(&mut self, channel: Option<ConnectionId>, validated: bool) -> bool {
         let ended = self.channel.is_some() && self.channel != channel;
         if self.channel != channel {
             self.channel = channel;
             self.recoveries[PathKind::Direct.index()] = Recovery::default();
         }
-        self.verified = verified;
+        self.validated = validated;
         ended
     }
 
-    pub(crate) const fn is_verified(&self) -> bool {
-        self.verified
+    pub(crate) const fn is_validated(&self) -> bool {
+        self.validated
     }
 
     /// The path on which records are sent now; `None` while they wait.
@@ -123,8 +123,8 @@ impl Route {
     pub(crate) fn has(&self, path: PathKind) -> bool {
         match path {
             PathKind::Relay => self.relay_up,
-            PathKind::Direct => self.verified,
-            PathKind::Via => self.way.is_some() || self.heard_via.is_some(),
+            PathKind::Direct => self.validated,
+            PathKind::Via => self.via.is_some() || self.heard_via.is_some(),
         }
     }
 
@@ -140,11 +140,11 @@ impl Route {
             Some(Path::Direct)
         } else if self.relay_up && policy != Policy::DirectOnly {
             Some(Path::Relay)
-        } else if state.is_verified() || policy == Policy::RelayOnly {
+        } else if state.is_validated() || policy == Policy::RelayOnly {
             // There is a channel that is not to be used yet, or none is to be used.
             None
         } else {
-            self.way.as_ref().map(|way| Path::Via(way.neighbour.clone()))
+            self.via.as_ref().map(|via| Path::Via(via.neighbour.clone()))
         };
         let changed = path != self.sending;
         self.sending = path;
@@ -160,7 +160,7 @@ impl Route {
 
     /// Takes in whether any path is there.
     pub(crate) fn update_presence(&mut self, window: Duration) -> Option<Presence> {
-        let live = self.relay_up || self.verified || self.way.is_some();
+        let live = self.relay_up || self.validated || self.via.is_some();
         if live != self.is_away() {
             return None;
         }
@@ -168,7 +168,7 @@ impl Route {
             self.away_until = None;
             return Some(Presence::Back);
         }
-        let last_sign = self.relay_lost_at.max(self.heard_at).max(self.way_lost_at);
+        let last_sign = self.relay_lost_at.max(self.heard_at).max(self.via_lost_at);
         self.away_until = Some(last_sign + window);
         Some(Presence::Away)
     }
@@ -176,16 +176,16 @@ impl Route {
     // ----- through a neighbour -----
 
     /// The neighbour through which the peer can be reached, used or not, and the bytes per second that it passes on.
-    pub(crate) fn way(&self) -> Option<(&PeerId, u64)> {
-        self.way.as_ref().map(|way| (&way.neighbour, way.rate))
+    pub(crate) fn via(&self) -> Option<(&PeerId, u64)> {
+        self.via.as_ref().map(|via| (&via.neighbour, via.rate))
     }
 
-    pub(crate) fn set_way(&mut self, way: Option<(PeerId, u64)>, now: Time) {
-        if self.way.is_some() {
-            self.way_lost_at = now;
+    pub(crate) fn set_via(&mut self, via: Option<(PeerId, u64)>, now: Time) {
+        if self.via.is_some() {
+            self.via_lost_at = now;
         }
-        let before = self.way.take();
-        let Some((neighbour, rate)) = way else { return };
+        let before = self.via.take();
+        let Some((neighbour, rate)) = via else { return };
         let pace = match before.filter(|before| before.neighbour == neighbour) {
             Some(before) => before.pace,
             None => {
@@ -193,7 +193,7 @@ impl Route {
                 Bucket::default()
             }
         };
-        self.way = Some(Way { neighbour, rate: rate.max(MIN_RATE), pace });
+        self.via = Some(Via { neighbour, rate: rate.max(MIN_RATE), pace });
     }
 
     /// Whether a neighbour may be asked.
@@ -202,8 +202,8 @@ impl Route {
     }
 
     /// The neighbour does not pass on. `false`: it is not the one that is used.
-    pub(crate) fn fail_way(&mut self, neighbour: &PeerId, now: Time) -> bool {
-        if self.way().is_none_or(|(way, _)| way != neighbour) {
+    pub(crate) fn fail_via(&mut self, neighbour: &PeerId, now: Time) -> bool {
+        if self.via().is_none_or(|(via, _)| via != neighbour) {
             return false;
         }
         self.failed.retain(|(peer, until)| peer != neighbour && now < *until);
@@ -214,7 +214,7 @@ impl Route {
     /// When a neighbour that failed may be asked again, if there is no other.
     pub(crate) fn retry_way_at(&self, now: Time) -> Option<Time> {
         let later = self.failed.iter().map(|(_, until)| *until).filter(|until| now < *until);
-        later.min().filter(|_| self.way.is_none())
+        later.min().filter(|_| self.via.is_none())
     }
 
     /// The neighbour through which the peer's last bundle came, if it came through one.
@@ -233,13 +233,13 @@ impl Route {
 
     /// When the neighbour takes more.
     pub(crate) fn paced_until(&self) -> Time {
-        self.way.as_ref().map_or(Time::ZERO, |way| way.pace.ready_at(BURST, way.rate))
+        self.via.as_ref().map_or(Time::ZERO, |via| via.pace.ready_at(BURST, via.rate))
     }
 
     /// Counts what goes through the neighbour.
     pub(crate) fn note_paced(&mut self, bytes: usize, now: Time) {
-        if let Some(way) = &mut self.way {
-            way.pace.take(bytes, way.rate, now);
+        if let Some(via) = &mut self.via {
+            via.pace.take(bytes, via.rate, now);
         }
     }
 }

@@ -15,9 +15,9 @@ pub(crate) enum State {
     /// Signals are exchanged, the channel is not open yet.
     Negotiating(Role),
     /// The channel is open, its round trip has not been proved.
-    Verifying,
+    Validating,
     /// The channel is proved and not used for sending.
-    Standby,
+    Validated,
     /// Events are sent on the channel.
     Direct,
     /// An attempt failed or a path broke; the next attempt waits.
@@ -34,7 +34,7 @@ pub(crate) enum Input {
     /// The data channel opened.
     Open,
     /// The channel's round trip has succeeded.
-    Verify,
+    Validate,
     /// Policy or `upgrade` wants the direct path.
     Promote,
     /// The attempt failed, or the path closed or fell silent.
@@ -51,40 +51,40 @@ impl State {
     /// The transition table. `None`: the input means nothing in this state and is ignored.
     #[rustfmt::skip]
     pub(crate) const fn next(self, input: Input) -> Option<Self> {
-        use State::{Backoff, Closed, Direct, Negotiating, Relayed, Standby, Verifying};
+        use State::{Backoff, Closed, Direct, Negotiating, Relayed, Validated, Validating};
         Some(match (self, input) {
             (Closed, _)                                                        => return None,
             (_, Input::Close)                                                  => Closed,
             (Relayed | Backoff, Input::Begin(role))                            => Negotiating(role),
             // The peer's offer replaces ours (glare) or a path that the peer has given up.
-            (Negotiating(_) | Verifying | Standby | Direct,
+            (Negotiating(_) | Validating | Validated | Direct,
                                               Input::Begin(Role::Answerer))    => Negotiating(Role::Answerer),
-            (Negotiating(_), Input::Open)                                      => Verifying,
-            (Verifying, Input::Verify)                                         => Standby,
-            (Standby, Input::Promote)                                          => Direct,
-            (Negotiating(_) | Verifying | Standby | Direct, Input::Lose)       => Backoff,
-            (Negotiating(_) | Verifying | Standby | Direct | Backoff,
+            (Negotiating(_), Input::Open)                                      => Validating,
+            (Validating, Input::Validate)                                         => Validated,
+            (Validated, Input::Promote)                                          => Direct,
+            (Negotiating(_) | Validating | Validated | Direct, Input::Lose)       => Backoff,
+            (Negotiating(_) | Validating | Validated | Direct | Backoff,
                                               Input::Release)                  => Relayed,
             (Backoff, Input::Retry)                                            => Relayed,
-            (Relayed | Backoff, Input::Open | Input::Verify | Input::Promote | Input::Lose)
+            (Relayed | Backoff, Input::Open | Input::Validate | Input::Promote | Input::Lose)
             | (Relayed, Input::Release | Input::Retry)
-            | (Negotiating(_), Input::Verify | Input::Promote)
-            | (Verifying, Input::Open | Input::Promote)
-            | (Standby, Input::Open | Input::Verify)
-            | (Direct, Input::Open | Input::Verify | Input::Promote)
-            | (Negotiating(_) | Verifying | Standby | Direct,
+            | (Negotiating(_), Input::Validate | Input::Promote)
+            | (Validating, Input::Open | Input::Promote)
+            | (Validated, Input::Open | Input::Validate)
+            | (Direct, Input::Open | Input::Validate | Input::Promote)
+            | (Negotiating(_) | Validating | Validated | Direct,
                                               Input::Begin(Role::Offerer) | Input::Retry) => return None,
         })
     }
 
     /// Whether an attempt is under way or a channel is held: it counts for `max_peers`.
     pub(crate) const fn is_active(self) -> bool {
-        matches!(self, Self::Negotiating(_) | Self::Verifying | Self::Standby | Self::Direct)
+        matches!(self, Self::Negotiating(_) | Self::Validating | Self::Validated | Self::Direct)
     }
 
     /// Whether the channel has proved itself.
-    pub(crate) const fn is_verified(self) -> bool {
-        matches!(self, Self::Standby | Self::Direct)
+    pub(crate) const fn is_validated(self) -> bool {
+        matches!(self, Self::Validated | Self::Direct)
     }
 }
 
@@ -98,8 +98,8 @@ mod tests {
         State::Relayed,
         State::Negotiating(Role::Offerer),
         State::Negotiating(Role::Answerer),
-        State::Verifying,
-        State::Standby,
+        State::Validating,
+        State::Validated,
         State::Direct,
         State::Backoff,
         State::Closed,
@@ -109,7 +109,7 @@ mod tests {
         Input::Begin(Role::Offerer),
         Input::Begin(Role::Answerer),
         Input::Open,
-        Input::Verify,
+        Input::Validate,
         Input::Promote,
         Input::Lose,
         Input::Release,

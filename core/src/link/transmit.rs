@@ -125,15 +125,15 @@ impl Link {
         let has_state = self.write_control(path, part, &mut writer, cx);
         let room = max.saturating_sub(writer.len() + PING_BYTES);
         let bytes = if part.own { self.write_records(path, room, &mut writer, cx) } else { 0 };
-        let window = self.most_under_way(path, cx);
+        let window = self.max_in_flight(path, cx);
         let probes = bytes > 0 && self.route.recovery_mut(path).note_sent(bytes, window);
         if probes || asks {
             let number = self.dialogue.take_ping(path, has_state);
-            let under_way = self.flight.under_way(path);
+            let in_flight = self.flight.in_flight(path);
             let recovery = self.route.recovery_mut(path);
-            let limited = under_way.all >= recovery.window(window)
-                || under_way.bulk >= recovery.bulk_window(window);
-            recovery.ping(number, self.flight.next_order(), under_way.all, limited, cx.now);
+            let limited = in_flight.all >= recovery.window(window)
+                || in_flight.bulk >= recovery.bulk_window(window);
+            recovery.ping(number, self.flight.next_order(), in_flight.all, limited, cx.now);
             writer.ping(number);
         }
         self.settle(cx);

@@ -4,7 +4,7 @@ use super::flight::PathKind;
 use super::sender::Piece;
 use super::transfers::TransferPiece;
 use super::{Context, Farewell, Link};
-use crate::id::Version;
+use crate::id::Dialect;
 use crate::path::Path;
 use crate::time::Time;
 use crate::wire::Lane;
@@ -50,7 +50,7 @@ impl Next {
 }
 
 impl Link {
-    pub(super) fn most_under_way(&self, path: PathKind, cx: &Context<'_>) -> usize {
+    pub(super) fn max_in_flight(&self, path: PathKind, cx: &Context<'_>) -> usize {
         match path {
             PathKind::Direct => cx.config.direct_window,
             PathKind::Relay | PathKind::Via => cx.config.relay_window,
@@ -96,20 +96,20 @@ impl Link {
         {
             return Some(Next::Lane(piece));
         }
-        if self.peer.version == Version::V1 && self.flight.held_until(cx.now).is_some() {
+        if self.peer.dialect == Dialect::V1 && self.flight.held_until(cx.now).is_some() {
             return None;
         }
-        let (recovery, bound) = (self.route.recovery(path), self.most_under_way(path, cx));
+        let (recovery, bound) = (self.route.recovery(path), self.max_in_flight(path, cx));
         let window = windows * recovery.window(bound);
-        let under_way = self.flight.under_way(path);
-        if under_way.all >= window {
+        let in_flight = self.flight.in_flight(path);
+        if in_flight.all >= window {
             return None;
         }
         let events = self.sender.peek(Lane::Events, max, cx.now).map(Next::Lane);
         if events.is_some() && !self.sender.owes_bulk(BULK_PATIENCE.min(window / 3)) {
             return events;
         }
-        let bulk = if under_way.bulk < windows * recovery.bulk_window(bound) {
+        let bulk = if in_flight.bulk < windows * recovery.bulk_window(bound) {
             self.next_bulk(max, cx.now)
         } else {
             None

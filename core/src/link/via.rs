@@ -5,7 +5,7 @@ use super::flight::PathKind;
 use super::transmit::Part;
 use super::turn::CONTROL_BYTES;
 use super::{Context, Link};
-use crate::id::{MAX_PEER_ID, PeerId, Version};
+use crate::id::{Dialect, MAX_PEER_ID, PeerId};
 use crate::path::Path;
 use crate::time::Time;
 use crate::wire::{Item, Lane, Passage, Passed};
@@ -16,8 +16,8 @@ const MAX_VIA_TIMEOUTS: u32 = 3;
 impl Link {
     /// Whether something goes, or may go, through this neighbour.
     pub(crate) fn uses(&self, neighbour: &PeerId) -> bool {
-        let is_way = self.route.way().is_some_and(|(way, _)| way == neighbour);
-        is_way || self.route.heard_via() == Some(neighbour)
+        let is_via = self.route.via().is_some_and(|(via, _)| via == neighbour);
+        is_via || self.route.heard_via() == Some(neighbour)
     }
 
     /// Whether there is something for a neighbour.
@@ -35,13 +35,13 @@ impl Link {
         max_message: usize,
         cx: &mut Context<'_>,
     ) -> Option<Passed> {
-        let is_way = self.route.way().is_some_and(|(way, _)| way == neighbour);
+        let is_via = self.route.via().is_some_and(|(via, _)| via == neighbour);
         // What is owed goes back the way that the peer has taken.
-        let owes_here = self.route.heard_via().map_or(is_way, |heard| heard == neighbour);
+        let owes_here = self.route.heard_via().map_or(is_via, |heard| heard == neighbour);
         let bundle = if owes_here && let Some(bundle) = self.take_stale_answer() {
             bundle
         } else {
-            let part = Part { owed: owes_here, own: is_way };
+            let part = Part { owed: owes_here, own: is_via };
             let max = (cx.config.record_bytes + CONTROL_BYTES)
                 .min(max_message.checked_sub(CONTROL_BYTES + 2 * MAX_PEER_ID)?);
             self.compose(PathKind::Via, part, max, cx)?
@@ -62,10 +62,10 @@ impl Link {
 
     /// Puts a bundle that is passed on behind what the channel has to write. `false`: it does not take it.
     pub(crate) fn push_passed(&mut self, item: Item) -> bool {
-        let verified = self.is_verified();
+        let validated = self.is_validated();
         self.attempt
             .channel_mut()
-            .filter(|_| verified)
+            .filter(|_| validated)
             .is_some_and(|channel| channel.push_passed(item))
     }
 
@@ -90,30 +90,30 @@ impl Link {
     }
 
     /// The neighbour does not pass on.
-    pub(crate) fn fail_way(&mut self, neighbour: &PeerId, cx: &mut Context<'_>) {
-        cx.out.ways_changed |= self.route.fail_way(neighbour, cx.now);
+    pub(crate) fn fail_via(&mut self, neighbour: &PeerId, cx: &mut Context<'_>) {
+        cx.out.vias_changed |= self.route.fail_via(neighbour, cx.now);
     }
 
     /// A way on which nothing comes back is given up.
-    pub(super) fn doubt_way(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn doubt_via(&mut self, cx: &mut Context<'_>) {
         if self.dialogue.timeouts() >= MAX_VIA_TIMEOUTS
             && let Some(Path::Via(neighbour)) = self.route.sending().cloned()
         {
-            self.fail_way(&neighbour, cx);
+            self.fail_via(&neighbour, cx);
         }
     }
 
     /// Whether a neighbour that knows the peer is a way to it.
     pub(crate) fn accepts_neighbour(&self, neighbour: &PeerId, now: Time) -> bool {
-        self.peer.version == Version::V1
+        self.peer.dialect == Dialect::V1
             && self.seals.has_key()
             && *neighbour != self.peer.id
             && self.route.accepts_neighbour(neighbour, now)
     }
 
     /// The neighbour through which the peer can be reached, used or not, and the bytes per second that it passes on.
-    pub(crate) fn way(&self) -> Option<(&PeerId, u64)> {
-        self.route.way()
+    pub(crate) fn via(&self) -> Option<(&PeerId, u64)> {
+        self.route.via()
     }
 
     pub(crate) fn retry_way_at(&self, now: Time) -> Option<Time> {
@@ -121,14 +121,14 @@ impl Link {
     }
 
     /// Sets the neighbour through which the peer can be reached, and how fast it passes on.
-    pub(crate) fn set_way(&mut self, way: Option<(PeerId, u64)>, cx: &mut Context<'_>) {
+    pub(crate) fn set_via(&mut self, via: Option<(PeerId, u64)>, cx: &mut Context<'_>) {
         let other =
-            self.route.way().map(|(neighbour, _)| neighbour) != way.as_ref().map(|(one, _)| one);
+            self.route.via().map(|(neighbour, _)| neighbour) != via.as_ref().map(|(one, _)| one);
         if other {
             self.flight.abandon(PathKind::Via);
             self.dialogue.forget_told(PathKind::Via);
         }
-        self.route.set_way(way, cx.now);
+        self.route.set_via(via, cx.now);
         self.settle(cx);
     }
 

@@ -3,7 +3,7 @@
 use super::Session;
 use crate::frame::Frame;
 use crate::id::{ConnectionId, PeerId};
-use crate::link::{Context, Link, Verdict};
+use crate::link::{Context, Link, LinkChange};
 use crate::time::Time;
 use crate::wire::Signal;
 
@@ -34,7 +34,7 @@ impl Session {
     pub fn handle_direct_signal(&mut self, connection: ConnectionId, signal: &Signal, now: Time) {
         self.with_connection(connection, now, |link, cx| {
             link.handle_local_signal(signal, cx);
-            Verdict::Alive
+            LinkChange::Alive
         });
     }
 
@@ -43,7 +43,7 @@ impl Session {
     pub fn handle_direct_open(&mut self, connection: ConnectionId, max_message: usize, now: Time) {
         self.with_connection(connection, now, |link, cx| {
             link.handle_open(max_message, cx);
-            Verdict::Alive
+            LinkChange::Alive
         });
     }
 
@@ -56,7 +56,7 @@ impl Session {
     pub fn handle_direct_closed(&mut self, connection: ConnectionId, error: String, now: Time) {
         self.with_connection(connection, now, |link, cx| {
             link.handle_direct_closed(error, cx);
-            Verdict::Alive
+            LinkChange::Alive
         });
     }
 
@@ -90,7 +90,7 @@ impl Session {
     ) {
         self.with_connection(connection, now, |link, _| {
             link.set_datagrams(Some(max_message));
-            Verdict::Alive
+            LinkChange::Alive
         });
     }
 
@@ -98,7 +98,7 @@ impl Session {
     pub fn handle_datagram(&mut self, connection: ConnectionId, frame: Frame, now: Time) {
         self.with_connection(connection, now, |link, cx| {
             link.handle_datagram(frame, cx);
-            Verdict::Alive
+            LinkChange::Alive
         });
     }
 
@@ -106,7 +106,7 @@ impl Session {
     pub fn handle_datagrams_closed(&mut self, connection: ConnectionId, now: Time) {
         self.with_connection(connection, now, |link, _| {
             link.set_datagrams(None);
-            Verdict::Alive
+            LinkChange::Alive
         });
     }
 
@@ -125,8 +125,8 @@ impl Session {
     pub(crate) fn poll_direct_output(&mut self) -> Option<DirectOutput> {
         while let Some(key) = self.links.take_noted_via() {
             let Some(link) = self.links.at(key) else { continue };
-            let way = link.way().map(|(neighbour, _)| neighbour);
-            let neighbours = [way, link.heard_via()].map(|peer| self.links.key(peer?));
+            let via = link.via().map(|(neighbour, _)| neighbour);
+            let neighbours = [via, link.heard_via()].map(|peer| self.links.key(peer?));
             neighbours.into_iter().flatten().for_each(|neighbour| self.links.note(neighbour));
         }
         while let Some(key) = self.links.take_noted() {
@@ -146,12 +146,12 @@ impl Session {
         &mut self,
         connection: ConnectionId,
         now: Time,
-        act: impl FnOnce(&mut Link, &mut Context<'_>) -> Verdict,
+        act: impl FnOnce(&mut Link, &mut Context<'_>) -> LinkChange,
     ) {
         let now = self.advance(now);
         let Some(key) = self.links.key_of(connection) else { return };
         let verdict = self.with_key(key, now, act);
-        if let Some(verdict) = verdict.filter(|verdict| *verdict != Verdict::Alive)
+        if let Some(verdict) = verdict.filter(|verdict| *verdict != LinkChange::Alive)
             && let Some(peer) = self.links.at(key).map(|link| link.peer().clone())
         {
             self.conclude(&peer, verdict, now);

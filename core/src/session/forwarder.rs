@@ -38,7 +38,7 @@ pub struct Forwarding {
 
 /// What one session lets others have of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Allowance {
+pub(super) struct ForwardLimits {
     pub(super) pairs: usize,
     /// Bytes per second in each direction of a pair.
     pub(super) rate: u64,
@@ -97,7 +97,7 @@ impl Forwarder {
         to: &PeerId,
         passed: Passed,
         len: usize,
-        allowance: Allowance,
+        allowance: ForwardLimits,
         now: Time,
     ) -> Result<(), Refused> {
         let pushed = self.try_push(from, to, passed, len, allowance, now);
@@ -111,7 +111,7 @@ impl Forwarder {
         to: &PeerId,
         passed: Passed,
         len: usize,
-        allowance: Allowance,
+        allowance: ForwardLimits,
         now: Time,
     ) -> Result<(), Refused> {
         let (key, direction) = pair(from, to);
@@ -236,12 +236,12 @@ fn pair(from: &PeerId, to: &PeerId) -> ((PeerId, PeerId), usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Allowance, Forwarder, Refused};
+    use super::{ForwardLimits, Forwarder, Refused};
     use crate::id::PeerId;
     use crate::time::Time;
     use crate::wire::{Passed, Seal};
 
-    const LIMITS: Allowance = Allowance { pairs: 2, rate: 1_000_000 };
+    const LIMITS: ForwardLimits = ForwardLimits { pairs: 2, rate: 1_000_000 };
 
     fn id(name: &str) -> PeerId {
         PeerId::new(name.to_owned()).unwrap()
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_peer_with_most_of_the_pairs_makes_room_for_others_and_what_waits_of_it_goes() {
-        let limits = Allowance { pairs: 4, ..LIMITS };
+        let limits = ForwardLimits { pairs: 4, ..LIMITS };
         let mut forwarder = Forwarder::default();
         let mut push = |from: &str, to: &str, at| {
             let now = Time::from_millis(at);

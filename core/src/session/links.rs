@@ -18,7 +18,7 @@ pub(super) struct Key(usize);
 struct Standing {
     /// For `Ready`.
     counts: bool,
-    verified: bool,
+    validated: bool,
     /// Records go directly.
     direct: bool,
     /// For `max_peers`.
@@ -39,7 +39,7 @@ struct Standing {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
     pub(super) counted: usize,
-    pub(super) verified: usize,
+    pub(super) validated: usize,
     pub(super) direct: usize,
     pub(super) active: usize,
     pub(super) unflushed: usize,
@@ -161,7 +161,7 @@ impl Links {
         };
         let totals = &mut self.totals;
         count(&mut totals.counted, old.counts, new.counts);
-        count(&mut totals.verified, old.verified, new.verified);
+        count(&mut totals.validated, old.validated, new.validated);
         count(&mut totals.direct, old.direct, new.direct);
         count(&mut totals.active, old.active, new.active);
         count(&mut totals.unflushed, old.unflushed, new.unflushed);
@@ -271,7 +271,7 @@ impl Standing {
     fn of(link: &Link, cx: &Context<'_>) -> Self {
         Self {
             counts: link.counts_for_ready(),
-            verified: link.is_verified(),
+            validated: link.is_validated(),
             direct: link.sending() == Some(&Path::Direct),
             active: link.is_active(),
             wants_offer: link.can_offer(),

@@ -42,7 +42,7 @@ use crate::config_error::ConfigError;
 use crate::error::UpgradeError;
 use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
-use crate::id::{PeerId, Version};
+use crate::id::{Dialect, PeerId};
 use crate::link::{Context, Link, Outbox};
 use crate::path::Path;
 use crate::time::{Time, earliest};
@@ -58,11 +58,11 @@ pub struct Peer {
     /// Its id.
     pub id: PeerId,
     /// Its dialect.
-    pub version: Version,
+    pub dialect: Dialect,
     /// The path on which events are sent now; `None` while they wait.
     pub path: Option<Path>,
     /// Whether a direct path has proved itself, used or not.
-    pub verified: bool,
+    pub validated: bool,
     /// Whether it has no live path.
     pub away: bool,
     /// Bytes that wait for it or for its acknowledgement, without volatile ones.
@@ -227,9 +227,9 @@ impl Session {
     pub fn peers(&self) -> impl Iterator<Item = Peer> + '_ {
         self.links.iter().map(|link| Peer {
             id: link.peer().clone(),
-            version: link.version(),
+            dialect: link.dialect(),
             path: link.sending().cloned(),
-            verified: link.is_verified(),
+            validated: link.is_validated(),
             away: link.is_away(),
             queued: link.queued_bytes(),
             held: link.held_bytes(),
@@ -388,7 +388,7 @@ impl Session {
 
     /// Draws the consequences of whatever happened.
     fn settle(&mut self, now: Time) {
-        self.settle_ways(now);
+        self.settle_vias(now);
         self.make_room(now);
         self.start_attempts(now);
         self.announce_milestones();

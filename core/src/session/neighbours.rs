@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::forwarder::{Allowance, Forwarder, Forwarding, Refused};
+use super::forwarder::{ForwardLimits, Forwarder, Forwarding, Refused};
 use super::{Closing, Session};
 use crate::error::{Misbehavior, PeerError};
 use crate::event::Event;
 use crate::frame::Frame;
-use crate::id::{ConnectionId, MAX_PEER_ID, PeerId, Version};
+use crate::id::{ConnectionId, Dialect, MAX_PEER_ID, PeerId};
 use crate::link::{Dropped, Link};
 use crate::path::Path;
 use crate::time::{Time, earliest};
@@ -38,7 +38,7 @@ const PATIENCE: usize = 64 << 10;
 pub(super) struct Neighbourhood {
     known: BTreeMap<PeerId, Neighbour>,
     /// The neighbours at the last look.
-    verified: Vec<PeerId>,
+    validated: Vec<PeerId>,
     /// When they are told about each other.
     tell_at: Option<Time>,
     /// When a neighbour that failed may be a way again.
@@ -98,14 +98,14 @@ impl Session {
     }
 
     /// Takes in what neighbours said, and draws the consequences of every change that bears on ways.
-    pub(super) fn settle_ways(&mut self, now: Time) {
+    pub(super) fn settle_vias(&mut self, now: Time) {
         while let Some((peer, said)) = self.shared.out.neighbourly.pop_front() {
             match said {
                 Item::Neighbours(neighbours) => self.note_neighbours(&peer, neighbours),
                 Item::Pass(to, passed) => self.pass_on(&peer, &to, passed, now),
                 Item::Passed(from, passed) => self.handle_passed(&peer, &from, &passed, now),
                 Item::NoWay(to) => {
-                    self.with_peer(&to, now, |link, cx| link.fail_way(&peer, cx));
+                    self.with_peer(&to, now, |link, cx| link.fail_via(&peer, cx));
                 }
                 // About the link to the peer itself, which has taken it.
                 Item::Record(_)
@@ -117,9 +117,9 @@ impl Session {
                 | Item::GivenUp(_) => {}
             }
         }
-        if std::mem::take(&mut self.shared.out.ways_changed) {
+        if std::mem::take(&mut self.shared.out.vias_changed) {
             self.review_neighbours(now);
-            self.review_ways(now);
+            self.review_vias(now);
             self.shared.out.users_changed = true;
         }
         if std::mem::take(&mut self.shared.out.users_changed) {
@@ -131,7 +131,7 @@ impl Session {
         if let Some(neighbour) = self.neighbour(peer) {
             neighbour.peers = peers.into_iter().collect();
             neighbour.rate = rate;
-            self.shared.out.ways_changed = true;
+            self.shared.out.vias_changed = true;
         }
     }
 
@@ -152,17 +152,18 @@ impl Session {
         let connection = |peer: &PeerId| links.get(peer).and_then(Link::connection_id);
         let known = &mut self.neighbourhood.known;
         known.retain(|peer, neighbour| connection(peer) == Some(neighbour.connection));
-        let is_neighbour = |link: &Link| link.is_verified() && link.version() == Version::V1;
-        let verified = links.iter().filter(|link| is_neighbour(link));
-        let verified: Vec<PeerId> = verified.map(|link| link.peer().clone()).collect();
-        for (peer, connection) in verified.iter().filter_map(|peer| Some((peer, connection(peer)?)))
+        let is_neighbour = |link: &Link| link.is_validated() && link.dialect() == Dialect::V1;
+        let validated = links.iter().filter(|link| is_neighbour(link));
+        let validated: Vec<PeerId> = validated.map(|link| link.peer().clone()).collect();
+        for (peer, connection) in
+            validated.iter().filter_map(|peer| Some((peer, connection(peer)?)))
         {
             known.entry(peer.clone()).or_insert_with(|| Neighbour::new(connection));
         }
-        self.neighbourhood.own_bytes.retain(|peer, _| verified.binary_search(peer).is_ok());
-        self.neighbourhood.forwarder.retain(|peer| verified.binary_search(peer).is_ok());
-        if verified != self.neighbourhood.verified {
-            self.neighbourhood.verified = verified;
+        self.neighbourhood.own_bytes.retain(|peer, _| validated.binary_search(peer).is_ok());
+        self.neighbourhood.forwarder.retain(|peer| validated.binary_search(peer).is_ok());
+        if validated != self.neighbourhood.validated {
+            self.neighbourhood.validated = validated;
             if self.shared.config.forward_pairs > 0 && self.closing == Closing::No {
                 self.neighbourhood.tell_at.get_or_insert(now + GATHER);
             }
@@ -170,8 +171,8 @@ impl Session {
     }
 
     /// Chooses the way of every link: the one it has while that is there, or the first.
-    fn review_ways(&mut self, now: Time) {
-        let Neighbourhood { known, verified, .. } = &self.neighbourhood;
+    fn review_vias(&mut self, now: Time) {
+        let Neighbourhood { known, validated, .. } = &self.neighbourhood;
         let mut changes = Vec::new();
         for link in self.links.iter() {
             let leads = |neighbour: &&PeerId| {
@@ -179,22 +180,22 @@ impl Session {
                     known.get(*neighbour).is_some_and(|one| one.peers.contains(link.peer()));
                 knows && link.accepts_neighbour(neighbour, now)
             };
-            let present = link.way().map(|(neighbour, _)| neighbour);
-            let present = present.filter(|neighbour| verified.binary_search(neighbour).is_ok());
-            let way = present.filter(leads).or_else(|| verified.iter().find(leads));
-            let way = way.and_then(|neighbour| Some((neighbour, known.get(neighbour)?.rate)));
-            let heard = link.heard_via().filter(|heard| verified.binary_search(heard).is_err());
-            if way != link.way() || heard.is_some() {
-                let way = way.map(|(neighbour, rate)| (neighbour.clone(), rate));
-                changes.push((link.peer().clone(), way, heard.is_some()));
+            let present = link.via().map(|(neighbour, _)| neighbour);
+            let present = present.filter(|neighbour| validated.binary_search(neighbour).is_ok());
+            let via = present.filter(leads).or_else(|| validated.iter().find(leads));
+            let via = via.and_then(|neighbour| Some((neighbour, known.get(neighbour)?.rate)));
+            let heard = link.heard_via().filter(|heard| validated.binary_search(heard).is_err());
+            if via != link.via() || heard.is_some() {
+                let via = via.map(|(neighbour, rate)| (neighbour.clone(), rate));
+                changes.push((link.peer().clone(), via, heard.is_some()));
             }
         }
-        for (peer, way, forget) in changes {
+        for (peer, via, forget) in changes {
             self.with_peer(&peer, now, |link, cx| {
                 if forget {
                     link.forget_heard_via();
                 }
-                link.set_way(way, cx);
+                link.set_via(via, cx);
             });
         }
         let retries = self.links.iter().filter_map(|link| link.retry_way_at(now));
@@ -208,17 +209,17 @@ impl Session {
         }
         if self.neighbourhood.retry_at.is_some_and(|at| at <= now) {
             self.neighbourhood.retry_at = None;
-            self.shared.out.ways_changed = true;
+            self.shared.out.vias_changed = true;
         }
     }
 
     fn review_users(&mut self) {
-        let Neighbourhood { users, verified, .. } = &mut self.neighbourhood;
+        let Neighbourhood { users, validated, .. } = &mut self.neighbourhood;
         users.clear();
         for link in
-            self.links.iter().filter(|link| link.way().is_some() || link.heard_via().is_some())
+            self.links.iter().filter(|link| link.via().is_some() || link.heard_via().is_some())
         {
-            for neighbour in verified.iter().filter(|neighbour| link.uses(neighbour)) {
+            for neighbour in validated.iter().filter(|neighbour| link.uses(neighbour)) {
                 users.entry(neighbour.clone()).or_default().peers.push(link.peer().clone());
             }
         }
@@ -228,9 +229,9 @@ impl Session {
     /// Tells every neighbour about the others, as far as it does not know.
     fn tell_neighbours(&mut self, now: Time) {
         let rate = self.shared.config.forward_rate;
-        for peer in self.neighbourhood.verified.clone() {
-            let Neighbourhood { known, verified, .. } = &mut self.neighbourhood;
-            let others = verified.iter().filter(|other| **other != peer);
+        for peer in self.neighbourhood.validated.clone() {
+            let Neighbourhood { known, validated, .. } = &mut self.neighbourhood;
+            let others = validated.iter().filter(|other| **other != peer);
             let others: Vec<PeerId> = others.take(MAX_NEIGHBOURS).cloned().collect();
             let Some(neighbour) = known.get_mut(&peer).filter(|one| one.told != others) else {
                 continue;
@@ -243,9 +244,9 @@ impl Session {
     /// Takes a packet of `from` that is to be passed on.
     fn pass_on(&mut self, from: &PeerId, to: &PeerId, passed: Passed, now: Time) {
         let config = &self.shared.config;
-        let allowance = Allowance { pairs: config.forward_pairs, rate: config.forward_rate };
-        let verified = &self.neighbourhood.verified;
-        let is_neighbour = |peer| verified.binary_search(peer).is_ok();
+        let allowance = ForwardLimits { pairs: config.forward_pairs, rate: config.forward_rate };
+        let validated = &self.neighbourhood.validated;
+        let is_neighbour = |peer| validated.binary_search(peer).is_ok();
         let forwarder = &mut self.neighbourhood.forwarder;
         if from == to || !is_neighbour(from) || !is_neighbour(to) {
             return forwarder.note_dropped();
@@ -262,7 +263,7 @@ impl Session {
                 }
             }
             Err(Refused::Pairs) => {
-                self.with_peer(from, now, |link, _| link.refuse_way(to.clone()));
+                self.with_peer(from, now, |link, _| link.refuse_pass(to.clone()));
             }
             Err(Refused::Rate) => {}
         }

@@ -6,8 +6,8 @@ use super::{Closing, Session};
 use crate::config::Policy;
 use crate::error::PeerError;
 use crate::event::{Event, LeaveReason};
-use crate::id::{PeerId, Version};
-use crate::link::{Link, Verdict};
+use crate::id::{Dialect, PeerId};
+use crate::link::{Link, LinkChange};
 use crate::path::Path;
 use crate::time::Time;
 use crate::wire::{Member, PeerSignal, RawSignal, Signal};
@@ -45,7 +45,7 @@ impl Session {
         if self.id() == Some(&member.id) {
             return;
         }
-        if self.links.get(&member.id).is_some_and(|link| link.version() != member.version) {
+        if self.links.get(&member.id).is_some_and(|link| link.dialect() != member.dialect) {
             self.remove(&member.id, LeaveReason::Restarted, now);
         }
         let known = self.links.key(&member.id).is_some();
@@ -64,7 +64,7 @@ impl Session {
             }
             link.set_membership(member.limits, member.key.clone(), cx)
         });
-        self.shared.out.ways_changed |= changed == Some(true);
+        self.shared.out.vias_changed |= changed == Some(true);
     }
 
     /// Opens the books on a peer. `false`: there is no room for it.
@@ -72,10 +72,10 @@ impl Session {
         if self.links.len() >= self.shared.config.max_members || self.closing != Closing::No {
             return false;
         }
-        self.shared.out.ways_changed = true;
+        self.shared.out.vias_changed = true;
         self.next_epoch = self.next_epoch.max(link.epochs().epoch.saturating_add(1));
-        let (peer, version) = (link.peer().clone(), link.version());
-        self.shared.out.events.push_back(Event::PeerJoined { peer, version });
+        let (peer, dialect) = (link.peer().clone(), link.dialect());
+        self.shared.out.events.push_back(Event::PeerJoined { peer, dialect });
         let key = self.links.insert(link);
         self.with_key(key, now, |_, _| ());
         true
@@ -88,12 +88,12 @@ impl Session {
     pub(super) fn handle_peer_disconnect(&mut self, peer: &PeerId, now: Time) {
         let Some(link) = self.links.get(peer) else { return };
         let through = matches!(link.sending(), Some(Path::Via(_)));
-        if through || (link.is_verified() && link.version() == Version::V1) {
+        if through || (link.is_validated() && link.dialect() == Dialect::V1) {
             // The hub may be wrong about a peer that we, or a neighbour, hear ourselves.
             self.set_relay(peer, false, now);
         } else {
             // The hub has told of a connection that is lost before it gives the seat up.
-            let said = link.is_relay_up() || link.version() == Version::V0;
+            let said = link.is_relay_up() || link.dialect() == Dialect::V0;
             let reason = if said { LeaveReason::Left } else { LeaveReason::Lost };
             self.remove(peer, reason, now);
         }
@@ -103,16 +103,16 @@ impl Session {
         if let Some(mut link) = self.links.remove(peer) {
             self.stale_epochs.insert(peer.clone(), link.last_heard());
             link.leave(reason, &mut self.shared.context(self.links.totals().held, now));
-            self.shared.out.ways_changed = true;
+            self.shared.out.vias_changed = true;
         }
     }
 
     /// Draws the consequence of what a link made of an input.
-    pub(super) fn conclude(&mut self, peer: &PeerId, verdict: Verdict, now: Time) {
+    pub(super) fn conclude(&mut self, peer: &PeerId, verdict: LinkChange, now: Time) {
         match verdict {
-            Verdict::Alive => {}
-            Verdict::Left => self.remove(peer, LeaveReason::Left, now),
-            Verdict::Restarted | Verdict::Renewed | Verdict::GivenUp => {
+            LinkChange::Alive => {}
+            LinkChange::Left => self.remove(peer, LeaveReason::Left, now),
+            LinkChange::Restarted | LinkChange::Renewed | LinkChange::GivenUp => {
                 self.succeed(peer, verdict, LeaveReason::Restarted, now);
             }
         }
@@ -120,14 +120,14 @@ impl Session {
 
     /// The link is over, the peer is not: a new incarnation begins.
     pub(super) fn restart(&mut self, peer: &PeerId, reason: LeaveReason, now: Time) {
-        self.succeed(peer, Verdict::Restarted, reason, now);
+        self.succeed(peer, LinkChange::Restarted, reason, now);
     }
 
     /// Ends a link and begins the next one to the same peer, with what `verdict` leaves of it.
     pub(super) fn succeed(
         &mut self,
         peer: &PeerId,
-        verdict: Verdict,
+        verdict: LinkChange,
         reason: LeaveReason,
         now: Time,
     ) {
@@ -137,7 +137,7 @@ impl Session {
         let next = link.succeed(epoch, verdict, reason, &mut self.shared.context(held, now));
         self.stale_epochs.insert(peer.clone(), link.last_heard());
         // A session that closes takes nobody up again.
-        self.shared.out.ways_changed = true;
+        self.shared.out.vias_changed = true;
         if self.insert(next, now) {
             self.with_peer(peer, now, |link, cx| {
                 link.settle(cx);
@@ -197,7 +197,7 @@ impl Session {
     pub(super) fn announce_milestones(&mut self) {
         let totals = self.links.totals();
         let expected = totals.counted.min(self.shared.config.max_peers);
-        let ready = expected > 0 && totals.verified >= expected;
+        let ready = expected > 0 && totals.validated >= expected;
         if ready && !self.ready {
             self.shared.out.events.push_back(Event::Ready);
         }

@@ -5,8 +5,8 @@ use crate::codec::Packet;
 use crate::error::{Misbehavior, PeerError};
 use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
-use crate::id::{PeerId, Version};
-use crate::link::{Admission, Envelope, Verdict};
+use crate::id::{Dialect, PeerId};
+use crate::link::{Admission, Envelope, LinkChange};
 use crate::path::Path;
 use crate::redacted::Redacted;
 use crate::time::Time;
@@ -94,9 +94,9 @@ impl Session {
     pub(super) fn handle_download(&mut self, download: Download, now: Time) {
         let Download { from, numbers, piece, body } = download;
         let Some(link) = self.links.get(&from) else { return };
-        match (link.version(), numbers, piece) {
-            (Version::V0, ..) => self.handle_original(&from, body, now),
-            (Version::V1, Some(numbers), Some(Piece { at: offset, end })) => {
+        match (link.dialect(), numbers, piece) {
+            (Dialect::V0, ..) => self.handle_original(&from, body, now),
+            (Dialect::V1, Some(numbers), Some(Piece { at: offset, end })) => {
                 if self.admit(&from, numbers.epochs, now) {
                     let stream = Stream::Lane(numbers.lane);
                     let (number, abort) = (numbers.seq, false);
@@ -104,8 +104,8 @@ impl Session {
                     self.with_peer(&from, now, |link, cx| link.handle_record(record, cx));
                 }
             }
-            (Version::V1, None, None) => self.handle_enclosed(&from, &Path::Relay, body, now),
-            (Version::V1, ..) => {
+            (Dialect::V1, None, None) => self.handle_enclosed(&from, &Path::Relay, body, now),
+            (Dialect::V1, ..) => {
                 self.report(&from, Misbehavior::EnvelopeNumbers.into());
             }
         }
@@ -152,7 +152,7 @@ impl Session {
             link.handle_bundle(bundle, path, message, cx)
         };
         let verdict = self.with_peer(from, now, act);
-        self.conclude(from, verdict.unwrap_or(Verdict::Alive), now);
+        self.conclude(from, verdict.unwrap_or(LinkChange::Alive), now);
     }
 
     /// Judges the epochs of what came from `from`. `false`: it is stale.
@@ -160,8 +160,8 @@ impl Session {
         let verdict = match self.with_peer(from, now, |link, cx| link.admit(epochs, cx)) {
             None | Some(Admission::Stale) => return false,
             Some(Admission::Current) => return true,
-            Some(Admission::Restarted) => Verdict::Restarted,
-            Some(Admission::Renewed) => Verdict::Renewed,
+            Some(Admission::Restarted) => LinkChange::Restarted,
+            Some(Admission::Renewed) => LinkChange::Renewed,
         };
         self.succeed(from, verdict, LeaveReason::Restarted, now);
         // Our new incarnation is not known to the peer yet.

@@ -13,7 +13,7 @@ use crate::command::Command;
 use crate::error::{JoinRefusal, SignalingError};
 use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
-use crate::id::{PeerId, Version};
+use crate::id::{Dialect, PeerId};
 use crate::link::Outbox;
 use crate::redacted::Redacted;
 use crate::time::Time;
@@ -164,7 +164,7 @@ impl Session {
         let token = self.signaling.identity.as_ref().map(|identity| identity.token.0.clone());
         let room = Some(self.shared.config.room.clone());
         let limits = Some(PeerLimits::from(&self.shared.config.limits));
-        let auth = Auth { p2p: Join { version: Version::V1, room, token, limits } };
+        let auth = Auth { p2p: Join { dialect: Dialect::V1, room, token, limits } };
         match Packet::connect(Some(&auth)) {
             Ok(connect) => self.write(connect),
             Err(error) => self.lose_signaling(error.into(), true, now),

@@ -44,7 +44,7 @@ fn a_session_whose_settings_cannot_be_is_refused_by_the_name_of_the_setting() {
         (config().with_silence_timeout(zero), "silence_timeout"),
         (config().with_probe_interval(zero), "probe_interval"),
         (config().with_negotiation_timeout(zero), "negotiation_timeout"),
-        (config().with_verification_timeout(zero), "verification_timeout"),
+        (config().with_validation_timeout(zero), "validation_timeout"),
         (config().with_join_timeout(zero), "join_timeout"),
         (config().with_stall_timeout(zero), "stall_timeout"),
     ] {

@@ -14,7 +14,7 @@ use socketio_p2p_core::wire::{
     AddressedOffer, ClientMessage, Epochs, Join, Lane, Member, Numbers, PairKey, PeerLimits,
     PeerSignal, Piece, RawSignal, Recipient, ServerMessage, Welcome,
 };
-use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
+use socketio_p2p_core::{ClientId, Dialect, PeerId, RoomName, Time};
 use socketio_p2p_fuzz::hub::world::{World, room_name, v1};
 
 fn raw(json: &str) -> RawSignal {

@@ -17,7 +17,7 @@ use socketio_p2p_core::hub::{CloseReason, Departure, HubConfig, JoinError};
 use socketio_p2p_core::wire::{
     ClientMessage, EPOCH_BLOCK, HubLimits, Join, Member, PairKey, PeerLimits, ServerMessage,
 };
-use socketio_p2p_core::{ClientId, Frame, PeerId, RoomName, Time, Version};
+use socketio_p2p_core::{ClientId, Dialect, Frame, PeerId, RoomName, Time};
 
 use self::drawn::packet;
 use self::model::{Entry, Model};
@@ -161,7 +161,7 @@ impl Run {
         let token = input.flag().then(|| input.text());
         let limits = limits(input);
         self.trail.note(format_args!("v1 joins {room}"));
-        let join = Join { version: Version::V1, room: Some(room.clone()), token, limits };
+        let join = Join { dialect: Dialect::V1, room: Some(room.clone()), token, limits };
         let joined = self.world.try_join(join, None);
         let now = self.model.advance(self.world.now);
         let expected = self.model.admit(&room, None, now);
@@ -185,7 +185,7 @@ impl Run {
         let now = self.model.advance(self.world.now);
         // A name that a v0 client has is taken.
         let seat = identity.as_ref().and_then(|id| self.model.by_id(&room, id));
-        let usurped = seat.is_some_and(|seat| self.model.people[seat].version == Version::V0);
+        let usurped = seat.is_some_and(|seat| self.model.people[seat].dialect == Dialect::V0);
         let seat = seat.filter(|_| !usurped);
         let base = base.max(seat.map_or(0, |seat| self.model.people[seat].epoch_base));
         let expected = self.model.admit(&room, seat, now);
@@ -227,7 +227,7 @@ impl Run {
             None => {
                 assert!(self.model.by_id(&room, &welcome.id).is_none(), "an id is given twice");
                 let (room, id) = (room.clone(), welcome.id.clone());
-                self.model.enter(room, Version::V1, id, client, limits, now);
+                self.model.enter(room, Dialect::V1, id, client, limits, now);
             }
         }
         let seat = self.model.by_id(&room, &welcome.id).unwrap();
@@ -260,7 +260,7 @@ impl Run {
         let others = self.model.roster(&room).iter().filter(|(_, _, away, _)| !away).count();
         let others = u32::try_from(others).unwrap();
         self.model.expect(client, ServerMessage::NumClients { others, welcome: None });
-        self.model.enter(room, Version::V0, id, client, None, now);
+        self.model.enter(room, Dialect::V0, id, client, None, now);
     }
 
     fn check_v0(
@@ -411,7 +411,7 @@ impl Run {
 
     /// Every two v1 members have a secret, always the same, and no two pairs have the same.
     fn check_key(&mut self, room: &RoomName, one: &PeerId, other: &Member) {
-        assert_eq!(other.key.is_some(), self.keyed && other.version == Version::V1);
+        assert_eq!(other.key.is_some(), self.keyed && other.dialect == Dialect::V1);
         let Some(key) = other.key.clone() else { return };
         let mut pair = [one.clone(), other.id.clone()];
         pair.sort();
@@ -440,7 +440,7 @@ impl Run {
 }
 
 fn entry(member: Member) -> Entry {
-    (member.id, member.version, member.away, member.limits)
+    (member.id, member.dialect, member.away, member.limits)
 }
 
 fn limits(input: &mut Input<'_>) -> Option<PeerLimits> {

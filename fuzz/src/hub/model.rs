@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socketio_p2p_core::hub::{CloseReason, Departure, HubConfig, HubStats, JoinError};
 use socketio_p2p_core::wire::{Member, PeerLimits, ServerMessage};
-use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
+use socketio_p2p_core::{ClientId, Dialect, PeerId, RoomName, Time};
 
 /// The most other names of a v0 client.
 const MAX_ALIASES: usize = 4;
@@ -23,13 +23,13 @@ pub(super) enum Presence {
 }
 
 /// What everyone may know of a member: id, dialect, whether it is away, what it accepts.
-pub(super) type Entry = (PeerId, Version, bool, Option<PeerLimits>);
+pub(super) type Entry = (PeerId, Dialect, bool, Option<PeerLimits>);
 
 /// A member of a room.
 #[derive(Debug)]
 pub(super) struct Person {
     pub(super) room: RoomName,
-    pub(super) version: Version,
+    pub(super) dialect: Dialect,
     pub(super) id: PeerId,
     pub(super) presence: Presence,
     /// When it came, counted over all rooms.
@@ -152,7 +152,7 @@ impl Model {
 
     pub(super) fn roster(&self, room: &RoomName) -> Vec<Entry> {
         let members = self.people.iter().filter(|person| person.room == *room);
-        members.map(|m| (m.id.clone(), m.version, m.client().is_none(), m.limits)).collect()
+        members.map(|m| (m.id.clone(), m.dialect, m.client().is_none(), m.limits)).collect()
     }
 
     pub(super) fn stats(&self) -> HubStats {
@@ -268,13 +268,13 @@ impl Model {
     pub(super) fn enter(
         &mut self,
         room: RoomName,
-        version: Version,
+        dialect: Dialect,
         id: PeerId,
         client: ClientId,
         limits: Option<PeerLimits>,
         now: Time,
     ) {
-        self.announce(&room, &id, version, limits);
+        self.announce(&room, &id, dialect, limits);
         let (presence, arrival) = (Presence::Here(client), self.arrivals);
         self.arrivals += 1;
         if !self.joins.iter().any(|(of, _)| *of == room) {
@@ -282,7 +282,7 @@ impl Model {
         }
         self.people.push(Person {
             room,
-            version,
+            dialect,
             id,
             presence,
             arrival,
@@ -310,29 +310,29 @@ impl Model {
         person.envelopes = Default::default();
         person.deliveries = Default::default();
         person.limits = limits;
-        let (room, id, version) = (person.room.clone(), person.id.clone(), person.version);
-        self.announce(&room, &id, version, limits);
+        let (room, id, dialect) = (person.room.clone(), person.id.clone(), person.dialect);
+        self.announce(&room, &id, dialect, limits);
     }
 
     fn announce(
         &mut self,
         room: &RoomName,
         id: &PeerId,
-        version: Version,
+        dialect: Dialect,
         limits: Option<PeerLimits>,
     ) {
-        let member = Member { id: id.clone(), version, away: false, key: None, limits };
-        self.expect_room(room, Version::V1, id, &ServerMessage::PeerJoin(member));
+        let member = Member { id: id.clone(), dialect, away: false, key: None, limits };
+        self.expect_room(room, Dialect::V1, id, &ServerMessage::PeerJoin(member));
     }
 
     pub(super) fn part(&mut self, client: ClientId, departure: Departure, now: Time) {
         let Some(index) = self.by_client(client) else { return };
         let person = &mut self.people[index];
-        if departure == Departure::Lost && person.version == Version::V1 {
+        if departure == Departure::Lost && person.dialect == Dialect::V1 {
             person.presence = Presence::Away(now + self.config.resume_window);
             let (room, id) = (person.room.clone(), person.id.clone());
             let away = ServerMessage::PeerAway(id.clone());
-            self.expect_room(&room, Version::V1, &id, &away);
+            self.expect_room(&room, Dialect::V1, &id, &away);
         } else {
             self.remove(index);
         }
@@ -358,16 +358,16 @@ impl Model {
             self.joins.retain(|(of, _)| *of != gone.room);
         }
         self.aliases.retain(|(room, _, owner)| (room, owner) != (&gone.room, &gone.id));
-        for version in [Version::V0, Version::V1] {
+        for dialect in [Dialect::V0, Dialect::V1] {
             let message = ServerMessage::PeerDisconnect(gone.id.clone());
-            self.expect_room(&gone.room, version, &gone.id, &message);
+            self.expect_room(&gone.room, dialect, &gone.id, &message);
         }
     }
 
     pub(super) fn add_alias(&mut self, client: ClientId, alias: PeerId) {
         let Some(index) = self.by_client(client) else { return };
         let person = &mut self.people[index];
-        if person.version == Version::V1 || person.aliases == MAX_ALIASES {
+        if person.dialect == Dialect::V1 || person.aliases == MAX_ALIASES {
             return;
         }
         person.aliases += 1;
@@ -388,13 +388,13 @@ impl Model {
     fn expect_room(
         &mut self,
         room: &RoomName,
-        version: Version,
+        dialect: Dialect,
         not: &PeerId,
         message: &ServerMessage,
     ) {
         for person in &self.people {
             if let Some(client) = person.client()
-                && (&person.room, person.version) == (room, version)
+                && (&person.room, person.dialect) == (room, dialect)
                 && person.id != *not
             {
                 self.expected.entry(client).or_default().push(message.clone());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use socketio_p2p_core::hub::{Address, CloseReason, Departure, Hub, HubConfig, JoinError, Output};
 use socketio_p2p_core::wire::{ClientMessage, Join, Numbers, Piece, ServerMessage, Welcome};
-use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
+use socketio_p2p_core::{ClientId, Dialect, PeerId, RoomName, Time};
 
 /// Every random choice of the hub comes from this.
 const SEED: [u8; 32] = [42; 32];
@@ -161,7 +161,7 @@ pub fn room_name(name: &str) -> RoomName {
 /// What a v1 client says that is new.
 #[must_use]
 pub fn v1(room: &str) -> Join {
-    Join { version: Version::V1, room: Some(room_name(room)), token: None, limits: None }
+    Join { dialect: Dialect::V1, room: Some(room_name(room)), token: None, limits: None }
 }
 
 /// What a v1 client says that comes back.
@@ -186,7 +186,7 @@ pub fn short(message: &ServerMessage) -> String {
         }
         ServerMessage::PeerJoin(member) => {
             assert!(!member.away);
-            format!("join {} v{}", member.id, member.version.number())
+            format!("join {} v{}", member.id, member.dialect.number())
         }
         ServerMessage::PeerAway(id) => format!("away {id}"),
         ServerMessage::PeerDisconnect(id) => format!("disconnect {id}"),

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::wire::Lane;
 use socketio_p2p_core::{
-    EmitError, Packet, PeerId, Policy, ReplyError, Target, TransferError, TransferId, TransferRead,
-    Version,
+    Dialect, EmitError, Packet, PeerId, Policy, ReplyError, Target, TransferError, TransferId,
+    TransferRead,
 };
 
 use super::model::Model;
@@ -115,7 +115,7 @@ impl Run {
             EmitError::Limits(_) => assert!(event.wire_len() > 4_096),
             EmitError::Dropped(_) => assert_eq!(lane, Lane::Volatile),
             EmitError::UnsupportedByPeer { peer, .. } => {
-                assert_eq!(self.model.links[peer].version, Version::V0);
+                assert_eq!(self.model.links[peer].dialect, Dialect::V0);
             }
             EmitError::BeyondPeerLimits(peer) => assert!(here(peer)),
             EmitError::TooManyPendingAcks(_) | EmitError::TooManyTransfers(_) => {}

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use socketio_p2p_core::wire::{Bundle, Epochs, Item, Neighbours};
-use socketio_p2p_core::{ConnectionId, Frame, Path, Version};
+use socketio_p2p_core::{ConnectionId, Dialect, Frame, Path};
 
 use super::remote::LABEL;
 use super::server::any_signal;
@@ -30,7 +30,7 @@ impl Run {
             self.change_datagrams(connection, input);
         }
         let channel = self.channels.get(&connection);
-        if input.below(4) == 3 || channel.is_none_or(|channel| channel.version == Version::V0) {
+        if input.below(4) == 3 || channel.is_none_or(|channel| channel.dialect == Dialect::V0) {
             return;
         }
         self.pump_channels();
@@ -77,7 +77,7 @@ impl Run {
 
     fn say_bytes(&mut self, connection: ConnectionId, bytes: Bytes) {
         let Some(channel) = self.channels.get(&connection) else { return };
-        if channel.open && channel.version == Version::V1 {
+        if channel.open && channel.dialect == Dialect::V1 {
             let (peer, policy) = (channel.peer.clone(), self.session.policy());
             self.model.hear_bundle(&peer, &Path::Direct, &bytes, policy, &self.remotes);
         }
@@ -88,7 +88,7 @@ impl Run {
     pub(super) fn on_channel(&mut self, input: &mut Input<'_>) {
         let Some(connection) = self.a_channel(input) else { return };
         let index = self.index_of(connection);
-        if self.channels[&connection].version == Version::V0 {
+        if self.channels[&connection].dialect == Dialect::V0 {
             let packet = self.remotes[index].unnumbered();
             for frame in packet.frames().collect::<Vec<_>>() {
                 self.session.handle_direct_frame(connection, frame, self.now);
@@ -110,7 +110,7 @@ impl Run {
         let bytes = Bundle::write(epochs, &items);
         self.trail.note(format_args!("datagram of {connection}: {epochs:?} {items:?}"));
         let channel = &self.channels[&connection];
-        if channel.version == Version::V1 {
+        if channel.dialect == Dialect::V1 {
             self.model.hear_datagram(&channel.peer, &bytes, &self.remotes);
         }
         self.session.handle_datagram(connection, bytes.into(), self.now);
@@ -149,7 +149,7 @@ impl Run {
         if as_text && !text.contains(LABEL) && !text.contains('\\') {
             self.session.handle_direct_frame(connection, Frame::from(text), self.now);
             self.settle();
-        } else if self.channels[&connection].version == Version::V1 {
+        } else if self.channels[&connection].dialect == Dialect::V1 {
             self.say_bytes(connection, bytes);
         }
     }

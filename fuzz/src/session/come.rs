@@ -23,7 +23,7 @@ struct Come {
 
 /// What has come of the peers.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct ReceivedStreams {
     /// By peer, epoch, stream and number.
     come: BTreeMap<(PeerId, u32, u8, u64), Come>,
     /// Something of this epoch was not as it should be.
@@ -49,7 +49,7 @@ pub(super) struct Heard {
     pub(super) drafts: BTreeMap<PeerId, Option<Standing>>,
 }
 
-impl Heard {
+impl ReceivedStreams {
     /// Something that bears on paths or acknowledgements has happened.
     pub(super) fn note_word(&mut self, peer: &PeerId) {
         self.unanswered.retain(|(of, _), _| of != peer);

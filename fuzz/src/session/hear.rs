@@ -7,7 +7,7 @@ use socketio_p2p_core::wire::{
     Bundle, Epochs, Item, Lane, Member, Numbers, Passage, Passed, PeerLimits, Piece, Record,
     ServerMessage, Stream,
 };
-use socketio_p2p_core::{Path, PeerId, Policy, Version};
+use socketio_p2p_core::{Dialect, Path, PeerId, Policy};
 
 use super::model::{Channel, Model};
 use super::remote::Remote;
@@ -26,7 +26,7 @@ pub(super) fn path_index(path: &Path) -> usize {
 
 impl Model {
     fn standing(&self, peer: &PeerId) -> Option<Standing> {
-        let link = self.links.get(peer).filter(|link| link.version == Version::V1)?;
+        let link = self.links.get(peer).filter(|link| link.dialect == Dialect::V1)?;
         self.heard.drafts.get(peer).copied().unwrap_or(Some(link.standing))
     }
 
@@ -124,13 +124,13 @@ impl Model {
             }
             _ => return,
         };
-        for Member { id, version, key, limits, .. } in members {
+        for Member { id, dialect, key, limits, .. } in members {
             self.heard.note_word(id);
             self.heard.owed.remove(&(id.clone(), 0));
             self.heard.keys.insert(id.clone(), key.is_some());
             let goes_on =
-                resumed && members.iter().all(|one| one.id != *id || one.version == *version);
-            let link = self.links.get(id).filter(|link| link.version == *version && goes_on);
+                resumed && members.iter().all(|one| one.id != *id || one.dialect == *dialect);
+            let link = self.links.get(id).filter(|link| link.dialect == *dialect && goes_on);
             if let (Some(link), Some(limits)) = (link, limits) {
                 let epoch = link.standing.epochs.epoch;
                 self.hear_limits(id, epoch, *limits);

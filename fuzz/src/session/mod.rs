@@ -281,7 +281,7 @@ impl Run {
             if let Some(connection) = self.session.connection_of(peer) {
                 self.channels.entry(connection).or_insert_with(|| RemoteChannel {
                     peer: peer.clone(),
-                    version: link.version,
+                    dialect: link.dialect,
                     open: false,
                     max_message: 0,
                     max_datagram: None,

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use socketio_p2p_core::wire::{Epochs, Lane};
 use socketio_p2p_core::{
-    Command, ConnectionId, DirectCommand, EmitId, Emitted, Event, LeaveReason, Outcome, Packet,
-    Path, Peer, PeerId, ReplyToken, Session, TransferId, TransferOutcome, Version,
+    Command, ConnectionId, Dialect, DirectCommand, EmitId, Emitted, Event, LeaveReason, Outcome,
+    Packet, Path, Peer, PeerId, ReplyToken, Session, TransferId, TransferOutcome,
 };
 
-use super::come::Heard;
+use super::come::ReceivedStreams;
 use super::remote::{Remote, file_label, label};
-use super::sent::Outgoing;
+use super::sent::SentStreams;
 use super::standing::Standing;
 
 /// Both lanes: what is ahead of its turn, and what is in its turn in pieces; transfers; an unfinished volatile event.
@@ -30,7 +30,7 @@ pub(super) enum Channel {
 /// One incarnation of the link to a peer.
 #[derive(Debug)]
 pub(super) struct LinkModel {
-    pub(super) version: Version,
+    pub(super) dialect: Dialect,
     pub(super) standing: Standing,
     away: bool,
     /// The path that was told last.
@@ -77,15 +77,15 @@ pub(super) struct Model {
     stale: BTreeMap<PeerId, u32>,
     /// Incarnations that follow from what was said to the session, and the one that begins now.
     pub(super) expected: VecDeque<(PeerId, Standing)>,
-    successor: Option<(PeerId, Version, Standing)>,
+    successor: Option<(PeerId, Dialect, Standing)>,
     /// Emits that a peer's limits end.
     pub(super) refused: BTreeSet<(PeerId, EmitId)>,
-    pub(super) outgoing: BTreeMap<(PeerId, u32), Outgoing>,
+    pub(super) outgoing: BTreeMap<(PeerId, u32), SentStreams>,
     pub(super) connections: BTreeSet<ConnectionId>,
     last_connection: Option<ConnectionId>,
     questions: BTreeMap<EmitId, Question>,
     /// What has come of the peers.
-    pub(super) heard: Heard,
+    pub(super) heard: ReceivedStreams,
     pub(super) incoming: BTreeMap<TransferId, IncomingModel>,
     /// The session's transfers, by peer, epoch and number.
     pub(super) own_transfers: BTreeMap<TransferId, (PeerId, u32, usize)>,
@@ -112,7 +112,7 @@ impl Model {
             connections: BTreeSet::new(),
             last_connection: None,
             questions: BTreeMap::new(),
-            heard: Heard::default(),
+            heard: ReceivedStreams::default(),
             incoming: BTreeMap::new(),
             own_transfers: BTreeMap::new(),
             tokens: Vec::new(),
@@ -128,7 +128,7 @@ impl Model {
     }
 
     /// What goes to a peer in the session's epoch of now.
-    pub(super) fn outgoing(&mut self, peer: &PeerId) -> &mut Outgoing {
+    pub(super) fn outgoing(&mut self, peer: &PeerId) -> &mut SentStreams {
         let epoch = self.epochs(peer).map_or(0, |epochs| epochs.epoch);
         self.outgoing.entry((peer.clone(), epoch)).or_default()
     }
@@ -182,7 +182,7 @@ impl Model {
                 self.next_epoch = self.next_epoch.max(self.epoch_base.saturating_add(1));
             }
             Event::Disconnected { .. } | Event::Refused(_) => self.connected = false,
-            Event::PeerJoined { peer, version } => self.join(peer, *version, successor),
+            Event::PeerJoined { peer, dialect } => self.join(peer, *dialect, successor),
             Event::PeerLeft { peer, reason } => self.leave(peer, *reason),
             Event::PeerAway { peer } => {
                 self.heard.note_word(peer);
@@ -270,11 +270,11 @@ impl Model {
     fn join(
         &mut self,
         peer: &PeerId,
-        version: Version,
-        successor: Option<(PeerId, Version, Standing)>,
+        dialect: Dialect,
+        successor: Option<(PeerId, Dialect, Standing)>,
     ) {
         let standing = match successor {
-            Some((of, before, standing)) if of == *peer && before == version => standing,
+            Some((of, before, standing)) if of == *peer && before == dialect => standing,
             _ => {
                 let over = self.stale.get(peer).copied().unwrap_or(0);
                 let epochs = Epochs { epoch: self.next_epoch, peer_epoch: 0 };
@@ -283,7 +283,7 @@ impl Model {
         };
         self.next_epoch = self.next_epoch.max(standing.epochs.epoch.saturating_add(1));
         let link = LinkModel {
-            version,
+            dialect,
             standing,
             away: false,
             path: Path::Relay,
@@ -323,7 +323,7 @@ impl Model {
             }
         };
         self.stale.insert(peer.clone(), epochs.peer_epoch.max(over));
-        self.successor = next.map(|standing| (peer.clone(), link.version, standing));
+        self.successor = next.map(|standing| (peer.clone(), link.dialect, standing));
     }
 
     fn answer(&mut self, emit: EmitId, peer: &PeerId, answered: bool) {
@@ -340,13 +340,13 @@ impl Model {
     fn end_emit(&mut self, emit: EmitId, peer: &PeerId, outcome: Outcome) {
         let link = self.link(peer);
         let lost = matches!(outcome, Outcome::Unknown | Outcome::NotSent);
-        let version = link.version;
-        link.leaving |= lost && version == Version::V1;
+        let dialect = link.dialect;
+        link.leaving |= lost && dialect == Dialect::V1;
         if self.refused.remove(&(peer.clone(), emit)) {
             assert_eq!(outcome, Outcome::Refused, "beyond the limits of {peer}");
             return;
         }
-        if version == Version::V0 {
+        if dialect == Dialect::V0 {
             assert!(lost, "an original client cannot acknowledge");
             return self.outgoing(peer).end_original(emit);
         }
@@ -372,13 +372,13 @@ impl Model {
     }
 
     fn receive(&mut self, from: &PeerId, packet: &Packet, remotes: &[Remote]) {
-        let (version, theirs) = (self.link(from).version, self.current(from).peer_epoch);
+        let (dialect, theirs) = (self.link(from).dialect, self.current(from).peer_epoch);
         let Some((epoch, lane, number)) = label(packet) else {
             assert!(self.heard.is_spoiled(from, theirs), "{from} never sent {:?}", packet.head());
             return;
         };
         let remote = remotes.iter().find(|remote| remote.id == *from).unwrap();
-        if version == Version::V0 {
+        if dialect == Dialect::V0 {
             assert_eq!(epoch, 0);
             return self.heard.receive_unnumbered(from, number);
         }
@@ -427,7 +427,7 @@ impl Model {
         assert_eq!(peers.len(), self.links.len());
         for (peer, (id, link)) in peers.iter().zip(&self.links) {
             assert_eq!(peer.id, *id);
-            assert_eq!((peer.version, peer.away), (link.version, link.away), "{id}");
+            assert_eq!((peer.dialect, peer.away), (link.dialect, link.away), "{id}");
             assert!(peer.path.as_ref().is_none_or(|path| *path == link.path), "{peer:?}, {link:?}");
             assert!(peer.queued <= max_queued, "{} bytes wait for {id}", peer.queued);
             assert!(!link.leaving, "an emit to {id} was lost and it has not left");
@@ -437,9 +437,9 @@ impl Model {
         assert!(held <= max_held + MAX_RECORD, "{held} bytes are held");
         assert!(self.expected.is_empty(), "{:?} did not come", self.expected);
         assert!(self.refused.is_empty(), "{:?} were not refused", self.refused);
-        for (peer, link) in self.links.iter().filter(|(_, link)| link.version == Version::V1) {
+        for (peer, link) in self.links.iter().filter(|(_, link)| link.dialect == Dialect::V1) {
             let key = (peer.clone(), link.standing.epochs.epoch);
-            self.outgoing.get(&key).into_iter().for_each(Outgoing::check_over);
+            self.outgoing.get(&key).into_iter().for_each(SentStreams::check_over);
         }
         assert_eq!(session.id(), self.id.as_ref());
         assert!(!session.is_joined() || (self.connected && self.channel == Channel::Open));

@@ -5,7 +5,7 @@ use socketio_p2p_core::wire::{
     Bundle, Download, Epochs, Item, Lane, Neighbours, Numbers, Passage, Passed, PeerLimits, Piece,
     Record, Seal, ServerMessage, Stream, flatten,
 };
-use socketio_p2p_core::{ConnectionId, Path, PeerId, Version};
+use socketio_p2p_core::{ConnectionId, Dialect, Path, PeerId};
 
 use super::remote::Cursor;
 use super::server::key;
@@ -47,7 +47,7 @@ impl Run {
 
     fn is_original(&self, index: usize) -> bool {
         let link = self.model.links.get(&self.remotes[index].id);
-        link.is_some_and(|link| link.version == Version::V0)
+        link.is_some_and(|link| link.dialect == Dialect::V0)
     }
 
     fn relay_bundle(&mut self, index: usize, epochs: Epochs, items: &[Item]) {

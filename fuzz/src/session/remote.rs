@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::wire::{Lane, Record, Stream, flatten};
-use socketio_p2p_core::{ConnectionId, Packet, PeerId, Version};
+use socketio_p2p_core::{ConnectionId, Dialect, Packet, PeerId};
 
 /// The event whose arguments say which one it is.
 pub(super) const LABEL: &str = "labelled";
@@ -238,7 +238,7 @@ pub(super) fn file_label(packet: &Packet) -> Option<(u32, u64)> {
 #[derive(Debug)]
 pub(super) struct RemoteChannel {
     pub(super) peer: PeerId,
-    pub(super) version: Version,
+    pub(super) dialect: Dialect,
     pub(super) open: bool,
     /// The longest message that the peer claims to take on the data channel, and on the datagram channel.
     pub(super) max_message: usize,

@@ -43,7 +43,7 @@ pub(super) struct Transfer {
 struct Sent(Vec<u32>);
 
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub(super) struct SentStreams {
     pub(super) lanes: [Vec<Accepted>; 3],
     pub(super) transfers: Vec<Transfer>,
     /// Emits that were not sent when the peer began anew.
@@ -186,7 +186,7 @@ impl Transfer {
     }
 }
 
-impl Outgoing {
+impl SentStreams {
     pub(super) fn push(&mut self, lane: Lane, packet: &Packet, emit: Option<EmitId>) {
         self.lanes[usize::from(lane.number())].push(Accepted::new(packet, emit));
     }

@@ -8,7 +8,7 @@ use socketio_p2p_core::wire::{
     Decline, HubLimits, IceCandidate, Member, PairKey, PeerLimits, PeerSignal, RawSignal,
     ServerMessage, Signal, Welcome,
 };
-use socketio_p2p_core::{Frame, Packet, PeerId, RoomName, Version};
+use socketio_p2p_core::{Dialect, Frame, Packet, PeerId, RoomName};
 
 use super::model::Channel;
 use super::{MAX_FRAMES, OWN_NAMES, Run};
@@ -66,7 +66,7 @@ impl Run {
         };
         let limits = HubLimits { max_envelope: limits.0, max_attachments: limits.1 };
         let welcome = Welcome {
-            version: Version::V1,
+            dialect: Dialect::V1,
             id: OWN_NAMES[input.below(16) / 15].parse().unwrap(),
             token: "token".to_owned(),
             room: RoomName::default(),
@@ -89,7 +89,7 @@ impl Run {
         };
         // Some names are mostly original clients'.
         let v0 = (id.as_str() == "c") != (input.below(16) == 15);
-        let version = if v0 { Version::V0 } else { Version::V1 };
+        let dialect = if v0 { Dialect::V0 } else { Dialect::V1 };
         let key = (!v0 && input.below(8) != 7).then(|| key(&id));
         let limits = (!v0 && input.below(8) == 7).then(|| PeerLimits {
             packet_bytes: input.pick([300, 2_000]),
@@ -98,7 +98,7 @@ impl Run {
             event_name: u32::MAX,
             namespace: u32::MAX,
         });
-        Member { id, version, away: input.below(8) == 7, key, limits }
+        Member { id, dialect, away: input.below(8) == 7, key, limits }
     }
 
     pub(super) fn lose_signaling(&mut self) {

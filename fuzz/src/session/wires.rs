@@ -8,7 +8,7 @@ use socketio_p2p_core::wire::{
     Bundle, ClientMessage, HubLimits, Item, Lane, MAX_NEIGHBOURS, Passage, Passed, PeerLimits,
     Record, Stream, Upload,
 };
-use socketio_p2p_core::{Frame, Packet, PacketType, Path, PeerId, Policy, Version};
+use socketio_p2p_core::{Dialect, Frame, Packet, PacketType, Path, PeerId, Policy};
 
 use super::hear::path_index;
 use super::model::Model;
@@ -119,7 +119,7 @@ impl Wires {
         for recipient in to {
             let link = &model.links[&recipient.id];
             let Some(numbers) = recipient.numbers else {
-                assert!(link.version == Version::V0 && piece.at == 0 && piece.end);
+                assert!(link.dialect == Dialect::V0 && piece.at == 0 && piece.end);
                 model.outgoing(&recipient.id).note_original(body);
                 continue;
             };
@@ -144,10 +144,10 @@ impl Wires {
         let fits = channel.max_message < SENSIBLE_MESSAGE || frame.len() <= channel.max_message;
         assert!(fits, "{} bytes for {}", frame.len(), channel.peer);
         match frame {
-            Frame::Binary(bytes) if channel.version == Version::V1 => {
+            Frame::Binary(bytes) if channel.dialect == Dialect::V1 => {
                 self.hear_bundle(&channel.peer, &Path::Direct, &bytes, model, around);
             }
-            _ => assert_eq!(channel.version, Version::V0, "text for {}", channel.peer),
+            _ => assert_eq!(channel.dialect, Dialect::V0, "text for {}", channel.peer),
         }
     }
 

@@ -31,13 +31,13 @@ pub(crate) struct LoadBytes {
 
 /// Whose records are counted together: those of one pair of incarnations on one path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Way {
+enum LoadPath {
     Relay { from: SocketId, to: SocketId, epoch: u32, peer_epoch: u32 },
     Direct { from: End },
 }
 
 #[derive(Debug, Default)]
-struct OnWay {
+struct InFlight {
     all: AtomicUsize,
     bulk: AtomicUsize,
 }
@@ -46,7 +46,7 @@ struct OnWay {
 #[derive(Debug)]
 pub(super) struct Cargo {
     bytes: LoadBytes,
-    way: Arc<OnWay>,
+    way: Arc<InFlight>,
 }
 
 impl Drop for Cargo {
@@ -59,7 +59,7 @@ impl Drop for Cargo {
 /// What is on all ways.
 #[derive(Debug, Default)]
 pub(super) struct Loads {
-    ways: BTreeMap<Way, (Arc<OnWay>, LoadBytes)>,
+    ways: BTreeMap<LoadPath, (Arc<InFlight>, LoadBytes)>,
     told: BTreeMap<Between, Told>,
     seen: Vec<Load>,
 }
@@ -105,7 +105,7 @@ impl Loads {
 
     /// Records go on a direct connection.
     pub(super) fn send_direct(&mut self, from: End, to: End, freight: &Freight) -> Option<Cargo> {
-        self.send(Way::Direct { from }, (from.0, to.0), freight)
+        self.send(LoadPath::Direct { from }, (from.0, to.0), freight)
     }
 
     /// Records go from the hub to a node.
@@ -116,13 +116,13 @@ impl Loads {
         freight: &Freight,
     ) -> Option<Cargo> {
         let Epochs { epoch, peer_epoch } = freight.epochs;
-        let way = Way::Relay { from, to, epoch, peer_epoch };
+        let way = LoadPath::Relay { from, to, epoch, peer_epoch };
         self.send(way, (sender, receiver), freight)
     }
 
     fn send(
         &mut self,
-        way: Way,
+        way: LoadPath,
         (sender, receiver): (usize, usize),
         freight: &Freight,
     ) -> Option<Cargo> {
@@ -146,7 +146,7 @@ impl Loads {
         if before.all > peak.all || bulk > peak.bulk {
             *peak = LoadBytes { all: before.all.max(peak.all), bulk: bulk.max(peak.bulk) };
             let (sender, receiver) = (Node(sender), Node(receiver));
-            let direct = matches!(way, Way::Direct { .. });
+            let direct = matches!(way, LoadPath::Direct { .. });
             let bytes = LoadBytes { all: before.all, bulk };
             self.seen.push(Load { sender, receiver, direct, bytes });
         }

@@ -19,10 +19,10 @@ const LINE: f64 = 9.0;
 const PAUSE: f64 = 20.0;
 
 /// So many texts are written at one place and time.
-const MOST_LINES: usize = 4;
+const MAX_LINES: usize = 4;
 
 /// More sights than this are not drawn: nobody could read them.
-const MOST_DRAWN: usize = 6_000;
+const MAX_DRAWN: usize = 6_000;
 
 const RELAY: &str = "#2f6fb3";
 const DIRECT: &str = "#2c8a4b";
@@ -64,7 +64,7 @@ struct Chart<'a> {
 impl<'a> Chart<'a> {
     fn new(sights: &'a [Sight]) -> Self {
         let mut shown: Vec<&Sight> = sights.iter().filter(|sight| matters(sight)).collect();
-        let left_out = shown.len().saturating_sub(MOST_DRAWN);
+        let left_out = shown.len().saturating_sub(MAX_DRAWN);
         // The end is where a violation is.
         shown.drain(..left_out);
         let start = sights.first().map_or(Time::ZERO, |sight| sight.at);
@@ -94,7 +94,7 @@ impl<'a> Chart<'a> {
                 let here = lines.range((*at, Side::AboveLeft, Place::Hub)..);
                 let here = here.take_while(|((time, ..), _)| time == at);
                 let counts = here.filter(|((_, side, _), _)| sides.contains(side));
-                counts.map(|(_, count)| (*count).min(MOST_LINES)).max().unwrap_or(0) as f64
+                counts.map(|(_, count)| (*count).min(MAX_LINES)).max().unwrap_or(0) as f64
             };
             let pause = before.map_or(Duration::ZERO, |before| *at - before);
             // Long pauses are drawn a little longer than short ones.
@@ -113,7 +113,7 @@ impl<'a> Chart<'a> {
     fn line(&mut self, sight: &Sight) -> Option<f64> {
         let count = self.written.entry((sight.place, sight.at, side(sight))).or_default();
         *count += 1;
-        (*count <= MOST_LINES).then(|| LINE * (*count - 1) as f64)
+        (*count <= MAX_LINES).then(|| LINE * (*count - 1) as f64)
     }
 
     fn x(&self, place: Place) -> f64 {

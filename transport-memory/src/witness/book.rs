@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
+use socketio_p2p_core::{ClientId, Dialect, PeerId, RoomName, Time};
 
 use super::rates::Bucket;
 
@@ -36,7 +36,7 @@ pub(super) struct Room {
 #[derive(Debug)]
 pub(super) struct Seat {
     pub(super) id: PeerId,
-    pub(super) version: Version,
+    pub(super) dialect: Dialect,
     pub(super) presence: Presence,
     /// The base of the latest welcome.
     pub(super) base: u32,
@@ -54,7 +54,7 @@ pub(super) enum Presence {
 pub(super) struct Client {
     pub(super) id: PeerId,
     pub(super) room: RoomName,
-    pub(super) version: Version,
+    pub(super) dialect: Dialect,
     pub(super) signals: Bucket,
     pub(super) envelopes: Bucket,
     pub(super) deliveries: Bucket,
@@ -76,9 +76,9 @@ impl Book {
     }
 
     /// The connection of a member that is there.
-    pub(super) fn present(&self, room: &RoomName, id: &PeerId) -> Option<(ClientId, Version)> {
+    pub(super) fn present(&self, room: &RoomName, id: &PeerId) -> Option<(ClientId, Dialect)> {
         let seat = self.seats(room).iter().find(|seat| seat.id == *id)?;
-        Some((seat.client()?, seat.version))
+        Some((seat.client()?, seat.dialect))
     }
 
     pub(super) fn remove(&mut self, room: &RoomName, id: &PeerId) {

@@ -13,11 +13,11 @@ mod words;
 
 use socketio_p2p_core::hub::{ClientError, CloseReason, Departure, HubConfig};
 use socketio_p2p_core::wire::{Join, ServerMessage};
-use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
+use socketio_p2p_core::{ClientId, Dialect, PeerId, RoomName, Time};
 
 use self::book::{Book, Issued};
 use self::rates::Rate;
-use self::words::{Due, Said, Word, describe};
+use self::words::{ClientInput, Due, Word, describe};
 use crate::sim::{Breach, Invariant};
 
 /// What the header of a delivery counts for, in bytes.
@@ -26,15 +26,15 @@ const DELIVERY_HEADER: usize = 128;
 /// What a client says of itself.
 #[derive(Debug)]
 pub(crate) struct Claim {
-    pub(crate) version: Version,
+    pub(crate) dialect: Dialect,
     pub(crate) room: RoomName,
     pub(crate) token: Option<String>,
 }
 
 impl Claim {
     pub(crate) fn of(join: &Join) -> Self {
-        let Join { version, room, token, .. } = join;
-        Self { version: *version, room: room.clone().unwrap_or_default(), token: token.clone() }
+        let Join { dialect, room, token, .. } = join;
+        Self { dialect: *dialect, room: room.clone().unwrap_or_default(), token: token.clone() }
     }
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Witness {
     book: Book,
     now: Time,
     /// What the input that is being answered was.
-    said: Option<Said>,
+    said: Option<ClientInput>,
     due: Vec<Due>,
     /// By when the first of those away has to be given up, if no clock jumped.
     next_end: Option<Time>,

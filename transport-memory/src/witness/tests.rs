@@ -3,7 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use socketio_p2p_core::hub::{Departure, Hub, HubConfig, Output};
 use socketio_p2p_core::wire::{ClientMessage, Join, Recipient, ServerMessage, Upload};
-use socketio_p2p_core::{ClientId, Time, Version};
+use socketio_p2p_core::{ClientId, Dialect, Time};
 
 use super::{Claim, Witness};
 use crate::sim::Invariant;
@@ -54,7 +54,7 @@ impl Scene {
         change: Change,
     ) -> (ClientId, Option<Invariant>) {
         let room = room.parse().unwrap();
-        let join = Join { version: Version::V1, room: Some(room), token, limits: None };
+        let join = Join { dialect: Dialect::V1, room: Some(room), token, limits: None };
         let claim = Claim::of(&join);
         let client = self.hub.handle_connect(join, None, self.now).unwrap();
         self.witness.connected(&self.hub, client, claim, self.now);

@@ -2,11 +2,11 @@
 
 use socketio_p2p_core::hub::{ClientError, Departure, Hub};
 use socketio_p2p_core::wire::{ClientMessage, Decline, Piece, Signal, Upload};
-use socketio_p2p_core::{ClientId, PeerId, RoomName, Time, Version};
+use socketio_p2p_core::{ClientId, Dialect, PeerId, RoomName, Time};
 
 use super::book::{Client, Presence, Seat};
 use super::rates::{Bucket, Rate};
-use super::words::{Due, Said, Word, is_v1};
+use super::words::{ClientInput, Due, Word, is_v1};
 use super::{Claim, DELIVERY_HEADER, Declined, Refused, Witness};
 use crate::sim::Invariant;
 
@@ -14,7 +14,7 @@ impl Witness {
     /// A client was let in.
     pub(crate) fn connected(&mut self, hub: &Hub, client: ClientId, claim: Claim, now: Time) {
         self.now = now;
-        let Claim { version, room, token } = claim;
+        let Claim { dialect, room, token } = claim;
         let (Some(id), Some(seated)) = (hub.peer_id(client), hub.room_of(client)) else {
             return self.blame(Invariant::HubPresence, "a client that is let in", "none");
         };
@@ -23,13 +23,13 @@ impl Witness {
             let came = format!("{given}");
             self.blame(Invariant::HubPresence, &format!("a seat in {room}"), &came);
         }
-        let proved = if is_v1(version) { self.book.proved(&room, token.as_deref()) } else { None };
+        let proved = if is_v1(dialect) { self.book.proved(&room, token.as_deref()) } else { None };
         match &proved {
             Some(proved) if proved.id != id => {
                 let expected = format!("{} to come back under its id", proved.id);
                 self.blame(Invariant::HubPresence, &expected, id.as_str());
             }
-            None if is_v1(version) && self.book.ids.contains(&id) => {
+            None if is_v1(dialect) && self.book.ids.contains(&id) => {
                 let expected = "a new id for who proves nothing in this room";
                 self.blame(Invariant::HubPresence, expected, id.as_str());
             }
@@ -37,7 +37,7 @@ impl Witness {
         }
         let base = self.book.next_base(proved.as_ref());
         self.book.ids.insert(id.clone());
-        self.take_seat(hub, &room, &id, (client, version), base);
+        self.take_seat(hub, &room, &id, (client, dialect), base);
         let count = self.book.seats(&room).len();
         if count > self.config.room_capacity {
             let expected = format!("at most {} members of a room", self.config.room_capacity);
@@ -46,10 +46,10 @@ impl Witness {
         let buckets = [Bucket::default(); 3];
         let [signals, envelopes, deliveries] = buckets;
         let member =
-            Client { id: id.clone(), room: room.clone(), version, signals, envelopes, deliveries };
+            Client { id: id.clone(), room: room.clone(), dialect, signals, envelopes, deliveries };
         self.book.clients.insert(client, member);
         let welcome =
-            if is_v1(version) { Word::Welcome { id: id.clone(), base } } else { Word::Count };
+            if is_v1(dialect) { Word::Welcome { id: id.clone(), base } } else { Word::Count };
         self.due.push(Due { to: client, word: welcome, optional: false });
         self.expect_all(&room, Some(client), true, &Word::Join(id));
     }
@@ -60,7 +60,7 @@ impl Witness {
         hub: &Hub,
         room: &RoomName,
         id: &PeerId,
-        (client, version): (ClientId, Version),
+        (client, dialect): (ClientId, Dialect),
         base: u32,
     ) {
         let (now, config) = (self.now, &self.config);
@@ -99,7 +99,7 @@ impl Witness {
             }
         }
         let presence = Presence::Here(client);
-        let seat = Seat { id: id.clone(), version, presence, base, resumes: Bucket::default() };
+        let seat = Seat { id: id.clone(), dialect, presence, base, resumes: Bucket::default() };
         self.book.rooms.entry(room.clone()).or_default().seats.push(seat);
     }
 
@@ -120,11 +120,11 @@ impl Witness {
     ) {
         self.now = now;
         let Some(member) = self.book.clients.get(&client) else { return };
-        let (from, room, version) = (member.id.clone(), member.room.clone(), member.version);
+        let (from, room, dialect) = (member.id.clone(), member.room.clone(), member.dialect);
         let taken = refusal.is_none();
         match &message {
             ClientMessage::Offers(_) | ClientMessage::Signal(_) => {
-                self.expect_signals(&message, (client, version), &from, &room, taken);
+                self.expect_signals(&message, (client, dialect), &from, &room, taken);
             }
             ClientMessage::Relay(upload) if taken => {
                 self.expect_relay(upload, client, &from, &room);
@@ -134,7 +134,7 @@ impl Witness {
                 self.expect_all(&room, Some(client), true, &Word::Event);
                 for seat in self.book.seats(&room) {
                     if let Some(to) =
-                        seat.client().filter(|to| *to != client && !is_v1(seat.version))
+                        seat.client().filter(|to| *to != client && !is_v1(seat.dialect))
                     {
                         self.due.push(Due { to, word: Word::Event, optional: false });
                     }
@@ -158,13 +158,13 @@ impl Witness {
             let (by, of) = (from.clone(), signal.to_peer_id.clone());
             self.declined.push(Declined { by, of, glare: decline == Decline::Glare });
         }
-        self.said = Some(Said { client, from, message });
+        self.said = Some(ClientInput { client, from, message });
     }
 
     fn expect_signals(
         &mut self,
         message: &ClientMessage,
-        (client, version): (ClientId, Version),
+        (client, dialect): (ClientId, Dialect),
         from: &PeerId,
         room: &RoomName,
         taken: bool,
@@ -176,7 +176,7 @@ impl Witness {
             }
         };
         match message {
-            ClientMessage::Offers(offers) if is_v1(version) => {
+            ClientMessage::Offers(offers) if is_v1(dialect) => {
                 // Those before a faulty one have been passed on.
                 for (place, offer) in offers.iter().enumerate() {
                     if let Some(to) = &offer.to_peer_id {
@@ -201,7 +201,7 @@ impl Witness {
 
     fn expect_relay(&mut self, upload: &Upload, client: ClientId, from: &PeerId, room: &RoomName) {
         for (place, recipient) in upload.to.iter().enumerate() {
-            let Some((to, version)) = self.book.present(room, &recipient.id) else { continue };
+            let Some((to, dialect)) = self.book.present(room, &recipient.id) else { continue };
             let named_before = upload.to.iter().take(place).any(|other| other.id == recipient.id);
             if named_before {
                 let expected = "an envelope that names nobody twice";
@@ -210,14 +210,14 @@ impl Witness {
             if to == client {
                 continue;
             }
-            match version {
-                Version::V1 => {
+            match dialect {
+                Dialect::V1 => {
                     self.due.push(Due { to, word: Word::Relay(place), optional: false });
                 }
-                Version::V0 if upload.piece == Some(Piece::WHOLE) => {
+                Dialect::V0 if upload.piece == Some(Piece::WHOLE) => {
                     self.due.push(Due { to, word: Word::Event, optional: true });
                 }
-                Version::V0 => {}
+                Dialect::V0 => {}
             }
         }
         let (got, most) = (upload.body.len(), self.config.limits.max_envelope);
@@ -251,10 +251,10 @@ impl Witness {
     /// A client's connection has ended.
     pub(crate) fn left(&mut self, client: ClientId, departure: Departure, now: Time) {
         self.now = now;
-        let Some(Client { id, room, version, .. }) = self.book.clients.remove(&client) else {
+        let Some(Client { id, room, dialect, .. }) = self.book.clients.remove(&client) else {
             return;
         };
-        if departure == Departure::Lost && is_v1(version) {
+        if departure == Departure::Lost && is_v1(dialect) {
             if let Some(seat) = self.book.seat_mut(&room, &id) {
                 seat.presence = Presence::Away { since: now };
             }
@@ -288,7 +288,7 @@ impl Witness {
     /// Everyone in a room who is there gets this, but not one of them, and not v0 clients where only v1 clients are told.
     fn expect_all(&mut self, room: &RoomName, except: Option<ClientId>, v1: bool, word: &Word) {
         for seat in self.book.seats(room) {
-            let told = !v1 || is_v1(seat.version);
+            let told = !v1 || is_v1(seat.dialect);
             if let Some(to) = seat.client().filter(|to| told && Some(*to) != except) {
                 self.due.push(Due { to, word: word.clone(), optional: false });
             }

@@ -3,7 +3,7 @@
 use socketio_p2p_core::wire::{
     ClientMessage, Download, Member, PeerSignal, Recipient, ServerMessage, Upload, Welcome,
 };
-use socketio_p2p_core::{ClientId, PeerId, Version};
+use socketio_p2p_core::{ClientId, Dialect, PeerId};
 
 use super::book::{Book, Presence};
 
@@ -38,7 +38,7 @@ pub(super) enum Word {
 
 /// What a client has said: what the hub passes on is compared with it.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct ClientInput {
     pub(super) client: ClientId,
     pub(super) from: PeerId,
     pub(super) message: ClientMessage,
@@ -46,7 +46,12 @@ pub(super) struct Said {
 
 impl Word {
     /// Whether a message of the hub is this.
-    pub(super) fn is(&self, message: &ServerMessage, said: Option<&Said>, book: &Book) -> bool {
+    pub(super) fn is(
+        &self,
+        message: &ServerMessage,
+        said: Option<&ClientInput>,
+        book: &Book,
+    ) -> bool {
         match (self, message) {
             (Self::Count, ServerMessage::NumClients { welcome: None, .. }) => true,
             (
@@ -66,7 +71,11 @@ impl Word {
         }
     }
 
-    fn passes_on(&self, passed: &ServerMessage, Said { from, message, .. }: &Said) -> bool {
+    fn passes_on(
+        &self,
+        passed: &ServerMessage,
+        ClientInput { from, message, .. }: &ClientInput,
+    ) -> bool {
         match (self, passed, message) {
             (Self::Relay(place), ServerMessage::Relay(download), ClientMessage::Relay(upload)) => {
                 let Upload { to, piece, body } = upload;
@@ -113,9 +122,9 @@ fn is_roster(welcome: &Welcome, book: &Book) -> bool {
     let others = book.seats(&welcome.room).iter().filter(|seat| seat.id != welcome.id);
     let others = others.map(|seat| {
         let away = matches!(seat.presence, Presence::Away { .. });
-        (&seat.id, seat.version, away)
+        (&seat.id, seat.dialect, away)
     });
-    others.eq(welcome.roster.iter().map(|member| (&member.id, member.version, member.away)))
+    others.eq(welcome.roster.iter().map(|member| (&member.id, member.dialect, member.away)))
 }
 
 /// A message of the hub in short.
@@ -148,6 +157,6 @@ pub(super) fn describe(message: &ServerMessage) -> String {
 }
 
 /// Whether what is said is for members of that version.
-pub(super) const fn is_v1(version: Version) -> bool {
-    matches!(version, Version::V1)
+pub(super) const fn is_v1(dialect: Dialect) -> bool {
+    matches!(dialect, Dialect::V1)
 }

@@ -193,7 +193,7 @@ impl Chat {
                 Some(_) => "through the server",
                 None => "away",
             };
-            let able = if peer.verified { "" } else { ", no direct path yet" };
+            let able = if peer.validated { "" } else { ", no direct path yet" };
             println!("  {} {way}{able}", self.painted(&peer.id));
         }
     }

@@ -68,7 +68,7 @@ impl<T: Clone> Backlog<T> {
         Ok(verdicts.into_iter().map(|verdict| self.note(verdict, event)).collect())
     }
 
-    fn note(&mut self, verdict: Verdict, event: &Outgoing<T>) -> Progress<T> {
+    fn note(&mut self, verdict: Attempted, event: &Outgoing<T>) -> Progress<T> {
         let tag = event.tag.clone();
         match verdict {
             Ok((peer, emit)) => Progress::Accepted { peer, emit, tag },
@@ -143,9 +143,13 @@ impl<T: Clone> Backlog<T> {
 }
 
 /// Each peer that got the event, under which id, and each that did not, and why.
-type Verdict = Result<(PeerId, EmitId), (PeerId, EmitError)>;
+type Attempted = Result<(PeerId, EmitId), (PeerId, EmitError)>;
 
-fn attempt<T>(node: &mut Node, to: Target, event: &Outgoing<T>) -> Result<Vec<Verdict>, EmitError> {
+fn attempt<T>(
+    node: &mut Node,
+    to: Target,
+    event: &Outgoing<T>,
+) -> Result<Vec<Attempted>, EmitError> {
     match (to, event.ack) {
         (Target::Peer(peer), _) => match try_emit(node, &peer, event) {
             Ok(emit) => Ok(vec![Ok((peer, emit))]),

@@ -74,7 +74,7 @@ impl Report {
     pub(crate) fn peers(&mut self, peers: impl Iterator<Item = Peer>) {
         let peers = peers.map(|peer| {
             let path = peer.path.as_ref().map(path_name);
-            json!({ "id": peer.id, "path": path, "v": peer.version })
+            json!({ "id": peer.id, "path": path, "v": peer.dialect })
         });
         self.line(&json!({ "ev": "peers", "peers": peers.collect::<Value>() }));
     }

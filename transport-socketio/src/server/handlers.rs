@@ -42,7 +42,7 @@ impl<H> Gate<H> {
         let join = Join::from_auth(auth.unwrap_or_default())
             .map_err(|error| JoinError::BadAuth { reason: error.to_string() })?;
         let join = match join {
-            Some(join) if join.version != socketio_p2p_core::Version::V0 => join,
+            Some(join) if join.dialect != socketio_p2p_core::Dialect::V0 => join,
             Some(_) | None => {
                 let socket = SocketRef::from(Arc::clone(socket));
                 let client = V0Client { socket: &socket, auth };

@@ -15,13 +15,13 @@ use super::lock::lock;
 use super::wire::{Wire, weight};
 
 /// A message for one client or many. It is encoded once, when the first of them can take it.
-pub(super) struct Outgoing {
+pub(super) struct QueuedMessage {
     message: ServerMessage,
     weight: usize,
     wire: OnceLock<Option<Wire>>,
 }
 
-impl Outgoing {
+impl QueuedMessage {
     pub(super) fn new(message: ServerMessage) -> Self {
         Self { weight: weight(&message), message, wire: OnceLock::new() }
     }
@@ -61,7 +61,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 #[derive(Default)]
 struct Queue {
-    messages: VecDeque<Arc<Outgoing>>,
+    messages: VecDeque<Arc<QueuedMessage>>,
     bytes: usize,
 }
 
@@ -89,7 +89,7 @@ impl Outbox {
 
     /// Appends a message. Refused when the queue would grow past `max` bytes; a message for an empty queue is
     /// always taken.
-    pub(super) fn push(&self, message: Arc<Outgoing>, max: usize) -> bool {
+    pub(super) fn push(&self, message: Arc<QueuedMessage>, max: usize) -> bool {
         let mut queue = lock(&self.queue);
         let bytes = queue.bytes + message.weight;
         if bytes > max && !queue.messages.is_empty() {

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::lock::lock;
-use super::outbox::{Outbox, Outgoing};
+use super::outbox::{Outbox, QueuedMessage};
 use super::{RoomForV0, ServerStats};
 
 pub(super) struct Settings {
@@ -158,7 +158,7 @@ impl Shared {
         while let Some(output) = hub.poll_output() {
             match output {
                 Output::Send { to, message } => {
-                    let message = Arc::new(Outgoing::new(message));
+                    let message = Arc::new(QueuedMessage::new(message));
                     let mut overfull = Vec::new();
                     for client in hub.receivers(&to) {
                         let Some(outbox) = outboxes.get(&client) else { continue };

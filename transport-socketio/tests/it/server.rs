@@ -11,7 +11,7 @@ use socketio_p2p_core::wire::{
     AddressedOffer, ClientMessage, EPOCH_BLOCK, Epochs, Lane, Numbers, PeerLimits, PeerSignal,
     Piece, RawSignal, ServerMessage,
 };
-use socketio_p2p_core::{Packet, PacketType, PeerId, RoomName, Version};
+use socketio_p2p_core::{Dialect, Packet, PacketType, PeerId, RoomName};
 use socketio_p2p_transport_socketio::{ListenError, SignalingServer, V0Client};
 use socketioxide::SocketIo;
 use socketioxide::extract::SocketRef;
@@ -41,7 +41,7 @@ async fn v1_peers_meet_signal_and_relay() {
     assert_eq!(b_is.roster.len(), 1);
     assert_eq!(b_is.roster[0].id, a_is.id);
     let member = expect!(a, ServerMessage::PeerJoin(member) => member);
-    assert_eq!((&member.id, member.version), (&b_is.id, Version::V1));
+    assert_eq!((&member.id, member.dialect), (&b_is.id, Dialect::V1));
 
     let offers = vec![AddressedOffer {
         offer_id: "o".to_owned(),
@@ -92,7 +92,7 @@ async fn v0_and_v1_hear_each_other_binary_too() {
     let others = expect!(old, ServerMessage::NumClients { others, welcome: None } => others);
     assert_eq!(others, 1);
     let old_is = expect!(new, ServerMessage::PeerJoin(member) => member);
-    assert_eq!(old_is.version, Version::V0);
+    assert_eq!(old_is.dialect, Dialect::V0);
 
     let nested = Packet::event(
         "file",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rand_chacha::rand_core::Rng as _;
 
-use self::offers::{DoubtedOffer, OfferAllowance, send_decline};
+use self::offers::{LateOffer, OfferAllowance, send_decline};
 use super::channel::Channel;
 use super::state::{Input, Role, State};
 use super::{Context, Remote};
@@ -14,7 +14,7 @@ use crate::command::{Command, DirectCommand};
 use crate::config::Policy;
 use crate::error::PeerError;
 use crate::event::Event;
-use crate::id::{ConnectionId, Version};
+use crate::id::{ConnectionId, Dialect};
 use crate::time::{Time, earliest};
 use crate::wire::Decline;
 
@@ -23,7 +23,7 @@ use crate::wire::Decline;
 pub(crate) struct Attempt {
     state: State,
     connection: Option<Connection>,
-    doubted: Option<DoubtedOffer>,
+    late_offer: Option<LateOffer>,
     allowance: OfferAllowance,
     /// When an attempt is due (again).
     offer_at: Option<Time>,
@@ -58,7 +58,7 @@ impl Default for Attempt {
         Self {
             state: State::Relayed,
             connection: None,
-            doubted: None,
+            late_offer: None,
             allowance: OfferAllowance::default(),
             offer_at: None,
             wants_offer: false,
@@ -96,7 +96,7 @@ impl Attempt {
 
     /// The longest message of the channel for volatile events, if there is one and the path is proved.
     pub(crate) fn datagrams(&self) -> Option<usize> {
-        self.connection.as_ref()?.datagrams.filter(|_| self.state.is_verified())
+        self.connection.as_ref()?.datagrams.filter(|_| self.state.is_validated())
     }
 
     pub(crate) fn set_datagrams(&mut self, max_message: Option<usize>) {
@@ -124,7 +124,7 @@ impl Attempt {
 
     /// The peer is expected to offer; this end does after a while.
     pub(crate) fn schedule_after_patience(&mut self, peer: &Remote, cx: &Context<'_>) {
-        if peer.version == Version::V1 {
+        if peer.dialect == Dialect::V1 {
             self.offer_at.get_or_insert(cx.now + cx.config.offer_patience);
         }
     }
@@ -142,7 +142,7 @@ impl Attempt {
                 self.wants_offer = false;
                 self.wanted = false;
                 self.offer_at = None;
-                self.doubted = None;
+                self.late_offer = None;
                 if self.state == State::Negotiating(Role::Answerer)
                     && let Some(connection) = &self.connection
                 {
@@ -170,7 +170,7 @@ impl Attempt {
 
     /// A pong has come on the channel: it works, and an offer in doubt was late.
     pub(crate) fn handle_proof(&mut self, cx: &Context<'_>) {
-        self.doubted = None;
+        self.late_offer = None;
         if let Some(channel) = self.channel_mut() {
             channel.proved = true;
         }
@@ -197,8 +197,8 @@ impl Attempt {
         }
         if let Some(connection) = &mut self.connection {
             let limits = &cx.config.limits;
-            connection.channel = Some(Channel::new(peer.version, max_message, limits, cx.now));
-            connection.until = Some(cx.now + cx.config.verification_timeout);
+            connection.channel = Some(Channel::new(peer.dialect, max_message, limits, cx.now));
+            connection.until = Some(cx.now + cx.config.validation_timeout);
         }
         self.try_verify(cx);
         true
@@ -207,7 +207,7 @@ impl Attempt {
     /// Takes a channel on which the peer has said who it is and a ping has come back for proved.
     fn try_verify(&mut self, cx: &Context<'_>) {
         let proved = self.channel().is_some_and(|channel| channel.greeted && channel.proved);
-        if !proved || !self.step(Input::Verify) {
+        if !proved || !self.step(Input::Validate) {
             return;
         }
         self.attempts = 0;
@@ -244,7 +244,7 @@ impl Attempt {
         if self.answer_doubted(peer, cx) {
             return;
         }
-        if peer.version == Version::V1 && self.attempts < cx.config.max_attempts {
+        if peer.dialect == Dialect::V1 && self.attempts < cx.config.max_attempts {
             let tried = self.attempts.saturating_sub(1);
             let mut pause = cx.config.retry.pause(tried, cx.rng.next_u32());
             if !self.offered {
@@ -266,7 +266,7 @@ impl Attempt {
     pub(crate) fn close(&mut self, cx: &mut Context<'_>) {
         self.close_connection(cx);
         self.step(Input::Close);
-        self.doubted = None;
+        self.late_offer = None;
         self.offer_at = None;
     }
 
@@ -296,17 +296,17 @@ impl Attempt {
         }
         if due(self.connection.as_ref().and_then(|connection| connection.until)) {
             let after = match self.state {
-                State::Verifying => cx.config.verification_timeout,
+                State::Validating => cx.config.validation_timeout,
                 State::Relayed
                 | State::Negotiating(_)
-                | State::Standby
+                | State::Validated
                 | State::Direct
                 | State::Backoff
                 | State::Closed => cx.config.negotiation_timeout,
             };
             self.lose(peer, PeerError::NegotiationTimedOut(millis(after)), cx);
         }
-        if due(self.doubted.as_ref().map(|doubted| doubted.until)) {
+        if due(self.late_offer.as_ref().map(|late_offer| late_offer.until)) {
             self.answer_doubted(peer, cx);
         }
         if !self.watches(peer) {
@@ -323,17 +323,17 @@ impl Attempt {
 
     /// Whether the channel is one that has to give signs of life.
     fn watches(&self, peer: &Remote) -> bool {
-        self.state.is_verified() && peer.version == Version::V1
+        self.state.is_validated() && peer.dialect == Dialect::V1
     }
 
     pub(crate) fn next_timeout(&self, peer: &Remote, cx: &Context<'_>) -> Option<Time> {
         let until = self.connection.as_ref().and_then(|connection| connection.until);
-        let doubted = self.doubted.as_ref().map(|doubted| doubted.until);
+        let late_offer = self.late_offer.as_ref().map(|late_offer| late_offer.until);
         let channel = self.channel().filter(|_| self.watches(peer)).map(|channel| {
             let silence = channel.heard_at + cx.config.silence_timeout;
             silence.min(channel.probe_at(cx.config.probe_interval))
         });
-        earliest([self.offer_at, until, doubted, channel])
+        earliest([self.offer_at, until, late_offer, channel])
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Attempt, Connection, report};
 use crate::command::{Command, DirectCommand};
 use crate::config::Policy;
 use crate::error::{Misbehavior, PeerError};
-use crate::id::{ConnectionId, PeerId, Version};
+use crate::id::{ConnectionId, Dialect, PeerId};
 use crate::link::state::{Input, Role, State};
 use crate::link::{Context, Remote};
 use crate::redacted::Redacted;
@@ -28,11 +28,11 @@ const DOUBT: Duration = Duration::from_secs(1);
 const OFFER_BURST: u32 = 16;
 
 /// The most candidates that are kept for an offer in doubt.
-const MAX_DOUBTED_SIGNALS: usize = 64;
+const MAX_LATE_SIGNALS: usize = 64;
 
 /// An offer that came while the channel works: it is late, or the peer has lost its end of the channel.
 #[derive(Debug)]
-pub(super) struct DoubtedOffer {
+pub(super) struct LateOffer {
     pub(super) offer_id: String,
     pub(super) sdp: Redacted<String>,
     pub(super) signals: Vec<Signal>,
@@ -82,7 +82,7 @@ impl Attempt {
         self.offered = true;
         let connection = self.begin(offer_id, cx);
         let ice_servers = cx.ice_servers.to_vec();
-        let datagrams = peer.version == Version::V1;
+        let datagrams = peer.dialect == Dialect::V1;
         let command = DirectCommand::Offer { connection, ice_servers, datagrams };
         cx.out.commands.push_back(Command::Direct(command));
     }
@@ -121,9 +121,9 @@ impl Attempt {
             return false;
         }
         let sdp = Redacted(sdp);
-        if self.state.is_verified() && peer.version == Version::V1 {
+        if self.state.is_validated() && peer.dialect == Dialect::V1 {
             let until = cx.now + DOUBT;
-            self.doubted = Some(DoubtedOffer { offer_id, sdp, signals: Vec::new(), until });
+            self.late_offer = Some(LateOffer { offer_id, sdp, signals: Vec::new(), until });
             return true;
         }
         self.answer(peer, offer_id, sdp, cx);
@@ -147,7 +147,7 @@ impl Attempt {
 
     /// The channel has not proved itself, or is gone: the peer meant its offer. `false`: there is none.
     pub(super) fn answer_doubted(&mut self, peer: &Remote, cx: &mut Context<'_>) -> bool {
-        let Some(DoubtedOffer { offer_id, sdp, signals, .. }) = self.doubted.take() else {
+        let Some(LateOffer { offer_id, sdp, signals, .. }) = self.late_offer.take() else {
             return false;
         };
         self.answer(peer, offer_id.clone(), sdp, cx);
@@ -168,12 +168,12 @@ impl Attempt {
         if !self.step(Input::Begin(Role::Answerer)) {
             return;
         }
-        self.doubted = None;
+        self.late_offer = None;
         self.eligible = true;
         self.offered = false;
         let connection = self.begin(offer_id, cx);
         let ice_servers = cx.ice_servers.to_vec();
-        let datagrams = peer.version == Version::V1;
+        let datagrams = peer.dialect == Dialect::V1;
         let command = DirectCommand::Answer { connection, ice_servers, sdp: sdp.0, datagrams };
         cx.out.commands.push_back(Command::Direct(command));
     }
@@ -197,10 +197,11 @@ impl Attempt {
         signal: Signal,
         cx: &mut Context<'_>,
     ) {
-        if let Some(doubted) = self.doubted.as_mut().filter(|doubted| doubted.offer_id == offer_id)
+        if let Some(late_offer) =
+            self.late_offer.as_mut().filter(|late_offer| late_offer.offer_id == offer_id)
         {
-            if doubted.signals.len() < MAX_DOUBTED_SIGNALS {
-                doubted.signals.push(signal);
+            if late_offer.signals.len() < MAX_LATE_SIGNALS {
+                late_offer.signals.push(signal);
             }
             return;
         }
@@ -252,7 +253,7 @@ pub(super) fn send_decline(
     decline: Decline,
     cx: &mut Context<'_>,
 ) {
-    if peer.version == Version::V1 {
+    if peer.dialect == Dialect::V1 {
         send_signal(peer, offer_id, &Signal::Decline(decline), cx);
     }
 }

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 
 pub(crate) use self::piece::Piece;
 use self::queue::Queue;
-pub(crate) use self::queue::{BeyondSent, Done, Outgoing};
+pub(crate) use self::queue::{BeyondSent, Done, QueuedPacket};
 use self::volatile::Volatile;
 use super::flight::{Fate, Sent};
 use crate::codec::Packet;
@@ -40,7 +40,7 @@ impl Sender {
         config: &Config,
         now: Time,
     ) -> Result<(), usize> {
-        let outgoing = Outgoing::new(packet, emit, shared);
+        let outgoing = QueuedPacket::new(packet, emit, shared);
         if lane == Lane::Volatile {
             return self.volatile.push(outgoing, config.volatile_bytes, now);
         }
@@ -83,7 +83,7 @@ impl Sender {
         Self::piece(Lane::Volatile, self.volatile.base, self.volatile.packets.front()?, max)
     }
 
-    fn piece(lane: Lane, number: u64, outgoing: &Outgoing, max: usize) -> Option<Piece> {
+    fn piece(lane: Lane, number: u64, outgoing: &QueuedPacket, max: usize) -> Option<Piece> {
         let len = outgoing.flat.len();
         let bytes = outgoing.progress.next(len, max as u64)?;
         let fresh = bytes.start == outgoing.progress.sent();
@@ -148,7 +148,7 @@ impl Sender {
 
     /// The peer has seen volatile events below this number.
     pub(crate) fn acknowledge_volatile(&mut self, seen: u64) {
-        while self.volatile.under_way.pop_front_if(|(number, ..)| *number < seen).is_some() {}
+        while self.volatile.in_flight.pop_front_if(|(number, ..)| *number < seen).is_some() {}
     }
 
     /// What became of a record of a reliable lane whose packet has not been refused.
@@ -219,7 +219,7 @@ impl Sender {
     pub(crate) fn take_unsent(
         &mut self,
         is_refused: impl Fn(&Packet) -> bool,
-    ) -> Vec<(Lane, Outgoing)> {
+    ) -> Vec<(Lane, QueuedPacket)> {
         let mut taken = Vec::new();
         for (lane, queue) in Lane::RELIABLE.into_iter().zip(&mut self.lanes) {
             let unsent = queue.packets.split_off(queue.begun());
@@ -270,7 +270,7 @@ impl Sender {
             }
             Lane::Volatile => (&mut self.volatile.packets, &mut self.volatile.bytes),
         };
-        let Outgoing { flat, emit, .. } = packets.pop_front()?;
+        let QueuedPacket { flat, emit, .. } = packets.pop_front()?;
         *bytes -= flat.len();
         Some((flat.packet().clone(), emit))
     }

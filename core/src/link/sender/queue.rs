@@ -13,7 +13,7 @@ use crate::wire::{Flat, LaneState};
 
 /// A packet that is not acknowledged yet.
 #[derive(Debug)]
-pub(crate) struct Outgoing {
+pub(crate) struct QueuedPacket {
     pub(crate) flat: Flat,
     /// Whose outcome it is; none for answers to the peer's events.
     pub(crate) emit: Option<EmitId>,
@@ -39,7 +39,7 @@ pub(crate) struct BeyondSent;
 /// A bounded queue of all packets of a lane that are not acknowledged.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    pub(super) packets: VecDeque<Outgoing>,
+    pub(super) packets: VecDeque<QueuedPacket>,
     /// The number of the packet at the front.
     pub(super) base: u64,
     /// How many packets, from the front, have gone out whole.
@@ -58,22 +58,22 @@ pub(super) struct Queue {
 /// For a packet that is lost so often ahead of its turn the receiver has no room: it waits for its turn.
 const MAX_LOSSES: u32 = 2;
 
-impl Outgoing {
+impl QueuedPacket {
     pub(super) fn new(packet: Packet, emit: Option<EmitId>, shared: bool) -> Self {
         Self { flat: Flat::new(packet), emit, shared, progress: Progress::default(), losses: 0 }
     }
 }
 
 impl Queue {
-    pub(super) fn get(&self, number: u64) -> Option<&Outgoing> {
+    pub(super) fn get(&self, number: u64) -> Option<&QueuedPacket> {
         self.packets.get(usize::try_from(number.checked_sub(self.base)?).ok()?)
     }
 
-    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut Outgoing> {
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut QueuedPacket> {
         self.packets.get_mut(usize::try_from(number.checked_sub(self.base)?).ok()?)
     }
 
-    pub(super) fn peek(&self, now: Time) -> Option<(u64, &Outgoing)> {
+    pub(super) fn peek(&self, now: Time) -> Option<(u64, &QueuedPacket)> {
         let may_go = |number: u64| match number == self.base {
             true => self.hold.until(now).is_none(),
             false => !self.stuck || self.is_patient(number),

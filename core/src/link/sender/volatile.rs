@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::piece::Piece;
-use super::queue::Outgoing;
+use super::queue::QueuedPacket;
 use crate::time::Time;
 
 /// For so long a volatile event counts as under way when nothing is heard of it.
@@ -13,20 +13,25 @@ const VOLATILE_AGE: Duration = Duration::from_secs(1);
 /// Volatile events: sent once, dropped rather than late.
 #[derive(Debug, Default)]
 pub(super) struct Volatile {
-    pub(super) packets: VecDeque<Outgoing>,
+    pub(super) packets: VecDeque<QueuedPacket>,
     /// The number of the packet at the front.
     pub(super) base: u64,
     pub(super) bytes: u64,
     /// What was sent and is not known to have come: number, bytes, when.
-    pub(super) under_way: VecDeque<(u64, u64, Time)>,
+    pub(super) in_flight: VecDeque<(u64, u64, Time)>,
     pub(super) dropped: u64,
 }
 
 impl Volatile {
-    pub(super) fn push(&mut self, outgoing: Outgoing, max: usize, now: Time) -> Result<(), usize> {
-        while self.under_way.pop_front_if(|(.., at)| now - *at >= VOLATILE_AGE).is_some() {}
-        let under_way: u64 = self.under_way.iter().map(|(_, bytes, _)| bytes).sum();
-        let waiting = self.bytes + under_way;
+    pub(super) fn push(
+        &mut self,
+        outgoing: QueuedPacket,
+        max: usize,
+        now: Time,
+    ) -> Result<(), usize> {
+        while self.in_flight.pop_front_if(|(.., at)| now - *at >= VOLATILE_AGE).is_some() {}
+        let in_flight: u64 = self.in_flight.iter().map(|(_, bytes, _)| bytes).sum();
+        let waiting = self.bytes + in_flight;
         if waiting + outgoing.flat.len() > max as u64 {
             self.dropped += 1;
             return Err(usize::try_from(waiting).unwrap_or(usize::MAX));
@@ -44,7 +49,7 @@ impl Volatile {
         {
             let len = packet.flat.len();
             self.bytes -= len;
-            self.under_way.push_back((self.base, len, now));
+            self.in_flight.push_back((self.base, len, now));
             self.base += 1;
         }
     }
@@ -53,7 +58,7 @@ impl Volatile {
         self.dropped += self.packets.len() as u64;
         self.base += self.packets.len() as u64;
         self.packets.clear();
-        self.under_way.clear();
+        self.in_flight.clear();
         self.bytes = 0;
     }
 }

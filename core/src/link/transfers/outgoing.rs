@@ -22,13 +22,13 @@ const ABORT: Range<u64> = u64::MAX..u64::MAX;
 pub(crate) struct OutgoingTransfers {
     opened: u64,
     /// Those that are not over, and those of which the peer has to hear that they are.
-    open: BTreeMap<u64, Outgoing>,
+    open: BTreeMap<u64, OutgoingTransfer>,
     /// Whose turn it was last.
     turn: u64,
 }
 
 #[derive(Debug)]
-struct Outgoing {
+struct OutgoingTransfer {
     announcement: Redacted<Bytes>,
     size: Option<u64>,
     /// What is not acknowledged of the data, in pieces as they were written.
@@ -52,7 +52,7 @@ struct Outgoing {
 enum Abort {
     /// To be said, or to be said again.
     Due,
-    UnderWay,
+    InFlight,
 }
 
 /// What goes out next of a transfer.
@@ -89,7 +89,7 @@ impl OutgoingTransfers {
         self.opened += 1;
         let announcement = announcement(size, event);
         let end = announcement.len() as u64;
-        let outgoing = Outgoing {
+        let outgoing = OutgoingTransfer {
             announcement: Redacted(announcement),
             size,
             data: Redacted::default(),
@@ -226,7 +226,7 @@ impl OutgoingTransfers {
     }
 
     pub(crate) fn waits(&self) -> bool {
-        self.open.values().any(Outgoing::waits)
+        self.open.values().any(OutgoingTransfer::waits)
     }
 
     /// The piece that goes out next, of the transfers in turn, `max` bytes at most.
@@ -254,7 +254,7 @@ impl OutgoingTransfers {
         self.turn = piece.number;
         let Some(outgoing) = self.open.get_mut(&piece.number) else { return };
         if piece.abort {
-            outgoing.aborted = Some(Abort::UnderWay);
+            outgoing.aborted = Some(Abort::InFlight);
         } else {
             outgoing.progress.note_sent(piece.bytes.clone());
         }
@@ -263,8 +263,10 @@ impl OutgoingTransfers {
     /// What became of a record of a transfer that the peer has not ended.
     pub(crate) fn fate(&self, sent: &Sent) -> Fate {
         match self.open.get(&sent.number) {
-            Some(Outgoing { aborted: Some(_), .. }) if sent.bytes != ABORT => Fate::Moot,
-            Some(Outgoing { aborted: None, progress, .. }) if progress.is_acked(&sent.bytes) => {
+            Some(OutgoingTransfer { aborted: Some(_), .. }) if sent.bytes != ABORT => Fate::Moot,
+            Some(OutgoingTransfer { aborted: None, progress, .. })
+                if progress.is_acked(&sent.bytes) =>
+            {
                 Fate::Arrived
             }
             Some(_) => Fate::Unknown,
@@ -292,8 +294,8 @@ impl OutgoingTransfers {
 
     /// Whether something of one was sent that is not acknowledged.
     pub(crate) fn has_sent(&self) -> bool {
-        let has_sent = |one: &Outgoing| match one.aborted {
-            Some(abort) => abort == Abort::UnderWay,
+        let has_sent = |one: &OutgoingTransfer| match one.aborted {
+            Some(abort) => abort == Abort::InFlight,
             None => one.progress.acked() < one.progress.sent(),
         };
         self.open.values().any(has_sent)
@@ -315,13 +317,13 @@ impl OutgoingTransfers {
         self.open.values().flat_map(|one| one.data.iter()).map(Bytes::len).sum()
     }
 
-    fn live(&mut self, number: u64) -> Result<&mut Outgoing, NotWritten> {
+    fn live(&mut self, number: u64) -> Result<&mut OutgoingTransfer, NotWritten> {
         let outgoing = self.open.get_mut(&number).filter(|one| one.aborted.is_none());
         outgoing.ok_or(NotWritten::Unknown)
     }
 }
 
-impl Outgoing {
+impl OutgoingTransfer {
     /// Whether its end has gone out, which is as long as a byte.
     fn has_sent_end(&self) -> bool {
         self.finished && self.progress.sent() > self.end

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::description::IceServer;
 use super::unreadable::UnreadableJson;
 use crate::codec::{Limits, Packet};
-use crate::id::{PeerId, RoomName, Version};
+use crate::id::{Dialect, PeerId, RoomName};
 use crate::wire::PairKey;
 
 /// What a client says of itself when it connects, in the auth payload of its CONNECT packet under the key
@@ -16,7 +16,7 @@ use crate::wire::PairKey;
 pub struct Join {
     /// The dialect.
     #[serde(rename = "v")]
-    pub version: Version,
+    pub dialect: Dialect,
     /// The room; the default room when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<RoomName>,
@@ -32,7 +32,7 @@ impl Join {
     /// What a v0 client means by saying nothing: this room, no token.
     #[must_use]
     pub fn v0(room: RoomName) -> Self {
-        Self { version: Version::V0, room: Some(room), token: None, limits: None }
+        Self { dialect: Dialect::V0, room: Some(room), token: None, limits: None }
     }
 
     /// Reads the auth payload of a CONNECT packet. `None` when it has no `p2p` entry, as from a v0 client.
@@ -58,7 +58,7 @@ impl Join {
 impl fmt::Debug for Join {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Join")
-            .field("version", &self.version)
+            .field("dialect", &self.dialect)
             .field("room", &self.room)
             .field("resumes", &self.token.is_some())
             .field("limits", &self.limits)
@@ -75,7 +75,7 @@ pub const EPOCH_BLOCK: u32 = 1 << 12;
 pub struct Welcome {
     /// The dialect that the hub speaks.
     #[serde(rename = "v")]
-    pub version: Version,
+    pub dialect: Dialect,
     /// The peer's own id.
     pub id: PeerId,
     /// The token that brings this identity back after a lost connection.
@@ -124,7 +124,7 @@ pub struct Member {
     pub id: PeerId,
     /// Its dialect.
     #[serde(rename = "v")]
-    pub version: Version,
+    pub dialect: Dialect,
     /// Whether its connection is lost and the hub waits for it to come back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub away: bool,

@@ -46,7 +46,7 @@ impl Room {
         for _ in 0..100 {
             while room.poll(Waker::noop()).is_some() {}
         }
-        assert_eq!(room.driver.session().peers().filter(|peer| peer.verified).count(), size);
+        assert_eq!(room.driver.session().peers().filter(|peer| peer.validated).count(), size);
         room
     }
 

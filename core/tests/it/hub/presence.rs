@@ -11,7 +11,7 @@ fn a_v1_peer_gets_its_identity_and_the_roster_and_the_others_hear_of_it() {
     let old = world.v0("a", "socket-0");
     assert_eq!(world.received(old), ["numClients 0"]);
     let (first, welcome) = world.v1("a");
-    assert_eq!(welcome.version, Version::V1);
+    assert_eq!(welcome.dialect, Dialect::V1);
     assert_eq!(welcome.id.as_str().len(), 22);
     assert_eq!(welcome.room, room_name("a"));
     assert_eq!(welcome.limits, HubConfig::default().limits);

@@ -48,7 +48,7 @@ struct Alone {
 
 /// One bundle of the session's to a peer, or the record in an envelope that is for others too.
 #[derive(Clone, Debug, PartialEq)]
-struct Said {
+struct SentBundle {
     epochs: Epochs,
     items: Vec<Item>,
 }
@@ -70,7 +70,7 @@ impl Alone {
         assert_eq!(connect, json!({"p2p": {"v": 1, "room": "lobby", "limits": ours}}));
         alone.hear(r#"0{"sid":"s"}"#);
         let roster: Vec<Value> =
-            members.iter().map(|(id, version)| json!({"id": id, "v": version})).collect();
+            members.iter().map(|(id, dialect)| json!({"id": id, "v": dialect})).collect();
         let welcome = json!({
             "v": 1, "id": "me", "token": "secret-token", "room": "lobby", "roster": roster,
             "limits": {"maxEnvelope": 65536, "maxAttachments": 16},
@@ -136,7 +136,7 @@ impl Alone {
     }
 
     /// What the session has said to a peer through the server; what it said to others is lost.
-    fn said(&mut self, to: &str) -> Vec<Said> {
+    fn said(&mut self, to: &str) -> Vec<SentBundle> {
         said_to(to, &self.sent())
     }
 
@@ -189,11 +189,11 @@ impl Alone {
     }
 
     /// A channel with `from` on which the session's first ping has been answered.
-    fn verified_channel(&mut self, from: &str) -> ConnectionId {
-        self.verified_channel_of(from, 262_144)
+    fn validated_channel(&mut self, from: &str) -> ConnectionId {
+        self.validated_channel_of(from, 262_144)
     }
 
-    fn verified_channel_of(&mut self, from: &str, max_message: usize) -> ConnectionId {
+    fn validated_channel_of(&mut self, from: &str, max_message: usize) -> ConnectionId {
         let channel = self.open_channel_of(from, max_message);
         self.answer_pings(channel);
         self.sent_directly(channel);
@@ -226,9 +226,9 @@ impl Alone {
     }
 
     /// What the session has said on a channel with a v1 peer.
-    fn written(&mut self, channel: ConnectionId) -> Vec<Said> {
+    fn written(&mut self, channel: ConnectionId) -> Vec<SentBundle> {
         let frames = self.sent_directly(channel).into_iter();
-        let said: Vec<Said> = frames.map(|frame| read(&binary(frame))).collect();
+        let said: Vec<SentBundle> = frames.map(|frame| read(&binary(frame))).collect();
         for one in &said {
             self.channels.insert(channel, one.epochs.epoch);
         }
@@ -262,19 +262,19 @@ fn has_events(next: u64) -> Item {
     Item::State(State { lanes: [events, LaneState::default()], ..State::default() })
 }
 
-fn read(bytes: &Bytes) -> Said {
+fn read(bytes: &Bytes) -> SentBundle {
     let bundle = Bundle::read(bytes.clone()).unwrap();
-    Said { epochs: bundle.epochs, items: bundle.map(Result::unwrap).collect() }
+    SentBundle { epochs: bundle.epochs, items: bundle.map(Result::unwrap).collect() }
 }
 
 /// What is said to a peer among what was sent to the server.
-fn said_to(peer: &str, sent: &[Packet]) -> Vec<Said> {
+fn said_to(peer: &str, sent: &[Packet]) -> Vec<SentBundle> {
     downloads(peer, sent)
         .into_iter()
         .map(|Download { numbers, piece, body, .. }| match numbers.zip(piece) {
             None => read(&body),
             Some((Numbers { epochs, lane, seq }, Piece { at, end })) => {
-                Said { epochs, items: vec![self::piece(lane, seq, at, body, end)] }
+                SentBundle { epochs, items: vec![self::piece(lane, seq, at, body, end)] }
             }
         })
         .collect()
@@ -317,7 +317,7 @@ fn converse(one: &mut Alone, other: &mut Alone, span: Duration) {
     }
 }
 
-fn items(said: &[Said]) -> Vec<Item> {
+fn items(said: &[SentBundle]) -> Vec<Item> {
     said.iter().flat_map(|said| said.items.clone()).collect()
 }
 

@@ -334,8 +334,8 @@ fn a_record_to_many_peers_keeps_within_what_the_server_takes() {
 fn what_a_receiver_could_not_hold_ahead_of_its_turn_comes_again() {
     let (mut mesh, nodes) = mesh(2, &Config::default().with_policy(Policy::Manual));
     let (a, b) = (nodes[0], nodes[1]);
-    let verified = |mesh: &Mesh| mesh.peer(a, b).unwrap().verified;
-    assert!(mesh.run_until(Duration::from_secs(60), verified));
+    let validated = |mesh: &Mesh| mesh.peer(a, b).unwrap().validated;
+    assert!(mesh.run_until(Duration::from_secs(60), validated));
     mesh.run_for(Duration::from_secs(1));
     // The first event is still on the relay when a full queue of others overtakes it.
     mesh.set_latency(Latency {

@@ -110,7 +110,7 @@ fn a_manual_session_verifies_and_waits_for_upgrade() {
     let (mut mesh, nodes) = mesh(3, &config);
     let (a, b, c) = (nodes[0], nodes[1], nodes[2]);
     mesh.run_for(Duration::from_secs(10));
-    assert!(mesh.session(a).peers().all(|peer| peer.verified));
+    assert!(mesh.session(a).peers().all(|peer| peer.validated));
     assert_eq!(path(&mesh, a, b), Some(Path::Relay));
     let events = mesh.take_events(a);
     assert!(has(&events, |event| matches!(event, Event::Ready)));

@@ -9,7 +9,7 @@ use socketio_p2p_core::wire::{
     AddressedOffer, ClientMessage, Download, PeerSignal, Piece, ServerMessage, Upload, flatten,
     is_reserved_event, unflatten,
 };
-use socketio_p2p_core::{ClientId, Namespace, Packet, PeerId, RoomName, Time, Version};
+use socketio_p2p_core::{ClientId, Dialect, Namespace, Packet, PeerId, RoomName, Time};
 
 use super::{Bucket, Model, Person, Presence};
 
@@ -24,9 +24,9 @@ impl Model {
         let said = match self.by_client(client) {
             None => Err(ClientError::Gone),
             Some(index) => match message {
-                ClientMessage::Offers(offers) => match self.people[index].version {
-                    Version::V0 => self.match_offers(index, offers, now),
-                    Version::V1 => self.pass_offers(index, offers, now),
+                ClientMessage::Offers(offers) => match self.people[index].dialect {
+                    Dialect::V0 => self.match_offers(index, offers, now),
+                    Dialect::V1 => self.pass_offers(index, offers, now),
                 },
                 ClientMessage::Signal(signal) => self.signal(index, signal, now),
                 ClientMessage::Relay(upload) => self.relay(index, &upload, now),
@@ -113,9 +113,9 @@ impl Model {
     }
 
     fn relay(&mut self, index: usize, upload: &Upload, now: Time) -> Result<(), ClientError> {
-        let Person { version, id: from, room, .. } = &self.people[index];
+        let Person { dialect, id: from, room, .. } = &self.people[index];
         let (from, room) = (from.clone(), room.clone());
-        if *version == Version::V0 {
+        if *dialect == Dialect::V0 {
             return Err(ClientError::UnexpectedEnvelope);
         }
         self.charge_envelope(index, now)?;
@@ -135,7 +135,7 @@ impl Model {
         }
         for recipient in &upload.to {
             let message = match self.receiver(index, &recipient.id) {
-                Ok((receiver, Version::V1)) => Some((
+                Ok((receiver, Dialect::V1)) => Some((
                     receiver,
                     ServerMessage::Relay(Download {
                         from: from.clone(),
@@ -144,7 +144,7 @@ impl Model {
                         body: upload.body.clone(),
                     }),
                 )),
-                Ok((receiver, Version::V0)) => upload
+                Ok((receiver, Dialect::V0)) => upload
                     .piece
                     .filter(|piece| *piece == Piece::WHOLE)
                     .and_then(|_| unpack(&upload.body))
@@ -163,9 +163,9 @@ impl Model {
     }
 
     fn broadcast(&mut self, index: usize, packet: Packet, now: Time) -> Result<(), ClientError> {
-        let Person { version, id: from, room, .. } = &self.people[index];
+        let Person { dialect, id: from, room, .. } = &self.people[index];
         let (from, room) = (from.clone(), room.clone());
-        if *version == Version::V1 {
+        if *dialect == Dialect::V1 {
             return Err(ClientError::UnexpectedEvent);
         }
         self.charge_envelope(index, now)?;
@@ -177,8 +177,8 @@ impl Model {
         self.relayed += 1;
         let (body, piece) = (flatten(&packet), Some(Piece::WHOLE));
         let envelope = Download { from: from.clone(), numbers: None, piece, body };
-        self.expect_room(&room, Version::V1, &from, &ServerMessage::Relay(envelope));
-        self.expect_room(&room, Version::V0, &from, &ServerMessage::Event(packet));
+        self.expect_room(&room, Dialect::V1, &from, &ServerMessage::Relay(envelope));
+        self.expect_room(&room, Dialect::V0, &from, &ServerMessage::Event(packet));
         Ok(())
     }
 
@@ -259,12 +259,12 @@ impl Model {
     }
 
     /// Another member of the room that is here, by its id or else by another of its names.
-    fn receiver(&self, sender: usize, to: &PeerId) -> Result<(ClientId, Version), ClientError> {
+    fn receiver(&self, sender: usize, to: &PeerId) -> Result<(ClientId, Dialect), ClientError> {
         let room = &self.people[sender].room;
         match self.named(room, to).filter(|index| *index != sender) {
             None => Err(ClientError::UnknownPeer { peer: to.clone() }),
             Some(index) => match self.people[index].presence {
-                Presence::Here(client) => Ok((client, self.people[index].version)),
+                Presence::Here(client) => Ok((client, self.people[index].dialect)),
                 Presence::Away(_) => Err(ClientError::PeerAway { peer: to.clone() }),
             },
         }

@@ -13,7 +13,7 @@ const BAD: u64 = 200;
 
 /// The bytes of a packet that is ahead of its turn, and the most of those.
 pub(in crate::sim) const AHEAD: usize = 1_024;
-const MOST_AHEAD: usize = 256;
+const MAX_AHEAD: usize = 256;
 
 /// Of those that come before, in long messages, this many are short.
 pub(in crate::sim) const SHORT_AHEAD: u64 = MESSAGES;
@@ -74,7 +74,7 @@ impl Mallory {
                 self.say_at_length(mesh, victim, direct, longest.min(LONG), item);
             }
         }
-        let count = (2 * room / AHEAD).min(MOST_AHEAD) as u64;
+        let count = (2 * room / AHEAD).min(MAX_AHEAD) as u64;
         let ahead = |at| record(bulk, MESSAGES + 1 + at, 0, Bytes::from(vec![b'x'; AHEAD]), true);
         self.say_in_parts(mesh, victim, direct, longest, (0..count).map(ahead).collect());
     }

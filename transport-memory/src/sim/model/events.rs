@@ -1,7 +1,7 @@
 //! What a session tells: who is there, on which path, and what else follows from its events.
 
 use socketio_p2p_core::wire::Lane;
-use socketio_p2p_core::{Event, LeaveReason, Path, PeerError, PeerId, Version};
+use socketio_p2p_core::{Dialect, Event, LeaveReason, Path, PeerError, PeerId};
 
 use super::{Breach, Invariant, Known, Model, Note, Weather, breach, place};
 
@@ -27,7 +27,7 @@ impl Model {
                 }
                 Ok(Note::Joined { resumed })
             }
-            Event::PeerJoined { peer, version } => self.joined(node, &peer, version),
+            Event::PeerJoined { peer, dialect } => self.joined(node, &peer, dialect),
             Event::PeerLeft { peer, reason } => self.left(node, &peer, reason),
             Event::PeerAway { peer } => self.change_presence(node, &peer, true),
             Event::PeerBack { peer } => self.change_presence(node, &peer, false),
@@ -117,11 +117,11 @@ impl Model {
         }
     }
 
-    fn joined(&mut self, node: usize, peer: &PeerId, version: Version) -> Result<Note, Breach> {
+    fn joined(&mut self, node: usize, peer: &PeerId, dialect: Dialect) -> Result<Note, Breach> {
         let index = self.named(peer)?;
-        let expected = if self.views[index].original { Version::V0 } else { Version::V1 };
-        if version != expected && !self.views[index].raw {
-            return breach(Invariant::Presence, format!("{expected:?}"), format!("{version:?}"));
+        let expected = if self.views[index].original { Dialect::V0 } else { Dialect::V1 };
+        if dialect != expected && !self.views[index].raw {
+            return breach(Invariant::Presence, format!("{expected:?}"), format!("{dialect:?}"));
         }
         let flow = &mut self.flows[node][index];
         let known = Known { away: false, path: Path::Relay, blocked: [false; Lane::ALL.len()] };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use socketio_p2p_core::wire::Lane;
-use socketio_p2p_core::{Config, Event, LeaveReason, Outcome, Path, PeerId, Target, Version};
+use socketio_p2p_core::{Config, Dialect, Event, LeaveReason, Outcome, Path, PeerId, Target};
 
 use super::{Made, Model, Shape, Weather};
 use crate::mesh::{Mesh, Node};
@@ -294,8 +294,8 @@ fn presence_paths_and_identity_are_kept_books_on() {
     let connected = nth(&history, 0, is_connected);
     assert_eq!(judge(repeated(history.clone(), connected)), Err(Invariant::Identity));
     let old = changed(history.clone(), joined, |event| {
-        if let Event::PeerJoined { version, .. } = event {
-            *version = Version::V0;
+        if let Event::PeerJoined { dialect, .. } = event {
+            *dialect = Dialect::V0;
         }
     });
     assert_eq!(judge(old), Err(Invariant::Presence));

@@ -111,7 +111,7 @@ impl Milestones {
         let (mut there, mut all) = (0, 0);
         for peer in mesh.session(handle).peers() {
             let direct = peer.path == Some(Path::Direct);
-            there += usize::from(if upgrade { direct } else { peer.verified });
+            there += usize::from(if upgrade { direct } else { peer.validated });
             let other = model.find(&peer.id)?;
             let given_up = mesh.is_blocked(handle, Node::from_index(other))
                 || self.in_vain.contains(&(node.min(other), node.max(other)));

@@ -9,7 +9,7 @@ use crate::sim::model::Model;
 use crate::sim::violation::{Breach, Invariant};
 
 /// The same event on the same leg, for each of its receivers, within a moment: more is a storm.
-const MOST_REPEATS: u32 = 12;
+const MAX_REPEATS: u32 = 12;
 
 /// How long what has begun when a policy changes may take to be written.
 const GRACE: Duration = Duration::from_secs(10);
@@ -105,7 +105,7 @@ impl Ways {
         }
         leg.times += 1;
         let receivers = model.receivers_of(number).max(1) as u32;
-        if leg.times > MOST_REPEATS * receivers && from != Place::Hub {
+        if leg.times > MAX_REPEATS * receivers && from != Place::Hub {
             return Err(Breach::new(
                 Invariant::Retransmission,
                 format!("pauses between sending event {number} again from {from} to {to}"),

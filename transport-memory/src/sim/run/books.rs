@@ -575,7 +575,7 @@ impl Run<'_> {
     fn is_all_direct(&self) -> bool {
         let is_direct = |node| {
             let mut peers = self.mesh.session(node).peers();
-            peers.all(|peer| peer.verified && peer.path == Some(Path::Direct))
+            peers.all(|peer| peer.validated && peer.path == Some(Path::Direct))
         };
         self.live().all(is_direct) && self.originals.is_empty()
     }

@@ -19,7 +19,7 @@ const OTHERWISE_KEPT: usize = 256 << 10;
 const OVERSIZED: usize = 4 << 10;
 
 /// How often a window may be exceeded in a run.
-const MOST_OVERLOADS: u32 = 6;
+const MAX_OVERLOADS: u32 = 6;
 
 /// How many windows may be under way to a peer that gets what goes to others too.
 const JOINED_WINDOWS: usize = 2;
@@ -84,7 +84,7 @@ impl Run<'_> {
             let over = bytes.all >= window || (bytes.bulk > 0 && bytes.bulk >= window / 2);
             // What another path has proved to be late may be on its way still. That is rare.
             self.overloads += u32::from(over);
-            if self.overloads > MOST_OVERLOADS {
+            if self.overloads > MAX_OVERLOADS {
                 return Err(Breach::new(
                     Invariant::Window,
                     format!(

@@ -12,7 +12,7 @@ impl Run<'_> {
     pub(super) fn look_at_channels(&mut self) -> Result<(), Breach> {
         while let Some((node, connection)) = self.mesh.take_opening() {
             if let Some(config) = self.model.config(node.index()) {
-                let within = config.verification_timeout;
+                let within = config.validation_timeout;
                 self.channels.opened(node, connection, self.mesh.now(), within);
             }
         }
@@ -31,7 +31,7 @@ impl Run<'_> {
         }
         let id = self.model.id(other.index());
         let mut peers = self.mesh.session(node).peers();
-        let unproved = peers.find(|peer| Some(&peer.id) == id && !peer.verified);
+        let unproved = peers.find(|peer| Some(&peer.id) == id && !peer.validated);
         match unproved {
             None => Ok(()),
             Some(peer) => Err(Breach::new(

@@ -221,7 +221,7 @@ impl Run<'_> {
         let mut ends = 0;
         for node in self.live() {
             let session = self.mesh.session(node);
-            for peer in session.peers().filter(|peer| peer.verified) {
+            for peer in session.peers().filter(|peer| peer.validated) {
                 let other = self.model.find(&peer.id).map(Node);
                 let end = session.connection_of(&peer.id);
                 let far = end.and_then(|end| self.mesh.other_end(node, end));

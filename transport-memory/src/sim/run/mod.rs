@@ -40,10 +40,10 @@ use crate::dice::Dice;
 use crate::mesh::{Carried, Effects, Fault, Load, Mesh, Node, Place, Seen, Sight, What};
 
 /// More inputs than this at one moment: something is due for ever.
-const MOST_AT_ONCE: u32 = 5_000;
+const MAX_AT_ONCE: u32 = 5_000;
 
 /// More steps than this: nothing comes to an end.
-const MOST_STEPS: u64 = 1_000_000;
+const MAX_STEPS: u64 = 1_000_000;
 
 /// Of so many questions one is not answered.
 const UNANSWERED: u64 = 4;
@@ -380,7 +380,7 @@ impl<'a> Run<'a> {
         let now = self.mesh.now();
         self.at_once = if now == self.moment { self.at_once + 1 } else { 0 };
         self.moment = now;
-        if self.at_once > MOST_AT_ONCE || self.steps > MOST_STEPS {
+        if self.at_once > MAX_AT_ONCE || self.steps > MAX_STEPS {
             return Err(Breach::new(
                 Invariant::Progress,
                 "time to go on",
@@ -410,7 +410,7 @@ impl<'a> Run<'a> {
             if alive(node)
                 && let Some(id) = self.model.id(other.index())
                 && let Some(peer) = self.mesh.session(node).peers().find(|peer| peer.id == *id)
-                && (peer.path == Some(Path::Direct) || peer.verified)
+                && (peer.path == Some(Path::Direct) || peer.validated)
             {
                 let silence = self.silence_of(node);
                 return Err(Breach::new(

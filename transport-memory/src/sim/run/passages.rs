@@ -80,7 +80,7 @@ impl Run<'_> {
         let calm =
             self.calm.holds(neighbour, since, mesh) && mesh.drains_every(neighbour).is_none();
         let open = |other| {
-            let proved = |a, b| mesh.peer(a, b).is_some_and(|peer| peer.verified);
+            let proved = |a, b| mesh.peer(a, b).is_some_and(|peer| peer.validated);
             let clear = mesh.is_clear(neighbour, other) && mesh.is_prompt(other);
             mesh.is_running(other) && clear && proved(neighbour, other)
         };
@@ -130,7 +130,7 @@ impl Run<'_> {
             return Ok(());
         }
         let takes = |id: &PeerId| {
-            self.mesh.session(node).peers().any(|peer| peer.id == *id && peer.verified)
+            self.mesh.session(node).peers().any(|peer| peer.id == *id && peer.validated)
         };
         let now = self.mesh.now();
         // Where its clock has jumped, less time has passed for it.

@@ -148,7 +148,7 @@ impl Run<'_> {
         let meant = |peer: &Peer| target.as_ref().is_none_or(|target| *target == peer.id);
         let late = session
             .peers()
-            .find(|peer| meant(peer) && peer.verified && peer.path != Some(Path::Direct));
+            .find(|peer| meant(peer) && peer.validated && peer.path != Some(Path::Direct));
         if let Some(peer) = late.filter(|_| session.policy() != Policy::RelayOnly) {
             return Err(Breach::new(
                 Invariant::Manual,
@@ -204,7 +204,7 @@ impl Run<'_> {
         {
             return false;
         }
-        let proved = |a: Node, b: Node| mesh.peer(a, b).is_some_and(|peer| peer.verified);
+        let proved = |a: Node, b: Node| mesh.peer(a, b).is_some_and(|peer| peer.validated);
         let direct = mesh.is_clear(node, other) && proved(node, other) && proved(other, node);
         let by_hub =
             [node, other].iter().all(|one| mesh.hears_hub(*one) && mesh.session(*one).is_joined());

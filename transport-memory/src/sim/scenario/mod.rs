@@ -190,7 +190,7 @@ impl Settings {
         config.relay_window = self.relay_window;
         config.probe_interval = scaled(defaults.probe_interval);
         config.negotiation_timeout = scaled(defaults.negotiation_timeout);
-        config.verification_timeout = scaled(defaults.verification_timeout);
+        config.validation_timeout = scaled(defaults.validation_timeout);
         config.offer_patience = scaled(defaults.offer_patience);
         config.join_timeout = scaled(defaults.join_timeout);
         config.unfinished_timeout = scaled(defaults.unfinished_timeout);

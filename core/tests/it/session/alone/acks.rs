@@ -167,7 +167,7 @@ fn what_comes_ahead_of_its_turn_is_told_and_waits() {
 #[test]
 fn the_same_bytes_may_come_again_cut_otherwise_and_on_another_path() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
-    let channel = alone.verified_channel("a");
+    let channel = alone.validated_channel("a");
     let whole = flat("2[\"cut\"]", &[]);
     let cut = |from: usize, to: usize| {
         piece(Lane::Events, 0, from as u64, whole.slice(from..to), to == whole.len())
@@ -183,7 +183,7 @@ fn the_same_bytes_may_come_again_cut_otherwise_and_on_another_path() {
 #[test]
 fn a_ping_is_answered_where_it_came_with_the_whole_state() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
-    let channel = alone.verified_channel("a");
+    let channel = alone.validated_channel("a");
     alone.direct(channel, &[packet(0, "2[\"x\"]")]);
     alone.hear_bundle("a", FRESH, &[Item::Ping(7)]);
     let on_relay = items(&alone.said("a"));
@@ -195,7 +195,7 @@ fn a_ping_is_answered_where_it_came_with_the_whole_state() {
 #[test]
 fn what_came_on_the_channel_is_acknowledged_there_whatever_was_answered_on_the_relay() {
     let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
-    let channel = alone.verified_channel("a");
+    let channel = alone.validated_channel("a");
     // Our hub has lost "a", and what it said before comes late.
     alone.hear(r#"2["peer-away",{"peerId":"a"}]"#);
     alone.direct(channel, &[packet(0, "2[\"x\"]")]);
@@ -218,7 +218,7 @@ fn what_came_on_a_channel_before_it_proved_itself_is_acknowledged_there() {
 #[test]
 fn what_is_owed_on_a_channel_that_closes_is_said_through_the_server() {
     let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
-    let channel = alone.verified_channel("a");
+    let channel = alone.validated_channel("a");
     alone.direct(channel, &[packet(0, "2[\"x\"]")]);
     alone.session.handle_direct_closed(channel, "gone".into(), alone.now);
     let said = states(&items(&alone.said("a")));

@@ -39,7 +39,7 @@ fn nothing_follows_the_good_bye() {
 fn a_session_that_is_closed_waits_for_nothing() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
     // Neighbours are to be told of each other soon.
-    alone.verified_channel("a");
+    alone.validated_channel("a");
     alone.session.close(alone.now);
     alone.now = alone.now + Duration::from_secs(1);
     alone.hear("2[\"x\"]");

@@ -7,8 +7,8 @@ const fn from(epoch: u32, peer_epoch: u32) -> Epochs {
 }
 
 /// The packets to `a` among what was sent, each with the epochs of its bundle.
-fn numbered_packets(said: &[Said]) -> Vec<(Epochs, u64, String)> {
-    let of = |said: &Said| {
+fn numbered_packets(said: &[SentBundle]) -> Vec<(Epochs, u64, String)> {
+    let of = |said: &SentBundle| {
         let epochs = said.epochs;
         packets(&said.items).into_iter().map(move |(number, head)| (epochs, number, head))
     };
@@ -66,7 +66,7 @@ fn who_speaks_of_an_epoch_of_its_own_that_is_over_is_told_once_a_second() {
         alone.hear_bundle("a", from(5, 0), &[Item::Ping(1), packet(0, "2[\"x\"]")]);
         said.extend(alone.said("a"));
     }
-    assert_eq!(said, [Said { epochs: from(2, 0), items: vec![Item::GivenUp(5)] }]);
+    assert_eq!(said, [SentBundle { epochs: from(2, 0), items: vec![Item::GivenUp(5)] }]);
     assert!(names(&alone.events()).is_empty());
     alone.hear_bundle("a", from(6, 0), &[packet(0, "2[\"x\"]")]);
     assert_eq!(names(&alone.events()), ["x"], "its next one is taken");
@@ -166,7 +166,7 @@ fn the_epochs_of_a_session_begin_where_the_server_says() {
 #[test]
 fn a_channel_belongs_to_the_epochs_of_its_first_bundles() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
-    let channel = alone.verified_channel("a");
+    let channel = alone.validated_channel("a");
     alone.direct_frame(channel, Bundle::write(from(1, 7), &[packet(0, "2[\"x\"]")]));
     let events = alone.events();
     assert!(names(&events).is_empty() && misbehaved(&events), "{events:?}");

@@ -77,7 +77,7 @@ fn debug_output_shows_no_secret() {
 #[test]
 fn answers_to_which_nobody_listens_do_not_pile_up() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
-    let channel = alone.verified_channel("a");
+    let channel = alone.validated_channel("a");
     for number in 0..10_000 {
         alone.direct(channel, &[Item::Ping(number)]);
     }
@@ -89,7 +89,7 @@ fn answers_to_which_nobody_listens_do_not_pile_up() {
 #[test]
 fn a_remote_end_that_takes_no_bytes_does_not_make_frames_without_end() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
-    let channel = alone.verified_channel_of("a", 0);
+    let channel = alone.validated_channel_of("a", 0);
     alone.session.emit(Target::All, &Packet::event("hello", &()).unwrap(), alone.now).unwrap();
     let frames = std::iter::from_fn(|| alone.session.poll_direct_transmit(channel, alone.now));
     assert!(frames.take(1000).count() < 1000);
@@ -99,7 +99,7 @@ fn a_remote_end_that_takes_no_bytes_does_not_make_frames_without_end() {
 fn no_message_is_longer_than_the_remote_end_takes() {
     const MAX: usize = 4_000;
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
-    let channel = alone.verified_channel_of("a", MAX);
+    let channel = alone.validated_channel_of("a", MAX);
     // What is said of refusals is long, and the heads of many small records are too.
     for number in 0..60 {
         alone.direct(
@@ -115,7 +115,7 @@ fn no_message_is_longer_than_the_remote_end_takes() {
     let mut frames = Vec::new();
     for _ in 0..20 {
         let sent = alone.sent_directly(channel);
-        let said: Vec<Said> = sent.iter().map(|frame| read(&binary(frame.clone()))).collect();
+        let said: Vec<SentBundle> = sent.iter().map(|frame| read(&binary(frame.clone()))).collect();
         for ping in pings(&items(&said)) {
             alone.now = alone.now + Duration::from_millis(1);
             alone.direct(channel, &[Item::State(State::default()), Item::Pong(ping)]);
@@ -147,7 +147,7 @@ fn at_the_end_of_time_nothing_runs_for_ever() {
     let (done, wait) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
-        alone.verified_channel("a");
+        alone.validated_channel("a");
         alone.hear_packet("a", FRESH, 9, "2[\"x\"]");
         alone.now = Time::from_nanos(u64::MAX);
         for _ in 0..10 {
@@ -161,7 +161,7 @@ fn at_the_end_of_time_nothing_runs_for_ever() {
 #[test]
 fn an_event_waits_for_the_rest_of_one_record_and_no_more() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
-    let channel = alone.verified_channel("a");
+    let channel = alone.validated_channel("a");
     let bulk = Packet::event("big", &(Blob::from(vec![1; 500_000]),)).unwrap();
     alone.session.emit_bulk(Target::All, &bulk, alone.now).unwrap();
     let next = |alone: &mut Alone| {

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Whether packet 0 goes out again.
-fn repeats(said: &[Said]) -> bool {
+fn repeats(said: &[SentBundle]) -> bool {
     records(&items(said)).iter().any(|record| record.number == 0)
 }
 
@@ -67,7 +67,7 @@ fn what_was_sent_after_the_ping_is_not_lost() {
 #[test]
 fn a_pong_on_another_path_or_to_no_ping_of_ours_proves_nothing() {
     let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
-    let channel = alone.verified_channel("a");
+    let channel = alone.validated_channel("a");
     alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
     assert_eq!(packets(&items(&alone.written(channel))).len(), 1);
     let mut asked = Vec::new();
@@ -86,7 +86,7 @@ fn a_pong_on_another_path_or_to_no_ping_of_ours_proves_nothing() {
 #[test]
 fn a_path_that_is_taken_up_is_asked_before_anything_is_sent_again() {
     let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
-    let channel = alone.verified_channel("a");
+    let channel = alone.validated_channel("a");
     alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
     alone.written(channel);
     alone.session.handle_direct_closed(channel, "gone".into(), alone.now);
@@ -119,7 +119,7 @@ fn a_peer_that_comes_back_is_asked_and_told_everything() {
 #[test]
 fn a_packet_in_pieces_goes_on_where_it_stopped_on_another_path() {
     let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
-    let channel = alone.verified_channel("a");
+    let channel = alone.validated_channel("a");
     let event = Packet::event("x", &(Blob::from(vec![1; 60_000]),)).unwrap();
     alone.session.emit(Target::All, &event, alone.now).unwrap();
     let first = records(&items(&alone.written(channel)));

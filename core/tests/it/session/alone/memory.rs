@@ -107,7 +107,7 @@ fn refusals_ahead_of_their_turn_are_bounded() {
 #[test]
 fn a_member_that_ignores_offers_does_not_keep_ready_away() {
     let mut alone = Alone::with_members(Config::default(), &[("ignores", 1), ("a", 1)]);
-    let channel = alone.verified_channel("a");
+    let channel = alone.validated_channel("a");
     let mut ready = None;
     let start = alone.now;
     alone.wait_and(Duration::from_secs(120), |alone| {

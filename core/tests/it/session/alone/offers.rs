@@ -67,9 +67,9 @@ fn a_channel_is_used_when_a_ping_has_come_back_in_a_bundle_of_the_right_epochs()
     alone.direct(channel, &[packet(0, "2[\"x\"]"), Item::Ping(1), Item::Pong(asked[0] + 1)]);
     alone.written(channel);
     let peer = |alone: &Alone| alone.session.peers().next().unwrap();
-    assert!(!peer(&alone).verified && peer(&alone).path == Some(Path::Relay));
+    assert!(!peer(&alone).validated && peer(&alone).path == Some(Path::Relay));
     alone.direct(channel, &[Item::State(State::default()), Item::Pong(asked[0])]);
-    assert!(peer(&alone).verified && peer(&alone).path == Some(Path::Direct));
+    assert!(peer(&alone).validated && peer(&alone).path == Some(Path::Direct));
 }
 
 #[test]
@@ -282,10 +282,10 @@ fn a_peer_that_was_declined_is_not_offered_to_at_once() {
     assert_eq!(offers(alone.commands()), 1);
 }
 
-/// A session with a verified channel to "a", which hears another offer of "a" and a candidate for it.
+/// A session with a validated channel to "a", which hears another offer of "a" and a candidate for it.
 fn offered_again() -> (Alone, ConnectionId) {
     let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
-    let connection = alone.verified_channel("a");
+    let connection = alone.validated_channel("a");
     alone.sent_directly(connection);
     alone.commands();
     let offer = json!(["offer", {

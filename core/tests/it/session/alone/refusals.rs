@@ -135,7 +135,7 @@ fn a_refusal_is_told_although_acknowledgements_are_lost() {
 #[test]
 fn a_refusal_is_told_although_the_channel_takes_nothing_for_a_while() {
     let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
-    let channel = alone.verified_channel("a");
+    let channel = alone.validated_channel("a");
     for number in 0..128 {
         alone.direct(channel, &[packet(number, BAD), Item::Ping(number)]);
     }
@@ -248,7 +248,7 @@ fn an_event_beyond_the_limits_is_refused_alone_on_a_channel_as_on_the_relay() {
     let config = Config::default();
     let limits = config.limits.clone().with_max_attachments(0).with_max_packet_bytes(2_000);
     let mut alone = Alone::with_newcomers(config.with_limits(limits), &["a"]);
-    let channel = alone.verified_channel("a");
+    let channel = alone.validated_channel("a");
     let blob = flat(r#"51-["x",{"_placeholder":true,"num":0}]"#, &[b"blob"]);
     let long = flat(&format!("2[\"{}\"]", "x".repeat(3_000)), &[]);
     let huge = piece(Lane::Bulk, 0, 0, vec![0; 60_000], false);
@@ -265,7 +265,7 @@ fn an_event_beyond_the_limits_is_refused_alone_on_a_channel_as_on_the_relay() {
     let errors = events.iter().filter(|event| matches!(event, Event::PeerError { .. })).count();
     assert_eq!(errors, 3);
     let peer = alone.session.peers().next().unwrap();
-    assert_eq!((peer.verified, peer.path), (true, Some(Path::Direct)));
+    assert_eq!((peer.validated, peer.path), (true, Some(Path::Direct)));
     alone.direct(channel, &[Item::Ping(1)]);
     let said = states(&self::items(&alone.written(channel)));
     let refused = [(Lane::Events, 0), (Lane::Events, 1), (Lane::Bulk, 0)];

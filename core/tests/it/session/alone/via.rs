@@ -90,7 +90,7 @@ fn through_n(config: Config) -> (Alone, ConnectionId) {
     let mut alone = Alone::with_members(config, &[]);
     alone.hear(&join("a", KEY));
     alone.hear(&join("n", [1; 32]));
-    let channel = alone.verified_channel("n");
+    let channel = alone.validated_channel("n");
     alone.direct(channel, &[knows(&["a"], 1_000_000)]);
     alone.session.handle_signaling_closed("gone".into(), alone.now);
     assert_eq!(paths(&alone), [("a", Some(Path::Via(id("n")))), ("n", Some(Path::Direct))]);
@@ -294,7 +294,7 @@ fn what_a_hostile_neighbour_claims_is_bounded_and_the_server_goes_first() {
     let mut alone = Alone::with_members(Config::default(), &[]);
     alone.hear(&join("a", KEY));
     alone.hear(&join("n", [1; 32]));
-    let channel = alone.verified_channel("n");
+    let channel = alone.validated_channel("n");
     alone.direct(channel, &[knows(&["a", "n", "me"], 0)]);
     assert_eq!(paths(&alone)[0].1, Some(Path::Relay));
 }
@@ -305,7 +305,7 @@ fn a_neighbour_that_says_no_or_says_nothing_is_given_up_for_another() {
         let mut alone = Alone::with_members(Config::default(), &[]);
         alone.hear(&join("a", KEY));
         ["m", "n"].into_iter().for_each(|peer| alone.hear(&join(peer, [1; 32])));
-        let (m, n) = (alone.verified_channel("m"), alone.verified_channel("n"));
+        let (m, n) = (alone.validated_channel("m"), alone.validated_channel("n"));
         for channel in [m, n] {
             alone.direct(channel, &[knows(&["a"], 1_000_000)]);
         }
@@ -345,7 +345,7 @@ fn a_peer_that_takes_and_never_acknowledges_through_a_neighbour_is_given_up() {
     let mut alone = Alone::with_members(Config::default().with_policy(Policy::DirectOnly), &[]);
     alone.hear(&join("a", KEY));
     alone.hear(&join("n", [1; 32]));
-    let channel = alone.verified_channel("n");
+    let channel = alone.validated_channel("n");
     alone.direct(channel, &[knows(&["a"], 1_000_000)]);
     alone.session.emit(id("a"), &numbered(0), alone.now).unwrap();
     let mut sent = 0;

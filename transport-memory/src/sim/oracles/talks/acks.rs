@@ -17,7 +17,7 @@ const DELAY: Duration = Duration::from_millis(20);
 const GRAIN: Duration = Duration::from_millis(1);
 
 /// So many for which there is no reason in a second: a path that ended leaves its own to others.
-const MOST_UNASKED: u32 = 12;
+const MAX_UNASKED: u32 = 12;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What one has of the other, on relay and channel.
@@ -116,7 +116,7 @@ impl Acks {
             (self.unasked, self.unasked_since) = (0, sent.at);
         }
         self.unasked += 1;
-        if self.unasked > MOST_UNASKED {
+        if self.unasked > MAX_UNASKED {
             return Err(Breach::new(
                 Invariant::Acknowledgement,
                 format!("{:?} to wait for more before it acknowledges", talk.from),

@@ -19,7 +19,7 @@ const PIECE: usize = 384;
 const AMPLE: usize = 16 << 20;
 
 /// Transfers that are remembered.
-const MOST_TRANSFERS: usize = 64;
+const MAX_TRANSFERS: usize = 64;
 
 /// What one session has of one other, by what was carried to it.
 #[derive(Debug, Default)]
@@ -197,11 +197,11 @@ impl Holdings {
                 return Some((why, format!("{incoming:?}, window {window}")));
             }
         }
-        if self.transfers.len() > MOST_TRANSFERS {
+        if self.transfers.len() > MAX_TRANSFERS {
             let told = |number: &u64| state.incoming.iter().any(|one| one.number == *number);
             let newest = self.transfers.keys().next_back().copied().unwrap_or(0);
             self.transfers
-                .retain(|number, _| told(number) || number + MOST_TRANSFERS as u64 / 2 > newest);
+                .retain(|number, _| told(number) || number + MAX_TRANSFERS as u64 / 2 > newest);
         }
         None
     }

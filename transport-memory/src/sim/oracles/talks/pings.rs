@@ -17,7 +17,7 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_millis(30);
 const SPARE: u32 = 5;
 
 /// Pings beside records that no bytes explain: so many at once, and one more in each of these spans.
-const MOST_EARLY: u32 = 6;
+const MAX_EARLY: u32 = 6;
 const EARLY_EVERY: Duration = Duration::from_millis(20);
 
 /// One side's questions.
@@ -90,8 +90,8 @@ impl Pings {
         let backed_off = backed_off(silent, config.silence_timeout.min(config.stall_timeout / 8));
         let for_bytes = (asking.bytes / least) as u32;
         let for_quiet = times(silent, quiet);
-        let most_pings = SPARE + backed_off + for_bytes + for_quiet;
-        if asking.pings > most_pings && !tells {
+        let max_pings = SPARE + backed_off + for_bytes + for_quiet;
+        if asking.pings > max_pings && !tells {
             return Err(Breach::new(
                 Invariant::Pings,
                 format!("{:?} to ask {:?} more and more rarely", talk.from, talk.to),
@@ -107,7 +107,7 @@ impl Pings {
             self.early_since = at;
         }
         self.early += 1;
-        if self.early > MOST_EARLY {
+        if self.early > MAX_EARLY {
             return Err(Breach::new(
                 Invariant::Pings,
                 format!(

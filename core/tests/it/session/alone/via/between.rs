@@ -7,7 +7,7 @@ fn between(config: Config) -> (Alone, ConnectionId, ConnectionId) {
     let mut alone = Alone::with_members(config, &[]);
     alone.hear(&join("a", KEY));
     alone.hear(&join("b", [2; 32]));
-    let (a, b) = (alone.verified_channel("a"), alone.verified_channel("b"));
+    let (a, b) = (alone.validated_channel("a"), alone.validated_channel("b"));
     (alone, a, b)
 }
 
@@ -33,7 +33,7 @@ impl Alone {
 #[test]
 fn neighbours_are_told_of_each_other_when_changes_have_gathered() {
     let (mut alone, a, b) = between(Config::default());
-    let told = |said: &[Said]| {
+    let told = |said: &[SentBundle]| {
         let told = |item| match item {
             Item::Neighbours(neighbours) => Some(neighbours),
             _ => None,

@@ -10,6 +10,7 @@ use crate::id::RoomName;
 
 /// When a session talks to a peer directly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Policy {
     /// Connect directly and switch as soon as the direct path has proved itself (the original's
     /// `autoUpgrade: true`).
@@ -169,8 +170,8 @@ impl Default for Config {
             validation_timeout: Duration::from_secs(5),
             offer_patience: Duration::from_secs(3),
             max_attempts: 6,
-            retry: Backoff { first: Duration::from_secs(1), most: Duration::from_secs(30) },
-            reconnect: Backoff { first: Duration::from_millis(500), most: Duration::from_secs(10) },
+            retry: Backoff { first: Duration::from_secs(1), max: Duration::from_secs(30) },
+            reconnect: Backoff { first: Duration::from_millis(500), max: Duration::from_secs(10) },
             join_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),
             ack_timeout: Duration::from_secs(10),
@@ -222,12 +223,12 @@ impl Config {
         let (probe, silence) = (self.probe_interval, self.silence_timeout);
         let expected = format_args!("shorter than `silence_timeout` ({})", Pause(silence));
         ConfigError::unless(probe < silence, "probe_interval", expected, Pause(probe))?;
-        for (field, Backoff { first, most }) in
+        for (field, Backoff { first, max }) in
             [("retry", self.retry), ("reconnect", self.reconnect)]
         {
             let expected = "pauses that begin above 0 s and do not shrink";
-            let got = format_args!("{} to {}", Pause(first), Pause(most));
-            ConfigError::unless(!first.is_zero() && first <= most, field, expected, got)?;
+            let got = format_args!("{} to {}", Pause(first), Pause(max));
+            ConfigError::unless(!first.is_zero() && first <= max, field, expected, got)?;
         }
         Ok(())
     }
@@ -292,21 +293,21 @@ setters! {
     with_retry(retry: Backoff);
 }
 
-/// Pauses that double from `first` to `most`; each is drawn from the upper half of its length, so that peers
+/// Pauses that double from `first` to `max`; each is drawn from the upper half of its length, so that peers
 /// that failed together do not try again together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The first pause.
     pub first: Duration,
     /// The longest pause.
-    pub most: Duration,
+    pub max: Duration,
 }
 
 impl Backoff {
     /// The pause before try `attempt` (from 0), with `random` as the source of its jitter.
     pub(crate) fn pause(&self, attempt: u32, random: u32) -> Duration {
         let factor = 1_u32.checked_shl(attempt.min(30)).unwrap_or(u32::MAX);
-        let full = self.first.saturating_mul(factor).min(self.most);
+        let full = self.first.saturating_mul(factor).min(self.max);
         // Divided first: the longest pauses must not overflow.
         full / 2 + full / 2 / 0xffff * (random >> 16)
     }

@@ -149,7 +149,7 @@ pub use transfer::{
     IncomingTransferId, OutgoingTransferId, TransferError, TransferId, TransferOutcome,
     TransferProgress, TransferRead,
 };
-pub use wire::BadBundle;
+pub use wire::{BadBundle, IceServer, Lane};
 
 /// The example of this crate's README is a test.
 #[cfg(doctest)]

@@ -127,7 +127,8 @@ impl Server {
         let Some(member) = room.and_then(|room| self.hub.members(room).find(is_it)) else {
             return Vec::new();
         };
-        let member = Member { key: omitted.key.clone(), ..member };
+        let mut member = member;
+        member.key = omitted.key.clone();
         let Ok(packet) = ServerMessage::PeerJoin(member).to_packet() else { return Vec::new() };
         vec![ServerOutput::Send { socket, kind: Kind::Other, packet, freight: None }]
     }

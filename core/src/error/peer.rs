@@ -1,5 +1,7 @@
 //! What goes wrong with one peer.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::codec::{DecodeError, PacketType};
@@ -15,18 +17,18 @@ pub enum PeerError {
     #[error("the direct path failed: {0}")]
     DirectFailed(String),
     /// The direct path was open and silent for too long.
-    #[error("the direct path was silent for {0} ms")]
-    DirectSilent(u64),
-    /// Of a packet that had begun nothing more came for so many milliseconds: it is refused.
-    #[error("a packet did not go on for {0} ms")]
-    Unfinished(u64),
+    #[error("the direct path was silent for {} ms", .0.as_millis())]
+    DirectSilent(Duration),
+    /// Of a packet that had begun nothing more came for so long: it is refused.
+    #[error("a packet did not go on for {} ms", .0.as_millis())]
+    Unfinished(Duration),
     /// There is no room for what has come of all peers ([`receive_bytes`](crate::Config::receive_bytes)): of this peer,
     /// whose unfinished packet was the largest, that packet is refused.
     #[error("there is no room for the rest of a packet")]
     NoRoom,
     /// The attempt at a direct path took too long.
-    #[error("no direct path within {0} ms")]
-    NegotiationTimedOut(u64),
+    #[error("no direct path within {} ms", .0.as_millis())]
+    NegotiationTimedOut(Duration),
     /// The peer sent a frame that is no packet.
     #[error("the peer sent a bad frame")]
     BadFrame(#[source] DecodeError),

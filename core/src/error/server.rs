@@ -50,6 +50,7 @@ pub enum SignalingError {
 /// Why a server refuses a session.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[error("the server refuses the connection: {message}")]
+#[non_exhaustive]
 pub struct JoinRefusal {
     /// The server's words.
     pub message: String,

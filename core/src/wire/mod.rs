@@ -42,11 +42,16 @@ pub use self::lane::Lane;
 pub use self::names::is_reserved_event;
 pub(crate) use self::names::{Reserved, check_reserved};
 pub use self::pair_key::PairKey;
+// The parts of bundles, for simulators, fuzzers and tools that inspect traffic: a session reads and writes them itself.
+#[doc(hidden)]
 pub use self::peer::bundle::{BadBundle, Bundle, Item, MAX_NEIGHBOURS, Neighbours, Record, Stream};
 pub(crate) use self::peer::bundle::{RecordHead, Writer};
 pub(crate) use self::peer::flat::{Flat, flat_limit};
+#[doc(hidden)]
 pub use self::peer::flat::{flatten, unflatten};
+#[doc(hidden)]
 pub use self::peer::seal::{Passage, Passed, Seal};
+#[doc(hidden)]
 pub use self::peer::state::{
     Incoming, IncomingKind, LaneState, MAX_RANGES, MAX_REFUSED, Place, State,
 };

@@ -59,7 +59,7 @@ fn a_probe_that_comes_after_the_silence_timeout_and_pauses_that_shrink_are_refus
         error.to_string(),
         "expected `probe_interval` to be shorter than `silence_timeout` (1s), got 1.5s"
     );
-    let backoff = Backoff { first: Duration::from_secs(2), most: Duration::from_secs(1) };
+    let backoff = Backoff { first: Duration::from_secs(2), max: Duration::from_secs(1) };
     assert_eq!(refused(Config::default().with_retry(backoff)).field(), "retry");
     assert_eq!(refused(Config::default().with_reconnect(backoff)).field(), "reconnect");
 }
@@ -67,7 +67,7 @@ fn a_probe_that_comes_after_the_silence_timeout_and_pauses_that_shrink_are_refus
 #[test]
 fn a_hub_whose_settings_cannot_be_is_refused_by_the_name_of_the_setting() {
     let config = HubConfig::default;
-    let limits = |max_envelope, max_attachments| HubLimits { max_envelope, max_attachments };
+    let limits = |max_envelope, max_attachments| HubLimits::new(max_envelope, max_attachments);
     for (config, field) in [
         (config().with_room_capacity(0), "room_capacity"),
         (config().with_max_rooms(0), "max_rooms"),

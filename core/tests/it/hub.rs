@@ -22,20 +22,14 @@ fn raw(json: &str) -> RawSignal {
 }
 
 fn offer(offer_id: &str, to: Option<&PeerId>) -> AddressedOffer {
-    AddressedOffer {
-        offer_id: offer_id.to_owned(),
-        offer: raw(r#"{"type":"offer","sdp":"x"}"#),
-        to_peer_id: to.cloned(),
-    }
+    AddressedOffer::new(offer_id.to_owned(), raw(r#"{"type":"offer","sdp":"x"}"#), to.cloned())
 }
 
 fn answer(offer_id: &str, claimed: Option<&str>, to: &PeerId) -> ClientMessage {
-    ClientMessage::Signal(PeerSignal {
-        signal: raw(r#"{"type":"answer","sdp":"y"}"#),
-        offer_id: offer_id.to_owned(),
-        from_peer_id: claimed.map(|claimed| PeerId::new(claimed.to_owned()).unwrap()),
-        to_peer_id: to.clone(),
-    })
+    let mut signal =
+        PeerSignal::new(offer_id.to_owned(), raw(r#"{"type":"answer","sdp":"y"}"#), to.clone());
+    signal.from_peer_id = claimed.map(|claimed| PeerId::new(claimed.to_owned()).unwrap());
+    ClientMessage::Signal(signal)
 }
 
 /// A receiver: of a record with its numbers, otherwise of a bundle.

@@ -14,21 +14,20 @@ use crate::input::Input;
 impl Run {
     pub(super) fn offers(&self, input: &mut Input<'_>) -> Vec<AddressedOffer> {
         let count = input.below(8);
-        let offer = |number: usize| AddressedOffer {
-            offer_id: number.to_string(),
-            offer: signal(input),
-            to_peer_id: (input.below(8) != 7).then(|| self.name(input)),
+        let offer = |number: usize| {
+            let offer = signal(input);
+            let to = (input.below(8) != 7).then(|| self.name(input));
+            AddressedOffer::new(number.to_string(), offer, to)
         };
         (0..count).map(offer).collect()
     }
 
     pub(super) fn signal(&self, input: &mut Input<'_>) -> PeerSignal {
-        PeerSignal {
-            signal: signal(input),
-            offer_id: input.below(4).to_string(),
-            from_peer_id: input.flag().then(|| self.name(input)),
-            to_peer_id: self.name(input),
-        }
+        let (signal, offer_id) = (signal(input), input.below(4).to_string());
+        let claimed = input.flag().then(|| self.name(input));
+        let mut signal = PeerSignal::new(offer_id, signal, self.name(input));
+        signal.from_peer_id = claimed;
+        signal
     }
 
     pub(super) fn upload(&self, input: &mut Input<'_>) -> Upload {

@@ -33,7 +33,7 @@ const CAPACITY: usize = 5;
 const MAX_ROOMS: usize = 2;
 const MAX_SIGNAL: usize = 120;
 const MAX_OFFERS: usize = 4;
-const LIMITS: HubLimits = HubLimits { max_envelope: 200, max_attachments: 3 };
+const LIMITS: HubLimits = HubLimits::new(200, 3);
 
 /// The length of the ids that a hub draws.
 const DRAWN_ID: usize = 22;
@@ -161,7 +161,8 @@ impl Run {
         let token = input.flag().then(|| input.text());
         let limits = limits(input);
         self.trail.note(format_args!("v1 joins {room}"));
-        let join = Join { dialect: Dialect::V1, room: Some(room.clone()), token, limits };
+        let mut join = Join::v1().with_room(room.clone());
+        (join.token, join.limits) = (token, limits);
         let joined = self.world.try_join(join, None);
         let now = self.model.advance(self.world.now);
         let expected = self.model.admit(&room, None, now);
@@ -180,7 +181,8 @@ impl Run {
         // In another room the token is nobody's.
         let identity = (room == home).then_some(id);
         self.trail.note(format_args!("{identity:?} resumes in {room} above {base}"));
-        let join = Join { limits, ..resume(room.as_str(), &token) };
+        let mut join = resume(room.as_str(), &token);
+        join.limits = limits;
         let joined = self.world.try_join(join, None);
         let now = self.model.advance(self.world.now);
         // A name that a v0 client has is taken.
@@ -445,12 +447,11 @@ fn entry(member: Member) -> Entry {
 
 fn limits(input: &mut Input<'_>) -> Option<PeerLimits> {
     let count = u32::from(input.byte());
-    (count % 2 == 1).then(|| PeerLimits {
-        packet_bytes: u64::MAX - u64::from(count),
-        attachments: count,
-        json_depth: 1,
-        event_name: 2,
-        namespace: 3,
+    (count % 2 == 1).then(|| {
+        let mut limits = PeerLimits::unbounded();
+        (limits.packet_bytes, limits.attachments) = (u64::MAX - u64::from(count), count);
+        (limits.json_depth, limits.event_name, limits.namespace) = (1, 2, 3);
+        limits
     })
 }
 

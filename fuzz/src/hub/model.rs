@@ -321,7 +321,8 @@ impl Model {
         dialect: Dialect,
         limits: Option<PeerLimits>,
     ) {
-        let member = Member { id: id.clone(), dialect, away: false, key: None, limits };
+        let mut member = Member::new(id.clone(), dialect);
+        member.limits = limits;
         self.expect_room(room, Dialect::V1, id, &ServerMessage::PeerJoin(member));
     }
 

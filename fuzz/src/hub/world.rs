@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use socketio_p2p_core::hub::{Address, CloseReason, Departure, Hub, HubConfig, JoinError, Output};
 use socketio_p2p_core::wire::{ClientMessage, Join, Numbers, Piece, ServerMessage, Welcome};
-use socketio_p2p_core::{ClientId, Dialect, PeerId, RoomName, Time};
+use socketio_p2p_core::{ClientId, PeerId, RoomName, Time};
 
 /// Every random choice of the hub comes from this.
 const SEED: [u8; 32] = [42; 32];
@@ -161,13 +161,13 @@ pub fn room_name(name: &str) -> RoomName {
 /// What a v1 client says that is new.
 #[must_use]
 pub fn v1(room: &str) -> Join {
-    Join { dialect: Dialect::V1, room: Some(room_name(room)), token: None, limits: None }
+    Join::v1().with_room(room_name(room))
 }
 
 /// What a v1 client says that comes back.
 #[must_use]
 pub fn resume(room: &str, token: &str) -> Join {
-    Join { token: Some(token.to_owned()), ..v1(room) }
+    v1(room).with_token(token)
 }
 
 /// A message in one line, without what is secret or long.

@@ -276,8 +276,8 @@ impl Model {
 
 fn allows(policy: Policy, path: &Path) -> bool {
     match policy {
-        Policy::Automatic | Policy::Manual => true,
         Policy::RelayOnly => *path == Path::Relay,
         Policy::DirectOnly => *path != Path::Relay,
+        Policy::Automatic | Policy::Manual | _ => true,
     }
 }

@@ -155,13 +155,12 @@ impl Run {
             }
             22..=24 => Item::State(self.honest_state(index, 100 * input.below(4) as u64)),
             25..=27 => Item::State(self.any_state(index, input)),
-            28 => Item::Limits(PeerLimits {
-                packet_bytes: input.pick([0, 100, 400, 2_000, 1 << 40]),
-                attachments: input.pick([0, 1, 8]),
-                json_depth: u32::MAX,
-                event_name: u32::MAX,
-                namespace: u32::MAX,
-            }),
+            28 => {
+                let mut limits = PeerLimits::unbounded();
+                limits.packet_bytes = input.pick([0, 100, 400, 2_000, 1 << 40]);
+                limits.attachments = input.pick([0, 1, 8]);
+                Item::Limits(limits)
+            }
             29 => {
                 let ours = self.model.epochs(&self.remotes[index].id);
                 let ours = ours.map_or(0, |epochs| epochs.epoch);

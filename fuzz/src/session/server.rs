@@ -64,17 +64,11 @@ impl Run {
             31 => (0, 0),
             number => [(65_536, 16), (65_536, 16), (2_048, 4), (900, 2)][number % 4],
         };
-        let limits = HubLimits { max_envelope: limits.0, max_attachments: limits.1 };
-        let welcome = Welcome {
-            dialect: Dialect::V1,
-            id: OWN_NAMES[input.below(16) / 15].parse().unwrap(),
-            token: "token".to_owned(),
-            room: RoomName::default(),
-            roster: (0..count).map(|_| self.member(input)).collect(),
-            limits,
-            ice_servers: Vec::new(),
-            epoch_base: input.pick([0, 0, 0, 1, 20, 1_000]),
-        };
+        let limits = HubLimits::new(limits.0, limits.1);
+        let id = OWN_NAMES[input.below(16) / 15].parse().unwrap();
+        let mut welcome = Welcome::new(id, RoomName::default(), "token".to_owned(), limits);
+        welcome.roster = (0..count).map(|_| self.member(input)).collect();
+        welcome.epoch_base = input.pick([0, 0, 0, 1, 20, 1_000]);
         self.wires.limits = limits;
         self.model.epoch_base = welcome.epoch_base;
         let others = u32::try_from(count).unwrap();
@@ -91,14 +85,14 @@ impl Run {
         let v0 = (id.as_str() == "c") != (input.below(16) == 15);
         let dialect = if v0 { Dialect::V0 } else { Dialect::V1 };
         let key = (!v0 && input.below(8) != 7).then(|| key(&id));
-        let limits = (!v0 && input.below(8) == 7).then(|| PeerLimits {
-            packet_bytes: input.pick([300, 2_000]),
-            attachments: 4,
-            json_depth: u32::MAX,
-            event_name: u32::MAX,
-            namespace: u32::MAX,
+        let limits = (!v0 && input.below(8) == 7).then(|| {
+            let mut limits = PeerLimits::unbounded();
+            (limits.packet_bytes, limits.attachments) = (input.pick([300, 2_000]), 4);
+            limits
         });
-        Member { id, dialect, away: input.below(8) == 7, key, limits }
+        let mut member = Member::new(id, dialect);
+        (member.away, member.key, member.limits) = (input.below(8) == 7, key, limits);
+        member
     }
 
     pub(super) fn lose_signaling(&mut self) {
@@ -149,14 +143,9 @@ impl Run {
             7 => RawSignal::from_json("{}".to_owned()).unwrap(),
             _ => RawSignal::try_from(&signal).unwrap(),
         };
-        let to_peer_id = OWN_NAMES[0].parse().unwrap();
-        let from_peer_id = Some(from);
-        self.hear(&ServerMessage::Signal(PeerSignal {
-            signal,
-            offer_id,
-            from_peer_id,
-            to_peer_id,
-        }));
+        let mut signal = PeerSignal::new(offer_id, signal, OWN_NAMES[0].parse().unwrap());
+        signal.from_peer_id = Some(from);
+        self.hear(&ServerMessage::Signal(signal));
     }
 }
 
@@ -170,12 +159,7 @@ pub(super) fn any_signal(input: &mut Input<'_>) -> Signal {
     match input.below(8) {
         0 => Signal::Offer("sdp".to_owned()),
         1..=3 => Signal::Answer("sdp".to_owned()),
-        4 => Signal::Candidate(IceCandidate {
-            candidate: "candidate".to_owned(),
-            sdp_mid: None,
-            sdp_mline_index: None,
-            username_fragment: None,
-        }),
+        4 => Signal::Candidate(IceCandidate::new("candidate")),
         _ => Signal::Decline(input.pick([
             Decline::Full,
             Decline::RelayOnly,

@@ -579,10 +579,5 @@ impl Mesh {
 
 /// A candidate that belongs to nothing.
 fn candidate() -> Signal {
-    Signal::Candidate(IceCandidate {
-        candidate: "candidate:1 1 udp 1 192.0.2.1 9 typ host".to_owned(),
-        sdp_mid: None,
-        sdp_mline_index: None,
-        username_fragment: None,
-    })
+    Signal::Candidate(IceCandidate::new("candidate:1 1 udp 1 192.0.2.1 9 typ host"))
 }

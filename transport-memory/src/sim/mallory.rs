@@ -201,8 +201,7 @@ impl Mallory {
                     && let Ok(signal) = RawSignal::try_from(&Signal::Answer(sdp))
                 {
                     self.answered.push((connection, from.clone()));
-                    let signal =
-                        PeerSignal { signal, offer_id, from_peer_id: None, to_peer_id: from };
+                    let signal = PeerSignal::new(offer_id, signal, from);
                     self.say(mesh, &ClientMessage::Signal(signal));
                 }
             }
@@ -498,11 +497,9 @@ impl Mallory {
         let offers: Vec<AddressedOffer> = (0..count)
             .filter_map(|_| {
                 let (_, sdp) = mesh.raw_offer(self.node);
-                Some(AddressedOffer {
-                    offer_id: format!("{:040x}", self.dice.bits()),
-                    offer: RawSignal::try_from(&Signal::Offer(sdp)).ok()?,
-                    to_peer_id: Some(victim.clone()),
-                })
+                let offer_id = format!("{:040x}", self.dice.bits());
+                let offer = RawSignal::try_from(&Signal::Offer(sdp)).ok()?;
+                Some(AddressedOffer::new(offer_id, offer, Some(victim.clone())))
             })
             .collect();
         self.say(mesh, &ClientMessage::Offers(offers));

@@ -88,8 +88,7 @@ impl Original {
                     && let Ok(signal) = RawSignal::try_from(&Signal::Answer(sdp))
                 {
                     self.channels.push(Channel::new(connection, from.clone()));
-                    let signal =
-                        PeerSignal { signal, offer_id, from_peer_id: None, to_peer_id: from };
+                    let signal = PeerSignal::new(offer_id, signal, from);
                     self.say(mesh, &ClientMessage::Signal(signal));
                 }
             }
@@ -117,7 +116,7 @@ impl Original {
             let offer_id = format!("{:032}{:08}", self.node.index(), self.serial);
             self.serial += 1;
             self.offered.push((connection, offer_id.clone()));
-            all.push(AddressedOffer { offer_id, offer, to_peer_id: None });
+            all.push(AddressedOffer::new(offer_id, offer, None));
         }
         if !all.is_empty() {
             self.say(mesh, &ClientMessage::Offers(all));

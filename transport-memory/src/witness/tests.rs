@@ -3,7 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use socketio_p2p_core::hub::{Departure, Hub, HubConfig, Output};
 use socketio_p2p_core::wire::{ClientMessage, Join, Recipient, ServerMessage, Upload};
-use socketio_p2p_core::{ClientId, Dialect, Time};
+use socketio_p2p_core::{ClientId, Time};
 
 use super::{Claim, Witness};
 use crate::sim::Invariant;
@@ -54,7 +54,8 @@ impl Scene {
         change: Change,
     ) -> (ClientId, Option<Invariant>) {
         let room = room.parse().unwrap();
-        let join = Join { dialect: Dialect::V1, room: Some(room), token, limits: None };
+        let mut join = Join::v1().with_room(room);
+        join.token = token;
         let claim = Claim::of(&join);
         let client = self.hub.handle_connect(join, None, self.now).unwrap();
         self.witness.connected(&self.hub, client, claim, self.now);

@@ -106,7 +106,7 @@ impl Word {
                 named == from && meant.any(|(_, offer)| same(offer))
             }
             (Self::Signal, ServerMessage::Signal(passed), ClientMessage::Signal(uploaded)) => {
-                let PeerSignal { signal, offer_id, from_peer_id, to_peer_id } = passed;
+                let PeerSignal { signal, offer_id, from_peer_id, to_peer_id, .. } = passed;
                 from_peer_id.as_ref() == Some(from)
                     && *to_peer_id == uploaded.to_peer_id
                     && *offer_id == uploaded.offer_id

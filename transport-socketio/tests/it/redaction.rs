@@ -39,11 +39,7 @@ async fn a_client_shows_neither_password_nor_query_nor_header() {
 
 #[tokio::test]
 async fn a_server_shows_neither_its_keys_nor_turn_credentials() {
-    let turn = IceServer {
-        urls: vec!["turn:turn.example.org".to_owned()],
-        username: Some(MARKER.to_owned()),
-        credential: Some(MARKER.to_owned()),
-    };
+    let turn = IceServer::new(["turn:turn.example.org"]).with_credential(MARKER, MARKER);
     let config = HubConfig::default().with_token_key(KEY).with_ice_servers(vec![turn]);
     let server = SignalingServer::new(config).with_seed(KEY);
     assert_hidden(&format!("{server:?} {server:#?}"));

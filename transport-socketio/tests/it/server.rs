@@ -43,21 +43,20 @@ async fn v1_peers_meet_signal_and_relay() {
     let member = expect!(a, ServerMessage::PeerJoin(member) => member);
     assert_eq!((&member.id, member.dialect), (&b_is.id, Dialect::V1));
 
-    let offers = vec![AddressedOffer {
-        offer_id: "o".to_owned(),
-        offer: raw(r#"{"type":"offer","sdp":"s\n"}"#),
-        to_peer_id: Some(a_is.id.clone()),
-    }];
+    let offers = vec![AddressedOffer::new(
+        "o".to_owned(),
+        raw(r#"{"type":"offer","sdp":"s\n"}"#),
+        Some(a_is.id.clone()),
+    )];
     b.say(ClientMessage::Offers(offers)).await;
     let (from, offer) = expect!(a, ServerMessage::Offer { from, offer, .. } => (from, offer));
     assert_eq!(from, b_is.id);
     assert_eq!(offer.as_json(), r#"{"type":"offer","sdp":"s\n"}"#);
-    a.say(ClientMessage::Signal(PeerSignal {
-        signal: raw(r#"{"type":"answer","sdp":"t"}"#),
-        offer_id: "o".to_owned(),
-        from_peer_id: None,
-        to_peer_id: b_is.id.clone(),
-    }))
+    a.say(ClientMessage::Signal(PeerSignal::new(
+        "o".to_owned(),
+        raw(r#"{"type":"answer","sdp":"t"}"#),
+        b_is.id.clone(),
+    )))
     .await;
     let signal = expect!(b, ServerMessage::Signal(signal) => signal);
     assert_eq!(signal.from_peer_id, Some(a_is.id.clone()));
@@ -178,12 +177,11 @@ async fn who_comes_back_too_often_is_refused_and_told_when_to_try_again() {
 #[tokio::test]
 async fn what_a_peer_accepts_and_its_base_come_through() {
     let server = serve_default().await;
-    let limits = PeerLimits {
-        packet_bytes: 5_000_000_000,
-        attachments: 1,
-        json_depth: 2,
-        event_name: 3,
-        namespace: 4,
+    let limits = {
+        let mut limits = PeerLimits::unbounded();
+        (limits.packet_bytes, limits.attachments) = (5_000_000_000, 1);
+        (limits.json_depth, limits.event_name, limits.namespace) = (2, 3, 4);
+        limits
     };
     let (mut first, is) = Client::v1(&server.url(), "x", None).await;
     let auth = serde_json::json!({"p2p": {"v": 1, "room": "x", "limits": limits}});

@@ -72,12 +72,9 @@ mod tests {
     use super::*;
 
     fn candidate(attribute: &str) -> IceCandidate {
-        IceCandidate {
-            candidate: attribute.to_owned(),
-            sdp_mid: None,
-            sdp_mline_index: Some(0),
-            username_fragment: None,
-        }
+        let mut candidate = IceCandidate::new(attribute);
+        candidate.sdp_mline_index = Some(0);
+        candidate
     }
 
     fn udp(port: usize) -> IceCandidate {

@@ -40,13 +40,11 @@ impl Trickle {
             .map_err(|error| failure("cannot write a local candidate", &error))?;
         // All candidates belong to the first section, with which the others are bundled; the crate does not
         // fill in its name.
-        self.emit_signal(Signal::Candidate(IceCandidate {
-            candidate: candidate.candidate,
-            sdp_mid: self.mid.clone(),
-            sdp_mline_index: Some(0),
-            username_fragment: candidate.username_fragment,
-        }))
-        .await;
+        let mut signal = IceCandidate::new(candidate.candidate);
+        signal.sdp_mid = self.mid.clone();
+        signal.sdp_mline_index = Some(0);
+        signal.username_fragment = candidate.username_fragment;
+        self.emit_signal(Signal::Candidate(signal)).await;
         Ok(())
     }
 

@@ -15,24 +15,21 @@ use crate::support::{
 fn split_candidates(sdp: &str) -> (String, Vec<IceCandidate>) {
     let (candidates, rest): (Vec<&str>, Vec<&str>) =
         sdp.lines().partition(|line| line.starts_with("a=candidate:"));
-    let candidates = candidates.iter().map(|line| IceCandidate {
-        candidate: line["a=".len()..].to_owned(),
-        sdp_mid: Some("0".to_owned()),
-        sdp_mline_index: Some(0),
-        username_fragment: None,
-    });
+    let candidates = candidates.iter().map(|line| in_first_section(&line["a=".len()..]));
     let rest: Vec<&str> =
         rest.into_iter().filter(|line| !line.starts_with("a=end-of-candidates")).collect();
     (rest.join("\r\n") + "\r\n", candidates.collect())
 }
 
 fn candidate(text: &str) -> Signal {
-    Signal::Candidate(IceCandidate {
-        candidate: text.to_owned(),
-        sdp_mid: Some("0".to_owned()),
-        sdp_mline_index: Some(0),
-        username_fragment: None,
-    })
+    Signal::Candidate(in_first_section(text))
+}
+
+fn in_first_section(text: &str) -> IceCandidate {
+    let mut candidate = IceCandidate::new(text);
+    candidate.sdp_mid = Some("0".to_owned());
+    candidate.sdp_mline_index = Some(0);
+    candidate
 }
 
 #[tokio::test]
@@ -151,7 +148,7 @@ async fn an_ice_server_that_does_not_answer_delays_the_offer_by_the_bound_only()
     config.gather_timeout = Duration::from_millis(50);
     let mut transport = WebRtcTransport::new(config).unwrap();
     let url = format!("stun:{}", deaf.local_addr().unwrap());
-    let server = IceServer { urls: vec![url], username: None, credential: None };
+    let server = IceServer::new([url]);
     transport.execute(DirectCommand::Offer {
         connection: ONE,
         ice_servers: vec![server],
@@ -169,7 +166,7 @@ async fn what_an_ice_server_says_is_in_the_offer_or_follows_it() {
         let mut config = loopback();
         config.gather_timeout = if late { Duration::from_millis(50) } else { PATIENCE };
         let mut transport = WebRtcTransport::new(config).unwrap();
-        let ice_servers = vec![IceServer { urls: vec![url], username: None, credential: None }];
+        let ice_servers = vec![IceServer::new([url])];
         transport.execute(DirectCommand::Offer { connection: ONE, ice_servers, datagrams: false });
         if !late {
             answer_stun(&server).await;
@@ -208,11 +205,7 @@ async fn answer_stun(server: &tokio::net::UdpSocket) {
 #[tokio::test]
 async fn an_ice_server_address_that_is_none_closes_the_connection() {
     let mut transport = WebRtcTransport::new(loopback()).unwrap();
-    let server = IceServer {
-        urls: vec!["turn:".to_owned()],
-        username: None,
-        credential: Some("pa55".into()),
-    };
+    let server = IceServer::new(["turn:"]).with_credential("user", "pa55");
     transport.execute(DirectCommand::Offer {
         connection: ONE,
         ice_servers: vec![server],

@@ -13,11 +13,7 @@ fn assert_hidden(shown: &str) {
 }
 
 fn servers() -> Vec<IceServer> {
-    vec![IceServer {
-        urls: vec!["turn:127.0.0.1:9".to_owned()],
-        username: Some(MARKER.to_owned()),
-        credential: Some(MARKER.to_owned()),
-    }]
+    vec![IceServer::new(["turn:127.0.0.1:9"]).with_credential(MARKER, MARKER)]
 }
 
 #[tokio::test]
@@ -45,12 +41,9 @@ async fn a_connection_in_negotiation_shows_neither_its_description_nor_its_crede
     transport.execute(DirectCommand::Offer { connection, ice_servers: servers(), datagrams });
     let offered = next(&mut transport).await;
     assert_hidden(&format!("{transport:?} {offered:?}"));
-    let candidate = Signal::Candidate(IceCandidate {
-        candidate: MARKER.to_owned(),
-        sdp_mid: None,
-        sdp_mline_index: None,
-        username_fragment: Some(MARKER.to_owned()),
-    });
+    let mut candidate = IceCandidate::new(MARKER);
+    candidate.username_fragment = Some(MARKER.to_owned());
+    let candidate = Signal::Candidate(candidate);
     transport.execute(DirectCommand::Signal { connection, signal: candidate });
     let answer = Signal::Answer(format!("v=0\r\na=ice-pwd:{MARKER}\r\n"));
     transport.execute(DirectCommand::Signal { connection, signal: answer });

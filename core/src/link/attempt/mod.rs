@@ -2,8 +2,6 @@
 
 mod offers;
 
-use std::time::Duration;
-
 use rand_chacha::rand_core::Rng as _;
 
 use self::offers::{LateOffer, OfferAllowance, send_decline};
@@ -304,7 +302,7 @@ impl Attempt {
                 | State::Backoff
                 | State::Closed => cx.config.negotiation_timeout,
             };
-            self.lose(peer, PeerError::NegotiationTimedOut(millis(after)), cx);
+            self.lose(peer, PeerError::NegotiationTimedOut(after), cx);
         }
         if due(self.late_offer.as_ref().map(|late_offer| late_offer.until)) {
             self.answer_doubted(peer, cx);
@@ -315,7 +313,7 @@ impl Attempt {
         let Some(channel) = self.channel_mut() else { return false };
         let silent = cx.now - channel.heard_at;
         if silent >= cx.config.silence_timeout {
-            self.lose(peer, PeerError::DirectSilent(millis(silent)), cx);
+            self.lose(peer, PeerError::DirectSilent(silent), cx);
             return false;
         }
         channel.take_probe(cx.now, cx.config.probe_interval)
@@ -339,8 +337,4 @@ impl Attempt {
 
 fn report(peer: &Remote, error: PeerError, cx: &mut Context<'_>) {
     cx.out.events.push_back(Event::PeerError { peer: peer.id.clone(), error });
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -153,8 +153,7 @@ impl Receiver {
             }
         }
         for (lane, number) in overdue {
-            let millis = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-            let why = PeerError::Unfinished(millis);
+            let why = PeerError::Unfinished(patience);
             self.refuse(lane, number, &Path::Relay, why, usize::MAX);
         }
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::unreadable::UnreadableJson;
+use crate::codec::EncodeError;
 
 /// What one peer tells another to set up a direct connection (RFC 8829 session descriptions, RFC 8838
 /// candidates).
@@ -51,6 +52,7 @@ impl fmt::Display for Decline {
 /// An ICE candidate in the form of the browsers' `RTCIceCandidateInit`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct IceCandidate {
     /// The candidate attribute; empty for "end of candidates".
     pub candidate: String,
@@ -63,6 +65,15 @@ pub struct IceCandidate {
     /// The user name fragment of the ICE generation the candidate belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username_fragment: Option<String>,
+}
+
+impl IceCandidate {
+    /// A candidate attribute, of which neither the media stream nor the ICE generation is given.
+    #[must_use]
+    pub fn new(candidate: impl Into<String>) -> Self {
+        let candidate = candidate.into();
+        Self { candidate, sdp_mid: None, sdp_mline_index: None, username_fragment: None }
+    }
 }
 
 /// Shows the kind only: descriptions and candidates carry passwords and addresses.
@@ -157,10 +168,12 @@ impl RawSignal {
 }
 
 impl TryFrom<&Signal> for RawSignal {
-    type Error = serde_json::Error;
+    type Error = EncodeError;
 
-    fn try_from(signal: &Signal) -> Result<Self, serde_json::Error> {
-        serde_json::value::to_raw_value(signal).map(Self)
+    fn try_from(signal: &Signal) -> Result<Self, EncodeError> {
+        serde_json::value::to_raw_value(signal)
+            .map(Self)
+            .map_err(|error| EncodeError::Custom(error.to_string()))
     }
 }
 
@@ -173,6 +186,7 @@ impl fmt::Debug for RawSignal {
 
 /// One ICE server, as in the browsers' `RTCIceServer`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct IceServer {
     /// `stun:` and `turn:` addresses.
     pub urls: Vec<String>,
@@ -182,6 +196,26 @@ pub struct IceServer {
     /// The password for TURN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+}
+
+impl IceServer {
+    /// A server at these `stun:` or `turn:` addresses, without credentials.
+    #[must_use]
+    pub fn new(urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let urls = urls.into_iter().map(Into::into).collect();
+        Self { urls, username: None, credential: None }
+    }
+
+    /// Sets the user name and the password for TURN.
+    #[must_use]
+    pub fn with_credential(
+        mut self,
+        username: impl Into<String>,
+        credential: impl Into<String>,
+    ) -> Self {
+        (self.username, self.credential) = (Some(username.into()), Some(credential.into()));
+        self
+    }
 }
 
 /// Shows the addresses, never the credential.

@@ -13,6 +13,7 @@ use crate::wire::PairKey;
 /// What a client says of itself when it connects, in the auth payload of its CONNECT packet under the key
 /// `p2p`. A client that says nothing is a v0 client.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Join {
     /// The dialect.
     #[serde(rename = "v")]
@@ -29,6 +30,33 @@ pub struct Join {
 }
 
 impl Join {
+    /// The join of a v1 client: into the default room, without a token, with unknown limits.
+    #[must_use]
+    pub const fn v1() -> Self {
+        Self { dialect: Dialect::V1, room: None, token: None, limits: None }
+    }
+
+    /// Sets the room.
+    #[must_use]
+    pub fn with_room(mut self, room: RoomName) -> Self {
+        self.room = Some(room);
+        self
+    }
+
+    /// Sets the resume token.
+    #[must_use]
+    pub fn with_token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: PeerLimits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
     /// What a v0 client means by saying nothing: this room, no token.
     #[must_use]
     pub fn v0(room: RoomName) -> Self {
@@ -72,6 +100,7 @@ pub const EPOCH_BLOCK: u32 = 1 << 12;
 /// What the hub tells a v1 peer that has joined.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Welcome {
     /// The dialect that the hub speaks.
     #[serde(rename = "v")]
@@ -104,6 +133,23 @@ pub struct Welcome {
     pub ice_servers: Vec<IceServer>,
 }
 
+impl Welcome {
+    /// A welcome into an empty room, with 0 as the epoch base and without ICE servers.
+    #[must_use]
+    pub const fn new(id: PeerId, room: RoomName, token: String, limits: HubLimits) -> Self {
+        Self {
+            dialect: Dialect::V1,
+            id,
+            token,
+            room,
+            epoch_base: 0,
+            roster: Vec::new(),
+            limits,
+            ice_servers: Vec::new(),
+        }
+    }
+}
+
 /// Never shows the token.
 impl fmt::Debug for Welcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -119,6 +165,7 @@ impl fmt::Debug for Welcome {
 
 /// A member of a room as the others see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Member {
     /// Its id.
     pub id: PeerId,
@@ -137,9 +184,18 @@ pub struct Member {
     pub limits: Option<PeerLimits>,
 }
 
+impl Member {
+    /// A member that is connected, without a pair key, with unknown limits.
+    #[must_use]
+    pub const fn new(id: PeerId, dialect: Dialect) -> Self {
+        Self { id, dialect, away: false, key: None, limits: None }
+    }
+}
+
 /// What a member accepts of others. What is over it is refused at the receiver's end; who knows it need not send
 /// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PeerLimits {
     /// The most bytes of a packet, head and attachments together.
     #[serde(rename = "bytes")]
@@ -173,6 +229,7 @@ impl From<&Limits> for PeerLimits {
 /// What the hub allows a v1 peer to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct HubLimits {
     /// The most bytes in one relay envelope, attachments counted.
     pub max_envelope: u32,
@@ -180,7 +237,28 @@ pub struct HubLimits {
     pub max_attachments: u32,
 }
 
+impl HubLimits {
+    /// Limits of an envelope: its bytes and its attachments.
+    #[must_use]
+    pub const fn new(max_envelope: u32, max_attachments: u32) -> Self {
+        Self { max_envelope, max_attachments }
+    }
+}
+
 impl PeerLimits {
+    /// No limits: all at the maximum that the wire can express.
+    #[must_use]
+    pub const fn unbounded() -> Self {
+        let max = u32::MAX;
+        Self {
+            packet_bytes: u64::MAX,
+            attachments: max,
+            json_depth: max,
+            event_name: max,
+            namespace: max,
+        }
+    }
+
     /// Whether such a packet, which is within `own`, is accepted.
     pub(crate) fn accept(&self, packet: &Packet, own: &Limits) -> bool {
         let theirs = Limits::unbounded()

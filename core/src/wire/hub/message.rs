@@ -16,6 +16,7 @@ use crate::wire::{Epochs, Lane, names};
 /// An offer on its way to one member.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct AddressedOffer {
     /// The offerer's name for this offer: the answer and the candidates repeat it.
     pub offer_id: String,
@@ -26,9 +27,18 @@ pub struct AddressedOffer {
     pub to_peer_id: Option<PeerId>,
 }
 
+impl AddressedOffer {
+    /// An offer, addressed by a v1 client, or unaddressed as from a v0 client.
+    #[must_use]
+    pub const fn new(offer_id: String, offer: RawSignal, to_peer_id: Option<PeerId>) -> Self {
+        Self { offer_id, offer, to_peer_id }
+    }
+}
+
 /// An answer, a candidate or a decline on its way to one member.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct PeerSignal {
     /// The signal, unread: the hub passes it on as it came.
     pub signal: RawSignal,
@@ -39,6 +49,14 @@ pub struct PeerSignal {
     pub from_peer_id: Option<PeerId>,
     /// The receiver.
     pub to_peer_id: PeerId,
+}
+
+impl PeerSignal {
+    /// A signal of the attempt that `offer_id` names. The hub sets the sender.
+    #[must_use]
+    pub const fn new(offer_id: String, signal: RawSignal, to_peer_id: PeerId) -> Self {
+        Self { signal, offer_id, from_peer_id: None, to_peer_id }
+    }
 }
 
 /// From a client to the hub.
@@ -215,9 +233,10 @@ impl Download {
     /// The header of the envelope, as JSON: for a server that writes packets by itself.
     ///
     /// # Errors
-    /// The JSON error when it cannot be written, which does not happen with what a hub makes.
-    pub fn header(&self) -> Result<String, serde_json::Error> {
+    /// [`EncodeError`] when the header cannot be written, which does not happen with a hub's messages.
+    pub fn header(&self) -> Result<String, EncodeError> {
         serde_json::to_string(&DownloadHeader::of(self))
+            .map_err(|error| EncodeError::Custom(error.to_string()))
     }
 }
 

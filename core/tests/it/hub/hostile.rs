@@ -100,7 +100,7 @@ fn a_million_v0_offers_cost_what_their_receivers_cost() {
 
 #[test]
 fn envelopes_and_events_over_the_limits_are_refused() {
-    let limits = HubLimits { max_envelope: 100, max_attachments: 2 };
+    let limits = HubLimits::new(100, 2);
     let mut world = World::new(HubConfig::default().with_limits(limits));
     let (a, _) = world.v1("a");
     let (b, _) = world.v1("a");

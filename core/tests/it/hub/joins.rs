@@ -190,7 +190,11 @@ fn everyone_comes_back_at_once_after_a_restart() {
 /// what the client has sent.
 fn amplification(config: HubConfig, attempts: usize, resumes: bool) -> [usize; 2] {
     let limits = Some(PeerLimits::from(&Limits::default()));
-    let join = |token| Join { limits, token, ..v1("a") };
+    let join = |token| {
+        let mut join = v1("a");
+        (join.limits, join.token) = (limits, token);
+        join
+    };
     let mut world = World::new(config);
     let newcomer = world.try_join(join(None), None).unwrap();
     let mut token = world.welcome(newcomer).token;
@@ -235,20 +239,23 @@ fn joins_again_and_again_make_the_hub_send_no_more_than_their_rates_allow() {
     assert_eq!(after, [[25_793, 3], [26_578, 45]], "in a minute");
 }
 
-const LIMITS: PeerLimits = PeerLimits {
-    packet_bytes: 4_000,
-    attachments: 0,
-    json_depth: 8,
-    event_name: 32,
-    namespace: 64,
+const LIMITS: PeerLimits = {
+    let mut limits = PeerLimits::unbounded();
+    (limits.packet_bytes, limits.attachments) = (4_000, 0);
+    (limits.json_depth, limits.event_name, limits.namespace) = (8, 32, 64);
+    limits
 };
 
 #[test]
 fn what_a_member_accepts_is_told_to_all() {
     let mut world = World::new(HubConfig::default());
     let (first, first_id) = world.v1("a");
-    let modest = |limits| Join { limits, ..v1("a") };
-    let second = world.try_join(modest(Some(LIMITS)), None).unwrap();
+    let modest = |limits, token| {
+        let mut join = v1("a");
+        (join.limits, join.token) = (limits, token);
+        join
+    };
+    let second = world.try_join(modest(Some(LIMITS), None), None).unwrap();
     let second_id = world.welcome(second);
     assert_eq!(second_id.roster[0].limits, None, "absent: unknown");
     let joined = |world: &mut World, client| match &world.inboxes.remove(&client).unwrap()[..] {
@@ -261,22 +268,23 @@ fn what_a_member_accepts_is_told_to_all() {
     assert_eq!(limits, [None, Some(LIMITS)]);
     world.forget_all();
 
-    let larger = PeerLimits { packet_bytes: u64::MAX, ..LIMITS };
+    let mut larger = LIMITS;
+    larger.packet_bytes = u64::MAX;
     for limits in [Some(larger), None] {
         let token = Some(second_id.token.clone());
-        let back = world.try_join(Join { token, ..modest(limits) }, None).unwrap();
+        let back = world.try_join(modest(limits, token), None).unwrap();
         assert_eq!(world.welcome(back).id, second_id.id);
         assert_eq!(joined(&mut world, third), limits, "new ones replace the old ones");
     }
     let token = Some(first_id.token);
-    world.try_join(Join { token, ..modest(Some(larger)) }, None).unwrap();
+    world.try_join(modest(Some(larger), token), None).unwrap();
     let members: Vec<_> = world.hub.members(&room_name("a")).map(|m| m.limits).collect();
     assert_eq!(members, [Some(larger), None, None]);
 }
 
 #[test]
 fn limits_and_bases_travel_under_their_names_and_may_be_absent() {
-    let join = Join { limits: Some(LIMITS), ..v1("a") };
+    let join = v1("a").with_limits(LIMITS);
     let text = r#"{"bytes":4000,"attachments":0,"depth":8,"name":32,"namespace":64}"#;
     let written = serde_json::to_string(&join).unwrap();
     assert_eq!(written, format!(r#"{{"v":1,"room":"a","limits":{text}}}"#));
@@ -306,7 +314,7 @@ fn limits_and_bases_travel_under_their_names_and_may_be_absent() {
 #[test]
 fn limits_of_a_v0_client_are_nobodys() {
     let mut world = World::new(HubConfig::default());
-    let join = Join { limits: Some(LIMITS), ..Join::v0(room_name("a")) };
+    let join = Join::v0(room_name("a")).with_limits(LIMITS);
     world.try_join(join, Some("socket-0")).unwrap();
     assert_eq!(world.v1("a").1.roster[0].limits, None);
 }

@@ -46,7 +46,7 @@ fn rooms_are_apart() {
 #[test]
 fn a_join_without_a_room_goes_to_the_default_room() {
     let mut world = World::new(HubConfig::default());
-    let join = Join { room: None, ..v1("a") };
+    let join = Join::v1();
     let client = world.try_join(join, None).unwrap();
     assert_eq!(world.hub.room_of(client), Some(&RoomName::default()));
 }
@@ -287,11 +287,8 @@ fn same_seed_and_inputs_give_the_same_outputs() {
 
 #[test]
 fn ice_servers_come_with_the_welcome_and_can_be_replaced() {
-    let server = |url: &str| socketio_p2p_core::wire::IceServer {
-        urls: vec![url.to_owned()],
-        username: None,
-        credential: Some("hidden".to_owned()),
-    };
+    let server =
+        |url: &str| socketio_p2p_core::IceServer::new([url]).with_credential("user", "hidden");
     let mut world = World::new(HubConfig::default().with_ice_servers(vec![server("stun:a")]));
     assert_eq!(world.v1("a").1.ice_servers, [server("stun:a")]);
     world.hub.set_ice_servers(vec![server("turn:b")]);
@@ -301,11 +298,8 @@ fn ice_servers_come_with_the_welcome_and_can_be_replaced() {
 #[test]
 fn debug_output_tells_no_secret() {
     let key = *b"key-key-key-key-key-key-key-key!";
-    let credential = socketio_p2p_core::wire::IceServer {
-        urls: vec!["turn:a".to_owned()],
-        username: Some("user".to_owned()),
-        credential: Some("hidden".to_owned()),
-    };
+    let credential =
+        socketio_p2p_core::IceServer::new(["turn:a"]).with_credential("user", "hidden");
     let config = HubConfig::default().with_token_key(key).with_ice_servers(vec![credential]);
     let shown = format!("{config:?}");
     assert!(!shown.contains("hidden") && !shown.contains("107, 101, 121"), "{shown}");

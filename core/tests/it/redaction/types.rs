@@ -23,11 +23,7 @@ fn peer() -> PeerId {
 }
 
 fn ice_server() -> IceServer {
-    IceServer {
-        urls: vec!["turn:turn.example.org".into()],
-        username: Some(TURN_USER.into()),
-        credential: Some(TURN_CREDENTIAL.into()),
-    }
+    IceServer::new(["turn:turn.example.org"]).with_credential(TURN_USER, TURN_CREDENTIAL)
 }
 
 fn body() -> Bytes {
@@ -61,12 +57,8 @@ fn packets_frames_and_values_are_shown_without_content() {
 #[test]
 fn signals_and_memberships_are_shown_without_content() {
     let markers = Markers::new();
-    let candidate = IceCandidate {
-        candidate: CANDIDATE.into(),
-        sdp_mid: None,
-        sdp_mline_index: None,
-        username_fragment: Some(USER_FRAGMENT.into()),
-    };
+    let mut candidate = IceCandidate::new(CANDIDATE);
+    candidate.username_fragment = Some(USER_FRAGMENT.into());
     markers.show(&candidate);
     for signal in [
         Signal::Offer(DESCRIPTION.into()),
@@ -77,9 +69,9 @@ fn signals_and_memberships_are_shown_without_content() {
         markers.show(&signal);
         markers.show(&raw);
         let (offer_id, to_peer_id) = ("o".to_owned(), Some(peer()));
-        markers.show(&AddressedOffer { offer_id, offer: raw.clone(), to_peer_id });
+        markers.show(&AddressedOffer::new(offer_id, raw.clone(), to_peer_id));
         let (offer_id, to_peer_id) = ("o".to_owned(), peer());
-        markers.show(&PeerSignal { signal: raw, offer_id, from_peer_id: None, to_peer_id });
+        markers.show(&PeerSignal::new(offer_id, raw, to_peer_id));
     }
     markers.show(&ice_server());
     let mut join = Join::v0(RoomName::default());

@@ -127,11 +127,8 @@ impl World {
     /// Sessions that have not reached the hub yet.
     pub(super) fn apart(ends: usize, config: &Config) -> Self {
         let now = Time::from_millis(1);
-        let server = IceServer {
-            urls: vec!["turn:turn.example.org".into()],
-            username: Some(TURN_USER.into()),
-            credential: Some(TURN_CREDENTIAL.into()),
-        };
+        let server =
+            IceServer::new(["turn:turn.example.org"]).with_credential(TURN_USER, TURN_CREDENTIAL);
         let hub = HubConfig::default().with_ice_servers(vec![server]).with_token_key(TOKEN_KEY);
         let end = |number: usize| End {
             session: Session::new(config.clone(), [SEED + number as u8; 32], now).unwrap(),
@@ -485,12 +482,9 @@ impl World {
 
     /// A description and a candidate of a session's own transport.
     fn signal(&mut self, end: usize, connection: ConnectionId, signal: &Signal) {
-        let candidate = Signal::Candidate(IceCandidate {
-            candidate: CANDIDATE.into(),
-            sdp_mid: None,
-            sdp_mline_index: None,
-            username_fragment: Some(USER_FRAGMENT.into()),
-        });
+        let mut candidate = IceCandidate::new(CANDIDATE);
+        candidate.username_fragment = Some(USER_FRAGMENT.into());
+        let candidate = Signal::Candidate(candidate);
         for signal in [signal, &candidate] {
             self.markers.show(signal);
             self.ends[end].session.handle_direct_signal(connection, signal, self.now);

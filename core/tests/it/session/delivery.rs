@@ -315,7 +315,7 @@ fn the_same_seed_gives_the_same_run() {
 
 #[test]
 fn a_record_to_many_peers_keeps_within_what_the_server_takes() {
-    let limits = HubLimits { max_envelope: 6_000, max_attachments: 1 };
+    let limits = HubLimits::new(6_000, 1);
     let mut mesh = Mesh::with_hub(1, HubConfig::default().with_limits(limits));
     let config = Config::default().with_policy(Policy::RelayOnly);
     let nodes: Vec<Node> = (0..20).map(|_| mesh.add(config.clone())).collect();

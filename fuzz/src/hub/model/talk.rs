@@ -87,7 +87,7 @@ impl Model {
         }
         let from = self.people[index].id.clone();
         let mut first_error = None;
-        for AddressedOffer { offer_id, offer, to_peer_id } in offers {
+        for AddressedOffer { offer_id, offer, to_peer_id, .. } in offers {
             let receiver = self
                 .check_signal(&offer_id, offer.as_json())
                 .and_then(|()| to_peer_id.ok_or(ClientError::Unaddressed))
@@ -108,7 +108,9 @@ impl Model {
         self.check_signal(&signal.offer_id, signal.signal.as_json())?;
         let (receiver, _) = self.receiver(index, &signal.to_peer_id)?;
         let from_peer_id = Some(self.people[index].id.clone());
-        self.expect(receiver, ServerMessage::Signal(PeerSignal { from_peer_id, ..signal }));
+        let mut signal = signal;
+        signal.from_peer_id = from_peer_id;
+        self.expect(receiver, ServerMessage::Signal(signal));
         Ok(())
     }
 

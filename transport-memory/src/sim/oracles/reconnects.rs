@@ -38,7 +38,7 @@ impl Reconnects {
         now: Time,
     ) -> Result<(), Breach> {
         let tries = self.0.entry(node).or_default();
-        let full = backoff.first.saturating_mul(1 << tries.failed.min(30)).min(backoff.most);
+        let full = backoff.first.saturating_mul(1 << tries.failed.min(30)).min(backoff.max);
         // Rounded down, each part of it.
         let least = (full / 2).saturating_sub(Duration::from_micros(100)).max(asked);
         let most = full.max(asked);
@@ -102,7 +102,7 @@ mod tests {
     fn pauses_grow_are_kept_and_are_no_shorter_than_the_hub_wants() {
         let ms = Duration::from_millis;
         let at = Time::from_millis;
-        let backoff = Backoff { first: ms(100), most: ms(300) };
+        let backoff = Backoff { first: ms(100), max: ms(300) };
         let mut tries = Reconnects::default();
         let none = Duration::ZERO;
         assert!(tries.lost(0, ms(60), none, backoff, at(0)).is_ok());

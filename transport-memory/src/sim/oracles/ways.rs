@@ -75,7 +75,7 @@ impl Ways {
             let forbidden = match bound.policy {
                 Policy::DirectOnly => to == Place::Hub && node == sender,
                 Policy::RelayOnly => to != Place::Hub,
-                Policy::Automatic | Policy::Manual => false,
+                Policy::Automatic | Policy::Manual | _ => false,
             };
             let excused = bound.excused.is_none_or(|then| then == at) && at - bound.since < GRACE;
             if forbidden && !excused {
@@ -163,7 +163,7 @@ impl Ways {
             && match bound.policy {
                 Policy::DirectOnly => *path == Path::Relay,
                 Policy::RelayOnly => *path != Path::Relay,
-                Policy::Automatic | Policy::Manual => false,
+                Policy::Automatic | Policy::Manual | _ => false,
             }
         {
             let (policy, since) = (bound.policy, bound.since);

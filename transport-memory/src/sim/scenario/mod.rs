@@ -176,7 +176,7 @@ impl Settings {
             Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).max(MILLISECOND)
         };
         let backoff =
-            |backoff: Backoff| Backoff { first: scaled(backoff.first), most: scaled(backoff.most) };
+            |backoff: Backoff| Backoff { first: scaled(backoff.first), max: scaled(backoff.max) };
         let mut config = defaults
             .clone()
             .with_max_peers(self.max_peers)
@@ -210,7 +210,7 @@ impl Settings {
         let (max_envelope, max_attachments) = (self.max_envelope, self.hub_attachments);
         let config = HubConfig::default()
             .with_resume_window(self.hub_resume_window)
-            .with_limits(HubLimits { max_envelope, max_attachments });
+            .with_limits(HubLimits::new(max_envelope, max_attachments));
         let config = self.hub.apply(config);
         if self.resumes == 0 { config } else { config.with_resume_rate(self.resumes, self.resumes) }
     }

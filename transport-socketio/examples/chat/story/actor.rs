@@ -46,7 +46,7 @@ impl Actor {
             // A story should not wait five seconds for the discovery that a path is dead …
             .with_silence_timeout(Duration::from_secs(2))
             // … and this path shall stay dead.
-            .with_retry(Backoff { first: Duration::from_secs(60), most: Duration::from_secs(60) });
+            .with_retry(Backoff { first: Duration::from_secs(60), max: Duration::from_secs(60) });
         config.probe_interval = Duration::from_millis(400);
         let mut direct = WebRtcConfig::default();
         direct.addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];

@@ -1,4 +1,4 @@
-//! The packet codec.
+//! Fuzzes the packet codec.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use socketio_p2p_core::{Frame, Namespace, Packet};
 
 use crate::input::Input;
 
-/// Ends a frame. Frames that begin with `b` are binary, all others text.
+/// Ends a frame of the input. Frames that begin with `b` are binary, all others text.
 const END_OF_FRAME: u8 = 0x1e;
 
 fn read_frames(data: &[u8]) -> Vec<Frame> {
@@ -27,12 +27,12 @@ fn limits() -> Limits {
     Limits::default().with_max_packet_bytes(4096)
 }
 
-/// Any sequence of frames through one decoder: what it holds stays bounded, an error leaves nothing behind, the
-/// same frames give the same results, and what the check lets pass can be read.
+/// Decodes any sequence of frames. The decoder's memory stays bounded, an error resets it, the same frames give the
+/// same results, and a validated packet can be read.
 pub fn frames(data: &[u8]) {
     let frames = read_frames(data);
     let first = push_all(&frames);
-    assert!(first == push_all(&frames), "the same frames give other results");
+    assert!(first == push_all(&frames), "the same frames gave different results");
     for packet in first.into_iter().flatten().flatten() {
         let again = push_all(&packet.frames().collect::<Vec<_>>());
         assert!(matches!(again.last(), Some(Ok(Some(last))) if *last == packet));
@@ -56,7 +56,7 @@ fn push_all(frames: &[Frame]) -> Vec<Result<Option<Packet>, DecodeError>> {
     frames.iter().map(push).collect()
 }
 
-/// Whatever decodes is the same after another round of encoding and decoding.
+/// Encodes and decodes each decoded packet once more, and compares the two.
 pub fn round_trip(data: &[u8]) {
     for packet in push_all(&read_frames(data)).into_iter().flatten().flatten() {
         if packet.validate(&limits()).is_err() {
@@ -77,7 +77,7 @@ pub fn round_trip(data: &[u8]) {
     }
 }
 
-/// Any value goes out and comes back, or is refused for a reason.
+/// Encodes any value: it decodes to the same value, or is refused with an error.
 pub fn values(data: &[u8]) {
     let mut input = Input(data);
     let name = input.text();
@@ -100,7 +100,7 @@ pub fn values(data: &[u8]) {
     }
 }
 
-/// Bytes in every place that a type can have them.
+/// A type with bytes wherever a type can contain them.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Typed<'a> {
     text: String,
@@ -140,8 +140,8 @@ fn write_bytes<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::O
     serializer.serialize_bytes(bytes)
 }
 
-/// A typed value with bytes anywhere goes out and comes back; the same type read from any head never panics, and
-/// what it reads goes out and comes back too.
+/// Encodes a typed value with bytes anywhere: it decodes to the same value. Reading the same type from any head does
+/// not panic, and a value so read passes another round trip.
 pub fn typed(data: &[u8]) {
     let mut input = Input(data);
     let value = Typed {
@@ -180,7 +180,7 @@ fn goes_out_and_comes_back(value: &Typed<'_>) {
     assert!(again.as_ref().is_ok_and(|(again,)| again == value), "{:?}", again.err());
 }
 
-/// Sends a packet through a decoder without limits.
+/// Passes a packet through a decoder without limits.
 fn reassemble(packet: &Packet) -> Packet {
     let mut decoder = Decoder::new(Limits::unbounded());
     let mut last = None;
@@ -195,7 +195,7 @@ fn reassemble(packet: &Packet) -> Packet {
 
 #[allow(clippy::panic, reason = "a fuzz target fails by panicking")]
 fn refused(reason: &dyn std::fmt::Display) -> ! {
-    panic!("what must go through is refused: {reason}")
+    panic!("expected a valid packet to be accepted, got: {reason}")
 }
 
 fn has_bytes(value: &Value) -> bool {

@@ -1,8 +1,8 @@
-//! Values out of the fuzzer's bytes.
+//! Draws values from the fuzzer's bytes.
 
 use socketio_p2p_core::codec::{Blob, Number, Value};
 
-/// Makes values of the fuzzer's bytes; zeros once they are used up.
+/// Draws values from the fuzzer's bytes; zeros once they are used up.
 pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Input<'a> {
@@ -21,12 +21,12 @@ impl<'a> Input<'a> {
         !self.0.is_empty()
     }
 
-    /// One of `0..end`, `end` being 256 at most; 0 of nothing.
+    /// A number below `end`, which is at most 256; 0 when `end` is 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::from(self.byte()).checked_rem(end).unwrap_or(0)
     }
 
-    /// One of these.
+    /// One of these values.
     pub(crate) fn pick<T: Copy, const N: usize>(&mut self, of: [T; N]) -> T {
         of[self.below(N)]
     }

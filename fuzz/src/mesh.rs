@@ -1,5 +1,5 @@
 //! Sessions and a hub on a virtual clock, under faults: scenarios of the simulator, decoded from bytes instead of
-//! generated from a seed. Its reference model judges them.
+//! generated from a seed. The simulator's reference model checks them.
 
 #![allow(clippy::panic, reason = "a fuzz target fails by panicking")]
 
@@ -14,15 +14,15 @@ use socketio_p2p_transport_memory::{Conditions, RosterFaults, SignalFaults};
 use crate::input::Input;
 use crate::trail::Trail;
 
-/// Longer scenarios take long and repeat themselves.
+/// Maximum actions of one scenario; longer ones are slow and repeat themselves.
 const MAX_ACTIONS: usize = 80;
 
 const MAX_PEERS: usize = 5;
 
-/// How much is done to show a finding in short.
+/// Maximum runs to shrink a finding.
 const SHRINKING_RUNS: usize = 1_000;
 
-/// A window in which nobody is given up.
+/// A resume window in which no peer is given up.
 const FOREVER: Duration = Duration::from_secs(3_600);
 
 const ATTACKS: [Attack; 11] = [
@@ -39,7 +39,7 @@ const ATTACKS: [Attack; 11] = [
     Attack::Stale,
 ];
 
-/// Any scenario: every invariant of the simulator holds, and the same scenario runs the same way.
+/// Runs any scenario: every invariant of the simulator holds, and a second run gives the same report.
 pub fn scenarios(data: &[u8]) {
     let scenario = scenario(&mut Input(data));
     let trail = Trail::new();
@@ -49,9 +49,9 @@ pub fn scenarios(data: &[u8]) {
         panic!("{violation}\n{scenario}\nin short: {again:?}\n{short}")
     });
     trail.note(format_args!("{report:?}"));
-    // Twice the work finds half as much: not every time.
+    // A second run of every input would halve the number of inputs.
     if data.len().is_multiple_of(8) {
-        assert_eq!(run(&scenario).as_ref(), Ok(&report), "the same scenario runs another way");
+        assert_eq!(run(&scenario).as_ref(), Ok(&report), "a second run of the scenario differs");
     }
 }
 
@@ -70,12 +70,12 @@ fn scenario(input: &mut Input<'_>) -> Scenario {
     };
     let silence = settings.silence.as_millis();
     let silence = u64::try_from(silence).unwrap_or(u64::MAX);
-    // Everybody has met by then, mostly. Where nobody is ever given up, everybody must have joined: who fails before
-    // its first welcome comes again as somebody else.
+    // By then most peers have joined. With a resume window in which no peer is given up, all peers must have joined:
+    // a peer that fails before its first welcome joins again under a new id.
     let mut at = input.pick([300, if settings.patient { 300 } else { 0 }, 1_000, 3_000]);
     let mut actions = Vec::new();
     while input.goes_on() && actions.len() < MAX_ACTIONS {
-        // Much happens at once, some things long after others.
+        // Many actions happen at once, some long after others.
         let wait = silence * u64::from(input.byte()) / 255;
         at += input.pick([0, 0, 1, wait / 16, wait / 4, wait, 2 * wait]);
         if let Some(action) = plan.action(input) {
@@ -112,7 +112,7 @@ fn settings(input: &mut Input<'_>) -> Settings {
     settings
 }
 
-/// What is different at one node.
+/// Draws the settings of one node.
 fn node(input: &mut Input<'_>) -> NodeSettings {
     let mut node = NodeSettings::default();
     let some = |input: &mut Input<'_>, of: [usize; 3]| input.flag().then(|| input.pick(of));
@@ -131,10 +131,10 @@ fn node(input: &mut Input<'_>) -> NodeSettings {
 
 struct Plan {
     peers: usize,
-    /// Nobody is ever given up: then nobody may be gone for good.
+    /// No peer is ever given up; then every node that leaves must return.
     patient: bool,
     piece: usize,
-    /// The most bytes that are under way to one node.
+    /// Maximum bytes in flight to one node.
     under_way: usize,
 }
 
@@ -224,7 +224,7 @@ impl Plan {
         })
     }
 
-    /// Of a blob: up to eight pieces, mostly a few.
+    /// Draws the size of a blob: up to eight pieces, most often fewer.
     fn size(&self, input: &mut Input<'_>) -> u32 {
         let piece = u32::try_from(self.piece).unwrap_or(u32::MAX);
         let most = piece.saturating_mul(input.pick([1, 3, 8])).min(100_000);
@@ -247,7 +247,7 @@ impl Plan {
             4 => conditions.reorder = Self::chance(input),
             5 => conditions.delay = ms(input, 300),
             6 => {
-                // What is under way takes a while, not for ever.
+                // The delay of bytes in flight is bounded.
                 let rate = self.under_way * input.pick([1, 3, 12]) / 3;
                 conditions.rate = u32::try_from(rate).unwrap_or(u32::MAX);
             }

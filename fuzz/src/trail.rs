@@ -1,9 +1,9 @@
-//! What a target does, told on request: the way to read a finding.
+//! Prints the steps of a target on request, to explain a finding.
 
 use std::fmt::Arguments;
 use std::io::Write as _;
 
-/// Set in the environment, it makes a target tell on stderr what it does.
+/// The environment variable that makes a target print its steps to stderr.
 const SWITCH: &str = "FUZZ_TRAIL";
 
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ impl Trail {
 
     pub(crate) fn note(self, what: Arguments<'_>) {
         if self.on {
-            // Nobody to tell is no finding.
+            // A closed stderr is no finding.
             let _ = writeln!(std::io::stderr(), "{what}");
         }
     }

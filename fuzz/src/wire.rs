@@ -1,4 +1,4 @@
-//! What two v1 peers say to each other, out of any bytes.
+//! Fuzzes the reader of bundles between two v1 peers.
 
 #![allow(clippy::expect_used, reason = "a fuzz target fails by panicking")]
 
@@ -9,39 +9,39 @@ use socketio_p2p_core::wire::{
 };
 use socketio_p2p_core::{Packet, PeerId};
 
-/// Any bytes: they are a bundle or not; what is read of one takes no more memory than its bytes account for, and is read
-/// the same once it has been written again; no debug output shows the application's bytes.
+/// Reads any bytes as a bundle. The items take no more memory than the bytes account for, writing and reading them
+/// again gives the same items, and `Debug` shows no application data.
 pub fn bundle(data: &[u8]) {
     let bytes = Bytes::copy_from_slice(data);
     let Ok(mut bundle) = Bundle::read(bytes.clone()) else { return };
     let epochs = bundle.epochs;
     let (mut items, mut failed) = (Vec::new(), false);
     for item in bundle.by_ref() {
-        assert!(!failed, "nothing follows an error");
+        assert!(!failed, "an item follows an error");
         match item {
             Ok(item) => items.push(item),
             Err(_) => failed = true,
         }
     }
-    assert!(bundle.next().is_none(), "an end that is none");
+    assert!(bundle.next().is_none(), "an item follows the end");
     let cost: usize = items.iter().map(cost).sum();
-    // An item has two bytes at least, an entry of a list one.
+    // An item has at least two bytes, an entry of a list one.
     assert!(cost <= COST_PER_BYTE * data.len(), "{cost} bytes of memory for {}", data.len());
     for item in &items {
         check(item, &bytes);
     }
     let written = Bundle::write(epochs, &items);
-    let again = Bundle::read(written.clone()).expect("what is written can be read");
+    let again = Bundle::read(written.clone()).expect("a written bundle is well-formed");
     assert_eq!(again.epochs, epochs);
     let again: Result<Vec<Item>, _> = again.collect();
-    let again = again.expect("what is written can be read");
+    let again = again.expect("a written bundle is well-formed");
     assert_eq!(again, items);
     assert_eq!(Bundle::write(epochs, &again), written);
 }
 
 const COST_PER_BYTE: usize = 2 * size_of::<Item>();
 
-/// The memory that an item takes beside the bytes that it shares with its message.
+/// The memory of an item, without the bytes that it shares with its message.
 fn cost(item: &Item) -> usize {
     let id = |id: &PeerId| id.as_str().len() + 64;
     let more = match item {
@@ -68,13 +68,13 @@ fn cost(item: &Item) -> usize {
     size_of::<Item>() + more
 }
 
-/// Lists are as long as they may be, and bytes are shared with the message.
+/// Checks that lists are within their bounds, and that bytes are shared with the message.
 fn check(item: &Item, message: &Bytes) {
     let is_shared =
         |bytes: &Bytes| bytes.is_empty() || message.as_ptr_range().contains(&bytes.as_ptr());
     match item {
         Item::Record(record) => {
-            assert!(is_shared(&record.bytes), "a copy");
+            assert!(is_shared(&record.bytes), "the bytes are a copy of the message's");
             read_packet(&record.bytes);
         }
         Item::State(state) => {
@@ -92,7 +92,7 @@ fn check(item: &Item, message: &Bytes) {
     }
 }
 
-/// A record may be a packet: then it is the same once more.
+/// Reads a record as a packet, if it is one: flattening that gives the same bytes.
 fn read_packet(bytes: &Bytes) {
     let Some((head, attachments)) = unflatten(bytes.clone()) else { return };
     let unbounded = Limits::unbounded();

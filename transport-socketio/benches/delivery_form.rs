@@ -1,13 +1,13 @@
-//! What a delivery of a relayed packet costs the server, by its form on the wire: a text EVENT with the body as
-//! base64url, against a BINARY_EVENT with one attachment, which is two WebSocket messages. Prints a Markdown
+//! Measures the server's CPU time per delivery of a relayed packet for two forms on the wire: a text EVENT with the
+//! body as base64url, and a BINARY_EVENT with one attachment, which is two WebSocket messages. Prints a Markdown
 //! table.
 //!
 //! `cargo bench -p socketio-p2p-transport-socketio --bench delivery_form`
 //!
-//! A process of its own runs a Socket.IO server on one thread; the CPU time of that thread, the kernel's share
-//! included, is what is measured. Ten clients are connected by WebSocket. One uploads, with nine receivers in
-//! `to`; the server splits the header and passes the body on unread. Both forms go through the same handler; the
-//! signalling server of this crate, whose envelopes are binary, stands beside them.
+//! A separate process runs a Socket.IO server on one thread; the bench measures the CPU time of that thread, the
+//! kernel's share included. Ten clients are connected by WebSocket. One uploads, with nine receivers in `to`; the
+//! server splits the header and forwards the body unread. Both forms use the same handler. The last column is the
+//! signalling server of this crate, whose envelopes are binary.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -44,10 +44,10 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 const MEMBERS: usize = 10;
 const RECEIVERS: usize = MEMBERS - 1;
 const BODIES: [usize; 5] = [64, 256, 1024, 4096, 16_384];
-/// How many uploads are under way at most: one, so that each delivery is flushed by itself, and many.
+/// Maximum uploads in flight: 1, so that each delivery is flushed by itself, and 16.
 const WINDOWS: [usize; 2] = [1, 16];
 const UPLOADS: u32 = 2_000;
-/// The forms take turns in so many rounds; the best counts.
+/// Rounds, in each of which every form takes its turn; the best round counts.
 const ROUNDS: usize = 5;
 
 fn main() {
@@ -65,7 +65,7 @@ fn main() {
 async fn measure() {
     println!("µs of server CPU per delivery, room of {MEMBERS}, best of {ROUNDS}\n");
     println!(
-        "| body | uploads under way | text, base64url | binary | text : binary | our server, binary |"
+        "| body | uploads in flight | text, base64url | binary | text : binary | our server, binary |"
     );
     println!("|--:|--:|--:|--:|--:|--:|");
     let mut bare = Room::open("serve-bare").await;
@@ -94,7 +94,7 @@ enum Form {
 
 type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// A server and its clients; the last one uploads.
+/// A server and its clients; the last client uploads.
 struct Room {
     server: Child,
     clients: Vec<WebSocket>,
@@ -149,14 +149,14 @@ impl Drop for Room {
     }
 }
 
-/// What the scheduler has counted for the server's only busy thread.
+/// The scheduler's CPU time of the server's only busy thread, in nanoseconds.
 fn cpu_nanos(server: &Child) -> u64 {
     let counted = std::fs::read_to_string(format!("/proc/{}/schedstat", server.id()))
         .expect("the CPU time of another process is read as on Linux");
     counted.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// The peer id in the welcome.
+/// Returns the peer id in the welcome.
 async fn read_id(socket: &mut WebSocket) -> String {
     loop {
         let message = next(socket).await;
@@ -216,7 +216,7 @@ async fn serve_ours() {
     serve(Router::new().layer(layer)).await;
 }
 
-/// A server that does with an upload what ours does, without rooms and queues.
+/// A server that handles an upload as ours does, without rooms and queues.
 async fn serve_bare() {
     let (layer, io) = builder().build_layer();
     let sockets: Sockets = Arc::default();
@@ -229,7 +229,7 @@ async fn serve_bare() {
     serve(Router::new().layer(layer)).await;
 }
 
-/// Clients that are not measured just now answer no ping.
+/// A builder with long ping intervals: clients that are not measured at the time answer no ping.
 fn builder() -> SocketIoBuilder {
     let long = Duration::from_secs(24 * 3600);
     socket_io_builder(&HubConfig::default()).ping_interval(long).ping_timeout(long)

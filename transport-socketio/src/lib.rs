@@ -1,13 +1,13 @@
-//! Socket.IO for socketio-p2p: signalling channels for sessions, and the hub for servers.
+//! Socket.IO for socketio-p2p: signalling channels for sessions, and the hub on a server.
 //!
-//! - Feature `client`: [`SocketIoSignaling`] opens connections to a Socket.IO server and gives a session its
-//!   signalling channel; [`TokioClock`] and [`random_seed`] are the rest of what a driver asks for. `https://`
-//!   needs `rustls-native-roots`, `rustls-webpki-roots`, or `rustls` with a configuration of your own.
+//! - Feature `client`: [`SocketIoSignaling`] opens the signalling channels of a session; [`TokioClock`] and
+//!   [`random_seed`] are the other parts that a driver needs. `https://` needs `rustls-native-roots`,
+//!   `rustls-webpki-roots`, or `rustls` with a TLS configuration of the application.
 //! - Feature `server`: [`SignalingServer`] adds signalling, presence and relay to a
-//!   [`socketioxide`](https://docs.rs/socketioxide) server. `eio3` lets in clients of Socket.IO 2.x, `listen`
-//!   brings an HTTP server for applications that have none.
+//!   [`socketioxide`](https://docs.rs/socketioxide) server. Feature `eio3` adds clients of Socket.IO 2.x, `listen` an
+//!   HTTP server for applications that have none.
 //!
-//! `client`, `server` and `eio3` are on by default. Both sides run on tokio.
+//! `client`, `server` and `eio3` are on by default. Client and server run on tokio.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -29,7 +29,7 @@ pub use server::{
 #[cfg(feature = "listen")]
 pub use server::{ListenError, Listener};
 
-/// The examples of the README are tests.
+/// The examples of the README are doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../../README.md")]

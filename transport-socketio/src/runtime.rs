@@ -1,4 +1,4 @@
-//! What a session needs of the machine beside transports: a clock and a seed.
+//! The other parts that a session needs beside transports: a clock and a seed.
 
 use std::time::Duration;
 
@@ -8,15 +8,14 @@ use socketio_p2p_core::driver::Clock;
 use thiserror::Error;
 use tokio::time::Instant;
 
-/// The monotonic clock of tokio, counted from the moment at which it was made. It stands still and jumps as
-/// tokio's does in tests (`tokio::time::pause`).
+/// The monotonic clock of tokio, counted from the clock's creation. `tokio::time::pause` and `advance` affect it.
 #[derive(Clone, Copy, Debug)]
 pub struct TokioClock {
     origin: Instant,
 }
 
 impl TokioClock {
-    /// A clock that starts now.
+    /// Creates a clock that starts at [`Time::ZERO`].
     #[must_use]
     pub fn new() -> Self {
         Self { origin: Instant::now() }
@@ -32,7 +31,7 @@ impl Default for TokioClock {
 #[async_trait]
 impl Clock for TokioClock {
     fn now(&self) -> Time {
-        // 584 years of nanoseconds fit.
+        // 64 bits hold 584 years in nanoseconds.
         Time::from_nanos(u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
@@ -41,16 +40,16 @@ impl Clock for TokioClock {
     }
 }
 
-/// The system gives no randomness.
+/// The system's source of randomness failed.
 #[derive(Clone, Copy, Debug, Error)]
 #[error("the system's source of randomness failed: {0}")]
 pub struct RandomnessError(getrandom::Error);
 
-/// A fresh seed for a [`Session`](socketio_p2p_core::Session), from the system's source of randomness. Each
-/// session needs one of its own: names of offers and the jitter of pauses come from it.
+/// Returns a seed for a [`Session`](socketio_p2p_core::Session) from the system's source of randomness. Each session
+/// needs its own: the ids of offers and the jitter of pauses derive from it.
 ///
 /// # Errors
-/// [`RandomnessError`] when the system has no randomness to give, as in a sandbox that forbids it.
+/// [`RandomnessError`] when the system's source of randomness fails, as in a sandbox that forbids it.
 pub fn random_seed() -> Result<[u8; 32], RandomnessError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(RandomnessError)?;
@@ -62,16 +61,19 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_sleep_takes_as_long_as_the_clock_says() {
+    async fn a_sleep_ends_at_its_deadline_on_the_clock() {
         let clock = TokioClock::new();
         let start = clock.now();
         clock.sleep(Duration::from_millis(20)).await;
         assert!(clock.now() - start >= Duration::from_millis(20));
-        assert!(clock.now() - Time::ZERO < Duration::from_secs(60), "it counts from its making");
+        assert!(
+            clock.now() - Time::ZERO < Duration::from_secs(60),
+            "the clock counts from its creation"
+        );
     }
 
     #[test]
-    fn no_two_seeds_are_the_same() {
+    fn random_seeds_differ() {
         assert_ne!(random_seed().unwrap(), random_seed().unwrap());
     }
 }

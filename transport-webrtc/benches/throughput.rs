@@ -1,6 +1,7 @@
-//! What one connection over loopback does: time to open and to see the end, MB/s, messages and round trips.
+//! Measures one connection over loopback: time to open, time until the remote sees the close, MB/s, messages/s and
+//! round-trip time.
 //!
-//! `cargo bench -p socketio-p2p-transport-webrtc`, on a quiet machine; two threads, both peers in one process.
+//! `cargo bench -p socketio-p2p-transport-webrtc`, on an idle machine. Both peers run in one process, on two threads.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -22,9 +23,9 @@ const ONE: ConnectionId = ConnectionId::from_u64(1);
 const RUNS: usize = 5;
 
 fn main() {
-    // `cargo test --all-targets` runs benches too, without this argument.
+    // `cargo test --all-targets` also runs benches, without this argument.
     if !std::env::args().any(|argument| argument == "--bench") {
-        return println!("not measured: this is for cargo bench");
+        return println!("nothing measured: run this with cargo bench");
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -1,8 +1,8 @@
 //! WebRTC data channels for socketio-p2p.
 //!
 //! [`WebRtcTransport`] is the [`DirectTransport`](socketio_p2p_core::driver::DirectTransport) of native
-//! programs: it makes one ordered, reliable data channel per connection, and one for datagrams on request, on UDP
-//! sockets of this machine. It speaks with browsers and with itself.
+//! programs. Each connection has one ordered, reliable data channel, and on request a second one for datagrams, on
+//! UDP sockets of this machine. The remote end is a browser or another `WebRtcTransport`.
 //!
 //! ```no_run
 //! use futures::{SinkExt as _, StreamExt as _};
@@ -29,39 +29,41 @@
 //!
 //! A connection can have a second channel, unordered and without retransmissions (RFC 8831), for messages that
 //! are worthless when they are late: [`DirectCommand::Offer`](socketio_p2p_core::driver::DirectCommand) and
-//! `Answer` ask for it. It is agreed upon in the session descriptions, not in band: a description whose end opens
-//! it has this line in its data channel section (RFC 8864), an answer only if the offer has it.
+//! `Answer` ask for it. The session descriptions negotiate it, not DCEP: an end that opens the second channel
+//! states so with this line in the data channel section of its description (RFC 8864). An answer contains the line
+//! only if the offer does.
 //!
 //! ```text
 //! a=dcmap:101 label="socketio-p2p/volatile";ordered=false;max-retr=0
 //! ```
 //!
-//! A browser opens its end so, and adds the line to its description on the way to the remote:
+//! A browser opens its end with this call, and adds the line to its description before it sends that as a signal:
 //!
 //! ```js
 //! createDataChannel("socketio-p2p/volatile", { negotiated: true, id: 101, ordered: false, maxRetransmits: 0 })
 //! ```
 //!
-//! Neither end sends on it before the data channel is open. The connection ends with its data channel and does not
-//! wait for datagrams.
+//! Neither end sends on the second channel before the data channel is open. The connection ends when its data
+//! channel closes, also with datagrams outstanding.
 //!
-//! # What the `webrtc` crate has no setting for
+//! # Limits of the `webrtc` crate
 //!
-//! - Socket buffers, tasks that end with the connection, cutting a path, sending at once what an event caused,
-//!   looking again for messages that were held back: done through its `Runtime` hook.
-//! - The bytes of its receive queues: they are bounded by count (768 messages), hence
-//!   [`WebRtcConfig::max_unread`].
-//! - A message limit for one direction: the remote's is taken out of its description and checked by the sink. A
-//!   remote that sends longer messages than we allow loses them, and the crate tells nobody.
-//! - Datagram channels that the remote opens in band: the crate sends on them in order and reliably, and keeps
-//!   the pieces of messages that the remote has given up, until no room is left in the receive window and the whole
-//!   connection stalls. Channels that are agreed upon in the descriptions have neither fault.
-//! - TURN over TCP or TLS, and ICE restarts that the crate would begin by itself: not there. A lost path ends the
-//!   connection, and the session makes another one.
+//! - It has no settings for socket buffers, for tasks that end with the connection, for cutting a path, for sending
+//!   at once what an event caused, and for resuming messages that it held back. The transport adds these through
+//!   the crate's `Runtime` trait.
+//! - Its receive queues are bounded by count (768 messages), not by bytes. [`WebRtcConfig::max_unread`] adds a
+//!   bound in bytes.
+//! - It applies one message limit to both directions. The transport removes the remote's limit from its
+//!   description, and the sink checks it. The crate drops messages longer than the local limit without an error.
+//! - On datagram channels that the remote opens in band, the crate sends in order and reliably, and keeps the
+//!   fragments of messages that the remote has abandoned until the receive window is full and the whole connection
+//!   stalls. Channels negotiated in the descriptions have neither fault.
+//! - TURN over TCP or TLS is missing, and so are ICE restarts. A lost path ends the connection, and the session
+//!   opens another one.
 //!
 //! # Features
 //!
-//! - `native` (default): the transport above, on Tokio and the [`webrtc`](https://docs.rs/webrtc) crate.
+//! - `native` (default): the transport, on Tokio and the [`webrtc`](https://docs.rs/webrtc) crate.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -73,7 +75,7 @@ mod sdp;
 #[cfg(feature = "native")]
 pub use native::{WebRtcChannel, WebRtcConfig, WebRtcTransport};
 
-/// The example of this crate's README is a test.
+/// The example of this crate's README is a doctest.
 #[cfg(all(doctest, feature = "native"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

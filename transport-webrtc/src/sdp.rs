@@ -1,59 +1,57 @@
-//! What the transport reads out of a remote session description before it lets a WebRTC stack see it.
+//! Checks a remote session description before the WebRTC stack parses it.
 
 use thiserror::Error;
 
-/// The longest session description in bytes. A browser's data-only offer has about 1,000.
+/// Maximum length of a session description in bytes. A browser's data-only offer has about 1,000.
 pub(crate) const MAX_SDP: usize = 64 * 1024;
 
-/// The most remote candidates per connection: each one is checked against each local address.
+/// Maximum remote candidates per connection: ICE checks each against each local address.
 pub(crate) const MAX_CANDIDATES: usize = 64;
 
-/// The most media sections. A peer that also offers media has a few.
+/// Maximum media sections.
 const MAX_SECTIONS: usize = 16;
 
-/// A message size that the remote did not state (RFC 8841, section 6.1).
+/// The message limit of a remote that states none (RFC 8841, section 6.1).
 const DEFAULT_MAX_MESSAGE: u32 = 65_536;
 
-/// How a description says that its end opens the datagram channel, in the data channel section (RFC 8864).
+/// The line of the data channel section that states that its end opens the datagram channel (RFC 8864).
 pub(crate) const DATAGRAMS: &str =
     "a=dcmap:101 label=\"socketio-p2p/volatile\";ordered=false;max-retr=0";
 
-/// The stream and the label of the datagram channel, as [`DATAGRAMS`] names them. Streams of channels that are
-/// opened in band begin at 0.
+/// The stream of the datagram channel, as in [`DATAGRAMS`]. Streams of channels opened in band begin at 0.
 pub(crate) const DATAGRAMS_STREAM: u16 = 101;
 pub(crate) const DATAGRAMS_LABEL: &str = "socketio-p2p/volatile";
 
-/// Adds to a local description, whose only section is the data channels', that this end opens the datagram
-/// channel.
+/// Adds [`DATAGRAMS`] to a local description, whose only section is that of the data channels.
 pub(crate) fn add_datagrams(sdp: &mut String) {
     sdp.push_str(DATAGRAMS);
     sdp.push_str("\r\n");
 }
 
-/// A remote session description that cannot be used. The messages quote nothing of it: it holds a password.
+/// An unusable remote session description. The texts quote nothing of it, because it contains a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum SdpError {
-    #[error("it has {0} bytes, at most {MAX_SDP} are allowed")]
+    #[error("expected at most {MAX_SDP} bytes, got {0}")]
     TooLong(usize),
-    #[error("it does not start with \"v=0\"")]
+    #[error("expected \"v=0\" as its first line")]
     NotSdp,
-    #[error("it has no data channel section (m=application … webrtc-datachannel)")]
+    #[error("expected a data channel section (m=application … webrtc-datachannel), got none")]
     NoDataChannel,
-    #[error("it has more than {MAX_SECTIONS} media sections")]
+    #[error("expected at most {MAX_SECTIONS} media sections, got more")]
     TooManySections,
-    #[error("it has no {0}")]
+    #[error("expected {0}, got none")]
     Missing(&'static str),
-    #[error("it has more than {MAX_CANDIDATES} candidates")]
+    #[error("expected at most {MAX_CANDIDATES} candidates, got more")]
     TooManyCandidates,
 }
 
-/// A remote session description that passed.
+/// A remote session description that passed the checks.
 pub(crate) struct RemoteDescription {
-    /// The description for the WebRTC stack.
+    /// The description for the WebRTC stack, without the message limit and the datagram line.
     pub(crate) sdp: String,
-    /// The longest message that the remote takes; `None` when it sets no limit.
+    /// The longest message in bytes that the remote takes; `None` when it states no limit.
     pub(crate) max_message: Option<u32>,
-    /// How many candidates it carries.
+    /// The number of candidates in it.
     pub(crate) candidates: usize,
     /// Whether the remote opens the datagram channel.
     pub(crate) datagrams: bool,
@@ -62,8 +60,8 @@ pub(crate) struct RemoteDescription {
 impl RemoteDescription {
     /// Checks a description, and takes the remote's message limit out of it.
     ///
-    /// The limit is removed (set to "none") because the `webrtc` crate would apply it to what the remote may
-    /// *send* as well, and lose longer messages. What we may send is checked by the sink of the channel.
+    /// The limit is replaced by "none", because the `webrtc` crate would apply it also to messages that the remote
+    /// *sends*, and drop longer ones. The sink of the channel checks it for messages that this end sends.
     pub(crate) fn read(sdp: &str) -> Result<Self, SdpError> {
         if sdp.len() > MAX_SDP {
             return Err(SdpError::TooLong(sdp.len()));
@@ -113,7 +111,7 @@ impl RemoteDescription {
     }
 }
 
-/// What a description was seen to contain.
+/// The parts found in a description.
 #[derive(Default)]
 struct Found {
     sections: usize,
@@ -133,7 +131,7 @@ impl Found {
         self.limit_written = false;
     }
 
-    /// Whether this is the place for the limit: before the first attribute of the data channel section.
+    /// Whether the limit belongs here: before the first attribute of the data channel section.
     fn wants_limit(&mut self) -> bool {
         self.in_data_channel && !std::mem::replace(&mut self.limit_written, true)
     }
@@ -146,9 +144,9 @@ impl Found {
             return Err(SdpError::NoDataChannel);
         }
         for (present, what) in [
-            (self.fingerprint, "certificate fingerprint (a=fingerprint)"),
-            (self.ufrag, "ICE user name fragment (a=ice-ufrag)"),
-            (self.password, "ICE password (a=ice-pwd)"),
+            (self.fingerprint, "a certificate fingerprint (a=fingerprint)"),
+            (self.ufrag, "an ICE user name fragment (a=ice-ufrag)"),
+            (self.password, "an ICE password (a=ice-pwd)"),
         ] {
             if !present {
                 return Err(SdpError::Missing(what));
@@ -180,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_limit_is_read_as_rfc_8841_says() {
+    fn the_message_limit_is_read_as_in_rfc_8841() {
         assert_eq!(RemoteDescription::read(BROWSER).unwrap().max_message, Some(65_536));
         assert_eq!(limit("a=max-message-size:262144"), Some(262_144));
         assert_eq!(limit("a=max-message-size:16384"), Some(16_384));
@@ -190,13 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_another_section_is_not_the_data_channels() {
+    fn the_message_limit_of_another_section_is_ignored() {
         let media = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=max-message-size:1";
         assert_eq!(limit(media), Some(65_536));
     }
 
     #[test]
-    fn the_stack_sees_the_same_description_without_a_limit() {
+    fn the_message_limit_is_removed_from_the_description() {
         let description =
             RemoteDescription::read(&format!("{BROWSER}a=max-message-size:9\r\n")).unwrap();
         let unlimited = "c=IN IP4 0.0.0.0\r\na=max-message-size:0\r\n";
@@ -205,27 +203,27 @@ mod tests {
     }
 
     #[test]
-    fn the_datagram_channel_is_read_out_of_the_data_channel_section() {
+    fn the_datagram_line_is_read_from_the_data_channel_section() {
         let read = |sdp: &str| RemoteDescription::read(sdp).unwrap();
         let plain = read(BROWSER);
         let mut with_datagrams = BROWSER.to_owned();
         add_datagrams(&mut with_datagrams);
         let description = read(&with_datagrams);
         assert_eq!((plain.datagrams, description.datagrams), (false, true));
-        assert_eq!(description.sdp, plain.sdp, "the stack does not see the line");
+        assert_eq!(description.sdp, plain.sdp, "the datagram line is removed");
         assert!(!read(&format!("{BROWSER}m=audio 9 X 0\r\n{DATAGRAMS}\r\n")).datagrams);
         let other = DATAGRAMS.replace("volatile", "other");
         assert!(!read(&format!("{BROWSER}{other}\r\n")).datagrams);
     }
 
     #[test]
-    fn the_line_of_the_datagram_channel_names_its_stream_and_label() {
+    fn the_datagram_line_contains_its_stream_and_label() {
         assert!(DATAGRAMS.starts_with(&format!("a=dcmap:{DATAGRAMS_STREAM} ")));
         assert!(DATAGRAMS.contains(&format!("label=\"{DATAGRAMS_LABEL}\"")));
     }
 
     #[test]
-    fn bare_line_feeds_are_accepted() {
+    fn descriptions_with_bare_line_feeds_are_accepted() {
         let description = RemoteDescription::read(&BROWSER.replace("\r\n", "\n")).unwrap();
         assert!(description.sdp.lines().count() == BROWSER.lines().count() + 1);
     }

@@ -1,4 +1,4 @@
-//! Messages, and whom they name, from bytes.
+//! Draws messages and the clients that they name from bytes.
 
 use bytes::Bytes;
 use socketio_p2p_core::hub::HubConfig;
@@ -54,13 +54,13 @@ impl Run {
         Upload { to: (0..count).map(recipient).collect(), piece, body }
     }
 
-    /// Mostly somebody who is here.
+    /// Draws a client, most often a connected one.
     pub(super) fn who(&self, input: &mut Input<'_>) -> ClientId {
         let here = self.model.here();
         let of = if input.below(16) == 15 { &self.clients } else { &here };
         let of = if of.is_empty() { &self.clients } else { of };
         let index = input.below(256).checked_rem(of.len());
-        // Without any client, one of another hub is nobody here.
+        // Without clients: a client of another hub, which is unknown here.
         index.map_or_else(|| self.stranger(), |index| of[index])
     }
 
@@ -69,7 +69,7 @@ impl Run {
         World::new(HubConfig::default()).v1("a").0
     }
 
-    /// Mostly the id of a member, whatever its room.
+    /// Draws a peer id, most often that of a member of any room.
     pub(super) fn name(&self, input: &mut Input<'_>) -> PeerId {
         let people = &self.model.people;
         let of_token = input.below(256).checked_rem(self.tokens.len());
@@ -82,13 +82,13 @@ impl Run {
     }
 }
 
-/// Any JSON is a signal to the hub.
+/// Draws a signal: to the hub any JSON is one.
 fn signal(input: &mut Input<'_>) -> RawSignal {
     let len = if input.below(8) == 7 { MAX_SIGNAL } else { input.below(8) };
     RawSignal::from_json(format!("\"{}\"", "x".repeat(len))).unwrap()
 }
 
-/// A packet as clients exchange them, or as they should not.
+/// Draws a packet, valid or invalid.
 pub(super) fn packet(input: &mut Input<'_>) -> Option<Packet> {
     let name = input.pick(["chat", "chat", "chat", "p2p:x", "offers", "\u{e9}\"\n"]);
     let blobs: Vec<_> = (0..input.below(4).saturating_sub(1)).map(|_| input.blob()).collect();

@@ -1,4 +1,4 @@
-//! Operations on a hub beside a model of it: who gets what, what is refused, and what is kept.
+//! Fuzzes the hub beside a model of it: received messages, refusals, and what the hub stores.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ use self::world::{World, resume, room_name};
 use crate::input::Input;
 use crate::trail::Trail;
 
-/// Longer inputs repeat themselves.
+/// Maximum operations of one input; longer inputs repeat themselves.
 const MAX_OPERATIONS: usize = 400;
 
 const ROOMS: [&str; 3] = ["a", "b", "c"];
@@ -35,18 +35,18 @@ const MAX_SIGNAL: usize = 120;
 const MAX_OFFERS: usize = 4;
 const LIMITS: HubLimits = HubLimits::new(200, 3);
 
-/// The length of the ids that a hub draws.
+/// Length in bytes of the peer ids that a hub draws.
 const DRAWN_ID: usize = 22;
 
-/// What one operation may make the hub put out: an offer, envelope or word of presence to each member, and a
-/// few words about a connection that ends.
+/// Maximum outputs of one operation: an offer, an envelope or a presence message to each member, and those about a
+/// connection that ends.
 const MAX_OUTPUTS: usize = 16;
 
-/// Any operations: everyone gets what the model says, refusals are the model's, what the hub keeps is bounded
-/// and gone when everyone is, and the same operations give the same outputs.
+/// Performs any operations. Each client receives what the model expects, refusals match the model, the memory of the
+/// hub is bounded and empty when all clients have left, and the same operations give the same outputs.
 pub fn operations(data: &[u8]) {
     let first = run(data);
-    assert!(first == run(data), "the same operations give other outputs");
+    assert!(first == run(data), "the same operations gave different outputs");
 }
 
 fn run(data: &[u8]) -> Vec<String> {
@@ -66,22 +66,22 @@ fn run(data: &[u8]) -> Vec<String> {
 struct Run {
     world: World,
     model: Model,
-    /// Every token: room, id, token, base.
+    /// All tokens issued: room, id, token, epoch base.
     tokens: Vec<(RoomName, PeerId, String, u32)>,
-    /// Every connection there ever was.
+    /// All connections ever made.
     clients: Vec<ClientId>,
     sockets: usize,
     keyed: bool,
-    /// The secrets of pairs: whose they are, in order.
+    /// The pair keys: the pair in sorted order, the room, the key.
     keys: Vec<([PeerId; 2], RoomName, PairKey)>,
-    /// Everything that clients got, to the letter.
+    /// All messages to clients, verbatim.
     transcript: Vec<String>,
     trail: Trail,
 }
 
 impl Run {
     fn new(input: &mut Input<'_>) -> Self {
-        // A tight rate sends abusers away; under the other one rooms fill.
+        // A tight rate limit closes abusers; with the other one rooms fill.
         let (burst, per_second) = input.pick([(1_000_000, 1_000_000), (12, 10), (2, 1)]);
         let tight = input.below(8);
         let of = |bit: usize, rate| if tight & bit == 0 { (1_000_000, 1_000_000) } else { rate };
@@ -154,7 +154,7 @@ impl Run {
         }
     }
 
-    // ----- coming and going -----
+    // ----- joining and leaving -----
 
     fn join_v1(&mut self, input: &mut Input<'_>) {
         let room = room_name(input.pick(ROOMS));
@@ -178,14 +178,14 @@ impl Run {
             (room.clone(), room)
         };
         let limits = limits(input);
-        // In another room the token is nobody's.
+        // In another room the token is invalid.
         let identity = (room == home).then_some(id);
         self.trail.note(format_args!("{identity:?} resumes in {room} above {base}"));
         let mut join = resume(room.as_str(), &token);
         join.limits = limits;
         let joined = self.world.try_join(join, None);
         let now = self.model.advance(self.world.now);
-        // A name that a v0 client has is taken.
+        // The id of a connected v0 client is refused.
         let seat = identity.as_ref().and_then(|id| self.model.by_id(&room, id));
         let usurped = seat.is_some_and(|seat| self.model.people[seat].dialect == Dialect::V0);
         let seat = seat.filter(|_| !usurped);
@@ -195,7 +195,7 @@ impl Run {
         self.settle_v1(joined, expected, room, limits, identity, now);
     }
 
-    /// Compares what became of a v1 client; `identity`: who it has proved to be, and the base that it is due.
+    /// Compares the join of a v1 client with the model; `identity`: the id that its token proves, and its epoch base.
     fn settle_v1(
         &mut self,
         joined: Result<ClientId, JoinError>,
@@ -227,7 +227,10 @@ impl Run {
         match identity.and_then(|(id, _)| self.model.by_id(&room, &id)) {
             Some(seat) => self.model.come_back(seat, client, limits),
             None => {
-                assert!(self.model.by_id(&room, &welcome.id).is_none(), "an id is given twice");
+                assert!(
+                    self.model.by_id(&room, &welcome.id).is_none(),
+                    "a peer id is assigned twice"
+                );
                 let (room, id) = (room.clone(), welcome.id.clone());
                 self.model.enter(room, Dialect::V1, id, client, limits, now);
             }
@@ -241,7 +244,7 @@ impl Run {
         let room = room_name(input.pick(ROOMS));
         let name = match input.below(8) {
             0 => None,
-            // An id that the hub is yet to draw from its seed is nobody's to know, but the fuzzer finds it out.
+            // The fuzzer can find out an id that the hub has not yet drawn from its seed; no client could.
             1 => Some(input.text()).filter(|name| name.len() != DRAWN_ID),
             2 => Some(self.name(input).as_str().to_owned()),
             _ => {
@@ -298,7 +301,7 @@ impl Run {
         self.trail.note(format_args!("{span:?} pass{}", if jump { " at once" } else { "" }));
         if jump {
             self.world.now = self.world.now + span;
-            // Whatever comes first notices it.
+            // The next input of any kind notices the jump.
             if input.flag() {
                 self.world.hub.handle_timeout(self.world.now);
                 self.world.drain();
@@ -333,7 +336,7 @@ impl Run {
         }
     }
 
-    // ----- talk -----
+    // ----- messages -----
 
     fn say(&mut self, client: ClientId, message: ClientMessage) {
         self.trail.note(format_args!("{client:?} says {message:?}"));
@@ -345,14 +348,14 @@ impl Run {
     }
 
     fn garble(&mut self, client: ClientId) {
-        self.trail.note(format_args!("{client:?} says nonsense"));
+        self.trail.note(format_args!("{client:?} sends an invalid message"));
         let error = self.world.hub.handle_malformed(client, self.world.now);
         self.world.drain();
         let now = self.model.advance(self.world.now);
         assert_eq!(error, self.model.garble(client, now));
     }
 
-    /// What a server makes of a text frame and an attachment after it.
+    /// Passes a text frame with one attachment to the hub, decoded as a server does.
     fn say_raw(&mut self, client: ClientId, bytes: &[u8]) {
         let mut decoder = Decoder::new(Limits::default());
         let text = String::from_utf8_lossy(bytes).into_owned();
@@ -367,7 +370,7 @@ impl Run {
 
     // ----- comparing -----
 
-    /// Compares what came of an operation, and what is there now.
+    /// Compares the outputs of an operation and the state of the hub with the model.
     fn check(&mut self) {
         let mut inboxes = std::mem::take(&mut self.world.inboxes);
         for (client, inbox) in &mut inboxes {
@@ -411,7 +414,7 @@ impl Run {
         self.world.hub.room_of(client).cloned().unwrap()
     }
 
-    /// Every two v1 members have a secret, always the same, and no two pairs have the same.
+    /// Checks that each pair of v1 members has a pair key of its own that never changes.
     fn check_key(&mut self, room: &RoomName, one: &PeerId, other: &Member) {
         assert_eq!(other.key.is_some(), self.keyed && other.dialect == Dialect::V1);
         let Some(key) = other.key.clone() else { return };
@@ -419,7 +422,7 @@ impl Run {
         pair.sort();
         let known = self.keys.iter().any(|(of, at, known)| {
             let same = (of, at) == (&pair, room);
-            assert_eq!(same, *known == key, "the secret of {pair:?}");
+            assert_eq!(same, *known == key, "the pair key of {pair:?} changed");
             same
         });
         if !known {
@@ -427,7 +430,7 @@ impl Run {
         }
     }
 
-    /// Everyone goes, and with the last one the last thing that the hub keeps.
+    /// Ends all connections, after which the hub must be empty.
     fn clear_out(&mut self) {
         for client in self.model.here() {
             self.world.part(client, Departure::Lost);

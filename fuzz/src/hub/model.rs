@@ -1,5 +1,5 @@
-//! A hub as plain as can be: lists that are searched from end to end. It says what each client is to receive
-//! and what is to be refused.
+//! A simple model of the hub, which searches lists linearly. It predicts the messages to each client and the
+//! refusals.
 
 mod talk;
 
@@ -10,10 +10,10 @@ use socketio_p2p_core::hub::{CloseReason, Departure, HubConfig, HubStats, JoinEr
 use socketio_p2p_core::wire::{Member, PeerLimits, ServerMessage};
 use socketio_p2p_core::{ClientId, Dialect, PeerId, RoomName, Time};
 
-/// The most other names of a v0 client.
+/// Maximum aliases of a v0 client.
 const MAX_ALIASES: usize = 4;
 
-/// Who is called later than this after a deadline has a clock that jumped.
+/// A call later than this after a deadline indicates a clock jump.
 const CLOCK_JUMP: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,7 +22,7 @@ pub(super) enum Presence {
     Away(Time),
 }
 
-/// What everyone may know of a member: id, dialect, whether it is away, what it accepts.
+/// The public entry of a member: id, dialect, whether it is away, its limits.
 pub(super) type Entry = (PeerId, Dialect, bool, Option<PeerLimits>);
 
 /// A member of a room.
@@ -32,27 +32,27 @@ pub(super) struct Person {
     pub(super) dialect: Dialect,
     pub(super) id: PeerId,
     pub(super) presence: Presence,
-    /// When it came, counted over all rooms.
+    /// Its place in the order of joining, over all rooms.
     arrival: usize,
-    /// v0: when the last one came that had an offer of it.
+    /// v0: the place of the last member that an offer of it went to.
     offered: Option<usize>,
-    /// v0: how many other names were given to it.
+    /// v0: the number of its aliases.
     aliases: usize,
-    /// How long it would have to be silent to have its whole allowance of signals.
+    /// The time until its signal allowance is full again.
     debt: Duration,
     debt_at: Time,
-    /// What it has used of its allowances: envelopes and bytes that passed, and those that were refused.
+    /// What it has used of its rate limits: envelopes and bytes that passed, and those that were refused.
     envelopes: [Bucket; 2],
     deliveries: [Bucket; 2],
     resumes: Bucket,
-    /// Whether anything that it said was accepted.
+    /// Whether one of its messages was accepted.
     has_spoken: bool,
     limits: Option<PeerLimits>,
-    /// The base of its next welcome, if its token has no higher one.
+    /// The epoch base of its next welcome, unless its token has a higher one.
     pub(super) epoch_base: u32,
 }
 
-/// What is owed, in billionths.
+/// The used tokens, in billionths.
 #[derive(Debug, Default)]
 struct Bucket {
     owed: u128,
@@ -66,7 +66,7 @@ impl Bucket {
         self.at = now;
         let cost = cost as u128 * 1_000_000_000;
         let burst = u128::from(burst) * 1_000_000_000;
-        // What is too much for any bucket must not find it empty.
+        // An operation too large for any bucket passes a full one.
         let passes = if cost > burst {
             self.owed + 1_000_000_000 <= burst
         } else {
@@ -78,7 +78,7 @@ impl Bucket {
         passes
     }
 
-    /// In whole milliseconds, how long it is until one more may be owed.
+    /// The time in whole milliseconds until one more operation fits.
     fn wait(&self, burst: u64, per_second: u64) -> Duration {
         let missing = self.owed + 1_000_000_000 - u128::from(burst) * 1_000_000_000;
         let nanos = missing.div_ceil(u128::from(per_second));
@@ -86,17 +86,17 @@ impl Bucket {
     }
 }
 
-/// Who there is, and what is to come of what they do.
+/// The expected state of a hub.
 #[derive(Debug)]
 pub(super) struct Model {
     config: HubConfig,
-    /// Everyone with a seat, in the order in which they came.
+    /// All members with a seat, in the order of joining.
     pub(super) people: Vec<Person>,
-    /// Other names: room, name, whose.
+    /// Aliases: room, alias, and the id that it stands for.
     aliases: Vec<(RoomName, PeerId, PeerId)>,
     arrivals: usize,
-    /// When something happened last, by the caller's clock, and how much that clock has jumped over. All other times are
-    /// without it.
+    /// The time of the last input by the caller's clock, and the time that this clock has skipped. All other times are
+    /// without the skipped time.
     heard_at: Time,
     skipped: Duration,
     relayed: u64,
@@ -105,11 +105,11 @@ pub(super) struct Model {
     throttled: u64,
     pub(super) joins_refused: u64,
     displaced: u64,
-    /// What newcomers have used of the rooms' allowances.
+    /// What newcomers have used of the rooms' rate limits.
     joins: Vec<(RoomName, Bucket)>,
-    /// What the latest operation is to bring to each client.
+    /// The messages that the latest operation must bring to each client.
     pub(super) expected: BTreeMap<ClientId, Vec<ServerMessage>>,
-    /// Every connection that the hub is to have ended.
+    /// The connections that the hub must have closed.
     pub(super) closed: Vec<(ClientId, CloseReason)>,
 }
 
@@ -134,7 +134,7 @@ impl Model {
         }
     }
 
-    // ----- who is there -----
+    // ----- members -----
 
     pub(super) fn here(&self) -> Vec<ClientId> {
         let mut here: Vec<_> = self.people.iter().filter_map(Person::client).collect();
@@ -171,13 +171,13 @@ impl Model {
         stats
     }
 
-    /// By the caller's clock.
+    /// The next deadline, by the caller's clock.
     pub(super) fn next_timeout(&self) -> Option<Time> {
         let due = self.people.iter().filter_map(Person::away_until).min();
         due.map(|due| due + self.skipped)
     }
 
-    /// Something happens now: the time without what the clock has jumped over.
+    /// Notes an input at `now`; returns the time without what the clock has skipped.
     pub(super) fn advance(&mut self, now: Time) -> Time {
         let passed = now - std::mem::replace(&mut self.heard_at, now);
         if self.next_timeout().is_some_and(|due| now - due > CLOCK_JUMP) {
@@ -186,9 +186,9 @@ impl Model {
         Time::ZERO + ((now - Time::ZERO) - self.skipped)
     }
 
-    // ----- coming and going -----
+    // ----- joining and leaving -----
 
-    /// Whether somebody may join, on a seat of its own or as one more; who has to go for it is gone then.
+    /// Whether a client may join, on its seat or as a newcomer; removes the members that it displaces.
     pub(super) fn admit(
         &mut self,
         room: &RoomName,
@@ -204,7 +204,7 @@ impl Model {
                 let displaced = self.find_place(room)?;
                 let at = match self.joins.iter().position(|(of, _)| of == room) {
                     Some(at) => at,
-                    // The first one makes the room.
+                    // The first member creates the room.
                     None => {
                         self.displace(displaced);
                         return Ok(());
@@ -224,7 +224,7 @@ impl Model {
         Ok(())
     }
 
-    /// Who has to go for one more.
+    /// The members that a newcomer displaces.
     fn find_place(&self, room: &RoomName) -> Result<Vec<PeerId>, JoinError> {
         let (room, capacity) = (room.clone(), self.config.room_capacity);
         let members: Vec<_> = self.people.iter().filter(|person| person.room == room).collect();
@@ -264,7 +264,7 @@ impl Model {
         }
     }
 
-    /// Somebody new has a seat.
+    /// Adds a newcomer.
     pub(super) fn enter(
         &mut self,
         room: RoomName,
@@ -299,7 +299,7 @@ impl Model {
         });
     }
 
-    /// Somebody is back on its seat.
+    /// Notes that a member has resumed its seat.
     pub(super) fn come_back(&mut self, index: usize, client: ClientId, limits: Option<PeerLimits>) {
         let person = &mut self.people[index];
         if let Presence::Here(old) = std::mem::replace(&mut person.presence, Presence::Here(client))
@@ -339,7 +339,7 @@ impl Model {
         }
     }
 
-    /// Time has passed.
+    /// Removes the members whose resume window is over.
     pub(super) fn pass(&mut self, now: Time) {
         let due = self.people.iter().filter_map(|person| {
             let until = person.away_until().filter(|until| *until <= now)?;
@@ -373,19 +373,19 @@ impl Model {
         }
         person.aliases += 1;
         let (room, owner) = (person.room.clone(), person.id.clone());
-        // The first to have a name keeps it.
+        // An alias stays with its first owner.
         if !self.aliases.iter().any(|(of, name, _)| *of == room && *name == alias) {
             self.aliases.push((room, alias, owner));
         }
     }
 
-    // ----- what is to come -----
+    // ----- expectations -----
 
     pub(super) fn expect(&mut self, client: ClientId, message: ServerMessage) {
         self.expected.entry(client).or_default().push(message);
     }
 
-    /// Expects a message at everyone who is in the room, speaks the dialect and is not the one.
+    /// Expects a message at all members of the room with this dialect but one.
     fn expect_room(
         &mut self,
         room: &RoomName,

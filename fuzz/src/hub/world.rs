@@ -1,4 +1,4 @@
-//! A hub on a clock of its own, and what its clients have received.
+//! A hub on a virtual clock, and the messages that its clients have received.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,26 +7,26 @@ use socketio_p2p_core::hub::{Address, CloseReason, Departure, Hub, HubConfig, Jo
 use socketio_p2p_core::wire::{ClientMessage, Join, Numbers, Piece, ServerMessage, Welcome};
 use socketio_p2p_core::{ClientId, PeerId, RoomName, Time};
 
-/// Every random choice of the hub comes from this.
+/// The seed of the hub.
 const SEED: [u8; 32] = [42; 32];
 
-/// A hub and what its clients have received.
+/// A hub and the messages that its clients have received.
 #[derive(Debug)]
 pub struct World {
     /// The hub.
     pub hub: Hub,
     /// The time.
     pub now: Time,
-    /// What each client has received and nobody has looked at.
+    /// The received messages of each client that were not yet looked at.
     pub inboxes: BTreeMap<ClientId, Vec<ServerMessage>>,
-    /// The connections that the hub has ended.
+    /// The connections that the hub has closed.
     pub closed: Vec<(ClientId, CloseReason)>,
-    /// Everything the hub has asked for, as text.
+    /// All outputs of the hub, as text.
     pub log: Vec<String>,
 }
 
 impl World {
-    /// A hub without clients.
+    /// Creates a hub without clients.
     #[must_use]
     pub fn new(config: HubConfig) -> Self {
         Self {
@@ -38,14 +38,14 @@ impl World {
         }
     }
 
-    /// Carries out what the hub asks for.
+    /// Carries out the outputs of the hub.
     pub fn drain(&mut self) {
         while let Some(output) = self.hub.poll_output() {
             self.log.push(format!("{output:?}"));
             match output {
                 Output::Send { to, message } => {
                     let receivers: Vec<_> = self.hub.receivers(&to).collect();
-                    assert!(!receivers.is_empty(), "{to:?} stands for nobody");
+                    assert!(!receivers.is_empty(), "{to:?} has no receiver");
                     for client in receivers {
                         if let Address::Room { except, .. } = &to {
                             assert_ne!(Some(client), *except);
@@ -54,12 +54,12 @@ impl World {
                     }
                 }
                 Output::Close { client, reason } => self.closed.push((client, reason)),
-                other => panic!("an output that nobody here knows: {other:?}"),
+                other => panic!("expected an output known to the model, got {other:?}"),
             }
         }
     }
 
-    /// A client connects.
+    /// Connects a client.
     ///
     /// # Errors
     /// As [`Hub::handle_connect`].
@@ -69,26 +69,26 @@ impl World {
         joined
     }
 
-    /// A v1 client that joins.
+    /// Connects a v1 client.
     pub fn v1(&mut self, room: &str) -> (ClientId, Welcome) {
         let client = self.try_join(v1(room), None).unwrap();
         let welcome = self.welcome(client);
         (client, welcome)
     }
 
-    /// A v1 client that comes back.
+    /// Connects a v1 client that resumes.
     pub fn resume(&mut self, room: &str, token: &str) -> (ClientId, Welcome) {
         let client = self.try_join(resume(room, token), None).unwrap();
         let welcome = self.welcome(client);
         (client, welcome)
     }
 
-    /// A v0 client that joins.
+    /// Connects a v0 client.
     pub fn v0(&mut self, room: &str, name: &str) -> ClientId {
         self.try_join(Join::v0(room_name(room)), Some(name)).unwrap()
     }
 
-    /// The welcome, which must be the first thing the client got.
+    /// Takes the welcome, which must be the client's first message.
     pub fn welcome(&mut self, client: ClientId) -> Welcome {
         let first = self.inboxes.get_mut(&client).map(|inbox| inbox.remove(0));
         match first {
@@ -100,23 +100,23 @@ impl World {
         }
     }
 
-    /// A client says something.
+    /// Passes a client's message to the hub.
     ///
     /// # Errors
-    /// What the hub has against it, in its words.
+    /// The text of the hub's refusal.
     pub fn say(&mut self, client: ClientId, message: ClientMessage) -> Result<(), String> {
         let said = self.hub.handle_message(client, message, self.now);
         self.drain();
         said.map_err(|error| error.to_string())
     }
 
-    /// A client's connection ends.
+    /// Ends a client's connection.
     pub fn part(&mut self, client: ClientId, departure: Departure) {
         self.hub.handle_disconnect(client, departure, self.now);
         self.drain();
     }
 
-    /// Lets time pass as a driver does: the hub is called whenever it is due.
+    /// Lets time pass, and calls the hub at each of its deadlines, as a driver does.
     pub fn pass(&mut self, duration: Duration) {
         let end = self.now + duration;
         while let Some(due) = self.hub.poll_timeout().filter(|due| *due <= end) {
@@ -127,20 +127,20 @@ impl World {
         self.now = end;
     }
 
-    /// What the client has received since the last time, in short.
+    /// Takes the client's messages since the last call, in short.
     pub fn received(&mut self, client: ClientId) -> Vec<String> {
         let inbox = self.inboxes.remove(&client).unwrap_or_default();
         inbox.iter().map(short).collect()
     }
 
-    /// The connection of a member that has mail.
+    /// The connection of the member with this id, which must have received a message.
     #[must_use]
     pub fn client_of(&self, id: &PeerId) -> ClientId {
         let clients = self.inboxes.keys().copied();
         clients.into_iter().find(|client| self.hub.peer_id(*client) == Some(id)).unwrap()
     }
 
-    /// Nobody looks at what has come so far.
+    /// Discards all messages received so far.
     pub fn forget_all(&mut self) {
         self.inboxes.clear();
     }
@@ -158,19 +158,19 @@ pub fn room_name(name: &str) -> RoomName {
     RoomName::new(name.to_owned()).unwrap()
 }
 
-/// What a v1 client says that is new.
+/// The join of a v1 client without a token.
 #[must_use]
 pub fn v1(room: &str) -> Join {
     Join::v1().with_room(room_name(room))
 }
 
-/// What a v1 client says that comes back.
+/// The join of a v1 client with a token.
 #[must_use]
 pub fn resume(room: &str, token: &str) -> Join {
     v1(room).with_token(token)
 }
 
-/// A message in one line, without what is secret or long.
+/// A message in one line, without secrets and long values.
 #[must_use]
 pub fn short(message: &ServerMessage) -> String {
     match message {
@@ -205,6 +205,6 @@ pub fn short(message: &ServerMessage) -> String {
             let parts: Vec<_> = parts.into_iter().map(|part| format!(" + {part}")).collect();
             format!("event {}{}", packet.head(), parts.concat())
         }
-        other => panic!("a message that nobody here knows: {other:?}"),
+        other => panic!("expected a message known to the model, got {other:?}"),
     }
 }

@@ -1,4 +1,4 @@
-//! The application: emits, questions, answers, transfers, changes of policy.
+//! The application: emits, acks, answers, transfers, changes of policy.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ impl Run {
         self.settle();
     }
 
-    /// Everybody whom an emit was for is told of, once.
+    /// Checks that the session reports each receiver of an emit once.
     pub(super) fn check_emitted(
         &mut self,
         target: &Target,
@@ -119,7 +119,7 @@ impl Run {
             }
             EmitError::BeyondPeerLimits(peer) => assert!(here(peer)),
             EmitError::TooManyPendingAcks(_) | EmitError::TooManyTransfers(_) => {}
-            other => panic!("{other} is no reason"),
+            other => panic!("expected a known error, got {other}"),
         }
     }
 
@@ -130,14 +130,14 @@ impl Run {
         let is_there = self.model.epochs(&peer) == Some(epochs);
         match self.session.reply(&token, &("reply",), self.now) {
             Ok(()) => {
-                assert!(is_there, "the peer that asked is there");
+                assert!(is_there, "the peer that asked for an answer has a link");
                 let answer = Packet::ack(ack_id, &("reply",)).unwrap();
                 self.model.outgoing(&peer).push(Lane::Events, &answer, None);
             }
             Err(ReplyError::Expired(_)) => assert!(!is_there),
             Err(ReplyError::Blocked { lane, .. }) => self.model.note_blocked(&peer, lane),
             Err(ReplyError::BeyondPeerLimits(_)) => {}
-            Err(other) => panic!("{other} is no reason"),
+            Err(other) => panic!("expected a known error, got {other}"),
         }
         self.settle();
     }
@@ -164,7 +164,7 @@ impl Run {
                 }
                 Err(TransferError::Finished(_)) => assert!(finished),
                 Err(TransferError::Incomplete { got, size }) => assert!(got < size),
-                Err(other) => panic!("{other} is no reason"),
+                Err(other) => panic!("expected a known error, got {other}"),
             }
         } else {
             let bytes: Vec<u8> = (len..len + usize::from(input.byte())).map(pattern).collect();
@@ -176,7 +176,7 @@ impl Run {
                 }
                 Err(TransferError::Finished(_)) => assert!(finished),
                 Err(TransferError::BeyondSize { got, size }) => assert!(got > size),
-                Err(other) => panic!("{other} is no reason"),
+                Err(other) => panic!("expected a known error, got {other}"),
             }
         }
         let written = self.model.own_transfer(id).data.len() as u64;
@@ -247,7 +247,7 @@ impl Run {
         }
     }
 
-    // ----- what else an application does -----
+    // ----- other commands -----
 
     pub(super) fn change(&mut self, input: &mut Input<'_>) {
         match input.below(16) {
@@ -270,7 +270,7 @@ impl Run {
             8..=11 => {
                 let index = input.below(NAMES.len());
                 let remote = &mut self.remotes[index];
-                self.trail.note(format_args!("{} starts anew", remote.id));
+                self.trail.note(format_args!("{} begins a new incarnation", remote.id));
                 remote.epoch += 1;
             }
             12 | 13 => return self.lose_signaling(),

@@ -1,4 +1,4 @@
-//! Channels between the session and the peers, and what goes over them; and what means nothing at all.
+//! The channels between the session and the peers, their messages, and inputs for unknown channels.
 
 use bytes::Bytes;
 use socketio_p2p_core::wire::{Bundle, Epochs, Item, Neighbours};
@@ -20,7 +20,7 @@ impl Run {
         self.remotes.iter().position(|remote| remote.id == *peer).unwrap()
     }
 
-    /// An attempt that goes as it should, or half of it.
+    /// Opens a channel as the protocol requires, or stops half-way.
     pub(super) fn make_channel(&mut self, input: &mut Input<'_>) {
         let Some(connection) = self.a_channel(input) else { return self.offer(input) };
         let index = self.index_of(connection);
@@ -69,7 +69,7 @@ impl Run {
         self.settle();
     }
 
-    /// A peer says something on its channel.
+    /// Sends a bundle of a peer on its channel.
     pub(super) fn say(&mut self, connection: ConnectionId, epochs: Epochs, items: &[Item]) {
         self.trail.note(format_args!("{connection}: {epochs:?} {items:?}"));
         self.say_bytes(connection, Bundle::write(epochs, items));
@@ -120,7 +120,7 @@ impl Run {
     pub(super) fn end_or_signal_channel(&mut self, input: &mut Input<'_>) {
         let connection = match self.a_channel(input) {
             Some(connection) => connection,
-            // One that is over.
+            // A channel that is closed.
             None => ConnectionId::from_u64(u64::from(input.byte())),
         };
         match input.below(4) {
@@ -130,14 +130,14 @@ impl Run {
         self.settle();
     }
 
-    /// Anything at all.
+    /// Sends arbitrary bytes.
     pub(super) fn raw(&mut self, input: &mut Input<'_>) {
         let connection = self.a_channel(input).filter(|_| input.flag());
         let bytes = Bytes::copy_from_slice(input.bytes());
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let as_text = input.flag();
         let Some(connection) = connection else {
-            // One that waits for attachments would take the next message for one.
+            // A v0 channel that waits for attachments would take the next binary message for one.
             if !text.starts_with(['5', '6']) && !text.contains("peer-join") {
                 self.model.answered = true;
                 let frame = if as_text { Frame::from(text) } else { Frame::from(bytes) };
@@ -145,7 +145,7 @@ impl Run {
             }
             return;
         };
-        // What is labelled is in the books.
+        // The model knows labelled events.
         if as_text && !text.contains(LABEL) && !text.contains('\\') {
             self.session.handle_direct_frame(connection, Frame::from(text), self.now);
             self.settle();

@@ -1,4 +1,4 @@
-//! What has come of the peers, what of it may be handed out, and what the session may say of it.
+//! What the session has received from the peers, what of it may be delivered, and what may be acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,53 +9,52 @@ use super::TRANSFER_WINDOW;
 use super::remote::{Remote, stream_index};
 use super::standing::Standing;
 
-/// What has come under one number of a stream of a peer's epoch.
+/// What has come under one number of a stream in an epoch of a peer.
 #[derive(Debug, Default)]
 struct Come {
     bytes: Vec<bool>,
     end: bool,
-    /// It came in pieces, on a path that the policy forbids, or not as the peer should have sent it: nobody need
-    /// hand it out.
+    /// The record came in pieces, on a path that the policy forbids, or malformed: the session need not deliver it.
     pieces: bool,
     forbidden: bool,
     spoiled: bool,
 }
 
-/// What has come of the peers.
+/// What has come from the peers.
 #[derive(Debug, Default)]
 pub(super) struct ReceivedStreams {
     /// By peer, epoch, stream and number.
     come: BTreeMap<(PeerId, u32, u8, u64), Come>,
-    /// Something of this epoch was not as it should be.
+    /// Epochs in which a peer has sent a malformed record.
     spoiled: BTreeSet<(PeerId, u32)>,
-    /// What was handed out, by peer, epoch and lane.
+    /// Delivered packets, by peer, epoch and lane.
     handed: BTreeMap<(PeerId, u32, u8), BTreeSet<u64>>,
     unnumbered: BTreeMap<PeerId, u64>,
-    /// What was ever told as refused, and what the peer has claimed to have settled.
+    /// Packets that the session has reported as refused; below, the numbers that the peer has reported as settled.
     refused: BTreeSet<(PeerId, u32, u8, u64)>,
     pub(super) settled: BTreeMap<(PeerId, u32), [u64; 2]>,
-    /// As far as the session allows transfers.
+    /// The credit that the session has granted per transfer.
     granted: BTreeMap<(PeerId, u32, u64), u64>,
     /// The last number that each neighbour has passed on for each peer.
     pub(super) passed: BTreeMap<(PeerId, PeerId), u64>,
-    /// Who has a key.
+    /// The peers that have a pair key.
     pub(super) keys: BTreeMap<PeerId, bool>,
-    /// Pings of peers, ever and not answered, by path.
+    /// All pings of the peers; below, those that are not answered, by path.
     pub(super) pings: BTreeSet<(PeerId, u64)>,
     pub(super) owed: BTreeMap<(PeerId, usize), u64>,
-    /// Bytes that were sent to a peer on a path since it has said something.
+    /// Bytes sent to a peer on a path since its last message.
     pub(super) unanswered: BTreeMap<(PeerId, usize), usize>,
-    /// Where links stand once everything that was said is through.
+    /// The state of the links once the current input is processed.
     pub(super) drafts: BTreeMap<PeerId, Option<Standing>>,
 }
 
 impl ReceivedStreams {
-    /// Something that bears on paths or acknowledgements has happened.
+    /// Notes an input that affects paths or acknowledgements.
     pub(super) fn note_word(&mut self, peer: &PeerId) {
         self.unanswered.retain(|(of, _), _| of != peer);
     }
 
-    /// The next incarnation of a peer counts anew.
+    /// Resets the numbers for the next incarnation of a peer.
     pub(super) fn forget_numbers(&mut self, peer: &PeerId) {
         self.passed.retain(|(of, _), _| of != peer);
     }
@@ -92,7 +91,7 @@ impl ReceivedStreams {
         come.pieces |= record.offset > 0 || !record.end;
     }
 
-    /// The session hands out an event: once, in order, unaltered, and nothing that was not sent.
+    /// Checks a delivered event: once, in order, unaltered, and sent by the peer.
     pub(super) fn receive(
         &mut self,
         remote: &Remote,
@@ -107,16 +106,19 @@ impl ReceivedStreams {
         assert!(last < Some(number), "{lane:?} {number} of {} comes after {last:?}", remote.id);
         handed.insert(number);
         let come = self.come.get(&(remote.id.clone(), epoch, lane.number(), number));
-        let come = come.expect("what is handed out was sent");
+        let come = come.expect("a delivered packet was sent");
         if !come.spoiled {
             let whole = remote.whole(epoch, Stream::Lane(lane), number);
-            assert!(whole.good, "{number} is nothing for an application");
+            assert!(whole.good, "packet {number} is not acceptable to an application");
             assert!(flatten(packet) == whole.bytes, "{lane:?} {number} is altered");
             assert!(come.end && come.bytes.iter().all(|come| *come), "{number} is not complete");
         }
         if lane != Lane::Volatile {
             for skipped in last.map_or(0, |last| last + 1)..number {
-                assert!(self.may_be_refused(remote, epoch, lane, skipped), "{skipped} is skipped");
+                assert!(
+                    self.may_be_refused(remote, epoch, lane, skipped),
+                    "packet {skipped} is neither delivered nor refused"
+                );
             }
         }
     }
@@ -133,7 +135,7 @@ impl ReceivedStreams {
         *last = number;
     }
 
-    /// Bytes of a peer's transfer are handed out.
+    /// Checks delivered bytes of a peer's transfer.
     pub(super) fn read(&self, remote: &Remote, label: (u32, u64), at: u64, bytes: &[u8]) {
         let (epoch, number) = label;
         let come = &self.come[&(remote.id.clone(), epoch, 3, number)];
@@ -144,37 +146,43 @@ impl ReceivedStreams {
         let start = whole.data_at + usize::try_from(at).unwrap();
         let range = start..start + bytes.len();
         assert!(whole.bytes.get(range.clone()) == Some(bytes), "transfer {number} is altered");
-        assert!(come.bytes[range].iter().all(|come| *come), "transfer {number} is not there");
+        assert!(
+            come.bytes[range].iter().all(|come| *come),
+            "transfer {number} has not come so far"
+        );
     }
 
-    /// A transfer is read to its end.
+    /// Checks the end of a transfer that the application has read.
     pub(super) fn read_end(&self, remote: &Remote, (epoch, number): (u32, u64), at: u64) {
         let come = &self.come[&(remote.id.clone(), epoch, 3, number)];
         let whole = remote.whole(epoch, Stream::Transfers, number);
         let all = come.end && (whole.bytes.len() - whole.data_at) as u64 == at;
-        assert!(come.spoiled || all, "transfer {number} is not over at {at}");
+        assert!(come.spoiled || all, "transfer {number} does not end at {at}");
     }
 
-    /// As far as the session allows a transfer of a peer's.
+    /// The credit that the session has granted for a peer's transfer.
     pub(super) fn granted(&self, peer: &PeerId, epoch: u32, number: u64) -> u64 {
         self.granted.get(&(peer.clone(), epoch, number)).copied().unwrap_or(0)
     }
 
-    // ----- what the session says it has -----
+    // ----- acknowledgements -----
 
     pub(super) fn check_pong(&mut self, peer: &PeerId, path: usize, number: u64) {
         assert!(self.pings.contains(&(peer.clone(), number)), "{peer} has not sent ping {number}");
         self.owed.remove(&(peer.clone(), path));
     }
 
-    /// The session says what it has of a peer's epoch: not more than has come, and everything below a place was handed
-    /// out or is refused.
+    /// Checks a `state` of the session for a peer's epoch: it acknowledges only what has come, and all packets below
+    /// `next` were delivered or refused.
     pub(super) fn check_state(&mut self, remote: &Remote, epoch: u32, state: &State) {
         let peer = &remote.id;
         for (lane, number) in &state.refused {
             let next = state.lanes[usize::from(lane.number())].next.number;
-            assert!(*number < next, "{lane:?} {number} is refused before its turn");
-            assert!(self.may_be_refused(remote, epoch, *lane, *number), "{number} is refused");
+            assert!(*number < next, "{lane:?} {number} is refused ahead of its turn");
+            assert!(
+                self.may_be_refused(remote, epoch, *lane, *number),
+                "packet {number} is refused without reason"
+            );
             self.refused.insert((peer.clone(), epoch, lane.number(), *number));
         }
         let settled = self.settled.get(&(peer.clone(), epoch)).copied().unwrap_or_default();
@@ -186,7 +194,7 @@ impl ReceivedStreams {
                 let handed = handed.is_some_and(|handed| handed.contains(&number));
                 let known = handed || self.refused.contains(&of(number)) || whole.is_answer;
                 let spoiled = self.come.get(&of(number)).is_some_and(|come| come.spoiled);
-                assert!(known || spoiled, "{lane:?} {number} is neither handed out nor refused");
+                assert!(known || spoiled, "{lane:?} {number} is neither delivered nor refused");
             }
             let had = |number, from: u64, to: u64| {
                 let Some(come) = self.come.get(&of(number)) else { return from == to };
@@ -194,9 +202,12 @@ impl ReceivedStreams {
                 let bytes = come.bytes.get(bytes);
                 come.spoiled || bytes.is_some_and(|bytes| bytes.iter().all(|come| *come))
             };
-            assert!(had(next.number, 0, next.offset), "{lane:?} has come to {next:?}");
+            assert!(had(next.number, 0, next.offset), "{lane:?} has not come up to {next:?}");
             for (from, to) in ahead {
-                assert!(from < to && *next <= *from, "{from:?} to {to:?} is ahead of {next:?}");
+                assert!(
+                    from < to && *next <= *from,
+                    "expected a range ahead of {next:?}, got {from:?} to {to:?}"
+                );
                 if from.number == to.number {
                     assert!(had(from.number, from.offset, to.offset), "{from:?} to {to:?}");
                 }

@@ -1,4 +1,4 @@
-//! What is said to the session, and what follows from it: whose bundles count, and for which incarnation of a link.
+//! The inputs of the session and their consequences: which bundles count, and for which incarnation of a link.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub(super) fn path_index(path: &Path) -> usize {
     }
 }
 
-// ----- whose bundles count -----
+// ----- which bundles count -----
 
 impl Model {
     fn standing(&self, peer: &PeerId) -> Option<Standing> {
@@ -34,7 +34,7 @@ impl Model {
         self.expected.iter().any(|(of, _)| of == peer)
     }
 
-    /// The epochs of a link as they are at what is told just now.
+    /// The current epochs of a link, as of the events that the session is reporting.
     pub(super) fn current(&self, peer: &PeerId) -> Epochs {
         let draft = self.heard.drafts.get(peer).copied().flatten();
         let draft = draft.filter(|_| !self.is_expected(peer));
@@ -45,7 +45,7 @@ impl Model {
         self.heard.drafts.insert(peer.clone(), Some(standing));
     }
 
-    /// What was said is through: links stand where it has left them.
+    /// Ends an input: links take the state that it has left them in.
     pub(super) fn take_drafts(&mut self) {
         for (peer, draft) in std::mem::take(&mut self.heard.drafts) {
             if let (Some(link), Some(standing)) = (self.links.get_mut(&peer), draft) {
@@ -54,17 +54,17 @@ impl Model {
         }
     }
 
-    /// A new incarnation is to follow.
+    /// Expects a new incarnation.
     fn expect(&mut self, peer: &PeerId, standing: Standing) {
         self.next_epoch = self.next_epoch.max(standing.epochs.epoch.saturating_add(1));
         self.heard.owed.retain(|(of, _), _| of != peer);
-        // A session that closes takes nobody up again.
+        // A closing session creates no links.
         let draft = (!self.closing).then_some(standing);
         self.heard.drafts.insert(peer.clone(), draft);
         self.expected.push_back((peer.clone(), standing));
     }
 
-    /// Judges the epochs of a bundle or record. `None`: it does not count.
+    /// Checks the epochs of a bundle or record. `None`: it does not count.
     fn admit(&mut self, peer: &PeerId, said: Epochs, path: &Path) -> Option<Standing> {
         let Standing { mut epochs, over } = self.standing(peer)?;
         let stale = said.peer_epoch != 0 && said.peer_epoch != epochs.epoch;
@@ -93,7 +93,7 @@ impl Model {
         let renewed = said.peer_epoch == epochs.epoch;
         let epoch = if renewed { epochs.epoch } else { self.next_epoch };
         self.heard.forget_numbers(peer);
-        // What begins anew on a channel ends it, and is not read there.
+        // A bundle of a new incarnation closes the channel and is not read there.
         let peer_epoch = if *path == Path::Direct { 0 } else { said.epoch };
         let standing = Standing { epochs: Epochs { epoch, peer_epoch }, over: epochs.peer_epoch };
         if renewed {
@@ -103,14 +103,14 @@ impl Model {
         (*path != Path::Direct && !self.closing).then_some(standing)
     }
 
-    // ----- what comes -----
+    // ----- inputs -----
 
-    /// Whether what the server says is heard.
+    /// Whether the session processes messages of the server.
     pub(super) fn is_listening(&self) -> bool {
         self.channel == Channel::Open
     }
 
-    /// What the server says of members: who shares a key with the session, and what they accept.
+    /// Notes the members in a message of the server: which have a pair key, and their limits.
     pub(super) fn hear_server(&mut self, message: &ServerMessage) {
         let (members, resumed) = match message {
             ServerMessage::NumClients { welcome: Some(welcome), .. } => {
@@ -138,7 +138,7 @@ impl Model {
         }
     }
 
-    /// A bundle comes on a path that is open.
+    /// Notes a bundle that comes on an open path.
     pub(super) fn hear_bundle(
         &mut self,
         from: &PeerId,
@@ -230,7 +230,7 @@ impl Model {
         passed
     }
 
-    /// A record comes through the server that others have got too.
+    /// Notes a record through the server that went to several receivers.
     pub(super) fn hear_shared(
         &mut self,
         from: &PeerId,
@@ -250,7 +250,7 @@ impl Model {
         self.heard.hear_record(from, standing.epochs.peer_epoch, &record, forbidden, remotes);
     }
 
-    /// A message comes on an open datagram channel.
+    /// Notes a message on an open datagram channel.
     pub(super) fn hear_datagram(&mut self, from: &PeerId, bytes: &Bytes, remotes: &[Remote]) {
         let Some(Standing { epochs, .. }) = self.standing(from) else { return };
         let Ok(bundle) = Bundle::read(bytes.clone()) else { return };

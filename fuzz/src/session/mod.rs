@@ -1,18 +1,18 @@
-//! A session with nobody but the fuzzer on its wires: server, peers, channels, clock and application at once.
+//! Fuzzes one session; the fuzzer plays server, peers, channels, clock and application.
 //!
-//! - here: the run, time, what comes out
-//! - `server`, `peers`, `states`, `channels`, `application`: what the fuzzer does in their places
-//! - `remote`: what a peer sends under which number
-//! - `hear`, `come`: what is said to the session, and what may come of it
-//! - `wires`, `sent`: what the session sends, compared with what it was given
-//! - `model`: what it may tell
+//! - this file: the run, time, outputs
+//! - `server`, `peers`, `states`, `channels`, `application`: the parts that the fuzzer plays
+//! - `remote`: the content that a peer sends under each number
+//! - `hear`, `come`: the inputs of the session, and the outputs that they permit
+//! - `wires`, `sent`: what the session sends, compared with what the application gave it
+//! - `model`: the events that the session may report
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::wildcard_enum_match_arm,
-    reason = "a fuzz target fails by panicking, on what it does not know too"
+    reason = "a fuzz target fails by panicking, also on unknown values"
 )]
 
 mod application;
@@ -40,26 +40,25 @@ use self::wires::{Circumstances, Wires};
 use crate::input::Input;
 use crate::trail::Trail;
 
-/// Longer inputs repeat themselves.
+/// Maximum steps of one input; longer inputs repeat themselves.
 const MAX_STEPS: usize = 300;
 
-/// What one input may make a session tell or ask for: some words about each emit, question and transfer that
-/// ends.
+/// Maximum events and commands of one input: a bounded number for each emit, ack and transfer that ends.
 const MAX_TOLD: usize = 2_000;
 
-/// How many frames may wait at a time, all queues together.
+/// Maximum frames that may wait at a time, in all queues together.
 const MAX_FRAMES: usize = 30_000;
 
-/// Behind it is time for everything to end.
+/// The latest time of a step; it leaves time for the session to end.
 const LATEST: Time = Time::from_nanos(u64::MAX - (1 << 50));
 
-/// How many timers may be due at one instant, one after the other.
+/// Maximum timers that may be due at one instant, one after the other.
 const MAX_WAKE_UPS: usize = 32;
 
-/// The last two are the session's own, and may be a peer's all the same.
+/// Peer ids. The last two are the session's own, and a peer may use them too.
 const NAMES: [&str; 8] = ["a", "b", "c", "x", "y", "z", "m", "n"];
 
-/// In the middle of the names, so that glare is won and lost.
+/// The session's ids, in the middle of the order, so that it wins and loses glare.
 const OWN_NAMES: [&str; 2] = ["m", "n"];
 
 const QUEUE_BYTES: usize = 2_000;
@@ -69,18 +68,18 @@ const TRANSFER_WINDOW: usize = 200;
 const MAX_TRANSFERS: usize = 2;
 const RELAY_WINDOW: usize = 1_000;
 const DIRECT_WINDOW: usize = 3_000;
-/// The longest of some.
+/// The maximum record length of some paths.
 const RECORD_BYTES: usize = 300;
-/// Both lanes, one packet above each cap, and the data of transfers.
+/// Both lanes, one packet above each limit, and the data of transfers.
 const MAX_QUEUED: usize = 2 * (QUEUE_BYTES + 4_200) + MAX_TRANSFERS * (QUEUE_BYTES + 300);
 
-/// Any inputs and commands: what comes out fits the model, whatever the order; numbers and time come to no end;
-/// the same inputs give the same outputs; and `close` ends everything.
+/// Runs any inputs and commands. The outputs fit the model in any order, numbers and time do not overflow, the same
+/// inputs give the same outputs, and `close` ends everything.
 pub fn inputs(data: &[u8]) {
     let first = run(data);
-    // Twice the work finds half as much: not every time.
+    // A second run of every input would halve the number of inputs.
     if data.len().is_multiple_of(4) {
-        assert!(first == run(data), "the same inputs give other outputs");
+        assert!(first == run(data), "the same inputs gave different outputs");
     }
 }
 
@@ -92,10 +91,10 @@ fn run(data: &[u8]) -> Vec<String> {
             break;
         }
         run.step(&mut input);
-        if run.eager & 1 == 0 {
+        if run.slow & 1 == 0 {
             run.pump_signaling(MAX_FRAMES);
         }
-        if run.eager & 2 == 0 {
+        if run.slow & 2 == 0 {
             run.pump_channels();
         }
     }
@@ -110,15 +109,15 @@ struct Run {
     remotes: Vec<Remote>,
     channels: Channels,
     wires: Wires,
-    /// The offers of the session: to whom, and their names.
+    /// The offers of the session: the receiver and the offer id.
     offers: Vec<(PeerId, String)>,
-    /// Which transports have room only now and then.
-    eager: usize,
+    /// The transports without room after most steps: 1 signalling, 2 channels.
+    slow: usize,
     limits: Limits,
-    /// Bytes that the session may hold.
+    /// Maximum bytes that the session may hold.
     max_held: usize,
     emits: u64,
-    /// Everything that came out.
+    /// All outputs.
     transcript: Vec<String>,
     trail: Trail,
 }
@@ -153,7 +152,7 @@ fn config(input: &mut Input<'_>) -> Config {
 
 impl Run {
     fn new(input: &mut Input<'_>) -> Self {
-        let eager = input.pick([0, 0, 0, 1, 2, 3]);
+        let slow = input.pick([0, 0, 0, 1, 2, 3]);
         let now = Time::from_millis(1);
         let config = config(input);
         let (limits, max_held) = (config.limits.clone(), config.receive_bytes);
@@ -167,7 +166,7 @@ impl Run {
             channels: Channels::new(),
             wires: Wires::new(),
             offers: Vec::new(),
-            eager,
+            slow,
             limits,
             max_held,
             emits: 0,
@@ -229,7 +228,7 @@ impl Run {
         }
     }
 
-    /// Goes to the next deadline and runs whatever is due then.
+    /// Advances to the next deadline and runs all timers that are due.
     fn wake_up(&mut self) {
         let Some(due) = self.session.poll_timeout() else { return };
         self.now = self.now.max(due);
@@ -241,12 +240,12 @@ impl Run {
                 return;
             }
         }
-        panic!("there is always another timer due at {:?}", self.now);
+        panic!("expected at most {MAX_WAKE_UPS} timers due at {:?}, got more", self.now);
     }
 
-    // ----- what comes out -----
+    // ----- outputs -----
 
-    /// Takes what the session tells and asks for.
+    /// Takes the events and commands of the session.
     fn settle(&mut self) {
         let was_closed = self.model.closed;
         let mut told = 0;
@@ -255,16 +254,16 @@ impl Run {
             self.transcript.push(format!("{event:?}"));
             self.model.note_event(&event, &self.remotes);
             told += 1;
-            assert!(told <= MAX_TOLD, "the session tells without end");
+            assert!(told <= MAX_TOLD, "expected at most {MAX_TOLD} events, got {told}");
         }
         while let Some(command) = self.session.poll_command() {
             self.trail.note(format_args!("  {command:?}"));
             self.transcript.push(format!("{command:?}"));
             self.model.note_command(&command);
             told += 1;
-            assert!(told <= MAX_TOLD, "the session asks without end");
+            assert!(told <= MAX_TOLD, "expected at most {MAX_TOLD} commands, got {told}");
         }
-        assert!(!was_closed || told == 0, "a session that is closed is silent");
+        assert!(!was_closed || told == 0, "a closed session has outputs");
         self.model.take_drafts();
         let Self { channels, model, .. } = self;
         channels.retain(|connection, channel| {
@@ -294,7 +293,7 @@ impl Run {
         assert!(policy != Policy::RelayOnly || self.channels.is_empty());
     }
 
-    /// Takes as many messages for the server as there are, or `most`.
+    /// Takes the messages for the server, at most `most`.
     fn pump_signaling(&mut self, most: usize) {
         let mut messages = 0;
         while messages < most && self.model.channel == Channel::Open {
@@ -307,7 +306,7 @@ impl Run {
             let Self { session, limits, remotes, wires, model, .. } = self;
             let around = Circumstances { policy: session.policy(), limits, remotes };
             messages += usize::from(wires.hear_signaling(frame, model, around));
-            assert!(messages < MAX_FRAMES, "the session sends without end");
+            assert!(messages < MAX_FRAMES, "expected at most {MAX_FRAMES} frames, got more");
         }
         self.offers.append(&mut self.wires.offers);
         self.settle();
@@ -332,14 +331,14 @@ impl Run {
                     false => wires.hear_channel(frame, channel, model, around),
                 }
                 sent += 1;
-                assert!(sent < MAX_FRAMES, "the session sends without end");
+                assert!(sent < MAX_FRAMES, "expected at most {MAX_FRAMES} frames, got more");
             }
             self.settle();
         }
         self.check_answered(1);
     }
 
-    /// Everything has gone out on the paths of one kind: pings that came there are answered.
+    /// Checks, once all output of the paths of one kind is sent, that pings on them are answered.
     fn check_answered(&mut self, path: usize) {
         if self.model.closing {
             return;
@@ -355,7 +354,7 @@ impl Run {
 
     // ----- the end -----
 
-    /// Closes the session, which brings everything to an end within its time.
+    /// Closes the session, which must end within its time limit.
     fn close(&mut self) {
         self.session.close(self.now);
         self.model.closing = true;
@@ -373,10 +372,10 @@ impl Run {
             self.settle();
         }
         if !self.model.closed && self.now == Time::from_nanos(u64::MAX) {
-            // What a clock that jumped puts off beyond the last moment that it can name does not come.
+            // After a clock jump, a deadline beyond the last representable time never comes.
             return;
         }
-        assert!(self.model.closed, "the session does not come to its end");
+        assert!(self.model.closed, "the session has not closed");
         let event = Packet::event("late", &()).unwrap();
         let emitted = self.session.emit(Target::All, &event, self.now);
         assert!(matches!(emitted, Err(EmitError::Closed)));

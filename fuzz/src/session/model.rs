@@ -1,4 +1,4 @@
-//! What a session may tell, whatever is done to it.
+//! The events that a session may report, whatever its inputs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -13,13 +13,13 @@ use super::remote::{Remote, file_label, label};
 use super::sent::SentStreams;
 use super::standing::Standing;
 
-/// Both lanes: what is ahead of its turn, and what is in its turn in pieces; transfers; an unfinished volatile event.
+/// Both lanes: packets ahead of their turn, and the one in its turn; transfers; an unfinished volatile event.
 const MAX_HELD: usize = 2 * (2_000 + 40_000) + 2 * 40_000 + 1_000;
 
-/// What may come at once, and what that costs.
+/// The largest single input, and its cost.
 const MAX_RECORD: usize = 6_000;
 
-/// The connection to the server as the session has asked for it.
+/// The connection to the server, as far as the session has asked for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Channel {
     None,
@@ -33,16 +33,16 @@ pub(super) struct LinkModel {
     pub(super) dialect: Dialect,
     pub(super) standing: Standing,
     away: bool,
-    /// The path that was told last.
+    /// The last path reported.
     path: Path,
     blocked: [bool; 3],
-    /// An emit has ended as only those do whose peer leaves.
+    /// An emit has ended with an outcome that only a departing peer causes.
     leaving: bool,
-    /// Epochs of the peer that spoke to an incarnation that is over: each may be told which one lives.
+    /// Epochs of the peer that addressed an incarnation that is over: the session may tell each its current epoch.
     pub(super) astray: BTreeSet<u32>,
 }
 
-/// What the application waits for with one question.
+/// An emit with an ack: the answers that the application waits for.
 #[derive(Debug)]
 struct Question {
     to_all: bool,
@@ -51,7 +51,7 @@ struct Question {
     missing: Vec<PeerId>,
 }
 
-/// A transfer of a peer's: its epoch and number, and how far the application is.
+/// A transfer of a peer: its epoch and number, and the offset up to which the application has read.
 #[derive(Debug)]
 pub(super) struct IncomingModel {
     pub(super) label: Option<(u32, u64)>,
@@ -71,11 +71,11 @@ pub(super) struct Model {
     pub(super) links: BTreeMap<PeerId, LinkModel>,
     /// The session's next epoch.
     pub(super) next_epoch: u32,
-    /// What the last welcome said of it.
+    /// The epoch base of the last welcome.
     pub(super) epoch_base: u32,
-    /// The peers' epochs that are over, of those that are not there.
+    /// Per peer without a link: its last epoch that is over.
     stale: BTreeMap<PeerId, u32>,
-    /// Incarnations that follow from what was said to the session, and the one that begins now.
+    /// Incarnations that follow from the input, and the one that begins now.
     pub(super) expected: VecDeque<(PeerId, Standing)>,
     successor: Option<(PeerId, Dialect, Standing)>,
     /// Emits that a peer's limits end.
@@ -84,7 +84,7 @@ pub(super) struct Model {
     pub(super) connections: BTreeSet<ConnectionId>,
     last_connection: Option<ConnectionId>,
     questions: BTreeMap<EmitId, Question>,
-    /// What has come of the peers.
+    /// What has come from the peers.
     pub(super) heard: ReceivedStreams,
     pub(super) incoming: BTreeMap<TransferId, IncomingModel>,
     /// The session's transfers, by peer, epoch and number.
@@ -120,14 +120,14 @@ impl Model {
     }
 
     fn link(&mut self, peer: &PeerId) -> &mut LinkModel {
-        self.links.get_mut(peer).unwrap_or_else(|| panic!("{peer} is not there"))
+        self.links.get_mut(peer).unwrap_or_else(|| panic!("{peer} has no link"))
     }
 
     pub(super) fn epochs(&self, peer: &PeerId) -> Option<Epochs> {
         self.links.get(peer).map(|link| link.standing.epochs)
     }
 
-    /// What goes to a peer in the session's epoch of now.
+    /// What goes to a peer in the session's current epoch.
     pub(super) fn outgoing(&mut self, peer: &PeerId) -> &mut SentStreams {
         let epoch = self.epochs(peer).map_or(0, |epochs| epochs.epoch);
         self.outgoing.entry((peer.clone(), epoch)).or_default()
@@ -138,9 +138,9 @@ impl Model {
         &mut self.outgoing.get_mut(&(peer, epoch)).unwrap().transfers[number]
     }
 
-    // ----- what the application did -----
+    // ----- commands of the application -----
 
-    /// The session took an event for some peers.
+    /// Notes an event that the session accepted for some peers.
     pub(super) fn note_emitted(&mut self, lane: Lane, event: &Packet, emitted: &Emitted) {
         for peer in &emitted.accepted {
             self.link(peer);
@@ -156,7 +156,7 @@ impl Model {
     pub(super) fn note_question(&mut self, to_all: bool, emitted: &Emitted) {
         let waiting = emitted.accepted.iter().cloned().collect();
         let question = Question { to_all, waiting, answered: Vec::new(), missing: Vec::new() };
-        assert!(self.questions.insert(emitted.id, question).is_none(), "an emit id comes twice");
+        assert!(self.questions.insert(emitted.id, question).is_none(), "an emit id is used twice");
         if !to_all && emitted.accepted.is_empty() {
             self.questions.remove(&emitted.id);
         }
@@ -166,17 +166,20 @@ impl Model {
         self.questions.keys().map(|emit| emit.as_u64()).collect()
     }
 
-    // ----- what the session tells -----
+    // ----- events -----
 
     pub(super) fn note_event(&mut self, event: &Event, remotes: &[Remote]) {
-        assert!(!self.closed, "{event:?} after the end");
+        assert!(!self.closed, "{event:?} after the session has closed");
         self.check_leaving(event);
         let successor = self.successor.take();
         match event {
             Event::Connected { id, resumed, .. } => {
                 assert_eq!(self.channel, Channel::Open);
                 assert_eq!(*resumed, self.id.as_ref() == Some(id));
-                assert!(*resumed || self.links.is_empty(), "links outlive the identity");
+                assert!(
+                    *resumed || self.links.is_empty(),
+                    "expected no links of a former identity"
+                );
                 self.id = Some(id.clone());
                 self.connected = true;
                 self.next_epoch = self.next_epoch.max(self.epoch_base.saturating_add(1));
@@ -187,12 +190,12 @@ impl Model {
             Event::PeerAway { peer } => {
                 self.heard.note_word(peer);
                 let away = std::mem::replace(&mut self.link(peer).away, true);
-                assert!(!away, "{peer} is away twice");
+                assert!(!away, "{peer} is already away");
             }
             Event::PeerBack { peer } => {
                 self.heard.note_word(peer);
                 let away = std::mem::replace(&mut self.link(peer).away, false);
-                assert!(away, "{peer} is back and was never away");
+                assert!(away, "{peer} is back and was not away");
             }
             Event::PathChanged { peer, path } => {
                 self.heard.note_word(peer);
@@ -200,7 +203,7 @@ impl Model {
                     self.link(neighbour);
                 }
                 let before = std::mem::replace(&mut self.link(peer).path, path.clone());
-                assert_ne!(before, *path, "the path to {peer} does not change");
+                assert_ne!(before, *path, "the path to {peer} has not changed");
             }
             Event::Ready | Event::Upgrade => assert!(!self.links.is_empty()),
             Event::PeerError { peer, .. } => {
@@ -217,7 +220,7 @@ impl Model {
             Event::Ack { emit, from, .. } => self.answer(*emit, from, true),
             Event::NoAck { emit, peer, .. } => self.answer(*emit, peer, false),
             Event::AcksComplete { emit, answered, missing } => {
-                let question = self.questions.remove(emit).expect("a question was asked");
+                let question = self.questions.remove(emit).expect("an emit asked for an answer");
                 assert!(question.to_all && question.waiting.is_empty());
                 assert_eq!((answered, missing), (&question.answered, &question.missing));
             }
@@ -230,7 +233,10 @@ impl Model {
                 assert_eq!(transfer.peer(), from);
                 let theirs = self.current(from).peer_epoch;
                 let label = file_label(packet).filter(|(epoch, _)| *epoch == theirs);
-                assert!(label.is_some() || self.heard.is_spoiled(from, theirs), "made up");
+                assert!(
+                    label.is_some() || self.heard.is_spoiled(from, theirs),
+                    "the event was never sent"
+                );
                 let model = IncomingModel { label, size: *size, read: 0 };
                 let before = self.incoming.insert(transfer.into(), model);
                 assert!(before.is_none(), "{transfer} is opened twice");
@@ -248,11 +254,11 @@ impl Model {
                 assert!(self.incoming.is_empty() && self.own_transfers.is_empty());
                 self.closed = true;
             }
-            other => panic!("an event that nobody here knows: {other:?}"),
+            other => panic!("expected an event known to the model, got {other:?}"),
         }
     }
 
-    /// Between the outcome of an emit that is lost and the departure of its peer nothing else is told.
+    /// Checks that no event comes between an outcome that a departing peer causes and its departure.
     fn check_leaving(&self, event: &Event) {
         let leaving = self.links.iter().find(|(_, link)| link.leaving).map(|(peer, _)| peer);
         let Some(leaving) = leaving else { return };
@@ -264,7 +270,7 @@ impl Model {
             Event::AcksComplete { .. } => true,
             _ => false,
         };
-        assert!(fits, "{leaving} is leaving, and {event:?}");
+        assert!(fits, "expected the departure of {leaving}, got {event:?}");
     }
 
     fn join(
@@ -296,12 +302,12 @@ impl Model {
     }
 
     fn leave(&mut self, peer: &PeerId, reason: LeaveReason) {
-        let link = self.links.remove(peer).expect("who leaves was there");
+        let link = self.links.remove(peer).expect("a departing peer had a link");
         self.heard.note_word(peer);
         let Standing { epochs, over } = link.standing;
         let outgoing = self.outgoing.entry((peer.clone(), epochs.epoch)).or_default();
         let open = outgoing.pending();
-        assert_eq!(open, 0, "{peer} has left ({reason}) and emits to it have no end");
+        assert_eq!(open, 0, "{peer} has left ({reason}) and emits to it have no outcome");
         assert!(!self.questions.values().any(|question| question.waiting.contains(peer)));
         assert!(!self.own_transfers.keys().any(|transfer| transfer.peer() == peer));
         assert!(!self.incoming.keys().any(|transfer| transfer.peer() == peer));
@@ -328,8 +334,8 @@ impl Model {
 
     fn answer(&mut self, emit: EmitId, peer: &PeerId, answered: bool) {
         self.link(peer);
-        let question = self.questions.get_mut(&emit).expect("a question was asked");
-        assert!(question.waiting.remove(peer), "{peer} answers twice, or was not asked");
+        let question = self.questions.get_mut(&emit).expect("an emit asked for an answer");
+        assert!(question.waiting.remove(peer), "{peer} answers twice, or owes no answer");
         let list = if answered { &mut question.answered } else { &mut question.missing };
         list.push(peer.clone());
         if !question.to_all && question.waiting.is_empty() {
@@ -374,7 +380,7 @@ impl Model {
     fn receive(&mut self, from: &PeerId, packet: &Packet, remotes: &[Remote]) {
         let (dialect, theirs) = (self.link(from).dialect, self.current(from).peer_epoch);
         let Some((epoch, lane, number)) = label(packet) else {
-            assert!(self.heard.is_spoiled(from, theirs), "{from} never sent {:?}", packet.head());
+            assert!(self.heard.is_spoiled(from, theirs), "{from} has not sent {:?}", packet.head());
             return;
         };
         let remote = remotes.iter().find(|remote| remote.id == *from).unwrap();
@@ -386,12 +392,12 @@ impl Model {
         self.heard.receive(remote, epoch, Lane::ALL[usize::from(lane)], number, packet);
     }
 
-    // ----- what the session asks for -----
+    // ----- commands of the session -----
 
     pub(super) fn note_command(&mut self, command: &Command) {
         match command {
             Command::ConnectSignaling => {
-                assert_eq!(self.channel, Channel::None, "a second channel is asked for");
+                assert_eq!(self.channel, Channel::None, "a second signalling channel is requested");
                 self.channel = Channel::Connecting;
             }
             Command::CloseSignaling => {
@@ -402,23 +408,23 @@ impl Model {
             Command::Direct(
                 DirectCommand::Offer { connection, .. } | DirectCommand::Answer { connection, .. },
             ) => {
-                assert!(self.last_connection < Some(*connection), "{connection} comes again");
+                assert!(self.last_connection < Some(*connection), "{connection} is used twice");
                 self.last_connection = Some(*connection);
                 self.connections.insert(*connection);
             }
             Command::Direct(DirectCommand::Signal { connection, .. }) => {
-                assert!(self.connections.contains(connection), "{connection} is not there");
+                assert!(self.connections.contains(connection), "{connection} does not exist");
             }
             Command::Direct(DirectCommand::Close { connection }) => {
-                assert!(self.connections.remove(connection), "{connection} is not there");
+                assert!(self.connections.remove(connection), "{connection} does not exist");
             }
-            other => panic!("a command that nobody here knows: {other:?}"),
+            other => panic!("expected a command known to the model, got {other:?}"),
         }
     }
 
-    // ----- what the getters say -----
+    // ----- getters -----
 
-    /// Compares what the session says of itself with what it has told.
+    /// Compares the session's getters with the events that it has reported.
     pub(super) fn check(&self, session: &Session, max_queued: usize, max_held: usize) {
         let of_links: BTreeSet<_> =
             self.links.keys().filter_map(|peer| session.connection_of(peer)).collect();
@@ -430,12 +436,19 @@ impl Model {
             assert_eq!((peer.dialect, peer.away), (link.dialect, link.away), "{id}");
             assert!(peer.path.as_ref().is_none_or(|path| *path == link.path), "{peer:?}, {link:?}");
             assert!(peer.queued <= max_queued, "{} bytes wait for {id}", peer.queued);
-            assert!(!link.leaving, "an emit to {id} was lost and it has not left");
+            assert!(!link.leaving, "an emit to {id} ended as lost, and the peer has not left");
             assert!(peer.held <= MAX_HELD, "{} bytes of {id} are held", peer.held);
         }
         let held: usize = peers.iter().map(|peer| peer.held).sum();
-        assert!(held <= max_held + MAX_RECORD, "{held} bytes are held");
-        assert!(self.expected.is_empty(), "{:?} did not come", self.expected);
+        assert!(
+            held <= max_held + MAX_RECORD,
+            "expected at most {max_held} bytes held, got {held}"
+        );
+        assert!(
+            self.expected.is_empty(),
+            "expected new incarnations, missing: {:?}",
+            self.expected
+        );
         assert!(self.refused.is_empty(), "{:?} were not refused", self.refused);
         for (peer, link) in self.links.iter().filter(|(_, link)| link.dialect == Dialect::V1) {
             let key = (peer.clone(), link.standing.epochs.epoch);

@@ -1,4 +1,4 @@
-//! The peers: bundles of records in any cut, and of control, through the server and through one another.
+//! The peers: bundles of records in any division, and of control, through the server and through neighbours.
 
 use bytes::Bytes;
 use socketio_p2p_core::wire::{
@@ -12,10 +12,10 @@ use super::server::key;
 use super::{MAX_FRAMES, NAMES, Run};
 use crate::input::Input;
 
-/// The session's decoder takes this much of an envelope whatever the server allows.
+/// The session's decoder takes envelope bodies of this length, whatever the server allows.
 const MAX_BODY: usize = 3_800;
 
-/// No number on the wire is greater.
+/// The greatest number on the wire.
 const MAX_NUMBER: u64 = (1 << 62) - 1;
 
 const STREAMS: [Stream; 5] = [
@@ -64,7 +64,7 @@ impl Run {
         self.hear(&ServerMessage::Relay(Download { from, numbers, piece, body }));
     }
 
-    /// A record that others have got too, or something of its form.
+    /// Sends a record that went to several receivers, or a malformed one.
     pub(super) fn relay_shared(&mut self, input: &mut Input<'_>) {
         let index = input.below(NAMES.len());
         if self.is_original(index) {
@@ -97,7 +97,7 @@ impl Run {
         self.hear(&ServerMessage::Relay(Download { from, numbers, piece, body }));
     }
 
-    /// Each peer that is there says something, has what was sent to it, and answers.
+    /// Lets each member send something, receive what was sent to it, and answer.
     pub(super) fn exchange(&mut self, input: &mut Input<'_>) {
         self.pump_signaling(MAX_FRAMES);
         self.pump_channels();
@@ -116,7 +116,7 @@ impl Run {
         }
     }
 
-    // ----- what a peer says -----
+    // ----- bundles -----
 
     pub(super) fn epochs(&self, index: usize, input: &mut Input<'_>) -> Epochs {
         let Self { model, remotes, .. } = self;
@@ -180,7 +180,7 @@ impl Run {
         }
     }
 
-    /// A record: mostly of what comes next; whole or a piece; or of before, or of far ahead; or one that is wrong.
+    /// Draws a record: most often the next one, whole or a piece; or an earlier, a later or a malformed one.
     fn record(
         &mut self,
         index: usize,
@@ -202,7 +202,7 @@ impl Run {
                 return self.next_piece(index, epoch, stream, offset + len);
             }
             choice => {
-                // The next is lost on the way; or something around it comes, once more or too early.
+                // The next record is lost; or one near it comes, twice or too early.
                 let number = match choice {
                     10 => number + 1,
                     11..=14 => (number + 2).saturating_sub(input.below(8) as u64),
@@ -226,12 +226,12 @@ impl Run {
         record
     }
 
-    /// The next of a stream, as a whole.
+    /// The next packet of a stream, as one record.
     fn whole_record(&mut self, index: usize, epoch: u32, stream: Stream) -> Record {
         self.next_piece(index, epoch, stream, usize::MAX)
     }
 
-    /// The next of a stream, as far as `to`; of a transfer as far as the session has allowed.
+    /// The next piece of a stream up to `to`; of a transfer up to its credit.
     fn next_piece(&mut self, index: usize, epoch: u32, stream: Stream, to: usize) -> Record {
         let remote = &mut self.remotes[index];
         let Cursor { number, offset } = *remote.cursor(epoch, stream);
@@ -254,9 +254,9 @@ impl Run {
         whole.record(stream, number, offset..to)
     }
 
-    // ----- through one another -----
+    // ----- through a neighbour -----
 
-    /// A bundle of a peer that comes through another, or one for another.
+    /// Sends a bundle of a peer through a neighbour, or asks the session to pass one on.
     pub(super) fn pass_on(&mut self, input: &mut Input<'_>) {
         let Some(connection) = self.a_channel(input) else { return };
         let neighbour = self.channels[&connection].peer.clone();
@@ -275,7 +275,7 @@ impl Run {
         let passage = Passage { neighbour: &neighbour, from: &peer, to: &own_id };
         let mut passed = passage.seal(&key(&peer), number, bundle);
         match input.below(16) {
-            // The neighbour puts something else into it, or changes what it finds.
+            // The neighbour adds a bundle of its own, or alters the one that it passes on.
             0 => passed.bundle = Bundle::write(epochs, &[Item::Bye]),
             1 => passed.number += 1,
             2 => passed.seal = Seal::new([7; 32]),
@@ -288,7 +288,7 @@ impl Run {
         self.say(connection, epochs, &vec![item; count]);
     }
 
-    /// A bundle that the session is to pass on. It cannot know whether it is genuine.
+    /// Asks the session to pass a bundle on. The session cannot check its MAC.
     fn ask_to_pass_on(
         &mut self,
         connection: ConnectionId,

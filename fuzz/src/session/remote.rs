@@ -1,4 +1,4 @@
-//! The peers as the fuzzer plays them. What a peer sends under a number is always the same, however it is cut.
+//! The peers that the fuzzer plays. A peer sends the same content under the same number, however it is cut.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -8,16 +8,16 @@ use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::wire::{Lane, Record, Stream, flatten};
 use socketio_p2p_core::{ConnectionId, Dialect, Packet, PeerId};
 
-/// The event whose arguments say which one it is.
+/// The name of events whose arguments identify them.
 pub(super) const LABEL: &str = "labelled";
 
-/// The event that announces a transfer and says which one it is.
+/// The name of events that announce a transfer and identify it.
 const FILE: &str = "file";
 
-/// Epoch, lane and number of an event, a sum over these, and something to make it longer.
+/// Epoch, lane and number of an event, a sum over these, and padding.
 pub(super) type Label = (u32, u8, u64, u64, String);
 
-/// Longer than the session takes.
+/// A length beyond the session's limit.
 const TOO_LONG: usize = 4_300;
 
 /// A peer.
@@ -25,41 +25,41 @@ const TOO_LONG: usize = 4_300;
 pub(super) struct Remote {
     pub(super) id: PeerId,
     pub(super) epoch: u32,
-    /// Which of the many possible things this one says.
+    /// Selects the content that this peer sends.
     salt: u64,
-    /// The number of what it has not begun, per epoch and stream; and how far it is with the one before.
+    /// The next number per epoch and stream, and the offset in the packet before it.
     cursors: BTreeMap<(u32, u8), Cursor>,
-    /// Answers to questions, in place of events.
+    /// Answers in place of events.
     answers: BTreeMap<(u32, u8, u64), Bytes>,
-    /// What it has said something of: it stays what it is.
+    /// Numbers of which a part was sent: their content is fixed.
     spoken: BTreeSet<(u32, u8, u64)>,
-    /// v0: how many events it has sent.
+    /// v0: the number of events sent.
     unnumbered: u64,
-    /// How many bundles it has sealed for a neighbour to pass on.
+    /// The number of bundles sealed for neighbours.
     pub(super) sealed: u64,
 }
 
-/// Where a peer is in a stream.
+/// A position in a stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cursor {
     pub(super) number: u64,
     pub(super) offset: usize,
 }
 
-/// What a peer sends under one number of a stream.
+/// The content that a peer sends under one number of a stream.
 #[derive(Clone, Debug)]
 pub(super) struct Whole {
     pub(super) bytes: Bytes,
-    /// Where in a transfer the data begins; 0 in a lane.
+    /// The offset at which the data of a transfer begins; 0 in a lane.
     pub(super) data_at: usize,
-    /// Whether it answers a question.
+    /// Whether it is an answer.
     pub(super) is_answer: bool,
-    /// Whether the application is to hear of it.
+    /// Whether it is acceptable to an application.
     pub(super) good: bool,
 }
 
 impl Whole {
-    /// A piece of it as a record.
+    /// A piece of it, as a record.
     pub(super) fn record(&self, stream: Stream, number: u64, range: Range<usize>) -> Record {
         let (offset, end) = (range.start as u64, range.end == self.bytes.len());
         let bytes = self.bytes.slice(range);
@@ -100,7 +100,7 @@ impl Remote {
         self.cursors.entry((epoch, stream_index(stream))).or_default()
     }
 
-    /// Makes the next packet of a lane an answer, if nothing of it was said.
+    /// Makes the next packet of a lane an answer, if no part of it was sent.
     pub(super) fn answer(&mut self, lane: Lane, question: u64) {
         let number = self.cursor(self.epoch, Stream::Lane(lane)).number;
         let key = (self.epoch, lane.number(), number);
@@ -110,13 +110,13 @@ impl Remote {
         }
     }
 
-    /// The same, of which something is said now.
+    /// The content under a number, fixed from now on.
     pub(super) fn speak(&mut self, epoch: u32, stream: Stream, number: u64) -> Whole {
         self.spoken.insert((epoch, stream_index(stream), number));
         self.whole(epoch, stream, number)
     }
 
-    /// What has this number.
+    /// The content under a number.
     pub(super) fn whole(&self, epoch: u32, stream: Stream, number: u64) -> Whole {
         let Stream::Lane(lane) = stream else { return self.transfer(epoch, number) };
         if let Some(answer) = self.answers.get(&(epoch, lane.number(), number)) {
@@ -185,7 +185,7 @@ fn mix(number: u64) -> u64 {
     number ^ number >> 31
 }
 
-/// The byte of a transfer at a place.
+/// The byte of a transfer at an offset.
 pub(super) fn pattern(place: usize) -> u8 {
     u8::try_from(place % 251).unwrap()
 }
@@ -217,7 +217,7 @@ fn labelled(epoch: u32, lane: Lane, number: u64, dice: u64, len: usize) -> Packe
     if dice >> 32 & 3 == 3 { packet.with_ack_id(number) } else { packet }
 }
 
-/// Which event of a peer this is: epoch, lane and number; if it is one.
+/// The epoch, lane and number of a labelled event.
 pub(super) fn label(packet: &Packet) -> Option<(u32, u8, u64)> {
     if packet.event_name().as_deref() != Some(LABEL) {
         return None;
@@ -229,7 +229,7 @@ pub(super) fn label(packet: &Packet) -> Option<(u32, u8, u64)> {
     (said == sum(epoch, lane, number)).then_some((epoch, lane, number))
 }
 
-/// Which transfer of a peer this announces: epoch and number.
+/// The epoch and number of the transfer that an event announces.
 pub(super) fn file_label(packet: &Packet) -> Option<(u32, u64)> {
     packet.args::<(u32, u64)>().ok().filter(|_| packet.event_name().as_deref() == Some(FILE))
 }
@@ -240,10 +240,10 @@ pub(super) struct RemoteChannel {
     pub(super) peer: PeerId,
     pub(super) dialect: Dialect,
     pub(super) open: bool,
-    /// The longest message that the peer claims to take on the data channel, and on the datagram channel.
+    /// The message limits that the peer states for the data channel and the datagram channel.
     pub(super) max_message: usize,
     pub(super) max_datagram: Option<usize>,
 }
 
-/// All channels that are there, by the session's word.
+/// All channels that the session has opened.
 pub(super) type Channels = BTreeMap<ConnectionId, RemoteChannel>;

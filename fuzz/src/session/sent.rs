@@ -1,4 +1,4 @@
-//! What the session has taken for a peer and sent to it, in one of its epochs.
+//! What the session has accepted for a peer and sent to it, in one of its epochs.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use socketio_p2p_core::wire::{
 };
 use socketio_p2p_core::{EmitId, Outcome, Packet};
 
-/// A packet that the session took.
+/// A packet that the session accepted.
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) flat: Bytes,
@@ -16,12 +16,12 @@ pub(super) struct Accepted {
     wire_len: u64,
     attachments: usize,
     sent: Sent,
-    /// What the peer has said of it.
+    /// The peer has acknowledged it.
     delivered: bool,
     refused: bool,
 }
 
-/// A transfer that the session took.
+/// A transfer that the session accepted.
 #[derive(Debug)]
 pub(super) struct Transfer {
     announcement: Bytes,
@@ -38,7 +38,7 @@ pub(super) struct Transfer {
     lost: bool,
 }
 
-/// How many pongs of the peer there had been when each byte was sent last, and one more; 0 where it never was.
+/// Per byte: the number of pongs of the peer when it was last sent, plus one; 0 if it was never sent.
 #[derive(Debug)]
 struct Sent(Vec<u32>);
 
@@ -51,9 +51,9 @@ pub(super) struct SentStreams {
     pub(super) pongs: u32,
     /// The number of the last ping.
     pub(super) pinged: u64,
-    /// Below this number everything is known to have ended.
+    /// All packets below these numbers have ended.
     pub(super) over: [u64; 2],
-    /// Below this number the peer has said what it has.
+    /// The peer has acknowledged or refused all packets below these numbers.
     said: [u64; 2],
 }
 
@@ -66,17 +66,17 @@ impl Sent {
         self.0.iter().any(|at| *at > 0)
     }
 
-    /// So many bytes were sent without a gap.
+    /// The number of bytes sent without a gap.
     fn had(&self) -> usize {
         self.0.iter().position(|at| *at == 0).unwrap_or(self.0.len())
     }
 
-    /// Everything is sent once, in order, and again only when a pong has told that it is lost.
+    /// Notes sent bytes: each is sent once, in order, and retransmitted only when a pong has proved its loss.
     fn note(&mut self, offset: usize, len: usize, pongs: u32, what: &str) {
         let had = self.had();
-        assert!(offset <= had, "{what} is sent from {offset} on, after {had}");
+        assert!(offset <= had, "expected the next bytes of {what} from {had} on, got {offset}");
         for at in &mut self.0[offset..offset + len] {
-            assert!(*at <= pongs, "{what} is sent again and no pong has come since");
+            assert!(*at <= pongs, "{what} is retransmitted, and no pong has proved its loss");
             *at = pongs + 1;
         }
     }
@@ -123,14 +123,14 @@ impl Transfer {
         }
     }
 
-    /// The application wrote, and so much was taken.
+    /// Notes bytes that the application wrote and the session accepted.
     pub(super) fn write(&mut self, bytes: &[u8]) {
         self.data.extend_from_slice(bytes);
         self.sent.0.resize(self.announcement.len() + self.data.len(), 0);
         let most = self.granted.saturating_sub(self.announcement.len() as u64);
         assert!(
             self.data.len() as u64 <= most || bytes.is_empty(),
-            "more is taken than was granted"
+            "more bytes are accepted than the credit allows"
         );
     }
 
@@ -140,7 +140,7 @@ impl Transfer {
             Delivered => self.done && self.finished,
             Refused => self.refused,
             Aborted => closing && !self.finished,
-            // Whether its link has ended is looked at there.
+            // Checked where the end of its link is processed.
             Lost => true,
             _ => false,
         }
@@ -157,12 +157,15 @@ impl Transfer {
             self.abort_sent = true;
             return;
         }
-        assert!(!self.aborted, "{what} was broken off");
+        assert!(!self.aborted, "{what} is sent after its abort");
         let (offset, len) = (usize::try_from(record.offset).unwrap(), record.bytes.len());
         let head = self.announcement.len();
         let all = self.announcement.iter().chain(&self.data).skip(offset).take(len);
         assert!(all.eq(record.bytes.iter()), "{what} changes");
-        assert!(offset + len <= head || (offset + len) as u64 <= self.granted, "beyond the credit");
+        assert!(
+            offset + len <= head || (offset + len) as u64 <= self.granted,
+            "a record beyond the credit"
+        );
         let ends = self.finished && offset + len == head + self.data.len();
         assert!(ends || !record.end, "the end of {what}");
         assert!(len > 0 || record.end, "an empty record of {what}");
@@ -170,7 +173,7 @@ impl Transfer {
         self.sent.note(offset, len, pongs, &what);
     }
 
-    /// What an honest receiver has of it, whose application has read `read` and takes `window` more.
+    /// The state of this transfer at a correct receiver whose application has read `read` and takes `window` more.
     pub(super) fn honest(&self, window: u64) -> IncomingKind {
         let (head, had) = (self.announcement.len() as u64, self.sent.had() as u64);
         if self.abort_sent {
@@ -191,25 +194,25 @@ impl SentStreams {
         self.lanes[usize::from(lane.number())].push(Accepted::new(packet, emit));
     }
 
-    /// So many packets of a lane were sent at least in part.
+    /// The number of packets of a lane that were sent at least in part.
     pub(super) fn begun(&self, lane: usize) -> usize {
         let begun = self.lanes[lane].iter().rposition(|packet| packet.sent.has_begun());
         begun.map_or(0, |last| last + 1)
     }
 
-    /// So many packets of a lane were sent as a whole, without a gap.
+    /// The number of packets of a lane that were sent whole, without a gap.
     pub(super) fn whole(&self, lane: usize) -> usize {
         self.lanes[lane].iter().take_while(|packet| packet.is_whole()).count()
     }
 
-    /// How far an honest receiver has got: a number, and an offset.
+    /// The `next` of a correct receiver: a number and an offset.
     pub(super) fn had(&self, lane: usize) -> (u64, u64) {
         let whole = self.whole(lane);
         let offset = self.lanes[lane].get(whole).map_or(0, |packet| packet.sent.had());
         (whole as u64, offset as u64)
     }
 
-    /// The session sends a record.
+    /// Notes a record that the session sends.
     pub(super) fn note_record(&mut self, record: &Record) {
         let Stream::Lane(lane) = record.stream else {
             let transfer = usize::try_from(record.number).ok();
@@ -221,17 +224,17 @@ impl SentStreams {
         let pongs = if lane == 2 { 0 } else { self.pongs };
         let earlier = self.lanes[lane].get(..number).unwrap_or_default();
         let passed = |packet: &Accepted| packet.is_whole() || packet.refused;
-        assert!(lane == 2 || earlier.iter().all(passed), "{what} overtakes another");
+        assert!(lane == 2 || earlier.iter().all(passed), "{what} overtakes an earlier packet");
         let packet = self.lanes[lane].get_mut(number).unwrap_or_else(|| panic!("no {what}"));
         let (offset, len) = (usize::try_from(record.offset).unwrap(), record.bytes.len());
         let same = packet.flat.get(offset..offset + len).is_some_and(|is| *is == record.bytes);
         assert!(same, "{what} differs");
         assert_eq!(record.end, offset + len == packet.flat.len(), "the end of {what}");
-        assert!(len > 0 && !record.abort, "a record of {what} with nothing in it");
+        assert!(len > 0 && !record.abort, "an empty record of {what}");
         packet.sent.note(offset, len, pongs, &what);
     }
 
-    /// The session sends an event to an original client: once.
+    /// Notes an event that the session sends to an original client, once.
     pub(super) fn note_original(&mut self, flat: &Bytes) {
         let mut packets = self.lanes.iter_mut().flatten();
         let packet = packets.find(|packet| packet.flat == *flat && !packet.sent.has_begun());
@@ -239,13 +242,13 @@ impl SentStreams {
         packet.sent.note(0, flat.len(), 0, "an event");
     }
 
-    /// The peer says what it has.
+    /// Notes the peer's `state`.
     pub(super) fn hear(&mut self, state: &State) {
         let mut certain = true;
         for (lane, has) in Lane::RELIABLE.into_iter().zip(&state.lanes) {
             let index = usize::from(lane.number());
             let next = has.next.number;
-            // One that overtook this one may say less.
+            // A `state` that another one overtook may acknowledge less.
             certain &= has.next.offset == 0 && has.ahead.is_empty();
             certain &= next <= self.whole(index) as u64;
             let packets = self.lanes[index].iter_mut().zip(0..next);
@@ -274,7 +277,7 @@ impl SentStreams {
         }
     }
 
-    /// The peer says what its application accepts: what is not sent and too much is refused.
+    /// Notes the limits of the peer's application: packets beyond them that were not sent are refused.
     pub(super) fn hear_limits(&mut self, limits: PeerLimits, refused: &mut BTreeSet<EmitId>) {
         for lane in 0..2 {
             let mut index = self.begun(lane);
@@ -290,7 +293,7 @@ impl SentStreams {
         }
     }
 
-    /// An emit has ended.
+    /// Notes the outcome of an emit.
     pub(super) fn end(&mut self, emit: EmitId, outcome: Outcome) {
         if self.forgotten.remove(&emit) {
             return assert_eq!(outcome, Outcome::NotSent);
@@ -311,36 +314,39 @@ impl SentStreams {
             assert!(fits, "packet {index} of lane {lane} ends as {outcome:?}: {packet:?}");
             return;
         }
-        panic!("{emit:?} ends twice, or was for somebody else");
+        panic!("{emit:?} ends twice, or had another receiver");
     }
 
-    /// An emit to an original client has ended.
+    /// Notes the outcome of an emit to an original client.
     pub(super) fn end_original(&mut self, emit: EmitId) {
         let packet = self.lanes.iter_mut().flatten().find(|packet| packet.emit == Some(emit));
         packet.expect("an emit ends once").emit = None;
     }
 
-    /// The emits that have not ended.
+    /// The number of emits without an outcome.
     pub(super) fn pending(&self) -> usize {
         self.lanes.iter().flatten().filter(|packet| packet.emit.is_some()).count()
             + self.forgotten.len()
     }
 
-    /// All has ended of which the peer has said so.
+    /// Checks that all emits have ended that the peer has acknowledged or refused.
     pub(super) fn check_over(&self) {
         for (lane, over) in self.over.into_iter().enumerate() {
             let below = self.lanes[lane].iter().take(usize::try_from(over).unwrap());
             let pending = below.filter(|packet| packet.emit.is_some()).count();
-            assert_eq!(pending, 0, "the peer has it all below {over}, and emits have no end");
+            assert_eq!(
+                pending, 0,
+                "the peer has acknowledged all packets below {over}, and emits have no outcome"
+            );
         }
     }
 
-    /// The session may claim to know what became of so many.
+    /// Checks the `settled` of the session: it knows the outcome of all packets below.
     pub(super) fn check_settled(&self, settled: [u64; 2]) {
         assert!(settled[0] <= self.said[0] && settled[1] <= self.said[1], "{settled:?} settled");
     }
 
-    /// The peer has begun anew and goes on with these numbers: what was not sent is forgotten.
+    /// Notes that the peer has begun anew and continues with these numbers: emits that were not sent are forgotten.
     pub(super) fn renew(&mut self) {
         for lane in 0..2 {
             let begun = self.begun(lane);

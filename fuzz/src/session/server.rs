@@ -1,4 +1,4 @@
-//! The server: channels that open and close, joining, membership, signals.
+//! The server: signalling channels, joining, membership, signals.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::{MAX_FRAMES, OWN_NAMES, Run};
 use crate::input::Input;
 
 impl Run {
-    /// A server that does what it should; and once that is done, peers that do.
+    /// Acts as a correct server, and after that as correct peers.
     pub(super) fn join(&mut self, input: &mut Input<'_>) {
         if self.session.is_joined() && input.below(8) != 7 {
             return self.exchange(input);
@@ -81,7 +81,7 @@ impl Run {
             31 => "n".parse().unwrap(),
             number => self.remotes[number % 6].id.clone(),
         };
-        // Some names are mostly original clients'.
+        // The first ids are most often those of original clients.
         let v0 = (id.as_str() == "c") != (input.below(16) == 15);
         let dialect = if v0 { Dialect::V0 } else { Dialect::V1 };
         let key = (!v0 && input.below(8) != 7).then(|| key(&id));
@@ -149,7 +149,7 @@ impl Run {
     }
 }
 
-/// The secret of the session and a peer, as the hub tells it.
+/// The pair key of the session and a peer.
 pub(super) fn key(peer: &PeerId) -> PairKey {
     let text = URL_SAFE_NO_PAD.encode([peer.as_str().as_bytes()[0]; 32]);
     serde_json::from_value(text.into()).expect("a key is 32 bytes in base64url")

@@ -2,12 +2,12 @@
 
 use socketio_p2p_core::wire::Epochs;
 
-/// Whose bundles count on a link.
+/// The epochs of a link.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Standing {
-    /// The session's, and the peer's; 0 until it has been heard.
+    /// The session's and the peer's; 0 when unknown.
     pub(super) epochs: Epochs,
-    /// The peer's up to this one are over.
+    /// The peer's epochs up to this one are over.
     pub(super) over: u32,
 }
 

@@ -1,4 +1,4 @@
-//! What peers say they have: the truth, and anything else.
+//! The `state` of the peers: correct, or arbitrary.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::Run;
 use crate::input::Input;
 
 impl Run {
-    /// What a peer can have got, whose applications read everything and want `window` bytes more of each transfer.
+    /// The `state` of a peer whose application reads everything and takes `window` bytes more of each transfer.
     pub(super) fn honest_state(&mut self, index: usize, window: u64) -> State {
         let remote = &mut self.remotes[index];
         let epoch = remote.epoch;
@@ -32,7 +32,7 @@ impl Run {
         }
     }
 
-    /// Something near the truth, or far from it.
+    /// A `state` near the correct one, or far from it.
     pub(super) fn any_state(&mut self, index: usize, input: &mut Input<'_>) -> State {
         let mut state = self.honest_state(index, 10_000);
         for LaneState { next, ahead } in &mut state.lanes {

@@ -1,4 +1,4 @@
-//! What the session sends, read and compared.
+//! Reads what the session sends, and compares it with the model.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +16,11 @@ use super::remote::{Remote, RemoteChannel};
 use super::server::key;
 use super::{DIRECT_WINDOW, RECORD_BYTES, RELAY_WINDOW};
 
-/// Below these, what is sent at all is longer than what is allowed.
+/// With a smaller limit on envelopes or messages, some messages of a session exceed the limit.
 const SENSIBLE_ENVELOPE: u32 = 2_048;
 const SENSIBLE_MESSAGE: usize = 4_096;
 
-/// No packet is longer, and so no record.
+/// Maximum length of a packet, and so of a record.
 const MAX_PACKET: usize = 4_200;
 
 /// The server's end of the signalling channel, and the peers' ends of all others.
@@ -30,15 +30,15 @@ pub(super) struct Wires {
     /// A packet has come since the channel opened.
     greeted: bool,
     pub(super) limits: HubLimits,
-    /// Offers that nobody has looked at: for whom, and their names.
+    /// Offers not yet used by the fuzzer: the receiver and the offer id.
     pub(super) offers: Vec<(PeerId, String)>,
-    /// What peers asked the session to pass on: from whom, for whom, and what.
+    /// Bundles that peers asked the session to pass on: from, to, and content.
     pub(super) passed_on: Vec<(PeerId, PeerId, Passed)>,
-    /// The last number under which the session sealed something, per peer and epoch.
+    /// The last number of a sealed bundle, per peer and epoch.
     sealed: BTreeMap<(PeerId, u32), u64>,
 }
 
-/// What a bundle is judged by.
+/// What the check of a bundle depends on.
 #[derive(Clone, Copy)]
 pub(super) struct Circumstances<'a> {
     pub(super) policy: Policy,
@@ -69,14 +69,14 @@ impl Wires {
 
     // ----- at the server -----
 
-    /// Whether a message ends with this frame.
+    /// Takes a frame; returns whether it ends a message.
     pub(super) fn hear_signaling(
         &mut self,
         frame: Frame,
         model: &mut Model,
         around: Circumstances<'_>,
     ) -> bool {
-        let packet = self.decoder.push(frame).expect("what a session sends can be read");
+        let packet = self.decoder.push(frame).expect("a message of the session is well-formed");
         let Some(packet) = packet else { return false };
         let first = !std::mem::replace(&mut self.greeted, true);
         assert_eq!(packet.packet_type() == PacketType::Connect, first, "{:?}", packet.head());
@@ -86,7 +86,7 @@ impl Wires {
                 assert!(model.answered, "the server has not answered CONNECT");
                 self.hear_message(packet, model, around);
             }
-            other => panic!("{other} for the server"),
+            other => panic!("expected a packet for the server, got {other}"),
         }
         true
     }
@@ -101,7 +101,7 @@ impl Wires {
             }
             ClientMessage::Signal(_) => {}
             ClientMessage::Relay(upload) => self.hear_upload(&upload, model, around),
-            other => panic!("{other:?} for the server"),
+            other => panic!("expected a message for the server, got {other:?}"),
         }
     }
 
@@ -176,16 +176,19 @@ impl Wires {
         model: &mut Model,
         around: Circumstances<'_>,
     ) {
-        let bundle = Bundle::read(bytes.clone()).expect("what a session sends can be read");
+        let bundle = Bundle::read(bytes.clone()).expect("a message of the session is well-formed");
         let said = bundle.epochs;
         let items: Result<Vec<Item>, _> = bundle.collect();
-        let items = items.expect("what a session sends can be read");
-        assert!(Bundle::write(said, &items) == *bytes, "a bundle that is written otherwise");
-        // When everybody is told good-bye, one that waits behind another may be of before.
+        let items = items.expect("a message of the session is well-formed");
+        assert!(
+            Bundle::write(said, &items) == *bytes,
+            "expected the same bytes from writing the bundle again"
+        );
+        // A bye that waits behind another message may belong to an earlier incarnation.
         let link =
             model.links.get(peer).filter(|link| !model.closing || link.standing.epochs == said);
         let Some(standing) = link.map(|link| link.standing) else {
-            return assert!(model.closing, "a bundle for {peer}, which is not there");
+            return assert!(model.closing, "a bundle for {peer}, which has no link");
         };
         let about_epochs = items.iter().all(|item| matches!(item, Item::GivenUp(_)));
         let told =
@@ -199,13 +202,13 @@ impl Wires {
                 Item::Record(record) => hear_record(peer, path, &record, model, around.policy),
                 Item::Ping(number) => {
                     let outgoing = model.outgoing(peer);
-                    // One that goes through a neighbour may have waited for its channel.
+                    // A ping through a neighbour may have waited for its channel.
                     let waited = matches!(path, Path::Via(_));
-                    assert!(waited || outgoing.pinged < number, "ping {number} comes again");
+                    assert!(waited || outgoing.pinged < number, "ping {number} is sent twice");
                     outgoing.pinged = outgoing.pinged.max(number);
                 }
                 Item::Pong(number) => {
-                    assert!(has_state, "a pong says how things stand");
+                    assert!(has_state, "a bundle with a pong contains a state");
                     model.heard.check_pong(peer, path_index(path), number);
                 }
                 Item::State(state) => {
@@ -216,7 +219,7 @@ impl Wires {
                 }
                 Item::Limits(limits) => assert_eq!(limits, PeerLimits::from(around.limits)),
                 Item::GivenUp(epoch) => assert!(epoch <= standing.over),
-                Item::Bye => assert!(model.closing, "a good-bye of one that stays"),
+                Item::Bye => assert!(model.closing, "a bye of a session that is not closing"),
                 Item::Neighbours(neighbours) => {
                     assert!(neighbours.peers.len() <= MAX_NEIGHBOURS && *path == Path::Direct);
                     assert!(!neighbours.peers.contains(peer), "{peer} is its own neighbour");
@@ -229,13 +232,14 @@ impl Wires {
                 Item::Passed(from, passed) => {
                     let known = (from, peer.clone(), passed);
                     let at = self.passed_on.iter().position(|one| *one == known);
-                    self.passed_on.remove(at.expect("what is passed on came before, once"));
+                    self.passed_on
+                        .remove(at.expect("a bundle that is passed on came from its sender, once"));
                 }
             }
         }
     }
 
-    /// What a neighbour is to pass on.
+    /// Checks a bundle that a neighbour is asked to pass on.
     fn hear_pass(
         &mut self,
         neighbour: &PeerId,
@@ -244,9 +248,9 @@ impl Wires {
         model: &mut Model,
         around: Circumstances<'_>,
     ) {
-        let own_id = model.id.clone().expect("a session without an id reaches nobody");
+        let own_id = model.id.clone().expect("a session without an id sends no bundles");
         let passage = Passage { neighbour, from: &own_id, to };
-        assert!(passage.is_genuine(&key(to), passed), "a seal that {to} does not take");
+        assert!(passage.is_genuine(&key(to), passed), "a bundle with a wrong MAC for {to}");
         let epochs = Bundle::read(passed.bundle.clone()).unwrap().epochs;
         let before = self.sealed.insert((to.clone(), epochs.epoch), passed.number);
         assert!(before < Some(passed.number), "number {} is sealed twice", passed.number);
@@ -254,7 +258,7 @@ impl Wires {
     }
 }
 
-/// A record goes out: what was emitted, on a path on which it may, as long as the peer's silence allows.
+/// Checks a record: emitted, on a path that the policy allows, within the limit for a peer that does not answer.
 fn hear_record(peer: &PeerId, path: &Path, record: &Record, model: &mut Model, policy: Policy) {
     let allowed = match policy {
         Policy::DirectOnly => *path != Path::Relay,
@@ -270,8 +274,11 @@ fn hear_record(peer: &PeerId, path: &Path, record: &Record, model: &mut Model, p
         return;
     }
     let unanswered = model.heard.unanswered.entry((peer.clone(), path_index(path))).or_default();
-    // What goes to many may be twice as much.
+    // A record for several receivers may count twice.
     let most = if direct { DIRECT_WINDOW + MAX_PACKET } else { 2 * RELAY_WINDOW + RECORD_BYTES };
     *unanswered += len;
-    assert!(*unanswered <= most, "{unanswered} bytes for {peer} on {path:?} and no answer");
+    assert!(
+        *unanswered <= most,
+        "expected at most {most} unanswered bytes for {peer} on {path:?}, got {unanswered}"
+    );
 }

@@ -1,4 +1,4 @@
-//! Files that leave, and files that come: under a safe name, never over another file.
+//! Reads files to send, and saves received ones: under a safe name, never over another file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -8,25 +8,25 @@ use socketio_p2p_core::codec::Blob;
 
 use super::message::{is_printable, printable};
 
-/// The largest file that is sent: with its name it must fit in a packet of 16 MiB.
+/// Maximum size in bytes of a file to send: with its name it must fit in a packet of 16 MiB.
 pub(crate) const MAX_FILE: usize = 15 << 20;
 
-/// What peers may save here together, so that nobody fills the disk.
+/// Maximum bytes that all peers together may save here.
 const MAX_SAVED: usize = 256 << 20;
 
-/// The longest name in bytes, the number of ` (1)` not counted.
+/// Maximum length of a file name in bytes, without a suffix such as ` (1)`.
 const MAX_NAME: usize = 120;
 
-/// The longest extension that a long name keeps.
+/// Maximum length in bytes of the extension that a shortened name keeps.
 const MAX_EXTENSION: usize = 16;
 
-/// How many files of one name are told apart.
+/// Maximum number of files with the same name.
 const MAX_SAME_NAME: usize = 1000;
 
-/// Names that Windows gives to devices.
+/// Reserved device names of Windows.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 
-/// Reads a file to send. Errors name it.
+/// Reads a file to send. The error names the file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
     let failed = |error: io::Error| format!("cannot read {}: {error}", path.display());
     let metadata = fs::metadata(path).map_err(failed)?;
@@ -38,12 +38,16 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
     let file = File::open(path).map_err(failed)?;
     file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > MAX_FILE {
-        return Err(format!("{} is larger than {} MiB", path.display(), MAX_FILE >> 20));
+        return Err(format!(
+            "cannot send {}: expected at most {} MiB, got more",
+            path.display(),
+            MAX_FILE >> 20
+        ));
     }
     Ok(bytes)
 }
 
-/// Where received files go.
+/// The directory for received files.
 #[derive(Debug)]
 pub(crate) struct Downloads {
     directory: PathBuf,
@@ -55,20 +59,21 @@ impl Downloads {
         Self { directory, saved: 0 }
     }
 
-    /// Saves a file under the name that the peer gives it, as far as that is safe, and says where. Errors name
-    /// the file.
+    /// Saves a received file under the peer's name for it, made safe, and returns its path. The error names the file.
     pub(crate) fn save(&mut self, name: &str, blobs: &[Blob]) -> Result<PathBuf, String> {
         let name = safe_name(name);
         let len: usize = blobs.iter().map(|blob| blob.len()).sum();
         if self.saved + len > MAX_SAVED {
             let most = MAX_SAVED >> 20;
-            return Err(format!("{name} is not saved: peers have sent more than {most} MiB"));
+            return Err(format!(
+                "{name} is not saved: expected at most {most} MiB from all peers together, got more"
+            ));
         }
         let failed = |path: &Path, error| format!("cannot save {}: {error}", path.display());
         let (mut file, path) = self.create(&name).map_err(|(path, error)| failed(&path, error))?;
         let written = blobs.iter().try_for_each(|blob| file.write_all(blob));
         written.map_err(|error| {
-            // Half a file is worse than none.
+            // An incomplete file is removed.
             let _ = fs::remove_file(&path);
             failed(&path, error)
         })?;
@@ -76,7 +81,7 @@ impl Downloads {
         Ok(path)
     }
 
-    /// Makes a file that was not there: `NAME`, or else `NAME (1)` and so on, before the extension.
+    /// Creates a new file: `NAME`, otherwise `NAME (1)` and so on, with the number before the extension.
     fn create(&self, name: &str) -> Result<(File, PathBuf), (PathBuf, io::Error)> {
         let (stem, extension) = split_extension(name);
         let mut number = 0;
@@ -98,7 +103,7 @@ impl Downloads {
     }
 }
 
-/// A file name that leads nowhere else, hides nothing and means no device, whatever a peer calls its file.
+/// A file name without directories, that is not hidden and names no device, from whatever name a peer sends.
 fn safe_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let visible: String = last
@@ -114,7 +119,7 @@ fn safe_name(name: &str) -> String {
     if is_device(&name) { format!("_{name}") } else { name }
 }
 
-/// `nul`, `NUL.txt`, `com1`: to Windows they are the device, wherever they stand.
+/// Whether Windows takes the name for a device, in any directory: `nul`, `NUL.txt`, `com1`.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_lowercase();
     let stem = stem.strip_suffix(['$']).unwrap_or(&stem);
@@ -122,7 +127,7 @@ fn is_device(name: &str) -> bool {
     DEVICES.contains(&device) || matches!(stem, "conin" | "conout")
 }
 
-/// Cuts the middle out of a long name: its extension says what it is.
+/// Shortens a long name in the middle, so that it keeps its extension.
 fn shorten(name: &str) -> String {
     if name.len() <= MAX_NAME {
         return name.to_owned();
@@ -134,7 +139,7 @@ fn shorten(name: &str) -> String {
     format!("{}{extension}", stem[..end].trim_end_matches(['.', ' ']))
 }
 
-/// The name up to its last dot, and the rest with the dot.
+/// Splits a name before its last dot.
 fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
         Some(dot) if dot > 0 => name.split_at(dot),
@@ -142,7 +147,7 @@ fn split_extension(name: &str) -> (&str, &str) {
     }
 }
 
-/// A path as an error or a line may show it.
+/// A path in printable characters, for errors and lines.
 pub(crate) fn shown(path: &Path) -> String {
     printable(&path.display().to_string(), 4096)
 }
@@ -152,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_lead_nowhere_else_and_hide_nothing() {
+    fn received_file_names_stay_in_the_directory_and_visible() {
         for (given, safe) in [
             ("holiday.jpg", "holiday.jpg"),
             ("Grüße aus Köln.txt", "Grüße aus Köln.txt"),
@@ -187,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_cut_and_keep_their_extension() {
+    fn long_file_names_are_shortened_and_keep_their_extension() {
         let long = safe_name(&format!("{}.tar", "ü".repeat(500)));
         assert!(long.len() <= MAX_NAME && long.ends_with("ü.tar"), "{long}");
         let long = safe_name(&format!("a.{}", "b".repeat(500)));
@@ -196,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_never_written_over() {
+    fn a_received_file_never_replaces_another() {
         let directory = std::env::temp_dir().join(format!("chat-files-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let mut downloads = Downloads::new(directory.clone());
@@ -217,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_is_named() {
+    fn the_error_of_an_unreadable_file_names_it() {
         let error = read(Path::new("no/such/file.txt")).unwrap_err();
         assert!(error.starts_with("cannot read no/such/file.txt: "), "{error}");
         let error = read(&std::env::temp_dir()).unwrap_err();

@@ -1,4 +1,4 @@
-//! One person in a real chat: lines of the terminal become messages, messages become lines.
+//! One person in a chat over several terminals: lines of input become messages, messages become lines.
 
 use std::collections::BTreeMap;
 use std::path::{Path as FilePath, PathBuf};
@@ -19,15 +19,15 @@ use crate::screen::{Screen, Style, bytes, path_name};
 
 pub(crate) const COMMANDS: &str = "\
 In the chat:
-  TEXT        say it to everybody
-  /private    talk directly from now on, not through the server, and ask the others to
+  TEXT        send it to all peers in the room
+  /private    send directly from now on instead of through the server, and ask the other peers to do so
   /file PATH  send a file of up to 15 MiB
-  /peers      who is here, and which way leads there
+  /peers      list the peers in the room and the path to each
   /quit       leave; so do Ctrl-D and Ctrl-C";
 
 const MAX_LINE: usize = 64 << 10;
 
-/// The width of the column of names.
+/// Width of the column of names.
 const WIDTH: usize = 12;
 
 pub(crate) async fn run(
@@ -36,7 +36,7 @@ pub(crate) async fn run(
     room: RoomName,
     downloads: PathBuf,
 ) -> Result<(), Failure> {
-    // As in the original's demo, going private is the user's decision.
+    // As in the original's demo, the user decides when to go private.
     let config = Config::default().with_room(room).with_policy(Policy::Manual);
     let node = node(url, config, WebRtcConfig::default(), None)?;
     let chat = Chat {
@@ -58,7 +58,7 @@ struct Chat {
     backlog: Backlog<()>,
     downloads: Downloads,
     screen: Screen,
-    /// The server is away, and the user knows.
+    /// The server is unreachable, and that has been printed.
     outage: bool,
 }
 
@@ -81,7 +81,7 @@ impl Chat {
                 asked = requests.next() => {
                     asked?;
                     if leaving {
-                        return Err("left before everything was delivered".into());
+                        return Err("left before all messages were delivered".into());
                     }
                     true
                 }
@@ -93,16 +93,18 @@ impl Chat {
         }
     }
 
-    /// `false`: the user wants to leave.
+    /// Handles a line of input; returns `false` when the user leaves.
     fn handle_line(&mut self, line: Option<Line>) -> bool {
         let line = match line {
             Some(Line::Text(line)) => line,
             Some(Line::TooLong) => {
-                self.trouble("that was too long; /file sends a file");
+                self.trouble(
+                    "expected a line of at most 64 KiB, got a longer one; /file sends a file",
+                );
                 return true;
             }
             Some(Line::NotText) => {
-                self.trouble("that was not UTF-8");
+                self.trouble("expected a line in UTF-8, got other bytes");
                 return true;
             }
             Some(Line::Failed(_)) | None => return false,
@@ -117,7 +119,7 @@ impl Chat {
             "/private" => self.go_private(),
             "/file" => self.send_file(FilePath::new(rest.trim())),
             _ if command.starts_with('/') => {
-                self.trouble(&format!("there is no {command}; /help lists the commands"));
+                self.trouble(&format!("unknown command {command}; /help lists the commands"));
             }
             _ => {
                 let (name, text) = (Some(self.name.clone()), line.to_owned());
@@ -141,7 +143,7 @@ impl Chat {
     fn send_file(&mut self, path: &FilePath) {
         let file = path.file_name().filter(|name| !name.is_empty());
         let Some(name) = file.map(|name| name.to_string_lossy().into_owned()) else {
-            return self.trouble("/file needs the path of a file");
+            return self.trouble("expected the path of a file after /file, got none");
         };
         match files::read(path) {
             Ok(content) => {
@@ -155,7 +157,7 @@ impl Chat {
 
     fn send(&mut self, to: Target, message: &Message) {
         if to == Target::All && self.node.session().peers().next().is_none() {
-            return self.note("nobody else is here");
+            return self.note("not sent: no other peer is in the room");
         }
         let packet = match message.to_packet() {
             Ok(packet) => packet,
@@ -174,7 +176,9 @@ impl Chat {
                 Progress::Accepted { .. } => {}
                 Progress::Blocked { peer } => {
                     let name = self.name_of(&peer);
-                    self.note(&format!("{name} is slow: this waits, and what you type next"));
+                    self.note(&format!(
+                        "the queue for {name} is full: this message waits, and later input too"
+                    ));
                 }
                 Progress::Failed { peer, error, .. } => {
                     let name = self.name_of(&peer);
@@ -186,14 +190,14 @@ impl Chat {
 
     fn list(&self) {
         let peers: Vec<_> = self.node.session().peers().collect();
-        self.note(&format!("{} in the room", count(peers.len(), "other")));
+        self.note(&format!("{} in the room", count(peers.len(), "other peer")));
         for peer in peers {
             let way = match &peer.path {
                 Some(Path::Direct) => "directly",
                 Some(_) => "through the server",
-                None => "away",
+                None => "no path (away)",
             };
-            let able = if peer.validated { "" } else { ", no direct path yet" };
+            let able = if peer.validated { "" } else { ", no direct path validated" };
             println!("  {} {way}{able}", self.painted(&peer.id));
         }
     }
@@ -202,44 +206,47 @@ impl Chat {
         match event {
             Event::Connected { room, resumed, .. } => {
                 self.outage = false;
-                let again = if resumed { "back" } else { "you are" };
+                let again = if resumed { "you are back" } else { "you are" };
                 self.note(&format!("{again} in the room {room}; /help lists the commands"));
             }
-            // The first of many: each further try that fails says the same.
+            // Only the first of several failed attempts is printed.
             Event::Disconnected { error, .. } if !self.outage => {
                 self.outage = true;
-                self.trouble(&format!("{}; trying again until it works", chain(&error)));
+                self.trouble(&format!("{}; retrying until the server answers", chain(&error)));
             }
             Event::Disconnected { .. } => {}
             Event::Refused(refusal) => return Err(refusal.into()),
             Event::PeerJoined { peer, .. } => {
                 self.send(Target::Peer(peer), &Message::Hello(self.name.clone()));
             }
-            // We leave, not they.
+            // The local user leaves, not the peer.
             Event::PeerLeft { reason: LeaveReason::Closed, .. } => {}
             Event::PeerLeft { peer, reason } => {
                 self.retry(&peer);
-                self.note(&format!("{} is gone: {reason}", self.name_of(&peer)));
+                self.note(&format!("{} has left the room: {reason}", self.name_of(&peer)));
                 self.names.remove(&peer);
             }
             Event::PeerAway { peer } => {
-                self.note(&format!("{} cannot be reached", self.name_of(&peer)));
+                self.note(&format!(
+                    "{} is away: no path leads there; messages wait",
+                    self.name_of(&peer)
+                ));
             }
             Event::PeerBack { peer } => self.note(&format!("{} is back", self.name_of(&peer))),
             Event::PathChanged { peer, path } => {
                 let direct = path == Path::Direct;
                 let way = if direct { "directly" } else { "through the server" };
-                self.note(&format!("you reach {} {way}", self.name_of(&peer)));
+                self.note(&format!("you send to {} {way} from now on", self.name_of(&peer)));
             }
             Event::Ready if self.node.session().policy() == Policy::Manual => {
-                self.note("everybody can be reached directly: /private");
+                self.note("direct paths to all peers are validated: /private switches to them");
             }
             Event::PeerError { peer, error } => {
                 self.trouble(&format!("{}: {}", self.name_of(&peer), chain(&error)));
             }
             Event::Received { from, path, packet, .. } => self.receive(&from, &path, &packet),
             Event::Writable { peer, .. } => self.retry(&peer),
-            // What was delivered, answers and milestones are of no interest to a chat.
+            // A chat shows neither outcomes nor answers.
             Event::Ready
             | Event::Upgrade
             | Event::Ack { .. }
@@ -261,7 +268,7 @@ impl Chat {
         match Message::from_packet(packet) {
             Some(Message::Hello(name)) => {
                 self.names.insert(from.clone(), name);
-                self.note(&format!("{} is here", self.name_of(from)));
+                self.note(&format!("{} is in the room", self.name_of(from)));
             }
             Some(Message::Text { name, text }) => {
                 if let Some(name) = name {
@@ -270,7 +277,7 @@ impl Chat {
                 self.say(from, path, &text);
             }
             Some(Message::Private) => {
-                self.note(&format!("{} goes private", self.name_of(from)));
+                self.note(&format!("{} asks to go private", self.name_of(from)));
                 self.upgrade();
             }
             Some(Message::File { name, blobs }) => {
@@ -278,7 +285,11 @@ impl Chat {
                 match self.downloads.save(&name, &blobs) {
                     Ok(saved) => {
                         let saved = files::shown(&saved);
-                        self.say(from, path, &format!("sent a file: {saved}, {}", bytes(len)));
+                        self.say(
+                            from,
+                            path,
+                            &format!("sent a file, saved as {saved}: {}", bytes(len)),
+                        );
                     }
                     Err(message) => self.trouble(&message),
                 }
@@ -300,7 +311,7 @@ impl Chat {
         println!("{}", self.screen.paint(Style::Bad, &format!("     ! {text}")));
     }
 
-    /// The name in its column and colour. A colour belongs to the id: two may call themselves the same.
+    /// The name in its column and colour. The id determines the colour: two peers may have the same name.
     fn painted(&self, peer: &PeerId) -> String {
         let number = peer.as_str().bytes().fold(0, |sum, byte| sum + usize::from(byte));
         let name = format!("{:<WIDTH$}", self.name_of(peer));

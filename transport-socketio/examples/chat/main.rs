@@ -1,7 +1,7 @@
-//! A chat of peers: a story in one terminal, or a real one in several.
+//! A chat of peers: a story in one terminal, or a chat over several terminals.
 //!
 //! ```text
-//! cargo run --example chat                       # the whole story, in a few seconds
+//! cargo run --example chat                       # the whole story, about 3 s
 //! cargo run --example chat -- serve --port 3000  # a server …
 //! cargo run --example chat -- join http://127.0.0.1:3000 --name Ann
 //! ```
@@ -29,8 +29,8 @@ use self::message::Name;
 
 /// Peers that chat, first through a server, then directly.
 ///
-/// Without a command it tells the whole story in this terminal: a server and three peers on real sockets, who
-/// talk through the server, go private, talk directly, send a file and lose a connection.
+/// Without a command, `chat` tells the whole story in this terminal: a server and three peers on real sockets. The
+/// peers talk through the server, go private, talk directly, send a file and lose a direct path.
 #[derive(Debug, Parser)]
 #[command(name = "chat")]
 struct Arguments {
@@ -42,25 +42,25 @@ struct Arguments {
 enum Command {
     /// Run a server for a chat
     Serve {
-        /// The address to listen at; 0.0.0.0 lets in other machines
+        /// The address to listen at; 0.0.0.0 accepts other machines
         #[arg(long, default_value = "127.0.0.1")]
         host: String,
-        /// The port to listen at; 0 takes a free one
+        /// The port to listen at; 0 takes a free port
         #[arg(long, default_value_t = 3000)]
         port: u16,
     },
-    /// Join a chat: type to talk, /help lists the commands
+    /// Join a chat: each line of input is a message, /help lists the commands
     #[command(after_help = join::COMMANDS)]
     Join {
-        /// The server, such as http://127.0.0.1:3000
+        /// The URL of the server, such as http://127.0.0.1:3000
         url: String,
-        /// The name that the others see
+        /// The name that the other peers see
         #[arg(long)]
         name: Name,
         /// The room to join
         #[arg(long, default_value_t = RoomName::default())]
         room: RoomName,
-        /// Where received files are saved
+        /// The directory for received files
         #[arg(long, value_name = "DIR", default_value = ".")]
         downloads: PathBuf,
     },

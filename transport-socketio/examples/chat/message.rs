@@ -1,17 +1,16 @@
-//! What the peers of a chat say to one another. The events are those of the original's chat demo, with a name
-//! in addition, so that its users can take part.
+//! The events of a chat: those of the original's chat demo, plus a name, so that its users can join.
 
 use serde::{Deserialize, Serialize};
 use socketio_p2p_core::Packet;
 use socketio_p2p_core::codec::{Blob, EncodeError};
 
-/// The longest name in characters.
+/// Maximum length of a name in characters.
 const MAX_NAME: usize = 24;
 
-/// The longest text in characters that is shown.
+/// Maximum length of a shown text in characters.
 const MAX_TEXT: usize = 4000;
 
-/// A name as others may show it: without control characters, not too long.
+/// A printable name of limited length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name(String);
 
@@ -20,7 +19,7 @@ impl Name {
         &self.0
     }
 
-    /// What is left of a name that a peer gives itself.
+    /// The name that a peer sent, without characters that are not printable; `None` if nothing is left.
     fn clean(name: &str) -> Option<Self> {
         let name = printable(name.trim(), MAX_NAME);
         (!name.is_empty()).then_some(Self(name))
@@ -33,12 +32,12 @@ impl std::str::FromStr for Name {
     fn from_str(name: &str) -> Result<Self, String> {
         match Self::clean(name) {
             Some(clean) if clean.0 == name => Ok(clean),
-            _ => Err(format!("a name has 1 to {MAX_NAME} printable characters")),
+            _ => Err(format!("expected a name of 1 to {MAX_NAME} printable characters")),
         }
     }
 }
 
-/// The text without what could play tricks on a terminal.
+/// The first `max` characters of a text, without those that could control a terminal.
 pub(crate) fn printable(text: &str, max: usize) -> String {
     let mut characters = text.chars().filter(|&c| is_printable(c));
     let mut clean: String = characters.by_ref().take(max).collect();
@@ -48,7 +47,7 @@ pub(crate) fn printable(text: &str, max: usize) -> String {
     clean
 }
 
-/// No control characters, and none that change the direction or the place of others.
+/// Whether a character is neither a control character nor one that changes the direction or position of others.
 pub(crate) fn is_printable(c: char) -> bool {
     let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     !c.is_control() && !invisible
@@ -56,13 +55,13 @@ pub(crate) fn is_printable(c: char) -> bool {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Message {
-    /// Tells a newcomer who we are.
+    /// Introduces the sender to a peer that has joined.
     Hello(Name),
     Text {
         name: Option<Name>,
         text: String,
     },
-    /// Asks everybody to send directly from now on.
+    /// Asks all peers to send directly from now on.
     Private,
     /// A file, in one blob or several.
     File {
@@ -119,7 +118,7 @@ impl Message {
         }
     }
 
-    /// Reads what a peer said; none when it is nothing that a chat knows.
+    /// Reads the message in an event; `None` when the event is not one of a chat.
     pub(crate) fn from_packet(packet: &Packet) -> Option<Self> {
         match packet.event_name()?.as_ref() {
             "peer-name" => {

@@ -1,11 +1,11 @@
-//! The terminal: columns, and colours where they are wanted.
+//! The terminal: columns, and colours if wanted.
 
 use std::borrow::Cow;
 use std::io::IsTerminal as _;
 
 use socketio_p2p_core::Path;
 
-/// The colours of names: readable on black and on white.
+/// The colours of names, readable on black and on white.
 const NAMES: [&str; 6] = ["36", "33", "35", "34", "32", "31"];
 
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ pub(crate) enum Style {
     Name(usize),
 }
 
-/// Styles text, or leaves it as it is: when standard output is no terminal, or `NO_COLOR` is set.
+/// Styles text, unless standard output is no terminal or `NO_COLOR` is set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Screen {
     colours: bool,
@@ -54,7 +54,7 @@ pub(crate) fn path_name(path: &Path) -> &'static str {
     }
 }
 
-/// `1,048,576 bytes`.
+/// Formats a number of bytes: `1,048,576 bytes`.
 pub(crate) fn bytes(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();

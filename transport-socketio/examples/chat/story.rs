@@ -1,7 +1,7 @@
 //! The whole story in one terminal: a server and three peers on real sockets.
 //!
-//! Each peer runs on a task of its own, as three processes would; this file orders what they do, waits for what
-//! must happen, and checks that it has happened exactly so.
+//! Each peer runs on its own task, as three processes would. This file gives the orders, waits for the events that
+//! must follow, and checks that exactly those came.
 
 mod actor;
 mod ledger;
@@ -28,7 +28,7 @@ const CLEO: usize = 2;
 const WAYS: [(usize, usize); 6] =
     [(ANN, BEN), (BEN, ANN), (ANN, CLEO), (CLEO, ANN), (BEN, CLEO), (CLEO, BEN)];
 
-/// How long each step may take.
+/// Time limit of each step.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) async fn tell() -> Result<(), Failure> {
@@ -67,15 +67,17 @@ struct Story {
 
 impl Story {
     async fn meet(&mut self) -> Result<(), Failure> {
-        self.headline("Three peers meet in its room");
+        self.headline("Three peers join a room on it");
         for who in [ANN, BEN, CLEO] {
             self.until(format!("{} joins", NAMES[who]), |ledger| ledger.ids.contains_key(&who))
                 .await?;
             self.line(who, "", "", "joined");
         }
-        self.until("everybody sees everybody", |ledger| ledger.joined.len() == WAYS.len()).await?;
-        self.until("direct paths stand by between all", |ledger| ledger.ready.len() == 3).await?;
-        self.aside("direct paths stand by between all of them");
+        self.until("each peer sees the two others", |ledger| ledger.joined.len() == WAYS.len())
+            .await?;
+        self.until("direct paths are validated between all", |ledger| ledger.ready.len() == 3)
+            .await?;
+        self.aside("a direct path between each two of them is validated, and not used yet");
         Ok(())
     }
 
@@ -83,8 +85,8 @@ impl Story {
         self.headline("They talk through the server");
         for (who, text) in [
             (ANN, "Hello! Can you read me?"),
-            (BEN, "Loud and clear. The server is between us, though."),
-            (CLEO, "So let us do without it."),
+            (BEN, "Yes. But all events go through the server."),
+            (CLEO, "Then let us go private."),
         ] {
             self.say(who, text, |_| Path::Relay).await?;
         }
@@ -92,26 +94,26 @@ impl Story {
     }
 
     async fn go_private(&mut self) -> Result<(), Failure> {
-        self.headline("They go private");
+        self.headline("They go private: they switch to the direct paths");
         self.send(ANN, &Message::Private, Content::Private).await?;
         self.arrived(ANN, Content::Private).await?;
         self.expect_paths(ANN, &Content::Private, |_| Path::Relay)?;
-        self.line(ANN, &others(ANN), "server", "(asks them to go private)");
+        self.line(ANN, &others(ANN), "server", "(asks both to go private)");
         self.actors[ANN].order(Order::Upgrade).await?;
         for way in WAYS {
             let what = format!("{} sends to {} directly", NAMES[way.0], NAMES[way.1]);
             self.until(what, |ledger| ledger.paths.get(&way) == Some(&Path::Direct)).await?;
         }
-        self.aside("all six directions have switched");
+        self.aside("all six directions, two per pair, have switched to direct paths");
         Ok(())
     }
 
     async fn talk_directly(&mut self) -> Result<(), Failure> {
         self.headline("They talk directly");
         for (who, text) in [
-            (CLEO, "Now nobody reads along."),
+            (CLEO, "Now the server no longer sees our events."),
             (BEN, "And it is faster, too."),
-            (ANN, "Then it is time for the photos."),
+            (ANN, "Then I will send you the photos."),
         ] {
             self.say(who, text, |_| Path::Direct).await?;
         }
@@ -119,8 +121,8 @@ impl Story {
     }
 
     async fn send_a_file(&mut self) -> Result<(), Failure> {
-        self.headline("They share a file of two blobs");
-        // Bytes that differ at every place where pieces could be swapped or cut.
+        self.headline("A file of two blobs goes to both at once");
+        // Bytes that differ wherever two pieces could be swapped or cut.
         let blob = |len: u32, step: u32| {
             let bytes = (0..len).map(|index| index.wrapping_mul(step).to_be_bytes()[1]);
             Blob::from(bytes.collect::<Vec<u8>>())
@@ -137,17 +139,18 @@ impl Story {
         self.arrived(ANN, content.clone()).await?;
         let sizes: Vec<String> = blobs.iter().map(|blob| bytes(blob.len())).collect();
         self.expect_paths(ANN, &content, |_| Path::Direct)?;
-        let text = format!("{name}: {}, byte for byte", sizes.join(" and "));
+        let text = format!("{name}: {}, received byte for byte", sizes.join(" and "));
         self.line(ANN, &others(ANN), "direct", &text);
         Ok(())
     }
 
     async fn cut_a_path(&mut self) -> Result<(), Failure> {
-        self.headline("The network between ann and ben is cut");
+        self.headline("The direct path between ann and ben is cut, without notice");
         let cut = Instant::now();
         let ben = self.ledger.ids.get(&BEN).ok_or("ben has no id")?.clone();
         self.actors[ANN].order(Order::Cut(ben)).await?;
-        // Nobody knows yet: this sets out on the dead path, and must arrive all the same.
+        // Emitted before either end has detected the cut: the event is first sent on the dead path, and must arrive
+        // all the same.
         let fallback = |(from, to): (usize, usize)| match (from, to) {
             (ANN, BEN) | (BEN, ANN) => Path::Relay,
             _ => Path::Direct,
@@ -158,9 +161,9 @@ impl Story {
             self.until(what, |ledger| ledger.paths.get(&(from, to)) == Some(&Path::Relay)).await?;
         }
         let seconds = cut.elapsed().as_secs_f32();
-        self.aside(&format!("found out after {seconds:.1} s, nothing was lost"));
-        self.say(BEN, "I am, through the server again.", fallback).await?;
-        self.say(CLEO, "I still have you both directly.", fallback).await?;
+        self.aside(&format!("both ends detected the cut after {seconds:.1} s and use the server again; nothing was lost"));
+        self.say(BEN, "I am, again through the server.", fallback).await?;
+        self.say(CLEO, "I still have direct paths to both of you.", fallback).await?;
         for way in WAYS {
             let (path, expected) = (self.ledger.paths.get(&way), fallback(way));
             if path != Some(&expected) {
@@ -184,22 +187,25 @@ impl Story {
                 let left = |ledger: &Ledger| ledger.left.get(&(other, who)).copied();
                 self.until(what, |ledger| left(ledger).is_some()).await?;
                 if left(&self.ledger) != Some(LeaveReason::Left) {
-                    return Err(format!("{name} is gone without a good-bye").into());
+                    return Err(format!(
+                        "expected {name} to leave with a bye, got a lost connection"
+                    )
+                    .into());
                 }
             }
             self.line(who, "", "", "left");
         }
-        // The peers' tasks are over: nothing more can come.
+        // All peers have ended: no further event can come.
         while let Some(note) = self.happened.recv().await {
             self.ledger.take(note)?;
         }
         Ok(())
     }
 
-    /// Everybody's messages have arrived exactly once at everybody, or this says which have not.
+    /// Checks that all events have arrived exactly once, and prints the sums.
     fn conclude(self) -> Result<(), Failure> {
         self.ledger.check()?;
-        self.headline("What went which way");
+        self.headline("Events received, by sender, receiver and path");
         let screen = self.screen;
         let head = format!("{:<14}{:>8}{:>8}{:>12}", "", "server", "direct", "bytes");
         println!("         {}", screen.paint(Style::Dim, head.trim_end()));
@@ -216,7 +222,7 @@ impl Story {
         let arrivals = self.ledger.arrivals();
         let seconds = self.start.elapsed().as_secs_f32();
         let verdict = format!(
-            "All {arrivals} events arrived, each once, whole and in order. It took {seconds:.1} s."
+            "All {arrivals} events arrived, each once, whole and in order. The story took {seconds:.1} s."
         );
         println!("\n{}", screen.paint(Style::Good, &verdict));
         Ok(())
@@ -224,7 +230,7 @@ impl Story {
 
     // ----- steps -----
 
-    /// Says something to everybody and prints it when it is there, by the ways that it took.
+    /// Sends a text to all others, and prints it by path once it has arrived.
     async fn say(
         &mut self,
         who: usize,
@@ -260,7 +266,7 @@ impl Story {
     }
 
     async fn arrived(&mut self, who: usize, content: Content) -> Result<(), Failure> {
-        let what = format!("everybody gets {content} of {}", NAMES[who]);
+        let what = format!("both others receive {content} of {}", NAMES[who]);
         self.until(what, |ledger| ledger.receivers(who, &content).count() >= 2).await
     }
 
@@ -274,13 +280,16 @@ impl Story {
             if *path != expected(to) {
                 let (from, to) = (NAMES[who], NAMES[to]);
                 let path = path_name(path);
-                return Err(format!("{content} of {from} came to {to} by the path {path}").into());
+                return Err(format!(
+                    "{content} of {from} came to {to} on an unexpected path: {path}"
+                )
+                .into());
             }
         }
         Ok(())
     }
 
-    /// Waits until something has happened.
+    /// Waits, at most [`PATIENCE`], until the ledger satisfies a condition.
     async fn until(
         &mut self,
         what: impl std::fmt::Display,
@@ -330,7 +339,7 @@ impl Story {
     }
 }
 
-/// The names of the other two.
+/// The names of the two others.
 fn others(who: usize) -> String {
     let others = NAMES.iter().enumerate().filter(|(number, _)| *number != who);
     others.map(|(_, name)| *name).collect::<Vec<_>>().join(", ")

@@ -4,19 +4,19 @@ use std::io::{self, BufRead, Read as _};
 
 use tokio::sync::mpsc;
 
-/// A line that came, or what came instead of one.
+/// A line of input, or the reason why there is none.
 #[derive(Debug)]
 pub(crate) enum Line {
     Text(String),
-    /// The line was longer than allowed, and skipped.
+    /// The line was longer than allowed and was skipped.
     TooLong,
-    /// The line was no UTF-8, and skipped.
+    /// The line was not UTF-8 and was skipped.
     NotText,
     Failed(io::Error),
 }
 
-/// Reads standard input on a thread of its own: a read cannot be interrupted, and this one ends with the
-/// process. Lines wait on the pipe until they are asked for. The channel closes at the end of the input.
+/// Reads standard input on its own thread, because a read cannot be interrupted; the thread ends with the process.
+/// Lines wait in the pipe until they are asked for. The channel closes at the end of the input.
 pub(crate) fn lines(max_bytes: usize) -> mpsc::Receiver<Line> {
     let (sender, lines) = mpsc::channel(1);
     std::thread::spawn(move || {

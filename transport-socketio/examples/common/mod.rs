@@ -1,4 +1,4 @@
-//! What the examples share: a peer on real transports, standard input, and emits that wait for room.
+//! Shared by the examples: a peer on real transports, standard input, and a backlog of blocked emits.
 
 #![allow(dead_code, reason = "no example uses all of it")]
 
@@ -17,10 +17,10 @@ use socketio_p2p_transport_webrtc::{WebRtcConfig, WebRtcTransport};
 /// A session on a Socket.IO server and WebRTC data channels.
 pub(crate) type Node = Driver<SocketIoSignaling, WebRtcTransport, TokioClock>;
 
-/// Why an example ends with exit status 1: the words for standard error.
+/// The reason for exit status 1, as a text for standard error.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Puts a session together with its transports. It connects as soon as its events are asked for.
+/// Joins a session to its transports. It connects when its events are first polled.
 pub(crate) fn node(
     server: &str,
     config: Config,
@@ -39,7 +39,7 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// The exit status of an example, and its last words.
+/// Prints the error of an example, and returns its exit status.
 #[allow(clippy::print_stderr, reason = "it is a program")]
 pub(crate) fn exit(result: Result<(), Failure>) -> ExitCode {
     match result {
@@ -66,7 +66,7 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// From now on they no longer end the process by themselves.
+    /// Registers for the requests: from now on they no longer end the process by themselves.
     pub(crate) fn new() -> std::io::Result<Self> {
         #[cfg(unix)]
         {

@@ -1,4 +1,4 @@
-//! Emits that a full queue turned away: they wait here, in order, and go when there is room.
+//! A backlog of emits that a full queue blocked: they wait in order, and are sent when there is room.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,35 +8,35 @@ use socketio_p2p_core::{EmitError, EmitId, Packet, PeerId, ReplyError, ReplyToke
 
 use super::Node;
 
-/// The most answers that wait, and their bytes together. A peer that asks for more than it takes in does not get
-/// the rest.
+/// Maximum number of waiting answers. Answers beyond it, or beyond the maximum of their bytes, are dropped: the peer
+/// asks for more than it receives.
 const MAX_REPLIES: usize = 1024;
 const MAX_REPLY_BYTES: usize = 16 << 20;
 
-/// What happened to one peer's copy of an emit.
+/// The state of one receiver's copy of an emit.
 #[derive(Debug)]
 pub(crate) enum Progress<T> {
-    /// It is on its way under this id.
+    /// The session has accepted it under this id.
     Accepted { peer: PeerId, emit: EmitId, tag: T },
     /// The queue for the peer is full; the emit waits. Reported once.
     Blocked { peer: PeerId },
-    /// It will not be sent.
+    /// The session has rejected it.
     Failed { peer: PeerId, error: EmitError, tag: T },
 }
 
-/// An event, and what its sender knows it by.
+/// An event, with the tag by which its sender knows it.
 #[derive(Debug)]
 pub(crate) struct Outgoing<T> {
     pub(crate) packet: Packet,
-    /// `Some`: the receiver is to answer, within this time if one is given.
+    /// `Some`: each receiver answers, within this time if one is given.
     pub(crate) ack: Option<Option<Duration>>,
     pub(crate) tag: T,
 }
 
 /// Emits and answers that wait for room.
 ///
-/// While [`is_waiting`](Self::is_waiting), the application makes no new emits: then nothing overtakes, and what is
-/// kept is one event per peer.
+/// While [`is_waiting`](Self::is_waiting), the application makes no new emits: no emit overtakes another, and the
+/// backlog holds one event per peer.
 #[derive(Debug)]
 pub(crate) struct Backlog<T> {
     emits: Vec<(PeerId, Outgoing<T>)>,
@@ -56,8 +56,8 @@ impl<T: Clone> Backlog<T> {
         !self.emits.is_empty()
     }
 
-    /// Sends an event to one peer or to all. What concerns the event itself is an error; what became of it for
-    /// each peer, room or not, is in the result.
+    /// Emits an event to one peer or to all. An error concerns the event itself; the result holds the state for each
+    /// receiver.
     pub(crate) fn emit(
         &mut self,
         node: &mut Node,
@@ -82,7 +82,7 @@ impl<T: Clone> Backlog<T> {
         }
     }
 
-    /// Answers an event now or as soon as there is room.
+    /// Answers an event, at once or when there is room.
     pub(crate) fn reply(
         &mut self,
         node: &mut Node,
@@ -105,7 +105,7 @@ impl<T: Clone> Backlog<T> {
         Ok(())
     }
 
-    /// Tries again what waits for a peer: it is writable, or gone.
+    /// Retries the emits and answers that wait for a peer, when it is writable or has left.
     pub(crate) fn retry(&mut self, node: &mut Node, peer: &PeerId) -> Vec<Progress<T>> {
         let mut progress = Vec::new();
         for (to, event) in std::mem::take(&mut self.emits) {
@@ -129,7 +129,7 @@ impl<T: Clone> Backlog<T> {
             if mine && !full {
                 match node.with(|session, now| session.reply(&token, &args, now)) {
                     Err(ReplyError::Blocked { .. }) => full = true,
-                    // Answered, or nobody waits for the answer any more.
+                    // Answered, or the peer no longer waits for the answer.
                     Ok(()) | Err(_) => {
                         self.reply_bytes -= bytes;
                         continue;
@@ -142,7 +142,7 @@ impl<T: Clone> Backlog<T> {
     }
 }
 
-/// Each peer that got the event, under which id, and each that did not, and why.
+/// Per receiver: the emit's id, or the reason for which it was not accepted.
 type Attempted = Result<(PeerId, EmitId), (PeerId, EmitError)>;
 
 fn attempt<T>(
@@ -156,7 +156,7 @@ fn attempt<T>(
             Err(error @ EmitError::Blocked { .. }) => Ok(vec![Err((peer, error))]),
             Err(error) => Err(error),
         },
-        // One call for all: on the relay they share one upload.
+        // One call for all receivers: on the relay they share one upload.
         (Target::All, None) => {
             let emitted =
                 node.with(|session, now| session.emit(Target::All, &event.packet, now))?;

@@ -5,7 +5,7 @@ use socketio_p2p_transport_socketio::{Listener, SignalingServer};
 
 use super::Failure;
 
-/// Listens at a host and port, 0 for a free one. The text is the URL for clients.
+/// Listens at a host and port; port 0 takes a free port. Returns the listener and its URL for clients.
 pub(crate) async fn listen(
     config: HubConfig,
     host: &str,

@@ -1,4 +1,4 @@
-//! The lines that come in.
+//! Commands: the lines of standard input.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -30,7 +30,7 @@ pub(crate) struct Emit {
     pub(crate) name: String,
     #[serde(default)]
     pub(crate) args: Vec<serde_json::Value>,
-    /// Without it the event goes to everybody.
+    /// The receiver; absent: all peers of the room.
     pub(crate) to: Option<PeerId>,
     pub(crate) ack: Option<Number>,
     pub(crate) id: Option<Number>,
@@ -39,16 +39,16 @@ pub(crate) struct Emit {
 impl Command {
     pub(crate) fn parse(line: &str) -> Result<Self, String> {
         serde_json::from_str(line).map_err(|error| {
-            // The parser counts lines; there is one.
+            // The parser adds "at line 1"; every input is one line.
             format!(
-                "this line is no command: {}",
+                "expected a command as one JSON object: {}",
                 error.to_string().replace("line 1 column", "column")
             )
         })
     }
 }
 
-/// A policy as its name, which is what the command line takes too.
+/// Reads a policy by its name, as on the command line.
 fn policy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Policy, D::Error> {
     let name = String::deserialize(deserializer)?;
     name.parse().map_err(|error| D::Error::custom(format_args!("{error}, got {name:?}")))

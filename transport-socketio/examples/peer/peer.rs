@@ -1,4 +1,4 @@
-//! The peer between the two: commands become emits, events become lines.
+//! Joins input and output to the session: commands become emits, events become lines.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,14 +17,14 @@ use crate::common::{Failure, Node, chain};
 use crate::report::Report;
 use crate::values::{from_json, to_json};
 
-/// The numbers by which a script knows an emit.
+/// The numbers of a script for an emit.
 #[derive(Clone, Debug)]
 struct Numbers {
     id: Option<Number>,
     ack: Option<Number>,
 }
 
-/// An emit with numbers, while something is to be said about it.
+/// An emit with numbers, until its last outcome and answer are reported.
 #[derive(Debug)]
 struct Tracked {
     numbers: Numbers,
@@ -37,7 +37,7 @@ pub(crate) struct Peer {
     report: Report,
     backlog: Backlog<Numbers>,
     tracked: HashMap<EmitId, Tracked>,
-    /// The path that was reported last for each peer.
+    /// The last reported path of each peer.
     paths: BTreeMap<PeerId, Path>,
     has_connected: bool,
     refused: Option<JoinRefusal>,
@@ -56,11 +56,11 @@ impl Peer {
         }
     }
 
-    /// Runs until it is told to quit, the input ends, or the server refuses it.
+    /// Runs until a command quits, the input ends, or the server refuses the peer.
     pub(crate) async fn run(mut self, mut input: mpsc::Receiver<Line>) -> Result<(), Failure> {
         let mut quitting = false;
         loop {
-            // While an emit waits for room the input waits too: nothing overtakes, nothing is lost.
+            // While an emit waits for room the input waits too: no emit is overtaken or dropped.
             let reads = !quitting && !self.backlog.is_waiting();
             tokio::select! {
                 event = self.node.next() => match event {
@@ -82,15 +82,17 @@ impl Peer {
         Ok(())
     }
 
-    /// `false`: the input says to quit.
+    /// Handles a line of input; returns `false` when the peer quits.
     fn handle_line(&mut self, line: Option<Line>) -> bool {
         let command = match line {
             Some(Line::Text(line)) if line.trim().is_empty() => return true,
             Some(Line::Text(line)) => Command::parse(&line),
-            Some(Line::TooLong) => Err("this line is too long".to_owned()),
-            Some(Line::NotText) => Err("this line is not UTF-8".to_owned()),
+            Some(Line::TooLong) => {
+                Err("expected a line of at most 24 MiB, got one that is too long".to_owned())
+            }
+            Some(Line::NotText) => Err("expected a line in UTF-8, got other bytes".to_owned()),
             Some(Line::Failed(error)) => {
-                self.report.error(format!("standard input cannot be read: {error}"));
+                self.report.error(format!("cannot read standard input: {error}"));
                 return false;
             }
             None => return false,
@@ -122,7 +124,7 @@ impl Peer {
                 let connection = self.node.session().connection_of(&to);
                 let cut = connection.is_some_and(|id| self.node.direct_mut().cut(id));
                 if !cut {
-                    return Err(format!("cannot cut: there is no direct connection with {to}"));
+                    return Err(format!("cannot cut: there is no direct path to {to}"));
                 }
             }
             Command::Quit {} => {}
@@ -221,13 +223,15 @@ impl Peer {
                 let Some(ack) = tracked.and_then(|numbers| numbers.ack) else { return };
                 match packet.args::<Vec<Value>>() {
                     Ok(args) => self.report.ack(&ack, &from, args.iter().map(to_json).collect()),
-                    Err(error) => self.report.error(format!("the answer of {from}: {error}")),
+                    Err(error) => {
+                        self.report.error(format!("cannot read the answer of {from}: {error}"))
+                    }
                 }
             }
             Event::NoAck { emit, peer, timed_out } => {
                 let tracked = self.untrack(emit, |tracked| &mut tracked.answers);
                 let Some(ack) = tracked.and_then(|numbers| numbers.ack) else { return };
-                let why = if timed_out { "has not answered in time" } else { "is gone" };
+                let why = if timed_out { "has not answered in time" } else { "has left" };
                 self.report.error(format!("no answer for ack {ack}: {peer} {why}"));
             }
             Event::Outcome { emit, peer, outcome } => {
@@ -236,7 +240,7 @@ impl Peer {
                 let outcome = match outcome {
                     Outcome::Delivered => "delivered",
                     Outcome::NotSent | Outcome::Refused => "failed",
-                    // What a later core adds is not known here.
+                    // Events of later core versions are ignored.
                     Outcome::Unknown | _ => "unknown",
                 };
                 self.report.outcome(outcome, &id, &peer);
@@ -244,9 +248,9 @@ impl Peer {
             Event::Writable { peer, .. } => self.retry(&peer),
             Event::ServerEvent { packet } => {
                 let name = packet.event_name().unwrap_or_default().into_owned();
-                self.report.error(format!("the server sent {name:?}, an event of its own"));
+                self.report.error(format!("the server itself sent an event, {name:?}: ignored"));
             }
-            // The stream ends; and events of a later core.
+            // The stream ends after `Closed`; events of later core versions are ignored.
             Event::Closed | _ => {}
         }
     }
@@ -257,7 +261,7 @@ impl Peer {
         }
     }
 
-    /// Counts one outcome or answer of an emit, and forgets the emit after the last.
+    /// Counts one outcome or answer of an emit, and removes the emit after the last one.
     fn untrack(
         &mut self,
         emit: EmitId,
@@ -273,7 +277,7 @@ impl Peer {
         Some(numbers)
     }
 
-    /// A peer is there (again): its path is that of the session's books, as no event tells.
+    /// Reports the current path of a peer that has joined or is back, because no event tells it.
     fn report_current_path(&mut self, peer: &PeerId) {
         let known = self.node.session().peers().find(|known| known.id == *peer);
         if let Some(path) = known.and_then(|known| known.path) {
@@ -293,7 +297,9 @@ impl Peer {
         let args = match packet.args::<Vec<Value>>() {
             Ok(args) => args,
             Err(error) => {
-                return self.report.error(format!("an event {name:?} of {from}: {error}"));
+                return self
+                    .report
+                    .error(format!("cannot read the event {name:?} of {from}: {error}"));
             }
         };
         let json = args.iter().map(to_json).collect();
@@ -302,7 +308,7 @@ impl Peer {
             let bytes = packet.wire_len();
             if let Err(error) = self.backlog.reply(&mut self.node, token, args, bytes) {
                 let error = chain(&error);
-                self.report.error(format!("{name:?} of {from} is not answered: {error}"));
+                self.report.error(format!("cannot answer the event {name:?} of {from}: {error}"));
             }
         }
     }

@@ -1,22 +1,22 @@
-//! The lines that go out.
+//! Standard output: the lines that report events.
 
 use std::io::{self, Write as _};
 
 use serde_json::{Number, Value, json};
 use socketio_p2p_core::{LeaveReason, Path, Peer, PeerId};
 
-/// Standard output: one JSON object a line, flushed.
+/// Standard output: one JSON object per line, flushed.
 ///
-/// A line waits until the reader takes it, and the session with it. That is the backpressure of this program: a
-/// script that does not read makes its peers wait.
+/// A line waits until the reader takes it, and the session with it. This is the backpressure of the program: a script
+/// that does not read makes the remote peers wait.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// What made writing impossible, once it has.
+    /// The first write error.
     broken: Option<io::Error>,
 }
 
 impl Report {
-    /// Fails when a line could not be written: nobody reads any more.
+    /// Returns the first write error: the reader has closed the pipe.
     pub(crate) fn check(&mut self) -> io::Result<()> {
         self.broken.take().map_or(Ok(()), Err)
     }
@@ -97,7 +97,7 @@ fn path_name(path: &Path) -> &'static str {
     match path {
         Path::Relay => "relay",
         Path::Direct => "direct",
-        // The other ways lead through a third peer.
+        // All other paths lead via a neighbour.
         Path::Via(_) | _ => "via",
     }
 }

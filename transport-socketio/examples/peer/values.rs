@@ -7,7 +7,7 @@ use socketio_p2p_core::codec::{Number, Value};
 
 const BYTES: &str = "$bytes";
 
-/// Reads the arguments of an event. An object whose only key is `$bytes` means bytes.
+/// Converts the arguments of an event. An object whose only key is `$bytes` stands for bytes.
 pub(crate) fn from_json(json: serde_json::Value) -> Result<Value, String> {
     use serde_json::Value as Json;
     Ok(match json {
@@ -26,11 +26,15 @@ pub(crate) fn from_json(json: serde_json::Value) -> Result<Value, String> {
             match object.remove(BYTES) {
                 Some(Json::String(text)) => {
                     let bytes = STANDARD.decode(text).map_err(|error| {
-                        format!("\"{BYTES}\" is not base64 with padding: {error}")
+                        format!("expected base64 with padding in \"{BYTES}\": {error}")
                     })?;
                     Value::Bytes(bytes.into())
                 }
-                _ => return Err(format!("\"{BYTES}\" is not a string of base64")),
+                _ => {
+                    return Err(format!(
+                        "expected a string of base64 in \"{BYTES}\", got another type"
+                    ));
+                }
             }
         }
         Json::Object(object) => Value::Object(
@@ -42,7 +46,7 @@ pub(crate) fn from_json(json: serde_json::Value) -> Result<Value, String> {
     })
 }
 
-/// Writes what came. An object of a peer's that looks like bytes cannot be told from bytes.
+/// Converts received arguments. A peer's object of the form `{"$bytes":…}` looks the same as bytes.
 pub(crate) fn to_json(value: &Value) -> serde_json::Value {
     match value {
         Value::Null => json!(null),

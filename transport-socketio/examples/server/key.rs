@@ -6,7 +6,7 @@ use crate::common::Failure;
 
 const VARIABLE: &str = "SOCKETIO_P2P_TOKEN_KEY";
 
-/// The key in the file, or else in the environment, if there is one. Errors do not repeat it.
+/// Reads the key from the file, otherwise from the environment; `None` if neither has one. Errors do not quote it.
 pub(crate) fn read(file: Option<&Path>) -> Result<Option<[u8; 32]>, Failure> {
     let (digits, place) = match file {
         Some(file) => {
@@ -22,7 +22,9 @@ pub(crate) fn read(file: Option<&Path>) -> Result<Option<[u8; 32]>, Failure> {
         },
     };
     let key = parse(digits.trim());
-    Ok(Some(key.ok_or_else(|| format!("{place} does not hold a key: expected 64 hex digits"))?))
+    Ok(Some(key.ok_or_else(|| {
+        format!("expected 64 hex digits as the token key in {place}, got something else")
+    })?))
 }
 
 fn parse(digits: &str) -> Option<[u8; 32]> {

@@ -1,4 +1,4 @@
-//! The signalling server alone.
+//! A signalling server.
 //!
 //! ```text
 //! cargo run --example server -- --port 3000
@@ -20,31 +20,31 @@ use socketio_p2p_core::hub::HubConfig;
 
 use self::common::{Failure, Requests, exit, server};
 
-/// A signalling server for socketio-p2p: peers meet here, and talk through it until they talk directly.
+/// A signalling server for socketio-p2p: it relays the events of peers until they have direct paths.
 ///
-/// It prints `listening on http://HOST:PORT` when it is ready and runs until Ctrl-C or SIGTERM.
+/// The server prints `listening on http://HOST:PORT` when it accepts clients, and runs until Ctrl-C or SIGTERM.
 #[derive(Debug, Parser)]
 #[command(name = "server")]
 struct Arguments {
-    /// The address to listen at; 0.0.0.0 lets in other machines
+    /// The address to listen at; 0.0.0.0 accepts other machines
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
-    /// The port to listen at; 0 takes a free one
+    /// The port to listen at; 0 takes a free port
     #[arg(long, default_value_t = 3000)]
     port: u16,
-    /// The most peers in a room; further ones are refused
+    /// Maximum peers in a room; further ones are refused
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = capacity)]
     room_capacity: usize,
-    /// A file with 64 hex digits, the key of the peers' resume tokens: with the same key peers keep their
-    /// identity when the server restarts. The environment variable SOCKETIO_P2P_TOKEN_KEY may hold the digits
-    /// instead. Without either each run has a key of its own
+    /// A file with 64 hex digits, the key of the resume tokens: with the same key, peers keep their identity over a
+    /// restart of the server. The environment variable SOCKETIO_P2P_TOKEN_KEY can hold the digits instead. Without
+    /// either, each run has its own key
     #[arg(long, value_name = "FILE")]
     token_key_file: Option<PathBuf>,
 }
 
 fn capacity(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) => Err("a room holds at least 1 peer".to_owned()),
+        Ok(0) => Err("expected at least 1 peer".to_owned()),
         Ok(capacity) => Ok(capacity),
         Err(error) => Err(format!("{error}")),
     }

@@ -1,55 +1,57 @@
-//! Where the server is: the URL that the user gives, and the URL of the WebSocket.
+//! The server's URL as configured, and the WebSocket URL derived from it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 use tokio_tungstenite::tungstenite::http::Uri;
 
-/// The path at which Socket.IO servers listen unless told otherwise.
+/// The default path of Socket.IO servers.
 const DEFAULT_PATH: &str = "/socket.io/";
 
-/// A URL that leads to no Socket.IO server.
+/// An unusable server URL or request header.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// It cannot be read. The text is not repeated: it may hold a password.
-    #[error("the server's URL cannot be read: {reason}")]
+    /// The URL cannot be parsed. The error does not quote it, because it may contain a password.
+    #[error("the server's URL cannot be parsed: {reason}")]
     Malformed {
-        /// What is wrong with it.
+        /// The parser's reason.
         reason: String,
     },
-    /// It names no host.
-    #[error("the server's URL names no host")]
+    /// The URL contains no host.
+    #[error("expected a host in the server's URL, got none")]
     NoHost,
-    /// Another scheme than the four.
-    #[error("the server's URL starts with http://, https://, ws:// or wss://, not {scheme:?}")]
+    /// The URL's scheme is none of `http`, `https`, `ws` and `wss`.
+    #[error(
+        "expected http://, https://, ws:// or wss:// in the server's URL, got the scheme {scheme:?}"
+    )]
     Scheme {
-        /// The scheme that came.
+        /// The scheme of the URL.
         scheme: String,
     },
-    /// A header that HTTP does not allow. The value is not repeated.
-    #[error("{name:?} is not a valid header, or its value is not")]
+    /// HTTP does not allow the header. The error does not quote the value.
+    #[error("the request header {name:?} has an invalid name or value")]
     Header {
         /// The name of the header.
         name: String,
     },
 }
 
-/// A server's address, taken apart.
+/// A parsed server URL.
 #[derive(Clone)]
 pub(super) struct Address {
     /// The URL of the WebSocket.
     pub(super) url: String,
-    /// Scheme, host, port and path: what errors show. No credentials, no query.
+    /// Scheme, host, port and path, for errors: without credentials and query.
     pub(super) shown: String,
-    /// `Authorization`, from the user and the password in the URL.
+    /// The `Authorization` header, from the user and the password in the URL.
     pub(super) authorization: Option<String>,
 }
 
 impl Address {
     pub(super) fn parse(url: &str) -> Result<Self, AddressError> {
         let malformed = |reason: String| AddressError::Malformed { reason };
-        // The `http` crate does not know fragments as part of a URI.
+        // The `http` crate does not accept fragments in a URI.
         let url = url.split_once('#').map_or(url, |(url, _)| url);
         let uri: Uri = url.parse().map_err(|error| malformed(format!("{error}")))?;
         let scheme = match uri.scheme_str() {
@@ -84,7 +86,7 @@ impl Address {
     }
 }
 
-/// Undoes `%41` for the user information. What is no escape stays as it is.
+/// Decodes percent-encoding (`%41`) in the user information. Invalid escapes stay unchanged.
 fn percent_decode(text: &str) -> Vec<u8> {
     let hex = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut bytes = Vec::with_capacity(text.len());
@@ -110,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scheme_and_path_leads_to_the_websocket() {
+    fn a_websocket_url_is_derived_from_every_scheme_and_path() {
         for (given, expected) in [
             ("http://localhost:3000", "ws://localhost:3000/socket.io/?EIO=4&transport=websocket"),
             ("https://example.org/", "wss://example.org/socket.io/?EIO=4&transport=websocket"),
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_errors_show_has_neither_credentials_nor_query() {
+    fn the_address_in_errors_has_neither_credentials_nor_query() {
         let address =
             Address::parse("https://user:secret@example.org:8443/p?token=secret").unwrap();
         assert_eq!(address.shown, "wss://example.org:8443/p/");
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_without_repeating_it() {
+    fn an_invalid_url_is_refused_without_being_quoted() {
         let scheme = |scheme: &str| AddressError::Scheme { scheme: scheme.to_owned() };
         assert_eq!(Address::parse("ftp://a").err(), Some(scheme("ftp")));
         assert_eq!(Address::parse("localhost").err(), Some(scheme("")));

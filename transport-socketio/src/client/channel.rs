@@ -1,4 +1,4 @@
-//! An open connection as a stream and a sink of frames.
+//! An open signalling connection as a stream and a sink of frames.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -15,13 +15,13 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::engine::{Engine, Handshake, Received};
 
-/// The WebSocket below.
+/// The WebSocket of a channel.
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// One connection to a Socket.IO server: frames in, frames out.
+/// One connection to a Socket.IO server, as a stream and a sink of frames.
 ///
-/// Pings are answered whenever either side of the channel is polled. The sink is ready while the write buffer of
-/// the WebSocket has room. After an error, or when the server has closed the connection, the stream ends.
+/// Polling either half answers pings. The sink is ready while the write buffer of the WebSocket has room. The stream
+/// ends after an error, or when the server has closed the connection.
 pub struct SocketIoChannel {
     socket: Socket,
     engine: Engine,
@@ -30,14 +30,14 @@ pub struct SocketIoChannel {
     /// The origin of `Time`.
     origin: Instant,
     timer: Pin<Box<Sleep>>,
-    /// Whether a pong lies in the write buffer.
+    /// Whether the write buffer contains a pong.
     unflushed: bool,
     ended: bool,
-    /// Who waits for the sink: the stream's side may be the one that learns of room.
+    /// The task that waits for the sink: polling the stream may make the room.
     writer: Option<Waker>,
 }
 
-/// Shows the server and the limits: the WebSocket would show what is in its buffers.
+/// Shows the server's address and the limits; the WebSocket's `Debug` would show its buffers.
 impl std::fmt::Debug for SocketIoChannel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SocketIoChannel")
@@ -58,7 +58,7 @@ impl SocketIoChannel {
         let origin = Instant::now();
         let engine = Engine::new(handshake, Time::ZERO);
         let timer = Box::pin(tokio::time::sleep_until(after(origin, engine.poll_timeout())));
-        // A server that names no limit has one all the same; ours for its messages is as good a guess as any.
+        // A server that announces no limit has one too; the limit for received messages is an estimate.
         let max_payload = handshake.max_payload.unwrap_or(max_message as u64);
         Self {
             socket,
@@ -73,7 +73,7 @@ impl SocketIoChannel {
         }
     }
 
-    /// The longest message that the server takes, in bytes. A text frame is one byte longer as a message.
+    /// The longest message in bytes that the server takes. A text frame is one byte longer as a message.
     #[must_use]
     pub const fn max_payload(&self) -> u64 {
         self.max_payload
@@ -88,7 +88,7 @@ impl SocketIoChannel {
         TransportError(format!("the connection to {} failed: {what}", self.address))
     }
 
-    /// Sends the pong that is due, as far as the socket takes it.
+    /// Sends the pong that is due, as far as the socket has room.
     fn poll_pong(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
         if self.engine.has_pong() {
             ready!(self.socket.poll_ready_unpin(cx))?;
@@ -100,7 +100,7 @@ impl SocketIoChannel {
         if self.unflushed {
             ready!(self.socket.poll_flush_unpin(cx))?;
             self.unflushed = false;
-            // The flush may have made the room that the other side waits for.
+            // The flush may have made the room that the sink's task waits for.
             if let Some(writer) = self.writer.take() {
                 writer.wake();
             }
@@ -108,7 +108,7 @@ impl SocketIoChannel {
         Poll::Ready(Ok(()))
     }
 
-    /// The next frame, the end, or the failure.
+    /// The next frame, the end of the stream, or an error.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, TransportError>>> {
         loop {
             if let Poll::Ready(Err(error)) = self.poll_pong(cx) {
@@ -141,12 +141,12 @@ impl SocketIoChannel {
                     Ok(Received::Close) => return Poll::Ready(None),
                     Err(error) => return Poll::Ready(Some(Err(self.error(error)))),
                 },
-                // The library has the answer to a close ready; nobody waits for what follows.
+                // The library has queued the answer to the close; frames after a close are ignored.
                 Message::Close(_) => {
                     let _ = self.socket.poll_flush_unpin(cx);
                     return Poll::Ready(None);
                 }
-                // It answers pings itself.
+                // The library answers WebSocket pings itself.
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
                     self.engine.handle_binary(now);
                 }
@@ -154,8 +154,8 @@ impl SocketIoChannel {
         }
     }
 
-    /// Ready when the server has been silent for too long. The timer is set anew only when it fires, not with
-    /// each message.
+    /// Ready when the server has been silent for longer than its ping interval and timeout. The timer is restarted only
+    /// when it fires, not with each message.
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<TransportError> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
@@ -204,9 +204,9 @@ impl Sink<Frame> for SocketIoChannel {
         let len = frame.len() as u64 + prefix;
         if len > self.max_payload {
             let max = self.max_payload;
-            return Err(
-                self.error(format!("a message of {len} bytes where the server takes {max}"))
-            );
+            return Err(self.error(format!(
+                "expected a message of at most {max} bytes (the server's limit), got {len}"
+            )));
         }
         let message = match frame {
             Frame::Text(text) => {

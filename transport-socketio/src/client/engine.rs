@@ -1,4 +1,4 @@
-//! Engine.IO v4 over one WebSocket, without I/O: what a message means and what must be answered, and when.
+//! Engine.IO v4 over one WebSocket, without I/O: reads messages, and says when to answer.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use serde::Deserialize;
 use socketio_p2p_core::Time;
 use thiserror::Error;
 
-/// The longest silence that a server may ask for; longer ones are taken as this.
+/// Maximum silence; longer ping intervals and timeouts of a server are cut to it.
 const MAX_SILENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What the server says when it opens the connection.
+/// The server's handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Handshake {
-    /// How often it pings.
+    /// Interval of the server's pings.
     pub(super) ping_interval: Duration,
-    /// How long it waits for the answer.
+    /// Time within which the server expects a pong.
     pub(super) ping_timeout: Duration,
-    /// The longest message it takes, in bytes.
+    /// The longest message in bytes that the server takes.
     pub(super) max_payload: Option<u64>,
 }
 
@@ -29,34 +29,34 @@ struct OpenPacket {
     max_payload: Option<u64>,
 }
 
-/// What the server did wrong.
+/// A violation of Engine.IO by the server.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum EngineError {
     #[error("expected an Engine.IO open packet, got {0}")]
     NotOpen(String),
-    /// At this byte, from 1. What the server sent is not quoted: it names the session.
-    #[error("the Engine.IO open packet cannot be read at byte {0}")]
+    /// The number is the byte's position, from 1. The packet is not quoted, because it contains the session id.
+    #[error("the Engine.IO open packet is invalid at byte {0}")]
     BadOpen(usize),
-    #[error("Engine.IO packet type {0:?} does not belong here")]
+    #[error("expected an Engine.IO message, ping or close, got packet type {0:?}")]
     UnexpectedType(char),
-    #[error("an empty Engine.IO packet")]
+    #[error("expected an Engine.IO packet, got an empty message")]
     Empty,
-    #[error("nothing came for {0:?}, though the server pings more often")]
+    #[error("expected a ping of the server within {0:?}, got no message")]
     Silent(Duration),
 }
 
-/// What a text message is.
+/// The kind of a text message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Received {
-    /// A Socket.IO frame: all but the first byte.
+    /// Contains a Socket.IO frame: all but the first byte.
     Message,
-    /// Nothing for those above.
+    /// Belongs to Engine.IO.
     Control,
-    /// The server closes the connection.
+    /// Closes the connection.
     Close,
 }
 
-/// Reads the first message of a connection.
+/// Reads the handshake: the first message of a connection.
 pub(super) fn read_open(text: &str) -> Result<Handshake, EngineError> {
     let Some(json) = text.strip_prefix('0') else {
         return Err(EngineError::NotOpen(match text.chars().next() {
@@ -76,10 +76,10 @@ pub(super) fn read_open(text: &str) -> Result<Handshake, EngineError> {
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Engine {
-    /// The longest that an intact server is silent.
+    /// The longest silence of an intact server: ping interval plus timeout.
     silence: Duration,
     silent_since: Time,
-    /// The answer that is due. One is enough: a later ping asks the same.
+    /// The pong that is due. One is enough: it answers all earlier pings.
     pong: Option<String>,
 }
 
@@ -89,18 +89,18 @@ impl Engine {
         Self { silence: silence.min(MAX_SILENCE), silent_since: now, pong: None }
     }
 
-    /// A binary message came: an attachment.
+    /// Takes a binary message: an attachment.
     pub(super) fn handle_binary(&mut self, now: Time) {
         self.silent_since = now;
     }
 
-    /// A text message came.
+    /// Takes a text message.
     pub(super) fn handle_text(&mut self, text: &str, now: Time) -> Result<Received, EngineError> {
         self.silent_since = now;
         match text.as_bytes().first() {
             Some(b'4') => Ok(Received::Message),
             Some(b'2') => {
-                // A ping may carry a payload, which the pong repeats. Ours is short by design of the protocol.
+                // A ping may carry a payload, which the pong repeats.
                 self.pong = Some(format!("3{}", text.get(1..).unwrap_or_default()));
                 Ok(Received::Control)
             }
@@ -116,7 +116,7 @@ impl Engine {
         if silent >= self.silence { Err(EngineError::Silent(silent)) } else { Ok(()) }
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due, unless something comes before.
+    /// When the server's silence becomes an error, unless a message comes before.
     pub(super) fn poll_timeout(&self) -> Time {
         self.silent_since + self.silence
     }
@@ -125,7 +125,7 @@ impl Engine {
         self.pong.is_some()
     }
 
-    /// The pong to send.
+    /// Takes the pong to send.
     pub(super) fn poll_pong(&mut self) -> Option<String> {
         self.pong.take()
     }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_open_packet_is_read() {
+    fn the_engine_io_open_packet_is_read() {
         let handshake = read_open(OPEN).unwrap();
         assert_eq!(handshake.ping_interval, Duration::from_millis(300));
         assert_eq!(handshake.ping_timeout, Duration::from_millis(200));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_an_open_packet_is_refused_with_what_came() {
+    fn a_first_packet_other_than_open_is_refused_and_named() {
         assert_eq!(
             read_open("40").unwrap_err().to_string(),
             "expected an Engine.IO open packet, got packet type '4'"
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_close_and_noise_are_told_apart() {
+    fn engine_io_messages_close_and_invalid_packets_are_distinguished() {
         let mut engine = engine(Time::ZERO);
         assert_eq!(engine.handle_text("42[\"x\"]", Time::ZERO), Ok(Received::Message));
         assert_eq!(engine.handle_text("1", Time::ZERO), Ok(Received::Close));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_past_interval_and_timeout_is_an_error_and_anything_breaks_it() {
+    fn silence_beyond_ping_interval_and_timeout_is_an_error() {
         let mut engine = engine(Time::from_millis(100));
         assert_eq!(engine.poll_timeout(), Time::from_millis(600));
         engine.handle_binary(Time::from_millis(500));
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_intervals_do_not_overflow() {
+    fn huge_ping_intervals_do_not_overflow() {
         let open = format!(r#"0{{"pingInterval":{0},"pingTimeout":{0}}}"#, u64::MAX);
         let engine = Engine::new(&read_open(&open).unwrap(), Time::ZERO);
         assert_eq!(engine.poll_timeout(), Time::ZERO + MAX_SILENCE);

@@ -1,4 +1,4 @@
-//! The client's side: Socket.IO connections for a session.
+//! The client: signalling channels for a session.
 
 mod address;
 mod channel;
@@ -21,19 +21,18 @@ pub use self::address::AddressError;
 use self::channel::Socket;
 pub use self::channel::SocketIoChannel;
 
-/// How long opening a connection may take, from the name lookup to the Engine.IO handshake.
+/// Time limit for opening a connection, from the name lookup to the Engine.IO handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest message that is taken from a server.
+/// Maximum length in bytes of a message from a server.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 
-/// What is collected before it is written to the socket, so that a burst of small frames is one write.
+/// Bytes collected before a write to the socket, so that a burst of small frames is one write.
 const WRITE_BUFFER: usize = 16 * 1024;
 
 /// Opens signalling channels to a Socket.IO server over WebSocket (Engine.IO v4).
 ///
-/// It opens connections and answers pings. The Socket.IO `CONNECT`, the events, and when to try again are the
-/// session's business.
+/// The channels answer pings. The session handles the Socket.IO `CONNECT`, the events, and retries.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), socketio_p2p_transport_socketio::AddressError> {
@@ -55,13 +54,13 @@ pub struct SocketIoSignaling {
 }
 
 impl SocketIoSignaling {
-    /// A server's URL: `http://`, `https://`, `ws://` or `wss://`, with a path when the server does not listen at
-    /// `/socket.io/`, with a query when it asks for one. A user and a password in it are sent as `Authorization`.
-    /// `https` and `wss` need one of the features `rustls-native-roots` and `rustls-webpki-roots`, or `rustls`
-    /// and a configuration of your own.
+    /// Creates a client of the server at `url`: `http://`, `https://`, `ws://` or `wss://`, with a path if the server
+    /// does not listen at `/socket.io/`, and with a query if the server expects one. A user and a password in the URL
+    /// are sent as `Authorization`. `https` and `wss` need one of the features `rustls-native-roots` and
+    /// `rustls-webpki-roots`, or `rustls` with a TLS configuration of the application.
     ///
     /// # Errors
-    /// [`AddressError`] when the URL leads nowhere.
+    /// [`AddressError`] when the URL cannot be parsed, has no host, or has another scheme.
     pub fn new(url: &str) -> Result<Self, AddressError> {
         Ok(Self {
             address: Address::parse(url)?,
@@ -73,10 +72,10 @@ impl SocketIoSignaling {
         })
     }
 
-    /// Sends a header with the request that opens a connection, such as a cookie.
+    /// Adds a header to the request that opens a connection, such as a cookie.
     ///
     /// # Errors
-    /// [`AddressError::Header`] when HTTP does not allow it.
+    /// [`AddressError::Header`] when HTTP does not allow the name or the value.
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, AddressError> {
         let invalid = || AddressError::Header { name: name.to_owned() };
         let header = HeaderName::try_from(name).map_err(|_| invalid())?;
@@ -86,22 +85,22 @@ impl SocketIoSignaling {
         Ok(self)
     }
 
-    /// How long opening a connection may take. 10 s by default.
+    /// Sets the time limit for opening a connection. Default 10 s.
     #[must_use]
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// The longest message in bytes that is taken from the server; a longer one ends the connection. 16 MiB by
-    /// default.
+    /// Sets the maximum length in bytes of a message from the server; a longer one ends the connection. Default
+    /// 16 MiB.
     #[must_use]
     pub fn with_max_message(mut self, bytes: usize) -> Self {
         self.max_message = bytes;
         self
     }
 
-    /// The TLS settings for `https` and `wss`, such as a private certificate authority.
+    /// Sets the TLS configuration for `https` and `wss`, for example with a private certificate authority.
     #[cfg(feature = "rustls")]
     #[must_use]
     pub fn with_tls(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {
@@ -140,7 +139,7 @@ impl SocketIoSignaling {
         opened.map(|(socket, _)| socket)
     }
 
-    /// The application's TLS settings, or none for those that the library makes of the roots it has.
+    /// The application's TLS configuration; `None` for the default of the library.
     #[cfg(feature = "rustls")]
     fn tls(&self) -> Result<Option<tokio_tungstenite::Connector>, WsError> {
         if let Some(config) = self.tls.clone() {
@@ -148,7 +147,7 @@ impl SocketIoSignaling {
         }
         #[cfg(any(feature = "rustls-native-roots", feature = "rustls-webpki-roots"))]
         {
-            // Fails when the process has chosen its cryptography already, which is as good.
+            // Fails when the process has already chosen a cryptography provider, which then serves as well.
             let _ = rustls::crypto::ring::default_provider().install_default();
             Ok(None)
         }
@@ -169,10 +168,13 @@ impl SocketIoSignaling {
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Binary(_) | Message::Frame(_))) => {
-                    return Err("expected an Engine.IO open packet, got binary".to_owned());
+                    return Err(
+                        "expected an Engine.IO open packet, got a binary message".to_owned()
+                    );
                 }
                 Some(Ok(Message::Close(_))) | None => {
-                    return Err("closed before the Engine.IO open packet".to_owned());
+                    return Err("expected an Engine.IO open packet, got the end of the connection"
+                        .to_owned());
                 }
                 Some(Err(error)) => return Err(describe(error)),
             }
@@ -182,8 +184,8 @@ impl SocketIoSignaling {
     }
 }
 
-/// What went wrong, in words that name the step. The library's own text for an HTTP error is the status alone;
-/// Socket.IO servers say in the body what they did not like.
+/// The text of a connection error. The library's text for an HTTP error is the status alone; Socket.IO servers state
+/// the reason in the body.
 fn describe(error: WsError) -> String {
     let WsError::Http(response) = error else { return error.to_string() };
     let body = response.body().as_deref().unwrap_or_default();
@@ -207,7 +209,7 @@ impl Signaling for SocketIoSignaling {
     }
 }
 
-/// Shows where it leads; neither credentials nor headers.
+/// Shows the server's address, without credentials and headers.
 impl fmt::Debug for SocketIoSignaling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SocketIoSignaling")

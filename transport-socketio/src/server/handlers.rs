@@ -1,7 +1,7 @@
-//! Where `socketioxide` calls us.
+//! The handlers that `socketioxide` calls.
 //!
-//! Its function handlers run on a task per event, which loses the order of events. These run within the
-//! connection's own task, one after the other.
+//! The function handlers of `socketioxide` run on one task per event and lose the order of events. These handlers run
+//! on the connection's own task, one after the other.
 
 use std::fmt;
 use std::pin::Pin;
@@ -23,10 +23,10 @@ use super::wire;
 type Admission<'a> =
     Pin<Box<dyn Future<Output = Result<(), Box<dyn fmt::Display + Send>>> + Send + 'a>>;
 
-/// The connect handler of the namespace, around the application's own.
+/// The connect handler of the namespace, around the application's handler.
 ///
-/// The client joins in the middleware. `socketioxide` answers `CONNECT` before it calls the connect handler:
-/// handlers registered there would miss the events that follow at once, and a full room could not be refused.
+/// The client joins in the middleware. `socketioxide` answers `CONNECT` before it calls the connect handler: handlers
+/// registered there would miss the first events, and a full room could not be refused.
 pub(super) struct Gate<H> {
     shared: Arc<Shared>,
     application: H,
@@ -74,7 +74,7 @@ where
         if self.shared.open(socket.id) {
             self.application.call(socket, auth);
         } else {
-            // A full buffer cannot be: nothing but the answer to `CONNECT` is in it.
+            // The buffer cannot be full: it contains the answer to `CONNECT` only.
             let _ = SocketRef::from(socket).disconnect();
         }
     }
@@ -91,8 +91,8 @@ where
     }
 }
 
-/// What a client that is turned away reads in the `CONNECT_ERROR`. `socketioxide` has room for a message and
-/// nothing else, so the code for programs stands before the text, up to the colon.
+/// The text of a `CONNECT_ERROR`. `socketioxide` can send a message only, so the code for programs precedes the text,
+/// up to the colon.
 struct Refusal(JoinError);
 
 impl From<JoinError> for Refusal {
@@ -107,8 +107,8 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// A client's place in the hub, held by its socket's handlers. A socket that goes without saying so, because a
-/// later step of its connecting failed, takes it along.
+/// A client's seat in the hub, held by the handlers of its socket. Dropping it removes the client: a socket can go
+/// without a disconnect when a later step of its connecting fails.
 struct Seat {
     shared: Weak<Shared>,
     client: ClientId,
@@ -154,7 +154,7 @@ impl DisconnectHandler<LocalAdapter, Self> for OnDisconnect {
             DisconnectReason::ClientNSDisconnect | DisconnectReason::ServerNSDisconnect => {
                 Departure::Left
             }
-            // A server that closes is no reason to give up what does not run through it.
+            // The end of the server must not end links over direct paths.
             DisconnectReason::ClosingServer
             | DisconnectReason::TransportClose
             | DisconnectReason::MultipleHttpPollingError

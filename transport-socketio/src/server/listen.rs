@@ -1,4 +1,4 @@
-//! A server of its own, for those who have none to add the signalling to.
+//! An HTTP server for applications that have none.
 
 use std::net::SocketAddr;
 
@@ -14,12 +14,12 @@ use super::{AttachError, SignalingHandle, SignalingServer, socket_io_builder};
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ListenError {
-    /// The address cannot be listened at, most often because another process does.
+    /// The address cannot be bound, most often because another process uses it.
     #[error("cannot listen at {address}")]
     Bind {
-        /// The address asked for.
+        /// The requested address.
         address: String,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// The signalling cannot be attached.
@@ -27,7 +27,7 @@ pub enum ListenError {
     Attach(#[from] AttachError),
 }
 
-/// A Socket.IO server that listens, with the signalling on the namespace `/`. Dropping it leaves it running;
+/// A Socket.IO server that listens, with the signalling on the namespace `/`. The server outlives this handle:
 /// [`close`](Self::close) ends it.
 #[derive(Debug)]
 pub struct Listener {
@@ -38,11 +38,11 @@ pub struct Listener {
 }
 
 impl SignalingServer {
-    /// Listens at `address`; port 0 takes a free port. For TLS put a reverse proxy in front, or attach to a
-    /// server of your own.
+    /// Listens at `address`; port 0 takes a free port. For TLS put a reverse proxy in front, or
+    /// [attach](SignalingServer::attach) to a server of the application.
     ///
     /// # Errors
-    /// [`ListenError`] when the address cannot be listened at.
+    /// [`ListenError`] when the address cannot be bound, or the signalling cannot be attached.
     pub async fn listen<A>(self, address: A) -> Result<Listener, ListenError>
     where
         A: ToSocketAddrs + std::fmt::Display,
@@ -50,10 +50,10 @@ impl SignalingServer {
         self.listen_with(address, Router::new()).await
     }
 
-    /// As [`listen`](Self::listen), with the application's own routes beside: pages, health checks.
+    /// As [`listen`](Self::listen), together with the application's own routes, such as pages and health checks.
     ///
     /// # Errors
-    /// [`ListenError`] when the address cannot be listened at.
+    /// As [`listen`](Self::listen).
     pub async fn listen_with<A>(self, address: A, routes: Router) -> Result<Listener, ListenError>
     where
         A: ToSocketAddrs + std::fmt::Display,
@@ -65,7 +65,7 @@ impl SignalingServer {
         let signaling = self.attach(&io, "/")?;
         let app = routes.layer(layer);
         let server = tokio::spawn(async move {
-            // Ends only when its task is aborted: axum goes on after errors of single connections.
+            // Ends only when its task is aborted: axum continues after errors of single connections.
             let _ = axum::serve(listener, app).await;
         });
         Ok(Listener { address: local, io, signaling, server })
@@ -73,7 +73,7 @@ impl SignalingServer {
 }
 
 impl Listener {
-    /// Where it listens.
+    /// The bound address.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
@@ -91,7 +91,7 @@ impl Listener {
         &self.io
     }
 
-    /// The signalling.
+    /// The signalling server.
     #[must_use]
     pub const fn signaling(&self) -> &SignalingHandle {
         &self.signaling

@@ -1,4 +1,4 @@
-//! The server's side: the hub as an add-on to a `socketioxide` server.
+//! The server: the hub as an add-on to a `socketioxide` server.
 
 mod handlers;
 mod lock;
@@ -27,11 +27,11 @@ use self::handlers::Gate;
 pub use self::listen::{ListenError, Listener};
 use self::state::{Settings, Shared};
 
-/// What is kept for a client that reads more slowly than others write, by default.
+/// Default maximum of bytes that wait for one client.
 const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 
-/// A server for peers: signalling, presence and relay, added to a Socket.IO server with one call, as
-/// `io.use(p2p)` adds it to the original.
+/// A server for peers: signalling, presence and relay, added to a Socket.IO server with one call, as `io.use(p2p)`
+/// does for the original.
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,25 +47,25 @@ const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// # }
 /// ```
 ///
-/// Peers of this library say in their `CONNECT` that they speak the v1 dialect, and in which room they meet.
-/// Clients of the original JavaScript library say nothing; they meet in the room that
-/// [`with_room_for_v0`](Self::with_room_for_v0) gives them. On Socket.IO 2.x they need the feature `eio3`, and
-/// WebSocket for binary events: `socketioxide` 0.18.9 garbles attachments for such clients over polling.
+/// Peers of this library state the v1 dialect and their room in their `CONNECT`. Clients of the original JavaScript
+/// library state neither; they join the room that [`with_room_for_v0`](Self::with_room_for_v0) chooses. On
+/// Socket.IO 2.x they need the feature `eio3`, and WebSocket for binary events: `socketioxide` 0.18.9 corrupts
+/// attachments for such clients over polling.
 ///
-/// # What a server should set
+/// # Recommended settings
 ///
-/// [`socket_io_builder`] sets the limits of the Socket.IO server to those of the hub. On a builder of your own:
+/// [`socket_io_builder`] sets the limits of the Socket.IO server to those of the hub. Without it:
 ///
-/// - `max_payload` is what the server announces, and the clients keep to it. Its default of 100 kB bounds the
-///   relayed packets too, for [`attach`](Self::attach) lowers the hub's limit to it.
-/// - `ws_max_message_size` and `ws_max_frame_size` (64 MiB, 16 MiB) bound what one client can make the server
-///   hold; a little more than the hub's `max_envelope` is enough.
-/// - `max_buffer_size` is the number of packets that wait for one client's socket, 128 by default. What does
-///   not fit waits in a queue of ours. When the server's ping finds the buffer full, `socketioxide` takes the
-///   client for dead.
-/// - `ping_interval` plus `ping_timeout` (25 s + 20 s) is the time after which a connection that went silent
-///   counts as lost; only then does the hub's `resume_window` begin for its peer. Shorter is better for meshes:
-///   [`socket_io_builder`] takes 5 s + 5 s.
+/// - `max_payload` is the limit that the server announces and the clients respect. Its default of 100 kB also bounds
+///   relayed packets, because [`attach`](Self::attach) lowers the hub's limit to it.
+/// - `ws_max_message_size` and `ws_max_frame_size` (64 MiB, 16 MiB) bound the memory that one client can claim;
+///   slightly more than the hub's `max_envelope` is enough.
+/// - `max_buffer_size` is the number of packets that wait for one client's socket, 128 by default. Further packets
+///   wait in a queue of this crate. When the buffer is full at the time of a ping, `socketioxide` closes the client's
+///   connection.
+/// - `ping_interval` plus `ping_timeout` (25 s + 20 s) is the time after which a silent connection counts as lost;
+///   the hub's `resume_window` for its peer begins then. Meshes need shorter values: [`socket_io_builder`] sets
+///   5 s + 5 s.
 #[derive(Clone)]
 pub struct SignalingServer {
     config: HubConfig,
@@ -76,7 +76,7 @@ pub struct SignalingServer {
 
 type RoomForV0 = Arc<dyn Fn(&V0Client<'_>) -> RoomName + Send + Sync>;
 
-/// A client of the original library that connects.
+/// A connecting client of the original library.
 #[derive(Debug)]
 pub struct V0Client<'a> {
     socket: &'a SocketRef,
@@ -84,7 +84,7 @@ pub struct V0Client<'a> {
 }
 
 impl V0Client<'_> {
-    /// The HTTP request that opened its connection: the address with the query, and the headers.
+    /// The HTTP request that opened its connection: the URL with the query, and the headers.
     #[must_use]
     pub fn request(&self) -> &http::request::Parts {
         self.socket.req_parts()
@@ -101,19 +101,19 @@ impl V0Client<'_> {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AttachError {
-    /// There is no tokio runtime for the timers.
-    #[error("attach() needs a tokio runtime: call it from async code")]
+    /// The caller is outside of a tokio runtime, which the timers need.
+    #[error("attach() expects a tokio runtime, got none: call it from async code")]
     NoRuntime,
-    /// The system gives no randomness, of which peer ids and tokens are made.
+    /// The system's source of randomness, for peer ids and tokens, failed.
     #[error("the system's source of randomness failed: {0}")]
     Randomness(getrandom::Error),
-    /// A setting of the hub cannot be.
+    /// A setting of the hub is out of its bounds.
     #[error("the configuration of the hub is not valid")]
     Config(#[from] ConfigError),
 }
 
 impl SignalingServer {
-    /// A server with these settings.
+    /// Creates a server with this configuration of the hub.
     #[must_use]
     pub fn new(config: HubConfig) -> Self {
         Self {
@@ -124,8 +124,8 @@ impl SignalingServer {
         }
     }
 
-    /// Chooses the room of each client of the original library, for instance from the query of its address. The
-    /// default room by default. It runs when the client connects and must not block.
+    /// Sets a function that chooses the room of each client of the original library, for example from the query of its
+    /// URL. By default all join the default room. The function runs when the client connects and must not block.
     #[must_use]
     pub fn with_room_for_v0(
         mut self,
@@ -135,17 +135,17 @@ impl SignalingServer {
         self
     }
 
-    /// How many bytes may wait for one client, beyond what the Socket.IO server buffers. A client with more
-    /// loses its connection. 8 MiB by default.
+    /// Sets the maximum of bytes that wait for one client, in addition to the buffer of the Socket.IO server. A client
+    /// that exceeds it loses its connection. Default 8 MiB.
     #[must_use]
     pub fn with_queue_bytes(mut self, bytes: usize) -> Self {
         self.queue_bytes = bytes;
         self
     }
 
-    /// Makes the peer ids predictable, for tests. Never in production: ids and, without a
-    /// [`token_key`](HubConfig::token_key), the key of the resume tokens come from the seed. Without this call
-    /// the seed comes from the system.
+    /// Sets the seed of peer ids and, without a [`token_key`](HubConfig::token_key), of the key of the resume tokens,
+    /// for tests: ids and tokens become predictable. Never in production. By default the system's source of randomness
+    /// gives the seed.
     #[must_use]
     pub fn with_seed(mut self, seed: [u8; 32]) -> Self {
         self.seed = Some(seed);
@@ -154,8 +154,8 @@ impl SignalingServer {
 
     /// Serves peers on the namespace `namespace` of `io`.
     ///
-    /// # Errors
-    /// [`AttachError`] outside a tokio runtime, or when the system gives no randomness.
+    /// [`AttachError`] outside of a tokio runtime, when the system's source of randomness fails, or when a setting of
+    /// the hub is out of its bounds.
     pub fn attach(
         self,
         io: &SocketIo,
@@ -164,11 +164,11 @@ impl SignalingServer {
         self.attach_with(io, namespace, async || {})
     }
 
-    /// Serves peers on a namespace on which the application has events of its own. Its connect handler runs
-    /// after the client has joined, its middlewares (`handler.with(…)`) before; a client that they refuse never
-    /// reaches the hub.
+    /// Serves peers on a namespace on which the application has its own events. The application's connect handler runs
+    /// after the client has joined, its middlewares (`handler.with(…)`) before; a client that they refuse does not
+    /// reach the hub.
     ///
-    /// Events with a handler of the application (`socket.on(…)`) are not broadcast to the room. The fallback
+    /// Events with a handler of the application (`socket.on(…)`) are not broadcast to the room. The fallback handler
     /// and the disconnect handler of the sockets belong to the signalling.
     ///
     /// ```no_run
@@ -241,7 +241,7 @@ impl fmt::Debug for SignalingServer {
     }
 }
 
-/// A view of a running signalling server. The server runs as long as the Socket.IO server does, with or without
+/// A handle on a running signalling server. The server runs as long as the Socket.IO server does, with or without
 /// handles.
 #[derive(Clone)]
 pub struct SignalingHandle {
@@ -249,7 +249,7 @@ pub struct SignalingHandle {
 }
 
 impl SignalingHandle {
-    /// Numbers for monitoring.
+    /// Counters for monitoring.
     #[must_use]
     pub fn stats(&self) -> ServerStats {
         self.shared.stats()
@@ -261,13 +261,13 @@ impl SignalingHandle {
         self.shared.with_hub(|hub| hub.rooms().cloned().collect())
     }
 
-    /// The members of a room in the order in which they came.
+    /// The members of a room in the order of their joining.
     #[must_use]
     pub fn members(&self, room: &RoomName) -> Vec<Member> {
         self.shared.with_hub(|hub| hub.members(room).collect())
     }
 
-    /// Replaces the ICE servers that clients are told from now on, as for TURN credentials that expire.
+    /// Replaces the ICE servers of later welcomes, for example for TURN credentials that expire.
     pub fn set_ice_servers(&self, servers: Vec<IceServer>) {
         self.shared.set_ice_servers(servers);
     }
@@ -279,24 +279,24 @@ impl fmt::Debug for SignalingHandle {
     }
 }
 
-/// Numbers for monitoring.
+/// Counters for monitoring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerStats {
-    /// The hub's.
+    /// The hub's counters.
     pub hub: HubStats,
-    /// Clients that lost their connection since the start because they read too slowly.
+    /// Clients that lost their connection since the start because their queue was full.
     pub evicted: u64,
-    /// Packets since the start that could not be brought into a form for their receiver: a v1 peer sent a v0
-    /// client what is no Socket.IO packet.
+    /// Packets dropped since the start because they had no valid form for their receiver: the body of a v1 peer's
+    /// envelope to a v0 client was not a Socket.IO packet.
     pub undeliverable: u64,
 }
 
-/// A builder of Socket.IO servers with limits that fit the hub's: everything that the hub takes comes through,
-/// nothing much bigger is held in memory, and lost connections are noticed within ten seconds.
+/// Returns a builder of Socket.IO servers with limits that fit those of the hub: every message that the hub accepts
+/// passes, larger ones are refused early, and lost connections are noticed within 10 s.
 #[must_use]
 pub fn socket_io_builder(config: &HubConfig) -> SocketIoBuilder {
-    /// Room for the header of an envelope and for signals.
+    /// Bytes for the header of an envelope, and for signals.
     const HEADERS: usize = 64 * 1024;
     let envelope = config.limits.max_envelope as usize;
     let message = envelope.max(config.max_signal.saturating_mul(config.max_offers)) + HEADERS;

@@ -1,4 +1,4 @@
-//! What waits for one client.
+//! The queue of messages for one client.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::lock::lock;
 use super::wire::{Wire, weight};
 
-/// A message for one client or many. It is encoded once, when the first of them can take it.
+/// A message for one or more clients. It is encoded once, when the first socket has room.
 pub(super) struct QueuedMessage {
     message: ServerMessage,
     weight: usize,
@@ -28,32 +28,32 @@ impl QueuedMessage {
 }
 
 pub(super) struct Outbox {
-    /// Weak: the socket's own handlers lead here.
+    /// Weak: the socket's own handlers refer to this outbox.
     socket: Weak<Socket>,
     queue: Mutex<Queue>,
-    /// Held while sending, so that two threads do not swap two messages.
+    /// Held while sending, so that two threads do not reorder messages.
     sending: Mutex<()>,
-    /// Whether the client has its `CONNECT`.
+    /// Whether the client has received its `CONNECT`.
     open: AtomicBool,
     closed: AtomicBool,
-    /// Whether it is in the list of those that wait for room. Only the task of the timers sends then.
+    /// Whether the outbox is in the list of those that wait for room. Then only the task of the timers sends.
     waiting: AtomicBool,
     retry: Mutex<Retry>,
 }
 
-/// When to try again after the socket was full.
+/// When to retry after the socket was full.
 ///
-/// `socketioxide` gives a client up whose buffer is full when a ping is due. So the buffer is not filled to the
-/// brim again and again: the pauses become as long as it takes to drain a burst, which then fits.
+/// `socketioxide` closes the connection of a client whose buffer is full when a ping is due. The pauses therefore grow
+/// until a burst drains within one, so that the buffer is not full all the time.
 struct Retry {
     at: Instant,
     pause: Duration,
 }
 
-/// How many messages are sent at once after the socket was full: half of what its buffer holds by default.
+/// Messages sent at once after the socket was full: half of its buffer by default.
 const BURST: usize = 64;
 
-/// The pause after the socket was full, at first and at least.
+/// The first pause after the socket was full, and the shortest.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
 /// The longest pause.
@@ -68,9 +68,9 @@ struct Queue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
     Done,
-    /// There is more, and the socket would take it.
+    /// More messages wait, and the socket has room.
     More,
-    /// The socket takes no more for now.
+    /// The socket has no room.
     Full,
 }
 
@@ -87,8 +87,7 @@ impl Outbox {
         }
     }
 
-    /// Appends a message. Refused when the queue would grow past `max` bytes; a message for an empty queue is
-    /// always taken.
+    /// Appends a message. Returns `false` when the queue would exceed `max` bytes; an empty queue takes any message.
     pub(super) fn push(&self, message: Arc<QueuedMessage>, max: usize) -> bool {
         let mut queue = lock(&self.queue);
         let bytes = queue.bytes + message.weight;
@@ -104,13 +103,14 @@ impl Outbox {
         self.open.store(true, Ordering::Release);
     }
 
-    /// Drops what waits; [`flush`](Self::flush) then disconnects the client.
+    /// Drops the waiting messages; [`flush`](Self::flush) then disconnects the client.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         *lock(&self.queue) = Queue::default();
     }
 
-    /// Sends what the socket takes. Whether the caller has to put it on the list of those that wait.
+    /// Sends as many messages as the socket has room for. Returns whether the caller must add the outbox to the list of
+    /// those that wait.
     pub(super) fn flush(&self, undeliverable: &AtomicU64) -> bool {
         if self.waiting.load(Ordering::Acquire) {
             return false;
@@ -125,7 +125,7 @@ impl Outbox {
         }
     }
 
-    /// Tries again for a client on the list. When it has to be tried once more; none when it is off the list.
+    /// Retries a client on the list. Returns when to retry next; `None` when the outbox has left the list.
     pub(super) fn retry(&self, now: Instant, undeliverable: &AtomicU64) -> Option<Instant> {
         let mut retry = lock(&self.retry);
         if now < retry.at {
@@ -134,7 +134,7 @@ impl Outbox {
         retry.pause = match self.send(BURST, undeliverable) {
             Progress::Done => {
                 self.waiting.store(false, Ordering::Release);
-                // What was queued just before found the list taken.
+                // A message queued in between found the outbox on the list.
                 return match self.send(BURST, undeliverable) {
                     Progress::Done => None,
                     Progress::More | Progress::Full => {
@@ -177,14 +177,14 @@ impl Outbox {
             match sent {
                 Ok(()) => {}
                 Err(SendError::Socket(SocketError::InternalChannelFull)) => return Progress::Full,
-                // The departure of the client is on its way to the hub.
+                // The disconnect of the client follows and reaches the hub.
                 Err(SendError::Socket(SocketError::Closed)) => return Progress::Done,
                 Err(SendError::Serialize(_)) => {
                     undeliverable.fetch_add(1, Ordering::Relaxed);
                 }
             }
             let mut queue = lock(&self.queue);
-            // It may have been emptied by `close` meanwhile.
+            // `close` may have emptied the queue in between.
             if queue.messages.pop_front().is_some() {
                 queue.bytes = queue.bytes.saturating_sub(next.weight);
             }

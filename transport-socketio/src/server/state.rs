@@ -1,7 +1,7 @@
-//! What the handlers share: the hub behind a lock, the clients' outboxes, and the task for the timers.
+//! The state that the handlers share: the hub behind a lock, the outboxes, and the task of the timers.
 //!
-//! The lock is held while the hub works and its output is put into outboxes. Encoding and sending happen after,
-//! under a lock of the one client.
+//! The lock is held while the hub works and its output is queued in outboxes. Encoding and sending follow, under a
+//! lock per client.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +28,7 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     /// The origin of the hub's clock.
     origin: Instant,
-    /// Wakes the task: a timer is earlier, or a client waits for room.
+    /// Wakes the task of the timers: a timer is earlier, or a client waits for room.
     wake: Arc<Notify>,
     /// Clients that wait for room, or to be disconnected.
     waiting: Mutex<Vec<Arc<Outbox>>>,
@@ -39,9 +39,9 @@ pub(super) struct Shared {
 struct State {
     hub: Hub,
     outboxes: BTreeMap<ClientId, Arc<Outbox>>,
-    /// Clients that have joined and do not have their `CONNECT` yet.
+    /// Clients that have joined and have not received their `CONNECT`.
     opening: HashMap<Sid, ClientId>,
-    /// When the task wakes by itself.
+    /// The deadline of the task of the timers.
     armed: Option<Time>,
 }
 
@@ -84,11 +84,11 @@ impl Shared {
         Ok(client)
     }
 
-    /// A client's message, or none when its packet was no message of the dialect.
+    /// Passes a client's message to the hub; `None` for a packet that is no message of the dialect.
     pub(super) fn receive(&self, client: ClientId, message: Option<ClientMessage>) {
         let now = self.now();
         let mut state = lock(&self.state);
-        // The hub counts what it refuses, and closes who keeps on. There is nothing to tell the client.
+        // The hub counts refused messages and closes clients that send too many. The client gets no answer.
         let _refused = match message {
             Some(message) => state.hub.handle_message(client, message, now).err(),
             None => Some(state.hub.handle_malformed(client, now)),
@@ -106,8 +106,8 @@ impl Shared {
         }
     }
 
-    /// The client has its `CONNECT`: what waited for it can go.
-    /// `false` when the hub has sent it away meanwhile.
+    /// Sends the messages that waited for the client's `CONNECT`. Returns `false` when the hub has closed the client in
+    /// between.
     pub(super) fn open(&self, socket: Sid) -> bool {
         let outbox = {
             let mut state = lock(&self.state);
@@ -149,8 +149,8 @@ impl Shared {
         }
     }
 
-    /// Carries out what the hub asks for, and gives the lock back on the way. Whether the task has to know: a
-    /// timer is earlier, or a client waits for room.
+    /// Carries out the hub's output and releases the lock in between. Returns whether the task of the timers must wake:
+    /// a timer is earlier, or a client waits for room.
     fn settle(&self, mut state: MutexGuard<'_, State>, now: Time) -> bool {
         let mut dirty: BTreeMap<ClientId, Arc<Outbox>> = BTreeMap::new();
         let mut closed = Vec::new();
@@ -179,7 +179,7 @@ impl Shared {
                     dirty.remove(&client);
                     closed.extend(outboxes.remove(&client));
                 }
-                // A hub of a later version may ask for more.
+                // Outputs of later core versions are ignored.
                 _ => {}
             }
         }
@@ -200,7 +200,7 @@ impl Shared {
         earlier || waits
     }
 
-    /// Sends what the client's socket takes. Whether the client is new among those that wait for room.
+    /// Sends as many messages as the client's socket has room for. Returns whether the client now waits for room.
     fn flush(&self, outbox: &Arc<Outbox>) -> bool {
         let waits = outbox.flush(&self.undeliverable);
         if waits {
@@ -209,7 +209,8 @@ impl Shared {
         waits
     }
 
-    /// Timers that are due, clients that wait. When to come again. It wakes nobody: it is the task that is woken.
+    /// Runs due timers and retries waiting clients; returns the next deadline. Called by the task of the timers itself,
+    /// so it does not wake it.
     fn tick(&self) -> Option<Instant> {
         let now = self.now();
         let mut state = lock(&self.state);
@@ -229,7 +230,7 @@ impl Shared {
             };
             retry.is_some()
         });
-        // Those that came meanwhile have woken the task.
+        // Clients added in between have woken the task.
         lock(&self.waiting).append(&mut waiting);
         next
     }
@@ -241,7 +242,7 @@ impl Drop for Shared {
     }
 }
 
-/// Runs the timers until the server is gone.
+/// Runs the timers until the server is dropped.
 async fn run(shared: Weak<Shared>, wake: Arc<Notify>) {
     loop {
         let next = match shared.upgrade() {

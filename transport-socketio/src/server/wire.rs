@@ -1,7 +1,7 @@
-//! Between our packets and the values of `socketioxide`.
+//! Converts between packets of the core and values of `socketioxide`.
 //!
-//! `socketioxide` encodes from `serde` types and copies attachments once per receiver. What has no attachments
-//! goes out as the text it is; only a binary event for v0 clients is taken apart and put together again.
+//! `socketioxide` encodes `serde` types and copies attachments once per receiver. A packet without attachments is sent
+//! as its text; only a binary event for v0 clients is decoded and encoded again.
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -15,18 +15,18 @@ use socketioxide::SendError;
 use socketioxide::handler::Value;
 use socketioxide::socket::Socket;
 
-/// A message in the form in which `socketioxide` takes it.
+/// A message in a form that `socketioxide` sends.
 pub(super) enum Wire {
     /// The whole payload: event name and arguments.
     Text(Box<RawValue>),
-    /// A relay envelope: its header, and its body.
+    /// A relay envelope: header and body.
     Envelope(Box<RawValue>, Bytes),
-    /// An event with attachments: its name and its arguments.
+    /// An event with attachments: name and arguments.
     Binary(String, Vec<codec::Value>),
 }
 
 impl Wire {
-    /// `None` when the message has no valid form: a v1 peer relayed to a v0 client what is no packet.
+    /// `None` when the message has no valid form: a v1 peer's envelope to a v0 client contained no packet.
     pub(super) fn new(message: &ServerMessage) -> Option<Self> {
         if let ServerMessage::Relay(download) = message {
             let Download { body, .. } = download;
@@ -52,11 +52,11 @@ impl Wire {
     }
 }
 
-/// About how many bytes a message holds.
+/// An estimate of the bytes that a message holds.
 pub(super) fn weight(message: &ServerMessage) -> usize {
-    /// Names, ids, numbers.
+    /// Bytes for names, ids and numbers.
     const FRAME: usize = 128;
-    /// A member with key and limits.
+    /// Bytes for a member with pair key and limits.
     const MEMBER: usize = 256;
     FRAME
         + match message {
@@ -74,7 +74,7 @@ pub(super) fn weight(message: &ServerMessage) -> usize {
         }
 }
 
-/// The packet in a value that came.
+/// The packet in a received value.
 pub(super) fn read(value: Value) -> Option<Packet> {
     match value {
         Value::Str(payload, attachments) => {
@@ -90,11 +90,11 @@ pub(super) fn read(value: Value) -> Option<Packet> {
     }
 }
 
-/// A payload that goes out as it is: to `socketioxide` a newtype is all there is to say, event name included.
+/// A payload that is sent unchanged: `socketioxide` encodes a newtype as the whole payload, event name included.
 #[derive(Serialize)]
 struct Verbatim<'a>(&'a RawValue);
 
-/// Arguments, each an argument of the event.
+/// A sequence whose elements are the arguments of the event.
 struct Args<'a>(&'a [codec::Value]);
 
 impl Serialize for Args<'_> {

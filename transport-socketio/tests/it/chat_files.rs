@@ -1,6 +1,6 @@
-//! The tests that stand in the chat example itself: how it names and saves the files of others.
+//! Runs the unit tests of the chat example: the names and the saving of received files.
 
-#![allow(dead_code, reason = "the rest of these files is the example's")]
+#![allow(dead_code, reason = "the example uses the rest of these files")]
 
 #[path = "../../examples/chat/files.rs"]
 mod files;

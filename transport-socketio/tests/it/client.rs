@@ -1,4 +1,4 @@
-//! The client's side, against servers that work, servers that do not, and none.
+//! The client against intact, faulty and missing servers.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn connect(url: &str) -> Result<SocketIoChannel, TransportError> {
     soon("an answer", signaling.connect()).await
 }
 
-/// A server of one connection, under the test's own control below Socket.IO.
+/// A connection to a server that the test controls below Socket.IO.
 async fn scripted(open: &str) -> (SocketIoChannel, WebSocketStream<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -38,7 +38,7 @@ async fn scripted(open: &str) -> (SocketIoChannel, WebSocketStream<TcpStream>) {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_an_error_that_names_it() {
+async fn connecting_to_a_missing_server_is_an_error_that_names_it() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let error = connect(&format!("http://user:secret@{free}/?token=secret")).await.unwrap_err().0;
     let expected = format!("cannot connect to ws://{free}/socket.io/: ");
@@ -47,7 +47,7 @@ async fn a_server_that_is_not_there_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_is_given_up() {
+async fn connecting_to_a_silent_server_ends_after_connect_timeout() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let mut signaling =
@@ -56,7 +56,7 @@ async fn a_server_that_never_answers_is_given_up() {
     assert!(error.ends_with("no answer within 50ms"), "{error}");
 }
 
-/// Answers every request with this, and gives the requests.
+/// Answers each request with `answer`, and returns the request.
 async fn http_server(answer: &'static str) -> (String, tokio::task::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -73,7 +73,7 @@ async fn http_server(answer: &'static str) -> (String, tokio::task::JoinHandle<S
 }
 
 #[tokio::test]
-async fn a_web_server_without_socket_io_is_an_error_with_its_answer() {
+async fn the_error_of_a_server_without_socket_io_quotes_its_answer() {
     let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 12\r\n\r\nno transport";
     let (url, _server) = http_server(answer).await;
     let error = connect(&url).await.unwrap_err().0;
@@ -100,17 +100,17 @@ async fn path_query_credentials_and_headers_reach_the_server() {
 }
 
 #[tokio::test]
-async fn an_invalid_header_is_refused_by_name() {
+async fn the_error_of_an_invalid_header_names_it() {
     let signaling = SocketIoSignaling::new("http://localhost").unwrap();
     let error = signaling.with_header("x-key", "secret\n").unwrap_err().to_string();
-    assert_eq!(error, r#""x-key" is not a valid header, or its value is not"#);
+    assert_eq!(error, r#"the request header "x-key" has an invalid name or value"#);
 }
 
 #[tokio::test]
-async fn what_is_no_engine_io_is_an_error_with_what_came() {
+async fn the_error_of_an_invalid_engine_io_handshake_names_the_packet() {
     for (open, expected) in [
         ("hello", "expected an Engine.IO open packet, got packet type 'h'"),
-        ("0{}", "the Engine.IO open packet cannot be read"),
+        ("0{}", "the Engine.IO open packet is invalid"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -127,7 +127,7 @@ async fn what_is_no_engine_io_is_an_error_with_what_came() {
 }
 
 #[tokio::test]
-async fn frames_pass_both_ways_with_their_kind() {
+async fn text_and_binary_frames_pass_both_ways() {
     let (mut channel, mut server) = scripted(OPEN).await;
     assert_eq!(channel.max_payload(), 1000);
     channel.send(Frame::from("2[\"é\"]")).await.unwrap();
@@ -145,7 +145,7 @@ async fn frames_pass_both_ways_with_their_kind() {
 }
 
 #[tokio::test]
-async fn pings_are_answered_though_the_application_only_reads() {
+async fn pings_are_answered_while_the_application_only_reads() {
     let (mut channel, mut server) = scripted(OPEN).await;
     let reading = tokio::spawn(async move { channel.next().await });
     for _ in 0..3 {
@@ -168,7 +168,7 @@ async fn pings_are_answered_while_the_stream_and_the_sink_are_on_two_tasks() {
         }
         sink.flush().await.unwrap();
     });
-    // The server does not read, so that the writer is stuck when the ping comes.
+    // The server does not read, so that the writer is blocked when the ping comes.
     server.send(Message::text("2")).await.unwrap();
     let (mut blobs, mut pongs) = (0, 0);
     while blobs < 20_000 || pongs < 1 {
@@ -184,16 +184,16 @@ async fn pings_are_answered_while_the_stream_and_the_sink_are_on_two_tasks() {
 }
 
 #[tokio::test]
-async fn a_server_that_falls_silent_is_given_up() {
+async fn a_server_silent_beyond_its_ping_interval_and_timeout_is_an_error() {
     let open = r#"0{"sid":"x","pingInterval":60,"pingTimeout":40}"#;
     let (mut channel, _server) = scripted(open).await;
     let error = soon("the time-out", channel.next()).await.unwrap().unwrap_err().0;
-    assert!(error.contains("nothing came for"), "{error}");
+    assert!(error.contains("expected a ping of the server within"), "{error}");
     assert_eq!(channel.next().await, None);
 }
 
 #[tokio::test]
-async fn a_server_that_closes_ends_the_stream() {
+async fn a_close_by_the_server_ends_the_stream() {
     let (mut channel, mut server) = scripted(OPEN).await;
     server.send(Message::text("1")).await.unwrap();
     assert_eq!(soon("the end", channel.next()).await, None);
@@ -203,7 +203,7 @@ async fn a_server_that_closes_ends_the_stream() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_is_an_error_and_then_the_end() {
+async fn a_broken_connection_is_an_error_and_then_ends_the_stream() {
     let (mut channel, server) = scripted(OPEN).await;
     drop(server);
     let error = soon("the error", channel.next()).await.unwrap().unwrap_err().0;
@@ -212,20 +212,23 @@ async fn a_connection_that_breaks_is_an_error_and_then_the_end() {
 }
 
 #[tokio::test]
-async fn a_packet_that_does_not_belong_is_an_error() {
+async fn an_unexpected_engine_io_packet_is_an_error() {
     let (mut channel, mut server) = scripted(OPEN).await;
     server.send(Message::text("5")).await.unwrap();
     let error = soon("the error", channel.next()).await.unwrap().unwrap_err().0;
-    assert!(error.contains("Engine.IO packet type '5' does not belong here"), "{error}");
+    assert!(error.contains("got packet type '5'"), "{error}");
 }
 
 #[tokio::test]
-async fn messages_over_a_limit_are_errors_on_both_ways() {
+async fn messages_over_the_message_limit_are_errors_in_both_directions() {
     let (mut channel, _server) = scripted(OPEN).await;
     let fits = Frame::from("x".repeat(999));
     channel.send(fits).await.unwrap();
     let error = channel.send(Frame::from("x".repeat(1000))).await.unwrap_err().0;
-    assert!(error.contains("a message of 1001 bytes where the server takes 1000"), "{error}");
+    assert!(
+        error.contains("expected a message of at most 1000 bytes (the server's limit), got 1001"),
+        "{error}"
+    );
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

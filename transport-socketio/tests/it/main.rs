@@ -1,4 +1,4 @@
-//! The integration tests of the crate, one binary: real sockets on loopback, and the JavaScript libraries.
+//! The integration tests of the crate in one binary: real sockets on loopback, and the JavaScript libraries.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,7 +6,7 @@
     clippy::panic,
     clippy::print_stderr,
     clippy::wildcard_enum_match_arm,
-    reason = "a test fails by panicking and says what it skips"
+    reason = "a test fails by panicking, and prints when it is skipped"
 )]
 
 mod chat_files;

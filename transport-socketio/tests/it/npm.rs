@@ -1,4 +1,4 @@
-//! Against the JavaScript libraries: their clients at our server, our client at theirs.
+//! Interoperability with the JavaScript libraries: their clients with our server, our client with their server.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -18,14 +18,14 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/npm")
 }
 
-/// Whether Node and the packages are there. Without them a test is skipped, by name; where `CI` is `true` it
-/// fails.
+/// Whether Node and the npm packages are available. Without them a test is skipped and its name printed; with
+/// `CI=true` it fails.
 async fn node(test: &str) -> bool {
     static READY: OnceCell<Result<(), String>> = OnceCell::const_new();
     match READY.get_or_init(install).await {
         Ok(()) => true,
         Err(why) if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
-            panic!("{test} needs Node.js and npm: {why}")
+            panic!("{test}: expected Node.js and npm: {why}")
         }
         Err(why) => {
             eprintln!("SKIPPED {test}: {why}. Install Node.js 20 or later with npm.");
@@ -72,41 +72,42 @@ async fn v0_scenario(test: &str, version: &str, transports: &str) {
     let (said, failed) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.trim() == "ok", "{said}\n{failed}");
-    crate::support::until("everyone gone", || server.signaling().stats().hub.clients == 0).await;
+    crate::support::until("all clients have left", || server.signaling().stats().hub.clients == 0)
+        .await;
     server.close().await;
 }
 
 #[tokio::test]
-async fn original_clients_on_socket_io_4_over_websocket() {
+async fn v0_clients_on_socket_io_4_over_websocket() {
     v0_scenario("original_clients_on_socket_io_4_over_websocket", "4", "websocket").await;
 }
 
 #[tokio::test]
-async fn original_clients_on_socket_io_4_over_polling() {
+async fn v0_clients_on_socket_io_4_over_polling() {
     v0_scenario("original_clients_on_socket_io_4_over_polling", "4", "polling").await;
 }
 
 #[tokio::test]
-async fn original_clients_on_socket_io_4_with_upgrade() {
+async fn v0_clients_on_socket_io_4_with_upgrade() {
     v0_scenario("original_clients_on_socket_io_4_with_upgrade", "4", "polling,websocket").await;
 }
 
 #[tokio::test]
-async fn original_clients_on_socket_io_2_over_websocket() {
+async fn v0_clients_on_socket_io_2_over_websocket() {
     v0_scenario("original_clients_on_socket_io_2_over_websocket", "2", "websocket").await;
 }
 
 #[tokio::test]
-async fn original_clients_on_socket_io_2_over_polling() {
+async fn v0_clients_on_socket_io_2_over_polling() {
     v0_scenario("original_clients_on_socket_io_2_over_polling", "2", "polling").await;
 }
 
 #[tokio::test]
-async fn original_clients_on_socket_io_2_with_upgrade() {
+async fn v0_clients_on_socket_io_2_with_upgrade() {
     v0_scenario("original_clients_on_socket_io_2_with_upgrade", "2", "polling,websocket").await;
 }
 
-/// The reference server. It ends when this is dropped.
+/// The reference server. Dropping this ends it.
 struct Reference {
     _process: Child,
     url: String,
@@ -129,8 +130,11 @@ async fn reference(test: &str) -> Option<Reference> {
 }
 
 #[tokio::test]
-async fn our_client_at_the_reference_server() {
-    let Some(server) = reference("our_client_at_the_reference_server").await else { return };
+async fn our_client_exchanges_events_with_the_reference_server() {
+    let Some(server) = reference("our_client_exchanges_events_with_the_reference_server").await
+    else {
+        return;
+    };
     let url = format!("{}/?room=7", server.url);
     let auth = serde_json::json!({"key": "é"});
     let (mut client, answer) = Client::connect_with(&url, Some(&auth)).await;
@@ -159,7 +163,7 @@ async fn our_client_at_the_reference_server() {
     assert_eq!(json, serde_json::json!({"x": [1.5]}));
     assert_eq!([first, rest[0].clone(), rest[1].clone()], blobs);
 
-    // Pings go on while we wait for something else.
+    // Pings continue during the pause.
     client.emit("ping-count", &()).await;
     assert_eq!(client.packet().await.payload(), r#"["pongs",3]"#);
 
@@ -170,8 +174,11 @@ async fn our_client_at_the_reference_server() {
 }
 
 #[tokio::test]
-async fn the_reference_server_refuses_with_a_code() {
-    let Some(server) = reference("the_reference_server_refuses_with_a_code").await else { return };
+async fn a_connect_error_of_the_reference_server_has_its_code() {
+    let Some(server) = reference("a_connect_error_of_the_reference_server_has_its_code").await
+    else {
+        return;
+    };
     let auth = serde_json::json!({"refused": true});
     let (_, answer) = Client::connect_with(&server.url, Some(&auth)).await;
     assert_eq!(answer.packet_type(), PacketType::ConnectError);
@@ -179,7 +186,7 @@ async fn the_reference_server_refuses_with_a_code() {
 }
 
 #[tokio::test]
-async fn what_the_reference_server_would_not_take_is_not_sent() {
+async fn a_message_over_the_reference_servers_limit_is_not_sent() {
     let Some(server) = reference("what_the_reference_server_would_not_take_is_not_sent").await
     else {
         return;
@@ -188,13 +195,18 @@ async fn what_the_reference_server_would_not_take_is_not_sent() {
     let mut channel = soon("a connection", signaling.connect()).await.unwrap();
     assert_eq!(channel.max_payload(), 1_000_000);
     let error = channel.send(vec![0; 1_000_001].into()).await.unwrap_err().0;
-    assert!(error.contains("a message of 1000001 bytes where the server takes 1000000"), "{error}");
+    assert!(
+        error.contains(
+            "expected a message of at most 1000000 bytes (the server's limit), got 1000001"
+        ),
+        "{error}"
+    );
     channel.send(socketio_p2p_core::Frame::from("0")).await.unwrap();
     assert!(soon("an answer", channel.next()).await.unwrap().is_ok(), "the connection is intact");
 }
 
 #[tokio::test]
-async fn a_wrong_path_is_an_error_with_the_reference_servers_words() {
+async fn the_error_of_a_wrong_path_quotes_the_reference_server() {
     let Some(server) = reference("a_wrong_path_is_an_error_with_the_reference_servers_words").await
     else {
         return;

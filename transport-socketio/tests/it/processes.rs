@@ -1,4 +1,4 @@
-//! The example programs as separate processes: what a user sees, and what a script can rely on.
+//! The example programs as separate processes: their output for users and scripts.
 
 mod chat;
 mod endurance;

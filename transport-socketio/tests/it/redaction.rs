@@ -20,7 +20,7 @@ fn assert_hidden(shown: &str) {
 
 #[tokio::test]
 async fn a_client_shows_neither_password_nor_query_nor_header() {
-    // Nobody listens at this port.
+    // No server listens at this port.
     let url = format!("http://user:{MARKER}@127.0.0.1:9/?token={MARKER}");
     let signaling = SocketIoSignaling::new(&url).unwrap();
     let mut signaling = signaling.with_header("cookie", MARKER).unwrap();
@@ -49,7 +49,7 @@ async fn a_server_shows_neither_its_keys_nor_turn_credentials() {
 }
 
 #[tokio::test]
-async fn a_channel_shows_nothing_of_what_waits_in_its_buffers() {
+async fn a_channel_shows_nothing_of_its_buffers() {
     let listener = serve(SignalingServer::default()).await;
     let mut signaling = SocketIoSignaling::new(&listener.url()).unwrap();
     let mut channel = signaling.connect().await.unwrap();

@@ -1,4 +1,4 @@
-//! The server's side, with our own client at the other end.
+//! The server with our own client at the other end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ fn raw(json: &str) -> RawSignal {
     RawSignal::from_json(json.to_owned()).unwrap()
 }
 
-/// What is asked for, or a panic with what came.
+/// Unwraps the expected variant, or panics with the value that came.
 macro_rules! expect {
     ($client:expr, $pattern:pat => $value:expr) => {
         match $client.message().await {
@@ -83,7 +83,7 @@ async fn v1_peers_meet_signal_and_relay() {
 }
 
 #[tokio::test]
-async fn v0_and_v1_hear_each_other_binary_too() {
+async fn v0_and_v1_members_exchange_text_and_binary_events() {
     let server = serve_default().await;
     let room = RoomName::default();
     let (mut new, new_is) = Client::v1(&server.url(), room.as_str(), None).await;
@@ -114,7 +114,11 @@ async fn v0_and_v1_hear_each_other_binary_too() {
     let text = Bytes::from_static(b"2[\"chat\",{\"b\":1,\"a\":\"\\u00fc\"}, 1.50]");
     new.relay(&[(&old_is.id, 1)], &[text]).await;
     let event = expect!(old, ServerMessage::Event(event) => event);
-    assert_eq!(event.payload(), r#"["chat",{"b":1,"a":"\u00fc"}, 1.50]"#, "text goes as it is");
+    assert_eq!(
+        event.payload(),
+        r#"["chat",{"b":1,"a":"\u00fc"}, 1.50]"#,
+        "the text is forwarded unchanged"
+    );
 
     old.send(&nested).await;
     let download = expect!(new, ServerMessage::Relay(download) => download);
@@ -128,7 +132,7 @@ async fn v0_and_v1_hear_each_other_binary_too() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_never_reaches_a_v0_client() {
+async fn an_envelope_without_valid_json_never_reaches_a_v0_client() {
     let server = serve_default().await;
     let (mut new, _) = Client::v1(&server.url(), RoomName::default().as_str(), None).await;
     let mut old = Client::v0(&server.url()).await;
@@ -144,7 +148,7 @@ async fn what_is_no_json_never_reaches_a_v0_client() {
 }
 
 #[tokio::test]
-async fn a_full_room_refuses_with_a_code_and_stays_usable() {
+async fn a_full_room_refuses_the_join_and_the_connection_stays_usable() {
     let server = serve(SignalingServer::new(HubConfig::default().with_room_capacity(1))).await;
     let (first, _) = Client::v1(&server.url(), "x", None).await;
     let (mut second, refused) = Client::connect_with(&server.url(), Some(&auth("x", None))).await;
@@ -154,14 +158,14 @@ async fn a_full_room_refuses_with_a_code_and_stays_usable() {
         r#"{"message":"room-full: room \"x\" has all 1 members that it takes"}"#
     );
     drop(first);
-    // The refused connection may ask again, for another room.
+    // The refused connection may join another room.
     second.send(&Packet::connect(Some(&auth("y", None))).unwrap()).await;
     assert_eq!(second.packet().await.packet_type(), PacketType::Connect);
     expect!(second, ServerMessage::NumClients { welcome: Some(_), .. } => ());
 }
 
 #[tokio::test]
-async fn who_comes_back_too_often_is_refused_and_told_when_to_try_again() {
+async fn too_many_resumed_joins_are_refused_with_the_time_to_wait() {
     let server = serve(SignalingServer::new(HubConfig::default().with_resume_rate(1, 1))).await;
     let (_first, is) = Client::v1(&server.url(), "x", None).await;
     let (_second, is) = Client::v1(&server.url(), "x", Some(&is.token)).await;
@@ -175,7 +179,7 @@ async fn who_comes_back_too_often_is_refused_and_told_when_to_try_again() {
 }
 
 #[tokio::test]
-async fn what_a_peer_accepts_and_its_base_come_through() {
+async fn peer_limits_and_epoch_base_reach_the_members() {
     let server = serve_default().await;
     let limits = {
         let mut limits = PeerLimits::unbounded();
@@ -195,7 +199,7 @@ async fn what_a_peer_accepts_and_its_base_come_through() {
 }
 
 #[tokio::test]
-async fn an_auth_payload_that_cannot_be_read_is_refused_with_a_code() {
+async fn an_invalid_auth_payload_is_refused_with_a_code() {
     let server = serve_default().await;
     for auth in [
         serde_json::json!({"p2p": {"v": "one"}}),
@@ -214,7 +218,7 @@ async fn an_auth_payload_that_cannot_be_read_is_refused_with_a_code() {
 }
 
 #[tokio::test]
-async fn a_peer_whose_connection_is_cut_comes_back_with_its_token() {
+async fn a_peer_with_a_cut_connection_resumes_with_its_token() {
     let server = serve_default().await;
     let (mut stays, _) = Client::v1(&server.url(), "x", None).await;
     let (cut, first) = Client::v1(&server.url(), "x", None).await;
@@ -229,7 +233,7 @@ async fn a_peer_whose_connection_is_cut_comes_back_with_its_token() {
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_come_back_has_left_after_the_window() {
+async fn an_away_peer_has_left_after_the_resume_window() {
     let window = std::time::Duration::from_millis(50);
     let server = serve(SignalingServer::new(HubConfig::default().with_resume_window(window))).await;
     let (mut stays, _) = Client::v1(&server.url(), "x", None).await;
@@ -242,7 +246,7 @@ async fn a_peer_that_does_not_come_back_has_left_after_the_window() {
 }
 
 #[tokio::test]
-async fn an_identity_on_two_connections_stays_with_the_newer() {
+async fn a_peer_id_on_two_connections_stays_with_the_newer_one() {
     let server = serve_default().await;
     let (mut old, first) = Client::v1(&server.url(), "x", None).await;
     let (mut new, second) = Client::v1(&server.url(), "x", Some(&first.token)).await;
@@ -254,7 +258,7 @@ async fn an_identity_on_two_connections_stays_with_the_newer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_first_event_is_lost_in_a_thousand_connections() {
+async fn the_first_event_of_each_of_a_thousand_connections_arrives() {
     const CLIENTS: usize = 1000;
     let server = SignalingServer::new(HubConfig::default().with_room_capacity(CLIENTS))
         .with_room_for_v0(|client| {
@@ -300,7 +304,7 @@ async fn events_of_one_client_keep_their_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_does_not_read_is_evicted_and_the_others_go_on() {
+async fn backpressure_evicts_a_client_that_does_not_read_and_keeps_the_others() {
     const EVENTS: u64 = 600;
     let server = SignalingServer::new(HubConfig::default()).with_queue_bytes(2 * 1024 * 1024);
     let server = serve(server).await;
@@ -327,7 +331,7 @@ async fn a_client_that_does_not_read_is_evicted_and_the_others_go_on() {
         let parts = vec![Bytes::from_static(b"51-[\"x\"]"), payload.clone()];
         sender.relay(&to, &parts).await;
     }
-    let (_reader, away) = soon("everything at the reader", reading).await.unwrap();
+    let (_reader, away) = soon("all events at the reader", reading).await.unwrap();
     assert_eq!(away.as_ref(), Some(&stuck_is.id));
     let stats = server.signaling().stats();
     assert_eq!(stats.evicted, 1);
@@ -335,18 +339,18 @@ async fn a_client_that_does_not_read_is_evicted_and_the_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_reads_late_gets_everything_in_order() {
+async fn backpressure_keeps_all_events_in_order_for_a_client_that_reads_late() {
     const EVENTS: u64 = 2000;
     let server = serve_default().await;
     let (mut a, _) = Client::v1(&server.url(), "x", None).await;
     let (mut b, b_is) = Client::v1(&server.url(), "x", None).await;
-    // More than the sockets and the server's 128 packets hold, less than its queue.
+    // More than the sockets and the server's 128 packets hold, less than the client's queue.
     let payload = Bytes::from(vec![7; 4096]);
     for seq in 0..EVENTS {
         let parts = vec![Bytes::from_static(b"51-[\"x\"]"), payload.clone()];
         a.relay(&[(&b_is.id, seq)], &parts).await;
     }
-    until("everything at the hub", || server.signaling().stats().hub.relayed == EVENTS).await;
+    until("all events at the hub", || server.signaling().stats().hub.relayed == EVENTS).await;
     for expected in 0..EVENTS {
         let download = expect!(b, ServerMessage::Relay(download) => download);
         assert_eq!(download.numbers.unwrap().seq, expected);
@@ -355,7 +359,7 @@ async fn a_client_that_reads_late_gets_everything_in_order() {
 }
 
 #[tokio::test]
-async fn a_client_that_keeps_on_sending_nonsense_is_closed() {
+async fn a_client_that_keeps_sending_invalid_messages_is_closed() {
     let server = serve(SignalingServer::new(HubConfig::default().with_signal_rate(5, 1))).await;
     let (mut abuser, _) = Client::v1(&server.url(), "x", None).await;
     for _ in 0..11 {
@@ -367,14 +371,14 @@ async fn a_client_that_keeps_on_sending_nonsense_is_closed() {
 }
 
 #[tokio::test]
-async fn the_room_of_a_v0_client_is_the_applications_choice() {
+async fn the_application_chooses_the_room_of_a_v0_client() {
     let server = SignalingServer::default().with_room_for_v0(|client: &V0Client<'_>| {
         let auth = client.auth().unwrap_or_default();
         RoomName::new(if auth.contains("red") { "red" } else { "blue" }).unwrap()
     });
     let server = serve(server).await;
     let red = serde_json::json!({"team": "red"});
-    // What it says of the room itself does not count.
+    // The room that a v0 client states itself is ignored.
     let claims = serde_json::json!({"p2p": {"v": 0, "room": "red-room"}});
     let _a = Client::connect_with(&server.url(), Some(&red)).await;
     let _b = Client::connect_with(&server.url(), None).await;
@@ -385,7 +389,7 @@ async fn the_room_of_a_v0_client_is_the_applications_choice() {
 }
 
 #[tokio::test]
-async fn the_application_keeps_its_own_events_and_its_own_door() {
+async fn the_application_keeps_its_own_events_and_middleware() {
     let (layer, io) = SocketIo::new_layer();
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
@@ -428,7 +432,7 @@ async fn the_application_keeps_its_own_events_and_its_own_door() {
 }
 
 #[tokio::test]
-async fn everything_works_on_another_namespace() {
+async fn v0_and_v1_clients_join_on_another_namespace() {
     let (layer, io) = SocketIo::new_layer();
     // Clients of Socket.IO 2.x go through the main namespace.
     io.ns("/", async || {});
@@ -456,7 +460,7 @@ async fn everything_works_on_another_namespace() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_an_error_that_names_the_address() {
+async fn listening_at_an_address_in_use_is_an_error_that_names_it() {
     let server = serve_default().await;
     let address = server.local_addr().to_string();
     match SignalingServer::default().listen(address.clone()).await {
@@ -470,14 +474,17 @@ async fn a_port_in_use_is_an_error_that_names_the_address() {
 }
 
 #[test]
-fn without_a_runtime_attaching_is_an_error() {
+fn attaching_without_a_tokio_runtime_is_an_error() {
     let (_layer, io) = SocketIo::new_layer();
     let error = SignalingServer::default().attach(&io, "/").unwrap_err();
-    assert_eq!(error.to_string(), "attach() needs a tokio runtime: call it from async code");
+    assert_eq!(
+        error.to_string(),
+        "attach() expects a tokio runtime, got none: call it from async code"
+    );
 }
 
 #[tokio::test]
-async fn a_server_that_closes_ends_its_connections() {
+async fn closing_the_listener_ends_all_connections() {
     let server = serve_default().await;
     let (mut a, _) = Client::v1(&server.url(), "x", None).await;
     let (mut b, _) = Client::v1(&server.url(), "x", None).await;
@@ -486,11 +493,11 @@ async fn a_server_that_closes_ends_its_connections() {
     for client in [&mut a, &mut b] {
         client.end().await;
     }
-    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "the port is closed");
 }
 
 #[tokio::test]
-async fn tokens_survive_a_restart_of_the_server_when_the_key_does() {
+async fn resume_tokens_outlive_a_server_restart_with_the_same_key() {
     let config = || HubConfig::default().with_token_key([5; 32]);
     let server = serve(SignalingServer::new(config())).await;
     let (_, first) = Client::v1(&server.url(), "x", None).await;

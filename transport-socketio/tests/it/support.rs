@@ -1,4 +1,4 @@
-//! A Socket.IO client of few words: our codec over our channel.
+//! A minimal Socket.IO client: our codec over our channel.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use socketio_p2p_transport_socketio::{
     Listener, SignalingServer, SocketIoChannel, SocketIoSignaling,
 };
 
-/// The longest that anything here may take.
+/// Time limit of each wait.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits for what must happen soon.
+/// Waits for `future`; panics after [`PATIENCE`].
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(done) => done,
@@ -27,7 +27,7 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Waits until a condition holds that nothing tells us about.
+/// Polls a condition that no event reports, until it holds.
 pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     soon(what, async {
         while !holds() {
@@ -51,7 +51,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A connection, before `CONNECT`.
+    /// Opens a connection, before `CONNECT`.
     pub(crate) async fn open(url: &str) -> Self {
         let mut signaling = SocketIoSignaling::new(url).unwrap();
         let channel = soon("a connection", signaling.connect()).await.unwrap();
@@ -60,7 +60,7 @@ impl Client {
         Self { channel, decoder: Decoder::new(limits) }
     }
 
-    /// `CONNECT` with this auth payload, and the answer.
+    /// Sends `CONNECT` with this auth payload, and returns the answer.
     pub(crate) async fn connect_with(
         url: &str,
         auth: Option<&serde_json::Value>,
@@ -71,7 +71,7 @@ impl Client {
         (client, answer)
     }
 
-    /// A client of the v0 dialect: it says nothing of itself.
+    /// A client of the v0 dialect: its `CONNECT` has no auth payload.
     pub(crate) async fn v0(url: &str) -> Self {
         let (client, answer) = Self::connect_with(url, None).await;
         assert_eq!(answer.packet_type(), PacketType::Connect, "{}", answer.payload());
@@ -103,8 +103,7 @@ impl Client {
         self.send(&message.to_packet().unwrap()).await;
     }
 
-    /// Sends a packet in an envelope.
-    /// Sends a packet that is one record.
+    /// Sends a packet as one record in an envelope.
     pub(crate) async fn relay(&mut self, to: &[(&PeerId, u64)], parts: &[Bytes]) {
         let to = to.iter().map(|(id, seq)| recipient(id, *seq)).collect();
         let (piece, body) = (Some(Piece::WHOLE), flat(parts));
@@ -115,7 +114,7 @@ impl Client {
         soon("a packet", self.try_packet()).await.expect("a packet, not the end")
     }
 
-    /// The next packet, or none at the end of the connection.
+    /// The next packet; `None` at the end of the connection.
     pub(crate) async fn try_packet(&mut self) -> Option<Packet> {
         loop {
             let frame = self.channel.next().await?.ok()?;
@@ -154,7 +153,7 @@ pub(crate) fn recipient(id: &PeerId, seq: u64) -> Recipient {
     }
 }
 
-/// Head and attachments, flattened.
+/// Flattens head and attachments.
 pub(crate) fn flat(parts: &[Bytes]) -> Bytes {
     let mut flat = Vec::new();
     for part in parts {

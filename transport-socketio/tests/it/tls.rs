@@ -1,4 +1,4 @@
-//! TLS, with a certificate of our own making.
+//! TLS with a self-signed certificate.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ fn client_config(trusted: Option<CertificateDer<'static>>) -> Arc<ClientConfig> 
 }
 
 #[tokio::test]
-async fn a_trusted_server_is_reached_over_tls() {
+async fn a_server_with_a_trusted_certificate_is_reached_over_tls() {
     let (acceptor, certificate) = server_config();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
@@ -67,7 +67,7 @@ async fn a_trusted_server_is_reached_over_tls() {
 }
 
 #[tokio::test]
-async fn a_server_that_nobody_vouches_for_is_refused() {
+async fn a_server_with_an_untrusted_certificate_is_refused() {
     let (acceptor, _) = server_config();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("wss://localhost:{}", listener.local_addr().unwrap().port());

@@ -1,4 +1,4 @@
-// The reference server, for our client. Says its port; ends with its standard input.
+// The reference server, for our client. Prints its port; ends when its standard input ends.
 
 import { createServer } from "node:http";
 import { Server } from "socket.io";

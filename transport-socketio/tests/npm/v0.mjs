@@ -1,4 +1,4 @@
-// Three clients as the original library drives them, against our server.
+// Three clients that send what the original library sends, against our server.
 // Usage: node v0.mjs <url> <2|4> <transport>[,<transport>]
 
 import assert from "node:assert/strict";
@@ -13,13 +13,13 @@ const timeout = setTimeout(() => {
 }, 15_000);
 const waiting = new Set();
 
-// A client that keeps what it receives until somebody asks for it.
+// A client that queues received events until the test takes them.
 function client() {
   const options = { forceNew: true, reconnection: false, transports: transports.split(",") };
   const socket = io(url, options);
   const received = [];
   const readers = [];
-  // Both versions pass every event through `onevent`.
+  // Both versions pass every event to `onevent`.
   const onevent = socket.onevent;
   socket.onevent = function (packet) {
     received.push(packet.data);
@@ -46,12 +46,12 @@ async function join(others) {
   const joined = client();
   assert.deepEqual(await joined.next("numClients"), [others]);
   await joined.connected;
-  // What the original gives for its own id.
+  // The id that the original claims as its own.
   joined.engineId = joined.socket.io.engine.id;
   return joined;
 }
 
-// Resolves when the client has left polling behind.
+// Resolves when the client has upgraded from polling to WebSocket.
 async function upgraded({ socket }) {
   const label = `the upgrade of ${socket.id}`;
   waiting.add(label);
@@ -66,7 +66,7 @@ const a = await join(0);
 const b = await join(1);
 const c = await join(2);
 
-// Offers in advance, more of them than there are members; each member that was there gets one.
+// Offers in advance, more than there are members; each earlier member receives one.
 const offers = [0, 1, 2, 3, 4].map((number) => ({
   offerId: String(number).repeat(40),
   offer: { type: "offer", sdp: `v=0\r\no=${number} é "\\\r\n` },
@@ -77,7 +77,7 @@ for (const [number, member] of [a, b].entries()) {
   assert.deepEqual(offer, { ...offers[number], fromPeerId: c.socket.id });
 }
 
-// The answers, and candidates both ways, under engine ids that the server puts right.
+// Answers, and candidates both ways, under claimed ids that the server replaces.
 for (const [number, member] of [a, b].entries()) {
   for (const signal of [
     { type: "answer", sdp: "v=0\r\n" },
@@ -87,7 +87,7 @@ for (const [number, member] of [a, b].entries()) {
     member.socket.emit("peer-signal", { ...message, fromPeerId: member.engineId });
     const [heard] = await c.next("peer-signal");
     assert.deepEqual(heard, { ...message, fromPeerId: member.socket.id });
-    // Back to what the client claimed to be.
+    // The reply is addressed to the claimed id.
     const back = { signal, offerId: message.offerId, toPeerId: member.engineId };
     c.socket.emit("peer-signal", { ...back, fromPeerId: c.engineId });
     const [answered] = await member.next("peer-signal");
@@ -96,20 +96,20 @@ for (const [number, member] of [a, b].entries()) {
   }
 }
 
-// Shapes that crashed the original server.
+// Malformed signals that crashed the original server.
 b.socket.emit("offers", {});
 b.socket.emit("offers");
 b.socket.emit("offers", null);
 b.socket.emit("peer-signal", { toPeerId: "nobody", signal: {}, offerId: "x" });
 b.socket.emit("peer-signal", "nonsense");
 
-// Any other event is for everyone else, with all its arguments.
+// Any other event goes to all other members, with all its arguments.
 a.socket.emit("peer-msg", { textVal: "hi é" }, 2, null);
 for (const member of [b, c]) {
   assert.deepEqual(await member.next("peer-msg"), [{ textVal: "hi é" }, 2, null]);
 }
 
-// And with its bytes. socketioxide 0.18.9 forgets the packet type of attachments that it sends to Engine.IO 3
+// Also with attachments. socketioxide 0.18.9 omits the packet type of attachments that it sends to Engine.IO 3
 // clients over polling, so those get none here.
 const file = Buffer.from([0, 1, 254, 255, 30]);
 const empty = Buffer.alloc(0);
@@ -126,7 +126,7 @@ for (const member of bytes ? [b, c] : []) {
   assert.deepEqual(Buffer.from(more), file);
 }
 
-// What could pass for the server's own is nobody's.
+// An event with a reserved name reaches no member.
 a.socket.emit("peer-disconnect", { peerId: b.socket.id });
 a.socket.emit("offer", { fromPeerId: b.socket.id });
 a.socket.emit("peer-msg", "last");

@@ -1,13 +1,12 @@
-//! Which local addresses a connection uses.
+//! The local addresses of a connection.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// The most local addresses per connection: each one is a socket, and is checked against each remote
-/// candidate.
+/// Maximum local addresses per connection. Each has a socket, and ICE checks it against each remote candidate.
 const MAX_ADDRESSES: usize = 16;
 
-/// The addresses to bind, with port 0. They are looked up for each connection: networks come and go.
+/// The addresses to bind, with port 0. Called for each connection, because interfaces appear and disappear.
 pub(super) fn to_bind(configured: &[IpAddr]) -> io::Result<Vec<SocketAddr>> {
     let addresses = if configured.is_empty() {
         usable(if_addrs::get_if_addrs()?.into_iter().map(|interface| interface.ip()))
@@ -17,7 +16,7 @@ pub(super) fn to_bind(configured: &[IpAddr]) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses.into_iter().take(MAX_ADDRESSES).map(|ip| SocketAddr::new(ip, 0)).collect())
 }
 
-/// Addresses that another machine may reach, or loopback when there is none.
+/// The addresses that another machine may reach, or loopback when there is none.
 fn usable(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
     let mut usable: Vec<IpAddr> = addresses.filter(|ip| !is_local_only(ip)).collect();
     usable.sort_unstable();
@@ -45,20 +44,20 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_others_reach_are_used() {
+    fn local_addresses_exclude_loopback_and_link_local_ones() {
         let found =
             ips(&["127.0.0.1", "192.0.2.7", "::1", "2001:db8::7", "fe80::1", "169.254.3.4"]);
         assert_eq!(usable(found.into_iter()), ips(&["192.0.2.7", "2001:db8::7"]));
     }
 
     #[test]
-    fn loopback_is_used_when_there_is_nothing_else() {
+    fn loopback_is_used_when_no_other_address_exists() {
         assert_eq!(usable(ips(&["127.0.0.1", "::1", "fe80::1"]).into_iter()), ips(&["127.0.0.1"]));
         assert_eq!(usable(std::iter::empty()), ips(&["127.0.0.1"]));
     }
 
     #[test]
-    fn configured_addresses_are_taken_as_they_are() {
+    fn configured_addresses_are_bound_unfiltered() {
         let bound = to_bind(&ips(&["127.0.0.1"])).unwrap();
         assert_eq!(bound, [SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]);
     }

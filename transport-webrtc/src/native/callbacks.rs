@@ -1,4 +1,4 @@
-//! What the WebRTC crate reports, on its way to the task of the connection.
+//! The callbacks of the `webrtc` crate, passed on to the task of the connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,10 +15,10 @@ use super::role::Role;
 use super::runtime::Haste;
 use crate::sdp::DATAGRAMS_LABEL;
 
-/// Data channels beyond the expected one, which are closed politely, before the connection counts as abused.
+/// Additional data channels that are closed one by one; the next one ends the connection.
 const MAX_EXTRA_CHANNELS: usize = 8;
 
-/// What the crate tells through callbacks.
+/// A callback of the crate.
 pub(super) enum Happened {
     Candidate(RTCIceCandidate),
     Gathered,
@@ -29,9 +29,9 @@ pub(super) enum Happened {
 /// Passes callbacks on to the task.
 pub(super) struct Handler {
     pub(super) callbacks: mpsc::Sender<Happened>,
-    /// Data channels that the remote has opened.
+    /// Number of data channels that the remote has opened.
     pub(super) channels: AtomicUsize,
-    /// Whether one of them has been taken for the data channel.
+    /// Whether one of them became the connection's data channel.
     pub(super) taken: AtomicBool,
     pub(super) role: Expects,
     pub(super) haste: Haste,
@@ -53,14 +53,14 @@ impl From<&Role> for Expects {
 }
 
 impl Handler {
-    /// Whether a channel is the one that is expected: the first that is none for datagrams.
+    /// Whether `channel` becomes the connection's data channel: the first one whose label is not that of datagrams.
     async fn takes(&self, channel: &dyn DataChannel) -> bool {
         self.role == Expects::Channel
             && channel.label().await.is_ok_and(|label| label != DATAGRAMS_LABEL)
             && !self.taken.swap(true, Ordering::Relaxed)
     }
 
-    /// Nobody listens any more once the connection is closing.
+    /// Passes a callback on. The send fails when the connection is closing, and is then ignored.
     async fn tell(&self, happened: Happened) {
         let _ = self.callbacks.send(happened).await;
     }
@@ -85,9 +85,9 @@ impl PeerConnectionEventHandler for Handler {
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        // Disconnected is not the end: the path may come back, and the session has its own keep-alive.
+        // `Disconnected` ends nothing: the path may recover, and the session has its own keep-alive.
         let end = if state == RTCPeerConnectionState::Failed {
-            "no path to the remote works (ICE failed)"
+            "ICE failed: no candidate pair works"
         } else if state == RTCPeerConnectionState::Closed {
             "the remote closed the connection"
         } else {
@@ -103,7 +103,7 @@ impl PeerConnectionEventHandler for Handler {
         } else if before > MAX_EXTRA_CHANNELS {
             self.tell(Happened::Failed("the remote opened too many data channels")).await;
         } else {
-            // A later version may open more of them: it sees that this one does not want any.
+            // A later version may open more channels: the close signals that this version does not use them.
             let _ = channel.close().await;
         }
     }

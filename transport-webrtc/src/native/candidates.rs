@@ -1,20 +1,20 @@
-//! The remote's ICE candidates: which of them the WebRTC stack sees, and when.
+//! The remote's ICE candidates: filtered, counted, and held back until its description is applied.
 
 use socketio_p2p_core::wire::IceCandidate;
 use thiserror::Error;
 
 use crate::sdp::MAX_CANDIDATES;
 
-/// The remote's candidates of one connection. Those that come before its description wait for it.
+/// The remote's candidates of one connection.
 #[derive(Debug)]
 pub(super) enum RemoteCandidates {
-    /// The description has not come: what waits for it.
+    /// The remote's description is not applied yet: the candidates that came before it.
     Waiting(Vec<IceCandidate>),
-    /// The description is applied, and so many candidates of the remote's are known.
+    /// The remote's description is applied: the number of its candidates, those in the description included.
     Counting(usize),
 }
 
-/// The remote has more candidates than are checked.
+/// The remote has exceeded the maximum number of candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the remote sent more than {MAX_CANDIDATES} candidates")]
 pub(super) struct TooManyCandidates;
@@ -29,8 +29,8 @@ impl RemoteCandidates {
         matches!(self, Self::Counting(_))
     }
 
-    /// The remote's description is applied, with so many candidates in it. Gives those that waited: each is to be
-    /// [taken](Self::take).
+    /// Notes that the remote's description is applied, with `in_description` candidates in it. Returns the candidates
+    /// that came before it; the caller must [`take`](Self::take) each.
     pub(super) fn begin(&mut self, in_description: usize) -> Vec<IceCandidate> {
         match std::mem::replace(self, Self::Counting(in_description)) {
             Self::Waiting(candidates) => candidates,
@@ -38,7 +38,7 @@ impl RemoteCandidates {
         }
     }
 
-    /// Takes a candidate, and gives it back when the stack is to see it now. One for TCP is skipped.
+    /// Takes a candidate. Returns it when the ICE agent should get it now; `None` when it waits or is one for TCP.
     pub(super) fn take(
         &mut self,
         candidate: IceCandidate,
@@ -61,7 +61,7 @@ impl RemoteCandidates {
     }
 }
 
-/// Whether a candidate attribute names UDP, the only transport here. "End of candidates" does not.
+/// Whether a candidate attribute is one for UDP, the only transport here. An empty one (end of candidates) is not.
 fn is_udp(candidate: &str) -> bool {
     let transport = candidate.split_ascii_whitespace().nth(2);
     !candidate.is_empty() && transport.is_none_or(|name| !name.eq_ignore_ascii_case("tcp"))
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn candidates_wait_for_the_description_and_keep_their_order() {
+    fn candidates_before_the_description_wait_in_order() {
         let mut candidates = RemoteCandidates::new();
         assert_eq!(candidates.take(udp(1)), Ok(None));
         assert_eq!(candidates.take(udp(2)), Ok(None));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_wait_are_bounded() {
+    fn candidates_before_the_description_are_bounded() {
         let mut candidates = RemoteCandidates::new();
         for port in 0..MAX_CANDIDATES {
             assert_eq!(candidates.take(udp(port)), Ok(None));
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn those_in_the_description_and_those_that_waited_count_against_the_bound() {
+    fn candidates_in_and_before_the_description_count_against_the_bound() {
         let mut candidates = RemoteCandidates::new();
         assert_eq!(candidates.take(udp(1)), Ok(None));
         for waited in candidates.begin(MAX_CANDIDATES - 2) {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_udp_port_is_skipped_and_not_counted() {
+    fn tcp_and_empty_candidates_are_skipped_and_not_counted() {
         let tcp = "candidate:1 1 TCP 1 192.0.2.1 9 typ host tcptype active";
         let mut candidates = RemoteCandidates::new();
         candidates.begin(MAX_CANDIDATES - 1);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_names_the_bound() {
+    fn too_many_candidates_error_states_the_bound() {
         assert_eq!(TooManyCandidates.to_string(), "the remote sent more than 64 candidates");
     }
 }

@@ -1,4 +1,4 @@
-//! The frames of one open connection.
+//! The stream and sink of one open data channel.
 
 use std::fmt;
 use std::pin::Pin;
@@ -19,51 +19,52 @@ use webrtc::error::Error;
 
 use super::runtime::Nudge;
 
-/// How often the sink looks whether enough is acknowledged: all when it closes, or what makes room for a datagram.
+/// Interval at which a sink reads the number of outstanding bytes: a closing sink, or one for datagrams without room.
 const ACK_POLL: Duration = Duration::from_millis(5);
 
-/// The `webrtc` crate holds messages back below once 256 wait in one of its queues. After half as many there may
-/// be some.
+/// Messages read between two nudges. The `webrtc` crate holds messages back once 256 wait in one of its queues;
+/// after half as many reads it may hold some.
 const HELD_BACK_AFTER: u32 = 128;
 
-/// Bytes that a datagram channel may have outstanding while its sink takes a message.
+/// Outstanding bytes below which the sink of a datagram channel takes a message.
 const DATAGRAM_BUFFER: usize = 64 * 1024;
 
-/// The way for frames of one connection of a [`WebRtcTransport`](crate::WebRtcTransport).
+/// A data channel of a [`WebRtcTransport`](crate::WebRtcTransport), as a stream and a sink of frames.
 ///
-/// **Receiving.** The stream gives whole messages in order. Not reading it makes the remote wait, through
-/// SCTP's receive window (with both channels, where there are two), see [`WebRtcConfig::max_message`](crate::WebRtcConfig::max_message). The stream ends
-/// when the connection does; frames that came before are given first. A text message that is not UTF-8 is an
-/// error and ends the connection.
+/// **Receiving.** The stream yields whole messages in order. An application that does not read it stops the remote
+/// through SCTP's receive window (on both channels of a connection that has two), see
+/// [`WebRtcConfig::max_message`](crate::WebRtcConfig::max_message). The stream ends when the connection ends, after
+/// the frames that came before. A text message that is not UTF-8 is an error and ends the connection.
 ///
-/// **Sending.** The sink holds at most one message of its own and is ready while it holds none; what it has
-/// handed on is outstanding until the remote acknowledges it, at most
-/// [`WebRtcConfig::send_buffer`](crate::WebRtcConfig::send_buffer) bytes and one message. A message longer
-/// than the remote takes is refused with an error and does no harm to the connection. `flush` completes when
-/// everything is on its way, `close` when everything is acknowledged; neither closes the connection.
+/// **Sending.** The sink buffers at most one message and is ready while it buffers none. Messages passed to SCTP are
+/// outstanding until the remote acknowledges them: at most
+/// [`WebRtcConfig::send_buffer`](crate::WebRtcConfig::send_buffer) bytes and one message. A message longer than the
+/// remote's limit is an error; the connection stays open. `flush` completes when all messages are passed to SCTP,
+/// `close` when all are acknowledged; neither closes the connection.
 ///
 /// **Datagrams.** On the channel of [`DirectEvent::Datagrams`](socketio_p2p_core::driver::DirectEvent::Datagrams)
-/// messages come whole, in any order, or never. Its sink is ready while less than 64 KiB are outstanding, neither
-/// acknowledged nor given up, so that what is late can be dropped in front of it. Its end is not the connection's.
+/// messages arrive whole, in any order, or not at all. Its sink is ready while less than 64 KiB are outstanding
+/// (neither acknowledged nor abandoned), so that the session can drop late messages before it sends them. When it
+/// closes, the connection stays open.
 pub struct WebRtcChannel {
     channel: Arc<dyn DataChannel>,
     progress: Arc<Progress>,
     nudge: Nudge,
-    /// Messages read since the last nudge.
+    /// Messages read since the last [`Nudge`].
     taken: u32,
     max_message: usize,
     first: Option<RTCDataChannelMessage>,
     receiving: Option<BoxFuture<'static, Option<DataChannelEvent>>>,
     sending: Option<BoxFuture<'static, Result<(), Error>>>,
     closing: Option<BoxFuture<'static, ()>>,
-    /// Only a datagram channel has it.
+    /// `Some` on a datagram channel only.
     room: Option<Room>,
 }
 
-/// What the sink of a datagram channel knows of its outstanding bytes.
+/// The outstanding bytes of a datagram channel, as its sink knows them.
 #[derive(Default)]
 struct Room {
-    /// There are no more of them.
+    /// An upper bound of the outstanding bytes.
     outstanding: usize,
     asking: Option<BoxFuture<'static, usize>>,
 }
@@ -90,7 +91,7 @@ impl WebRtcChannel {
         }
     }
 
-    /// The same for datagrams.
+    /// Turns the channel into one for datagrams.
     pub(super) fn for_datagrams(mut self) -> Self {
         self.room = Some(Room::default());
         self
@@ -109,7 +110,7 @@ impl WebRtcChannel {
         Poll::Ready(event)
     }
 
-    /// Datagrams wait outside until there is room for them.
+    /// Ready when less than [`DATAGRAM_BUFFER`] bytes are outstanding.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(room) = &mut self.room else { return Poll::Ready(()) };
         while room.outstanding >= DATAGRAM_BUFFER {
@@ -132,7 +133,7 @@ impl WebRtcChannel {
 }
 
 fn send_error(error: &Error) -> TransportError {
-    TransportError(format!("the data channel takes no message: {error}"))
+    TransportError(format!("the data channel cannot send: {error}"))
 }
 
 impl Stream for WebRtcChannel {
@@ -163,12 +164,12 @@ impl Stream for WebRtcChannel {
                     }
                     return Poll::Ready(Some(frame));
                 }
-                // Nothing else closes a datagram channel that the remote has closed.
+                // The crate does not close a datagram channel that the remote has closed.
                 Some(DataChannelEvent::OnClose) if self.room.is_some() => {
                     self.progress.finish();
                     return Poll::Ready(None);
                 }
-                // Messages that came before it may still follow: the end is the end of the events.
+                // Messages that came before the close may follow: the stream ends with the channel's events.
                 Some(DataChannelEvent::OnClose | DataChannelEvent::OnClosing) => {
                     self.progress.end();
                 }
@@ -206,13 +207,15 @@ impl Sink<Frame> for WebRtcChannel {
     fn start_send(mut self: Pin<&mut Self>, frame: Frame) -> Result<(), TransportError> {
         if frame.len() > self.max_message {
             return Err(TransportError(format!(
-                "a message of {} bytes is too long: the remote takes {} bytes at most",
+                "expected a message of at most {1} bytes (the remote's limit), got {0}",
                 frame.len(),
                 self.max_message
             )));
         }
         if self.sending.is_some() {
-            return Err(TransportError("a message was sent before the sink was ready".to_owned()));
+            return Err(TransportError(
+                "a message was sent to a sink that was not ready".to_owned(),
+            ));
         }
         if let Some(room) = &mut self.room {
             room.outstanding = room.outstanding.saturating_add(frame.len());
@@ -250,19 +253,19 @@ impl Sink<Frame> for WebRtcChannel {
     }
 }
 
-/// Returns when everything sent is acknowledged, or the channel is gone.
+/// Returns when everything sent is acknowledged, or the channel is closed.
 pub(super) async fn acknowledged(channel: &dyn DataChannel) {
     fewer_outstanding(channel, 1).await;
 }
 
-/// Returns when fewer bytes than these are outstanding, with their number, or when the channel is gone.
+/// Returns the number of outstanding bytes when it is below `limit`, or when the channel is closed.
 async fn fewer_outstanding(channel: &dyn DataChannel, limit: usize) -> usize {
     loop {
         let Ok(outstanding) = channel.outstanding_bytes().await else { return 0 };
         if outstanding < limit {
             return outstanding;
         }
-        // It fails once the connection is closed; nothing is acknowledged then.
+        // Fails once the connection is closed; nothing is acknowledged after that.
         if channel.writable().await.is_err() {
             return 0;
         }
@@ -284,18 +287,18 @@ impl Drop for WebRtcChannel {
     }
 }
 
-/// What the connection's task knows of the application's end of the channel.
+/// The state of the application's end of the channel, shared with the task of the connection.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// Bytes that the application has read.
     read: AtomicU64,
-    /// The application has read everything there was.
+    /// The application has read all frames received so far.
     idle: AtomicBool,
     /// The application has read to the end, or to an error.
     finished: AtomicBool,
     /// The application has dropped the channel.
     dropped: AtomicBool,
-    /// Rung when the remote closes the channel or the events of the channel end.
+    /// Notified when the remote closes the channel or the events of the channel end.
     ended: Notify,
 }
 
@@ -309,7 +312,7 @@ impl Progress {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// Whether the application has taken all frames that are there, or will not take any.
+    /// Whether the application has read all frames received so far, or will read no more.
     pub(super) fn is_caught_up(&self) -> bool {
         self.idle.load(Ordering::Acquire) || self.is_finished()
     }
@@ -333,7 +336,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_message_that_is_not_utf_8_is_an_error() {
+    fn a_text_message_that_is_not_utf_8_is_a_transport_error() {
         let data = BytesMut::from(&[b'2', 0xff][..]);
         let message = |is_string| to_frame(RTCDataChannelMessage { is_string, data: data.clone() });
         let error = message(true).unwrap_err();

@@ -5,54 +5,53 @@ use std::time::Duration;
 
 use socketio_p2p_core::ConfigError;
 
-/// A remote that is alive answers an ICE check so often.
+/// Interval of ICE checks on an open path, in both directions.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
-/// The shortest limit on messages with which the sessions of this library work.
+/// Minimum of `max_message`: shorter messages cannot carry the bundles of a session.
 const LEAST_MAX_MESSAGE: u32 = 1_200;
 
-/// The longest message in bytes that the `webrtc` crate can take or send, and what browsers use.
+/// Maximum of `max_message`: the longest message that the `webrtc` crate sends and receives, and the browsers' limit.
 pub(super) const MAX_MESSAGE: u32 = 262_144;
 
-/// Settings of a [`WebRtcTransport`](crate::WebRtcTransport). The defaults suit the open internet and a
-/// machine of any size; each field says what it bounds.
+/// Settings of a [`WebRtcTransport`](crate::WebRtcTransport). The defaults suit paths over the internet and machines
+/// of any size; each field states what it bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WebRtcConfig {
-    /// The local addresses to use, each on a free UDP port. Empty (the default) means all addresses of this
-    /// machine except loopback and link-local ones, at most 16, and loopback when there is no other, as in a
-    /// container without a network.
+    /// Local addresses to use, each on a free UDP port. Empty (the default) means all addresses of this machine
+    /// except loopback and link-local ones, at most 16; loopback when there is no other, as in a container
+    /// without a network.
     pub addresses: Vec<IpAddr>,
-    /// The most connections at a time; an offer or answer beyond them is `Closed` at once. Default 64.
+    /// Maximum number of connections. An offer or answer beyond it is `Closed` at once. Default 64.
     pub max_connections: usize,
-    /// How long a description waits for candidates of STUN and TURN servers; host candidates are there at
-    /// once. What is found later follows as trickled candidates. Default 500 ms.
+    /// How long a session description waits for candidates from STUN and TURN servers. Host candidates do not
+    /// wait; candidates found later are trickled. Default 500 ms.
     pub gather_timeout: Duration,
-    /// How long a connection may take from its command to its open channel, waiting for the remote's answer
-    /// included. Default 30 s.
+    /// Time limit from the command to the open data channel, the wait for the remote's answer included.
+    /// Default 30 s.
     pub open_timeout: Duration,
-    /// How long the path may be silent before the connection counts as lost. A remote that is alive answers
-    /// an ICE check every 2 s. At least 2 s; default 15 s.
+    /// How long a path may be silent before the connection ends. A live remote answers an ICE check every 2 s.
+    /// At least 2 s; default 15 s.
     pub path_timeout: Duration,
-    /// The pause between two ICE checks of the same pair of addresses while connecting. Default 20 ms.
+    /// Pause between two ICE checks of the same candidate pair while connecting. At least 1 ms; default 20 ms.
     pub check_interval: Duration,
-    /// Bytes that a channel may have outstanding (sent, not yet acknowledged) while its sink still takes a
-    /// message; one message more than this can be outstanding. Default 256 KiB: more is slower on paths that
-    /// lose packets.
+    /// Outstanding bytes (sent and not acknowledged) below which a sink takes a message; it may exceed this by one
+    /// message. At least 1 byte; default 256 KiB. Higher values are slower on paths that lose packets.
     pub send_buffer: usize,
-    /// The longest message in bytes to take and to send, 1,200 to 262,144. Default 262,144.
+    /// Maximum length in bytes of a message, sent or received: 1,200 to 262,144. Default 262,144.
     ///
     /// It bounds the memory of a channel that the application does not read: the `webrtc` crate holds up to
-    /// 768 messages (there is no setting for it) and 1 MiB of fragments before it makes the remote wait.
+    /// 768 messages (a fixed number) and 1 MiB of fragments before SCTP's receive window stops the remote.
     pub max_message: u32,
-    /// The most bytes that a channel holds for an application that does not read it; a remote that sends more
-    /// is cut off with an error. Checked twice a second. Default 64 MiB: with messages of up to 64 KiB the
-    /// back-pressure above sets in before.
+    /// Maximum bytes that a channel holds for an application that does not read it; beyond it the connection ends
+    /// with an error. Checked twice per second. Default 64 MiB: with messages of up to 64 KiB the receive window
+    /// stops the remote first.
     pub max_unread: u64,
-    /// The buffers of each UDP socket in bytes, as far as the kernel allows (`net.core.rmem_max`). Default
-    /// 4 MiB: with the usual 208 KiB bulk transfers run an order of magnitude slower.
+    /// Send and receive buffer of each UDP socket in bytes, as far as the kernel allows (`net.core.rmem_max`,
+    /// `net.core.wmem_max`). Default 4 MiB: with the common 208 KiB, bulk transfers are about ten times slower.
     pub socket_buffer: usize,
-    /// How long a closing connection waits for the acknowledgement of what was sent. Default 250 ms.
+    /// How long a closing connection waits for the remote to acknowledge what was sent. Default 250 ms.
     pub linger: Duration,
 }
 
@@ -78,9 +77,9 @@ impl WebRtcConfig {
     /// Checks the settings, as [`WebRtcTransport::new`](crate::WebRtcTransport::new) does.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first setting outside of the bounds that its field names: [`path_timeout`](Self::path_timeout),
-    /// [`check_interval`](Self::check_interval) (1 ms at least), [`send_buffer`](Self::send_buffer) (1 byte at least) and
-    /// [`max_message`](Self::max_message).
+    /// [`ConfigError`] for the first setting out of the bounds that its field states:
+    /// [`path_timeout`](Self::path_timeout), [`check_interval`](Self::check_interval),
+    /// [`send_buffer`](Self::send_buffer) or [`max_message`](Self::max_message).
     pub fn validate(&self) -> Result<(), ConfigError> {
         let Self { path_timeout, check_interval, send_buffer, max_message, .. } = self;
         if *path_timeout < KEEP_ALIVE {
@@ -189,7 +188,7 @@ mod tests {
     use super::WebRtcConfig;
 
     #[test]
-    fn a_setting_out_of_bounds_is_named_with_what_was_expected_and_what_came() {
+    fn config_error_states_the_setting_its_bounds_and_its_value() {
         let field = |config: WebRtcConfig| config.validate().unwrap_err().field();
         let config = WebRtcConfig::default;
         assert_eq!(config().validate(), Ok(()));

@@ -1,4 +1,4 @@
-//! The task of one connection: its phases, one after the other.
+//! The task of one connection: negotiating, open, closing.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use super::role::Role;
 use super::runtime::{ConnectionRuntime, Cut, Haste, Nudge};
 use super::trickle::Trickle;
 
-/// Callbacks that may wait for the task. The crate's task waits too when there are more.
+/// Callbacks that may wait for the task. When the queue is full, the crate's own task waits.
 const CALLBACKS: usize = 64;
 
 /// One connection, before its task starts.
@@ -36,17 +36,17 @@ pub(super) struct Connection {
     pub(super) config: Arc<WebRtcConfig>,
     pub(super) cut: Cut,
     pub(super) signals: mpsc::Receiver<Signal>,
-    /// Resolves when the connection shall close.
+    /// Resolves when the session closes the connection.
     pub(super) stop: oneshot::Receiver<Infallible>,
     pub(super) events: mpsc::Sender<DirectEvent<WebRtcChannel>>,
 }
 
 impl Connection {
-    /// Runs until the connection is over or shall close. Everything that it holds is free afterwards.
+    /// Runs until the connection ends or the session closes it, and releases its sockets and tasks.
     pub(super) async fn run(self) {
         let Self { id, role, ice_servers, datagrams, config, cut, signals, mut stop, events } =
             self;
-        // Ends the crate's tasks, however this one ends.
+        // Ends the crate's tasks, also when this task panics or is aborted.
         let haste = Haste::default();
         let nudge = Nudge::default();
         let (runtime, _tasks) =
@@ -85,14 +85,14 @@ impl Connection {
         if let Some(error) = error {
             tokio::select! {
                 _ = &mut stop => {}
-                // It fails only when the transport is gone.
+                // Fails only when the transport was dropped.
                 _ = events.send(DirectEvent::Closed { connection: id, error }) => {}
             }
         }
     }
 }
 
-/// From the negotiation to the end.
+/// Runs the connection from the negotiation to its end.
 async fn live(
     mut negotiating: Negotiating,
     role: Role,
@@ -119,16 +119,16 @@ async fn live(
     }
 }
 
-/// A connection at its end.
+/// Why a connection closes.
 enum Closing {
-    /// The session wants it. The data channel, if there is one, may have something to deliver.
+    /// The session closes it. The data channel, if there is one, may have outstanding messages.
     Asked(Option<Arc<dyn DataChannel>>),
-    /// It is over by itself.
+    /// It failed, or the remote closed it.
     Over(TransportError),
 }
 
 impl Closing {
-    /// Closes the connection. The error goes to the session.
+    /// Closes the connection, and reports the error of one that the session did not close.
     async fn close(
         self,
         peer: &dyn PeerConnection,
@@ -142,7 +142,7 @@ impl Closing {
             }
             Self::Over(error) => Some(error),
         };
-        // It fails only when the connection is closed already.
+        // Fails only when the connection is already closed.
         let _ = peer.close().await;
         error
     }

@@ -1,4 +1,4 @@
-//! How the WebRTC crate is set up for a connection.
+//! The settings of the `webrtc` crate for a connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub(super) async fn build(
         .build()
         .await
         .map_err(|error| {
-            // How the crate reports a socket that it could not bind.
+            // The crate reports a socket that it could not bind with this text.
             if let Error::Other(text) = &error {
                 TransportError(format!("cannot open a UDP socket: {text}"))
             } else {
@@ -60,7 +60,7 @@ pub(super) async fn build(
 fn settings(config: &WebRtcConfig) -> SettingEngine {
     let path_timeout = config.path_timeout;
     let disconnected = (path_timeout / 2).min(Duration::from_secs(5));
-    // Enough checks to last until the connection is given up.
+    // Enough checks that `open_timeout` ends the connection, not ICE.
     let interval = config.check_interval;
     let checks = config.open_timeout.as_millis() / interval.as_millis().max(1);
     SettingEngineBuilder::new()
@@ -74,10 +74,10 @@ fn settings(config: &WebRtcConfig) -> SettingEngine {
             Some(u16::try_from(checks).unwrap_or(u16::MAX)),
         )
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
-        // The addresses are chosen above: loopback is among them only on purpose.
+        // `addresses` selects the addresses: loopback is among them only if configured, or if there is no other.
         .with_include_loopback_candidate(true)
-        // It needs a multicast socket, which fails without a network. Names that browsers hide their
-        // addresses behind are skipped; such a peer is reached when it reaches us.
+        // mDNS needs a multicast socket, which fails without a network. Candidates with `.local` names are skipped;
+        // such a peer becomes reachable as a peer-reflexive candidate.
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(config.max_message))
         .build()

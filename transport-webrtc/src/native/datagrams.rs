@@ -1,4 +1,4 @@
-//! Whether a connection has a datagram channel beside its data channel: when both descriptions say so.
+//! The negotiation of the datagram channel: a connection has one when both descriptions contain its line.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use webrtc::peer_connection::PeerConnection;
 use super::failure::failure;
 use crate::sdp::{DATAGRAMS_LABEL, DATAGRAMS_STREAM};
 
-/// The datagram channel until it is handed out.
+/// The datagram channel before the application has it.
 pub(super) enum Datagrams {
     Unwanted,
-    /// If the remote wants it too.
+    /// This end wants it; the remote's description has not come.
     Wanted,
     Agreed(Arc<dyn DataChannel>),
 }
@@ -22,8 +22,8 @@ impl Datagrams {
         if wanted { Self::Wanted } else { Self::Unwanted }
     }
 
-    /// Takes note of what the remote's description says. The channel is made before the association is, so that
-    /// nothing can come before it.
+    /// Applies the remote's description. The channel is created before the association, so that no message can precede
+    /// it.
     pub(super) async fn agree(
         &mut self,
         remote_wants: bool,
@@ -46,7 +46,7 @@ impl Datagrams {
         Ok(())
     }
 
-    /// The channel, once.
+    /// Takes the channel out, once.
     pub(super) fn take(&mut self) -> Option<Arc<dyn DataChannel>> {
         match std::mem::replace(self, Self::Unwanted) {
             Self::Agreed(channel) => Some(channel),

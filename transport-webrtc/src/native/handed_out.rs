@@ -1,4 +1,4 @@
-//! A channel that the application has, as the task of its connection sees it.
+//! A channel that the application holds, as the task of its connection sees it.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use webrtc::peer_connection::RTCStatsReport;
 use super::channel::{Progress, WebRtcChannel};
 use super::runtime::Nudge;
 
-/// What is left when the channel is handed out. The channel itself is not: the crate holds everything up for one
-/// that nobody reads, until the application has dropped the last of it.
+/// What the task keeps of a channel that the application holds. The task does not keep the channel itself: the crate
+/// stalls the whole connection for an unread channel until its last clone is dropped.
 pub(super) struct HandedOut {
     label: String,
     pub(super) progress: Arc<Progress>,
 }
 
 impl HandedOut {
-    /// Makes the application's end of an open channel, which begins with the message `first`.
+    /// Creates the application's end of an open channel; its stream begins with the message `first`.
     pub(super) async fn new(
         channel: Arc<dyn DataChannel>,
         nudge: &Nudge,
@@ -30,7 +30,7 @@ impl HandedOut {
         (Self { label, progress }, frames)
     }
 
-    /// Bytes received and not yet read by the application.
+    /// Bytes received that the application has not read.
     pub(super) fn unread(&self, report: &RTCStatsReport) -> u64 {
         let read = self.progress.bytes_read();
         let channels = report.data_channels().filter(|channel| channel.label == self.label);

@@ -1,4 +1,4 @@
-//! The transport on UDP sockets of this machine.
+//! WebRTC over UDP sockets of this machine.
 
 mod addresses;
 mod callbacks;
@@ -36,41 +36,40 @@ use connection::Connection;
 use role::Role;
 use runtime::Cut;
 
-/// Signals that may wait for a connection: more than the candidates that it takes.
+/// Signals that may wait for the task of a connection: more than the maximum number of candidates.
 const SIGNALS: usize = 2 * crate::sdp::MAX_CANDIDATES;
 
-/// Events that may wait for the application, before the tasks of the connections wait.
+/// Events that may wait for the application before the tasks of the connections wait.
 const EVENTS: usize = 64;
 
-/// Makes direct connections: one ordered, reliable WebRTC data channel each, and a datagram channel beside it
-/// where both ends want one.
+/// Opens direct connections: one ordered, reliable WebRTC data channel each, and a datagram channel if both ends want
+/// one.
 ///
-/// It is a stream of [`DirectEvent`]s that takes [`DirectCommand`]s; each connection works on a Tokio task of
-/// its own, so commands return at once. The stream never ends. Dropping the transport closes all connections.
+/// The transport is a stream of [`DirectEvent`]s and takes [`DirectCommand`]s. Each connection runs on its own Tokio
+/// task, so commands return at once. The stream never ends. Dropping the transport closes all connections.
 ///
-/// - An offer or answer carries the candidates found within [`WebRtcConfig::gather_timeout`]; later ones
-///   follow as [`Signal::Candidate`].
-/// - Remote candidates may come before the answer; they are kept until then. TCP candidates and names ending
-///   in `.local` are skipped: a browser that hides behind such names is reached when its checks reach us.
-/// - [`DirectEvent::Datagrams`] comes after [`DirectEvent::Open`], if it comes.
-/// - [`DirectEvent::Closed`] comes once, after the application has read the frames that came before; an
-///   application that does not read them gets it after a second, and can read them still.
-/// - A path that is silent for a while (ICE "disconnected") does not close a connection; one that stays
-///   silent for [`WebRtcConfig::path_timeout`] does.
-/// - [`DirectCommand::Close`] tells the remote (SCTP ABORT and DTLS `close_notify`), after waiting up to
-///   [`WebRtcConfig::linger`] for the acknowledgement of what was sent.
+/// - An offer or answer contains the candidates found within [`WebRtcConfig::gather_timeout`]; later ones follow as
+///   [`Signal::Candidate`].
+/// - Remote candidates that come before the answer wait for it. TCP candidates and names ending in `.local` are
+///   skipped: a browser that hides its addresses behind such names becomes reachable with its first ICE check.
+/// - [`DirectEvent::Datagrams`], if any, comes after [`DirectEvent::Open`].
+/// - [`DirectEvent::Closed`] comes once, after the application has read the frames that came before. If the application
+///   does not read them, the event comes after 1 s, and the frames stay readable.
+/// - A silent path (ICE "disconnected") ends the connection after [`WebRtcConfig::path_timeout`].
+/// - [`DirectCommand::Close`] waits up to [`WebRtcConfig::linger`] until the remote has acknowledged what was sent, and
+///   then notifies the remote (SCTP ABORT and DTLS `close_notify`).
 pub struct WebRtcTransport {
     config: Arc<WebRtcConfig>,
     runtime: Handle,
     connections: BTreeMap<ConnectionId, Running>,
-    /// Connections that failed without a task: their `Closed` events.
+    /// The `Closed` events of connections that failed before they had a task.
     failed: VecDeque<(ConnectionId, TransportError)>,
     waker: Option<Waker>,
     sender: mpsc::Sender<DirectEvent<WebRtcChannel>>,
     events: mpsc::Receiver<DirectEvent<WebRtcChannel>>,
 }
 
-/// A connection with a task. The task closes the connection when this is dropped.
+/// A connection with a task. Dropping this makes the task close the connection.
 struct Running {
     signals: mpsc::Sender<Signal>,
     cut: Cut,
@@ -78,21 +77,21 @@ struct Running {
 }
 
 impl WebRtcTransport {
-    /// A transport on the current Tokio runtime.
+    /// Creates a transport on the current Tokio runtime.
     ///
     /// # Panics
-    /// Outside of a Tokio runtime, as `tokio::spawn` does; [`WebRtcTransport::on`] takes one.
+    /// Outside of a Tokio runtime, as `tokio::spawn` does. [`WebRtcTransport::on`] takes the runtime as an argument.
     ///
     /// # Errors
-    /// [`ConfigError`] when a setting is out of its bounds: see [`WebRtcConfig::validate`].
+    /// [`ConfigError`] when a setting is out of its bounds, see [`WebRtcConfig::validate`].
     pub fn new(config: WebRtcConfig) -> Result<Self, ConfigError> {
         Self::on(config, Handle::current())
     }
 
-    /// A transport on this Tokio runtime, which must have its I/O and time drivers enabled.
+    /// Creates a transport on `runtime`, which must have its I/O and time drivers enabled.
     ///
     /// # Errors
-    /// [`ConfigError`] when a setting is out of its bounds: see [`WebRtcConfig::validate`].
+    /// [`ConfigError`] when a setting is out of its bounds, see [`WebRtcConfig::validate`].
     pub fn on(config: WebRtcConfig, runtime: Handle) -> Result<Self, ConfigError> {
         config.validate()?;
         let (sender, events) = mpsc::channel(EVENTS);
@@ -107,15 +106,15 @@ impl WebRtcTransport {
         })
     }
 
-    /// How many connections there are, open and opening.
+    /// The number of connections, open and opening.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.len()
     }
 
-    /// Cuts the path of a connection as if the network were gone: from now on its sockets swallow everything
-    /// in both directions, and neither end is told. Both find out by
-    /// [`WebRtcConfig::path_timeout`]. For tests and demonstrations. Tells whether there was such a connection.
+    /// Cuts the path of a connection, for tests and demonstrations: from now on its sockets drop all packets in both
+    /// directions, and report no error. Both ends notice by [`WebRtcConfig::path_timeout`]. Returns whether the
+    /// connection exists.
     pub fn cut(&mut self, connection: ConnectionId) -> bool {
         let running = self.connections.get(&connection);
         running.inspect(|running| running.cut.cut()).is_some()
@@ -130,7 +129,7 @@ impl WebRtcTransport {
     ) {
         let limit = self.config.max_connections;
         if self.connections.len() >= limit {
-            return self.fail(id, format!("there are {limit} connections, no more are allowed"));
+            return self.fail(id, format!("expected at most {limit} connections, got one more"));
         }
         let (signals, incoming) = mpsc::channel(SIGNALS);
         let (stop, stopped) = oneshot::channel();
@@ -153,10 +152,13 @@ impl WebRtcTransport {
     fn signal(&mut self, id: ConnectionId, signal: Signal) {
         let Some(running) = self.connections.get(&id) else { return };
         match running.signals.try_send(signal) {
-            // A task that has ended has its `Closed` event under way.
+            // When the task has ended, its `Closed` event follows.
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {
-                self.fail(id, format!("more than {SIGNALS} signals came at once"));
+                self.fail(
+                    id,
+                    format!("expected at most {SIGNALS} unprocessed signals, got one more"),
+                );
             }
         }
     }
@@ -186,7 +188,7 @@ impl DirectTransport for WebRtcTransport {
                 self.connections.remove(&connection);
                 self.failed.retain(|(failed, _)| *failed != connection);
             }
-            // Commands of a later core are not for this version.
+            // Commands of later core versions are ignored.
             _ => {}
         }
     }
@@ -212,7 +214,7 @@ impl Stream for WebRtcTransport {
                 }
                 _ => false,
             };
-            // What its task still had to say about a closed connection is of no interest.
+            // Events of a connection that the session has closed are dropped.
             if known {
                 return Poll::Ready(Some(event));
             }

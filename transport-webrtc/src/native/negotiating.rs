@@ -1,4 +1,4 @@
-//! A connection from its command to its open data channel.
+//! A connection from its command until its data channel is open.
 
 use std::sync::Arc;
 
@@ -22,17 +22,17 @@ pub(super) struct Negotiating {
     pub(super) config: Arc<WebRtcConfig>,
     pub(super) happened: mpsc::Receiver<Happened>,
     pub(super) signals: mpsc::Receiver<Signal>,
-    /// The data channel, once there is one.
+    /// The data channel, once it exists.
     pub(super) channel: Option<Arc<dyn DataChannel>>,
     pub(super) datagrams: Datagrams,
-    /// The longest message to send, once the remote's description has come.
+    /// The longest message that the remote takes, once its description has come.
     pub(super) max_message: usize,
 }
 
-/// The data channel is open.
+/// An open data channel.
 pub(super) struct Opening {
     pub(super) channel: Arc<dyn DataChannel>,
-    /// A message that came with the opening.
+    /// A message that came together with the opening.
     pub(super) first: Option<RTCDataChannelMessage>,
 }
 
@@ -88,8 +88,8 @@ impl Negotiating {
         Ok(())
     }
 
-    /// Applies a local description and gives it back with the candidates found in time: an old peer on the
-    /// other end never gets the trickled ones.
+    /// Applies a local description and returns it with the candidates found within
+    /// [`gather_timeout`](WebRtcConfig::gather_timeout): an original client ignores trickled ones.
     async fn describe(&mut self, local: RTCSessionDescription) -> Result<String, TransportError> {
         let peer = Arc::clone(&self.trickle.peer);
         peer.set_local_description(local)
@@ -148,7 +148,7 @@ impl Negotiating {
                         return Ok(Opening { channel, first: Some(message) });
                     }
                     Some(DataChannelEvent::OnClose | DataChannelEvent::OnError) => {
-                        return Err(TransportError("the data channel did not open".to_owned()));
+                        return Err(TransportError("the data channel closed before it opened".to_owned()));
                     }
                     Some(_) => {}
                     None => return Err(stopped()),
@@ -178,18 +178,19 @@ impl Negotiating {
                 self.take_remote("answer", &sdp).await
             }
             Signal::Candidate(candidate) => self.trickle.take_candidate(candidate).await,
-            // A second description and the refusal of an offer are the session's business.
+            // The session handles second descriptions and declined offers.
             Signal::Offer(_) | Signal::Answer(_) | Signal::Decline(_) => Ok(()),
-            // Signals of a later core are not for this version.
+            // Signals of later core versions are ignored.
             _ => Ok(()),
         }
     }
 }
 
-/// 40 hex digits, as the original client labels its channels.
+/// Returns 40 random hex digits, the label format of the original client.
 fn random_label() -> Result<String, TransportError> {
     let mut bytes = [0; 20];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| TransportError(format!("no random numbers: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        TransportError(format!("the system's source of randomness failed: {error}"))
+    })?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -19,11 +19,11 @@ use super::negotiating::{Negotiating, Opening};
 use super::runtime::Nudge;
 use super::trickle::Trickle;
 
-/// How long the end of a connection waits for the application to take the frames that came before.
+/// How long an ended connection waits for the application to read the frames that came before the end.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
 const SETTLE_POLL: Duration = Duration::from_millis(5);
 
-/// How often the task looks at a channel that the application may not be reading.
+/// How often the task checks channels that the application may not be reading.
 const CHECK: Duration = Duration::from_millis(500);
 
 pub(super) struct Open {
@@ -37,7 +37,7 @@ pub(super) struct Open {
 }
 
 impl Open {
-    /// Hands the channels out to the application.
+    /// Hands the channels to the application.
     pub(super) async fn begin(negotiated: Negotiating, opening: Opening, nudge: &Nudge) -> Self {
         let Negotiating { trickle, config, happened, signals, mut datagrams, max_message, .. } =
             negotiated;
@@ -45,7 +45,7 @@ impl Open {
         let connection = trickle.id;
         let (data, frames) = HandedOut::new(Arc::clone(&channel), nudge, max_message, first).await;
         trickle.emit(DirectEvent::Open { connection, channel: frames, max_message }).await;
-        // The remote has opened its end too: it has the association on which the data channel was opened.
+        // The remote's end is open too: it has the association on which the data channel was opened.
         let datagrams = match datagrams.take() {
             None => None,
             Some(channel) => {
@@ -58,14 +58,14 @@ impl Open {
         Self { trickle, config, happened, signals, channel, data, datagrams }
     }
 
-    /// Returns when the connection is over and the application has taken the frames that came before.
+    /// Returns when the connection has ended and the application has read the frames that came before.
     pub(super) async fn run(&mut self) -> TransportError {
         let Err(error) = self.watch().await;
         self.settle().await;
         error
     }
 
-    /// Returns when the connection is over.
+    /// Returns when the connection has ended.
     async fn watch(&mut self) -> Result<Infallible, TransportError> {
         let mut check = tokio::time::interval(CHECK);
         check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -86,32 +86,32 @@ impl Open {
     async fn handle(&mut self, happened: Option<Happened>) -> Result<(), TransportError> {
         match happened {
             Some(Happened::Candidate(candidate)) => self.trickle.emit_candidate(candidate).await,
-            // No other channel is taken for the data channel.
+            // A connection has one data channel only.
             Some(Happened::Gathered | Happened::Channel(_)) => Ok(()),
             Some(Happened::Failed(error)) => Err(TransportError(error.to_owned())),
             None => Err(stopped()),
         }
     }
 
-    /// The application sees the end behind the frames: not soon, if it does not read them.
+    /// Checks for an end that is queued behind unread frames, and for too many unread bytes.
     async fn check(&self) -> Result<(), TransportError> {
         if !matches!(self.channel.ready_state().await, Ok(RTCDataChannelState::Open)) {
             return Err(closed());
         }
         let report = self.report().await;
-        // What comes on a datagram channel that the application has dropped is not kept.
+        // Messages of a datagram channel that the application has dropped are discarded.
         let datagrams = self.datagrams.iter().filter(|channel| !channel.progress.is_finished());
         let unread: u64 =
             datagrams.chain([&self.data]).map(|channel| channel.unread(&report)).sum();
         let limit = self.config.max_unread;
         if unread > limit {
-            let error = format!("{unread} bytes are unread, at most {limit} are held");
+            let error = format!("expected at most {limit} unread bytes, got {unread}");
             return Err(TransportError(error));
         }
         Ok(())
     }
 
-    /// Waits until the application has taken the frames that came before the end. Datagrams delay nothing.
+    /// Waits until the application has read the frames that came before the end. Unread datagrams delay nothing.
     async fn settle(&self) {
         let data = &self.data;
         let settled = async {
@@ -121,7 +121,7 @@ impl Open {
                 sleep(SETTLE_POLL).await;
             }
         };
-        // When the application does not read, the frames stay in its channel.
+        // Unread frames stay in the application's channel.
         let _ = timeout(SETTLE_TIMEOUT, settled).await;
     }
 

@@ -1,8 +1,8 @@
-//! Who begins a negotiation.
+//! The role of an end in a negotiation.
 
-/// The two ends of a negotiation.
+/// The role of an end in a negotiation.
 pub(super) enum Role {
     Offerer,
-    /// With the remote's offer.
+    /// Answers this remote offer.
     Answerer(String),
 }

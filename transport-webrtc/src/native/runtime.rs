@@ -1,5 +1,5 @@
-//! What one connection of the `webrtc` crate gets from Tokio: tasks that end with the connection, sockets
-//! with large buffers, and a switch that cuts the path.
+//! The `webrtc` crate's runtime for one connection: tasks that end with the connection, sockets with large buffers,
+//! and a switch that cuts the path.
 
 use std::fmt;
 use std::future::Future;
@@ -18,8 +18,8 @@ use webrtc::runtime::{
     TokioRuntime, Transmit,
 };
 
-/// The runtime of one connection. The `webrtc` crate detaches its task when a connection is dropped without
-/// being closed; [`Tasks`] ends it in any case.
+/// The runtime of one connection. The `webrtc` crate detaches its task when a connection is dropped without being
+/// closed; [`Tasks`] ends it in any case.
 #[derive(Debug)]
 pub(super) struct ConnectionRuntime {
     socket_buffer: usize,
@@ -41,7 +41,7 @@ impl ConnectionRuntime {
         (Arc::new(runtime), TaskGuard(tasks))
     }
 
-    /// The kernel takes what its limit allows (`net.core.rmem_max`, `wmem_max`) and says nothing.
+    /// Enlarges the socket's buffers up to the kernel's limits (`net.core.rmem_max`, `wmem_max`), without an error.
     fn enlarge_buffers(&self, socket: &std::net::UdpSocket) -> io::Result<()> {
         let socket = socket2::SockRef::from(socket);
         socket.set_recv_buffer_size(self.socket_buffer)?;
@@ -65,7 +65,7 @@ impl Drop for TaskGuard {
     }
 }
 
-/// Cuts the path of a connection: from then on its sockets swallow every datagram in both directions.
+/// Cuts the path of a connection: from then on its sockets drop every datagram in both directions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cut(Arc<AtomicBool>);
 
@@ -79,16 +79,16 @@ impl Cut {
     }
 }
 
-/// Shortens the sleeps of the crate's task for a while.
+/// Shortens the sleeps of the crate's task during the handshake.
 ///
-/// It looks for packets to send before it handles events, so the packets that an event has caused (the first of
-/// DTLS, of SCTP and of the data channel) wait for its next timer, 200 ms each.
+/// The task looks for packets to send before it handles events. The packets that an event has caused (the first of
+/// DTLS, of SCTP and of the data channel) otherwise wait for its next timer, 200 ms each.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Haste(Arc<Mutex<Option<Instant>>>);
 
 impl Haste {
     const SLEEP: Duration = Duration::from_millis(1);
-    /// A handshake that takes longer is slow for other reasons.
+    /// A longer handshake is slow for other reasons.
     const LONGEST: Duration = Duration::from_secs(2);
 
     pub(super) fn begin(&self) {
@@ -110,10 +110,10 @@ impl Haste {
     }
 }
 
-/// Makes the crate's task look for messages that it held back while the application did not read.
+/// Makes the crate's task resume messages that it held back while the application did not read.
 ///
-/// It looks for them only when a datagram arrives, which after a stall may take seconds. So one arrives, from
-/// nowhere: a STUN indication without meaning, which its ICE agent drops.
+/// The task resumes them only when a datagram arrives, which after a stall may take seconds. The nudge is such a
+/// datagram, made locally: a STUN indication without attributes, which the ICE agent drops.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Nudge(Arc<NudgeState>);
 
@@ -176,7 +176,7 @@ impl Runtime for ConnectionRuntime {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Only a remote's TCP candidate asks for this, and a remote shall not choose where this machine connects.
+    /// Refused: only a TCP candidate of the remote needs it, and a remote must not choose where this machine connects.
     fn connect_tcp<'a>(
         &'a self,
         _remote: SocketAddr,

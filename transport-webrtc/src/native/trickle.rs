@@ -1,4 +1,4 @@
-//! What a connection tells and is told while it lasts: events, local candidates, remote candidates.
+//! Trickle ICE and events: local candidates out, remote candidates in.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ pub(super) struct Trickle {
     pub(super) id: ConnectionId,
     pub(super) peer: Arc<dyn PeerConnection>,
     pub(super) events: mpsc::Sender<DirectEvent<WebRtcChannel>>,
-    /// The name of the first section of the local description, once there is one.
+    /// The name (`mid`) of the first section of the local description, once that exists.
     pub(super) mid: Option<String>,
     pub(super) remote: RemoteCandidates,
 }
 
 impl Trickle {
     pub(super) async fn emit(&self, event: DirectEvent<WebRtcChannel>) {
-        // It fails only when the transport is gone, and then this task is about to stop.
+        // Fails only when the transport was dropped, and then this task stops too.
         let _ = self.events.send(event).await;
     }
 
@@ -38,7 +38,7 @@ impl Trickle {
         let candidate = candidate
             .to_json()
             .map_err(|error| failure("cannot write a local candidate", &error))?;
-        // All candidates belong to the first section, with which the others are bundled; the crate does not
+        // All candidates belong to the first section, with which the others are bundled. The crate does not
         // fill in its name.
         let mut signal = IceCandidate::new(candidate.candidate);
         signal.sdp_mid = self.mid.clone();
@@ -48,7 +48,8 @@ impl Trickle {
         Ok(())
     }
 
-    /// The remote's description is applied, with so many candidates in it: those that came before follow.
+    /// Notes that the remote's description is applied, with `in_description` candidates in it, and adds those that
+    /// came before it.
     pub(super) async fn begin(&mut self, in_description: usize) -> Result<(), TransportError> {
         for candidate in self.remote.begin(in_description) {
             self.take_candidate(candidate).await?;
@@ -56,7 +57,7 @@ impl Trickle {
         Ok(())
     }
 
-    /// Takes a candidate of the remote's.
+    /// Takes a candidate of the remote.
     pub(super) async fn take_candidate(
         &mut self,
         candidate: IceCandidate,

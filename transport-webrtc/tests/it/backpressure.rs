@@ -1,4 +1,4 @@
-//! Slow readers make the sender wait and cost bounded memory.
+//! Backpressure: a slow reader stops the sender, and memory stays bounded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,10 +10,10 @@ use socketio_p2p_core::Frame;
 use crate::support::{ONE, Pair, loopback, next_closed, receive, within};
 
 #[tokio::test]
-async fn a_reader_that_stops_makes_the_sender_wait_and_nothing_is_lost() {
+async fn backpressure_stops_the_sender_while_the_reader_pauses_and_loses_nothing() {
     const FRAMES: usize = 5_000;
     const LENGTH: usize = 4_096;
-    // What the receiving side holds at most (768 messages and 1 MiB), and the sender's own share.
+    // The maximum that the receiving side holds (768 messages and 1 MiB), and the sender's buffer.
     const HELD: usize = 768 * LENGTH + (1 << 20) + (256 << 10) + 2 * LENGTH;
 
     let Pair { mut near, mut far, offerer, answerer } = Pair::open().await;
@@ -28,10 +28,10 @@ async fn a_reader_that_stops_makes_the_sender_wait_and_nothing_is_lost() {
         }
         near.close().await.unwrap();
     });
-    // Nobody reads: the 20 MB must not go through, however long we wait.
+    // The application does not read: the 20 MB must not pass, whatever the time.
     assert!(tokio::time::timeout(Duration::from_secs(2), &mut sender).await.is_err());
     let held = accepted.load(Ordering::Relaxed);
-    assert!(held <= HELD, "{held} bytes were accepted with nobody reading, at most {HELD} may be");
+    assert!(held <= HELD, "expected at most {HELD} bytes accepted without a reader, got {held}");
     for n in 0..FRAMES {
         let frame = receive(&mut far).await;
         assert_eq!(frame.as_bytes()[..8], n.to_le_bytes(), "frame {n}");
@@ -41,15 +41,15 @@ async fn a_reader_that_stops_makes_the_sender_wait_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn the_sink_is_not_ready_while_its_message_waits() {
+async fn backpressure_keeps_the_sink_unready_while_its_message_waits() {
     let mut pair = Pair::open().await;
     let frame = Frame::from(vec![0; 65_536]);
     let mut accepted = 0;
-    // Feeding without a reader stops: the sink is then not ready until the reader goes on.
+    // Without a reader the sink stops taking messages until the reader resumes.
     while tokio::time::timeout(Duration::from_secs(1), pair.near.feed(frame.clone())).await.is_ok()
     {
         accepted += 1;
-        assert!(accepted < 1_000, "65 MB were accepted with nobody reading");
+        assert!(accepted < 1_000, "65 MB were accepted without a reader");
     }
     let (_, ready) = tokio::join!(
         async {
@@ -63,7 +63,7 @@ async fn the_sink_is_not_ready_while_its_message_waits() {
 }
 
 #[tokio::test]
-async fn a_remote_that_sends_more_than_is_held_for_a_reader_is_cut_off() {
+async fn exceeding_max_unread_ends_the_connection() {
     let mut config = loopback();
     config.max_unread = 4 << 20;
     let Pair { mut near, far, mut answerer, offerer } = Pair::open_with(config).await;
@@ -72,8 +72,8 @@ async fn a_remote_that_sends_more_than_is_held_for_a_reader_is_cut_off() {
             async move { while near.send(Frame::from(vec![0; 262_144])).await.is_ok() {} },
         );
     let (_, error) = next_closed(&mut answerer).await;
-    assert!(error.0.ends_with("bytes are unread, at most 4194304 are held"), "{error}");
+    assert!(error.0.starts_with("expected at most 4194304 unread bytes, got "), "{error}");
     within("the sender", sender).await.unwrap();
-    assert_eq!(offerer.connections(), 1, "{ONE} is not asked for yet");
+    assert_eq!(offerer.connections(), 1, "the session has not closed {ONE}");
     drop(far);
 }

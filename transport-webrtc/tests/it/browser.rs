@@ -1,4 +1,4 @@
-//! A page in headless Chromium with a plain `RTCPeerConnection`.
+//! Interoperability with a plain `RTCPeerConnection` in headless Chromium.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::support::{ONE, next_closed, receive, send, within};
 
 const PAGE: &str = include_str!("browser.html");
 
-/// Where Chromium is, or `None` after saying how to install it. With `CI=true` it must be there.
+/// The path of Chromium, or `None` after printing how to install it. With `CI=true` a missing one is a failure.
 fn chromium(test: &str) -> Option<String> {
     let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
         std::process::Command::new(name)
@@ -29,14 +29,15 @@ fn chromium(test: &str) -> Option<String> {
             .is_ok_and(|status| status.success())
     });
     if found.is_none() {
-        let message = format!("{test}: Chromium is missing; on Debian: apt-get install chromium");
+        let message =
+            format!("{test}: expected Chromium, found none; on Debian: apt-get install chromium");
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
         println!("skipped {message}");
     }
     found.map(str::to_owned)
 }
 
-/// Without a network Chromium must be told to use loopback, and it has no multicast to hide addresses behind.
+/// Flags for a machine without a network: use loopback, and do not hide addresses behind multicast names.
 const ON_LOOPBACK: &[&str] =
     &["--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns"];
 
@@ -44,7 +45,7 @@ fn has_network() -> bool {
     if_addrs::get_if_addrs().unwrap().iter().any(|interface| !interface.is_loopback())
 }
 
-/// A browser with the page open. Ends with its process when dropped.
+/// A browser with the page open. Dropping it ends its process.
 struct Browser {
     _process: Child,
     profile: std::path::PathBuf,
@@ -97,13 +98,13 @@ impl Browser {
         within("an event of the page", self.events.recv()).await.unwrap()
     }
 
-    /// Carries signals until the channel is open on both sides.
+    /// Exchanges signals until the channel is open on both sides.
     async fn connect(&mut self, transport: &mut WebRtcTransport) -> (WebRtcChannel, Value) {
         let [channel] = self.connect_channels(transport).await;
         channel
     }
 
-    /// As many channels: the data channel, the datagram channel.
+    /// As [`connect`](Self::connect), for `N` channels: the data channel, then the datagram channel.
     async fn connect_channels<const N: usize>(
         &mut self,
         transport: &mut WebRtcTransport,
@@ -134,12 +135,12 @@ impl Browser {
     }
 
     fn carry(&self, signal: &Value, transport: &mut WebRtcTransport) {
-        // The end of candidates.
+        // End of candidates.
         if signal["candidate"].is_null() && signal["type"].is_null() {
             return;
         }
         let command = match serde_json::from_value(signal.clone()).unwrap() {
-            // As a peer that takes what it is offered.
+            // Accepts datagrams if the offer has them.
             Signal::Offer(sdp) => {
                 DirectCommand::Answer { connection: ONE, ice_servers: vec![], sdp, datagrams: true }
             }
@@ -192,7 +193,7 @@ impl Browser {
         }
     }
 
-    /// Datagrams both ways, until the page closes its end; the data channel goes on.
+    /// Sends datagrams both ways until the page closes its end; the data channel stays open.
     async fn exchange_datagrams(
         &mut self,
         datagrams: &mut WebRtcChannel,
@@ -210,7 +211,7 @@ impl Browser {
         self.exchange(channel).await;
     }
 
-    /// Candidates, and their end, may come when the channel is open already.
+    /// The next event that is no signal: candidates and their end may follow the opening.
     async fn event_but_signals(&mut self) -> Value {
         loop {
             let event = self.event().await;
@@ -228,7 +229,7 @@ impl Drop for Browser {
     }
 }
 
-/// As much HTTP/1.1 as the page needs.
+/// The subset of HTTP/1.1 that the page needs.
 async fn serve(
     stream: TcpStream,
     next: Arc<Mutex<mpsc::Receiver<Value>>>,
@@ -274,7 +275,7 @@ async fn serve(
 }
 
 #[tokio::test]
-async fn chromium_takes_our_offer() {
+async fn chromium_answers_our_offer() {
     const TEST: &str = "chromium_takes_our_offer";
     let Some(program) = chromium(TEST) else { return };
     let mut browser = Browser::start(&program, TEST).await;
@@ -297,7 +298,7 @@ async fn chromium_takes_our_offer() {
     assert_eq!(browser.event_but_signals().await, json!({ "event": "closed" }));
 }
 
-/// What Chromium says of its end of a datagram channel.
+/// Chromium's report of its end of a datagram channel.
 fn open_datagrams() -> Value {
     json!({
         "event": "datagrams open",
@@ -310,7 +311,7 @@ fn open_datagrams() -> Value {
 }
 
 #[tokio::test]
-async fn chromium_takes_our_offer_with_datagrams() {
+async fn chromium_answers_our_offer_with_datagrams() {
     const TEST: &str = "chromium_takes_our_offer_with_datagrams";
     let Some(program) = chromium(TEST) else { return };
     let mut browser = Browser::start(&program, TEST).await;
@@ -324,7 +325,7 @@ async fn chromium_takes_our_offer_with_datagrams() {
 }
 
 #[tokio::test]
-async fn chromium_offers_datagrams_and_we_answer() {
+async fn chromium_offers_datagrams_and_our_answer_opens_both_channels() {
     const TEST: &str = "chromium_offers_datagrams_and_we_answer";
     let Some(program) = chromium(TEST) else { return };
     let mut browser = Browser::start(&program, TEST).await;
@@ -337,7 +338,7 @@ async fn chromium_offers_datagrams_and_we_answer() {
 }
 
 #[tokio::test]
-async fn chromium_offers_and_we_answer() {
+async fn chromium_offers_and_our_answer_opens_the_data_channel() {
     const TEST: &str = "chromium_offers_and_we_answer";
     let Some(program) = chromium(TEST) else { return };
     let mut browser = Browser::start(&program, TEST).await;

@@ -1,4 +1,4 @@
-//! Ends of connections: asked for, seen from the other side, by force.
+//! The end of a connection: closed by the session, by the remote, or by a lost path.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn the_other_side_gets_the_frames_and_then_sees_the_end() {
+async fn closing_delivers_frames_in_flight_and_then_ends_the_remote_stream() {
     let mut pair = Pair::open().await;
     for n in 0..100_u32 {
         send(&mut pair.near, format!("{n}")).await;
@@ -29,17 +29,17 @@ async fn the_other_side_gets_the_frames_and_then_sees_the_end() {
     assert_eq!(connection, TWO);
     assert!(!error.0.is_empty());
     assert_eq!(pair.answerer.connections(), 0);
-    assert_eq!(within("the end", pair.far.next()).await, None, "the end stays");
+    assert_eq!(within("the end", pair.far.next()).await, None, "the stream stays ended");
 }
 
 #[tokio::test]
-async fn frames_stay_readable_after_the_end_was_reported() {
+async fn frames_stay_readable_after_the_closed_event() {
     let mut pair = Pair::open().await;
     for n in 0..10_u32 {
         send(&mut pair.near, format!("{n}")).await;
     }
     pair.offerer.execute(DirectCommand::Close { connection: ONE });
-    // Noticed without the stream being read, and long before the path counts as lost.
+    // Reported without the stream being read, and long before `path_timeout`.
     let (_, error) = next_closed(&mut pair.answerer).await;
     assert_eq!(error.0, "the data channel was closed");
     for n in 0..10_u32 {
@@ -49,7 +49,7 @@ async fn frames_stay_readable_after_the_end_was_reported() {
 }
 
 #[tokio::test]
-async fn no_event_follows_a_close() {
+async fn no_event_follows_a_close_command() {
     let mut pair = Pair::open().await;
     let three = ConnectionId::from_u64(3);
     pair.answerer.execute(DirectCommand::Close { connection: TWO });
@@ -69,7 +69,7 @@ async fn no_event_follows_a_close() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_was_closed_is_not_reported() {
+async fn the_closed_event_of_a_refused_offer_is_dropped_after_a_close_command() {
     let mut config = loopback();
     config.max_connections = 0;
     let mut transport = WebRtcTransport::new(config).unwrap();
@@ -99,7 +99,7 @@ async fn commands_for_unknown_connections_are_ignored() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_closed_takes_nothing() {
+async fn sending_on_a_closed_channel_is_an_error() {
     use futures::SinkExt as _;
 
     let mut pair = Pair::open().await;
@@ -107,7 +107,7 @@ async fn a_channel_that_is_closed_takes_nothing() {
     assert_eq!(within("the end", pair.near.next()).await, None);
     next_closed(&mut pair.offerer).await;
     let error = within("an error", pair.near.send(Frame::from("x"))).await.unwrap_err();
-    assert!(error.0.starts_with("the data channel takes no message"), "{error}");
+    assert!(error.0.starts_with("the data channel cannot send"), "{error}");
     within("the sink's end", pair.near.close()).await.unwrap();
 }
 
@@ -121,12 +121,12 @@ async fn dropping_the_transport_closes_its_connections() {
 }
 
 #[tokio::test]
-async fn a_cut_path_ends_both_sides_after_the_bound_and_another_one_opens() {
+async fn a_cut_path_ends_both_ends_after_path_timeout_and_a_new_connection_opens() {
     let mut config = loopback();
     config.path_timeout = Duration::from_secs(2);
     let mut pair = Pair::open_with(config).await;
     assert!(pair.offerer.cut(ONE));
-    // Leaves the sender only: nothing is told to the other side.
+    // Closes the sender's end only: the packets that notify the other side are dropped.
     send(&mut pair.near, "lost").await;
     let near_end = async {
         assert_eq!(within("the end", pair.near.next()).await, None);
@@ -141,7 +141,7 @@ async fn a_cut_path_ends_both_sides_after_the_bound_and_another_one_opens() {
         next_closed(&mut pair.answerer)
     );
     for error in [near, far] {
-        assert_eq!(error.0, "no path to the remote works (ICE failed)");
+        assert_eq!(error.0, "ICE failed: no candidate pair works");
     }
     let (three, four) = (ConnectionId::from_u64(3), ConnectionId::from_u64(4));
     let (mut near, mut far) = connect(&mut pair.offerer, three, &mut pair.answerer, four).await;
@@ -150,11 +150,11 @@ async fn a_cut_path_ends_both_sides_after_the_bound_and_another_one_opens() {
 }
 
 #[test]
-fn fifty_connections_leave_no_socket_and_no_task() {
+fn fifty_closed_connections_leave_no_socket_and_no_task() {
     run_alone("close::fifty_connections");
 }
 
-/// Alone in its process: it counts the process's file descriptors.
+/// Runs in its own process, because it counts the process's file descriptors.
 #[test]
 #[ignore = "runs in a process of its own, started by the test above"]
 fn fifty_connections() {
@@ -168,7 +168,7 @@ fn fifty_connections() {
         for n in 0..50 {
             let (one, two) = (ConnectionId::from_u64(2 * n), ConnectionId::from_u64(2 * n + 1));
             if n % 5 == 4 {
-                // Given up before it opens.
+                // Closed before it opens.
                 offer(&mut offerer, one).await;
                 offerer.execute(DirectCommand::Close { connection: one });
                 continue;

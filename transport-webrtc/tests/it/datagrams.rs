@@ -1,4 +1,4 @@
-//! The second channel: unordered and unreliable, beside the data channel and not in its way.
+//! The datagram channel: unordered and unreliable, and without effect on the data channel.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::{
     send, within,
 };
 
-/// How a description says that its end opens the datagram channel.
+/// The line of a description that states that its end opens the datagram channel.
 const LINE: &str = "a=dcmap:101 label=\"socketio-p2p/volatile\";ordered=false;max-retr=0";
 
 /// Two ends with both channels.
@@ -61,7 +61,7 @@ impl End {
 }
 
 #[tokio::test]
-async fn frames_pass_both_ways_on_both_channels() {
+async fn frames_pass_both_ways_on_data_and_datagram_channel() {
     let mut both = Both::open().await;
     let Both { near, far, .. } = &mut both;
     exchange(&mut near.data, &mut far.data).await;
@@ -82,11 +82,11 @@ async fn exchange(sender: &mut WebRtcChannel, receiver: &mut WebRtcChannel) {
         assert!(received == frame, "a frame of {} bytes arrived changed", frame.len());
     }
     let error = sender.send(Frame::from(vec![0; 262_145])).await.unwrap_err();
-    assert!(error.0.contains("is too long"), "{error}");
+    assert!(error.0.contains("expected a message of at most"), "{error}");
 }
 
 #[tokio::test]
-async fn there_is_one_channel_unless_both_ends_want_two() {
+async fn the_datagram_channel_opens_only_if_both_ends_want_it() {
     for (offered, accepted) in [(false, false), (false, true), (true, false)] {
         let mut offerer = WebRtcTransport::new(loopback()).unwrap();
         let mut answerer = WebRtcTransport::new(loopback()).unwrap();
@@ -97,7 +97,7 @@ async fn there_is_one_channel_unless_both_ends_want_two() {
         offerer.execute(DirectCommand::Signal { connection: ONE, signal: Signal::Answer(answer) });
         let ((mut near, _), (mut far, _)) =
             tokio::join!(next_open(&mut offerer), next_open(&mut answerer));
-        // The second one would be there before this has gone to and fro.
+        // A second channel would open before this round trip completes.
         send(&mut near, "there").await;
         receive(&mut far).await;
         send(&mut far, "back").await;
@@ -109,7 +109,7 @@ async fn there_is_one_channel_unless_both_ends_want_two() {
 }
 
 #[tokio::test]
-async fn an_answer_to_an_offer_with_datagrams_says_so() {
+async fn an_answer_contains_the_datagram_line_only_if_the_offer_does() {
     let mut offerer = WebRtcTransport::new(loopback()).unwrap();
     let mut answerer = WebRtcTransport::new(loopback()).unwrap();
     let offer = offer_with(&mut offerer, ONE, true).await;
@@ -119,7 +119,7 @@ async fn an_answer_to_an_offer_with_datagrams_says_so() {
 
 const LAST: &str = "the last";
 
-/// The numbers of the frames that come before the last.
+/// The numbers of the frames that come before [`LAST`].
 async fn numbers(channel: &mut WebRtcChannel) -> Vec<u32> {
     let mut numbers = Vec::new();
     loop {
@@ -131,7 +131,7 @@ async fn numbers(channel: &mut WebRtcChannel) -> Vec<u32> {
     }
 }
 
-/// Sends numbered frames of 200 bytes on both channels of one end while the path is at fault; what came on each.
+/// Sends numbered frames of 200 bytes on both channels of one end over a faulty path; returns what arrived on each.
 async fn through(path: &LossyPath, one: &mut End, other: &mut End) -> (Vec<u32>, Vec<u32>) {
     const FRAMES: u32 = 500;
     let numbered = |n: u32| {
@@ -144,7 +144,7 @@ async fn through(path: &LossyPath, one: &mut End, other: &mut End) -> (Vec<u32>,
         for n in 0..FRAMES {
             send(&mut one.datagrams, numbered(n)).await;
             send(&mut one.data, numbered(n)).await;
-            // Packets of their own, and time for those that come back.
+            // Separate packets, with time for those that come back.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         send(&mut one.data, LAST).await;
@@ -159,12 +159,12 @@ async fn through(path: &LossyPath, one: &mut End, other: &mut End) -> (Vec<u32>,
         came
     };
     let ((), data, datagrams) = tokio::join!(send_all, data, numbers(&mut other.datagrams));
-    assert!(data.iter().copied().eq(0..FRAMES), "the data channel lost or moved something");
+    assert!(data.iter().copied().eq(0..FRAMES), "the data channel lost or reordered frames");
     (data, datagrams)
 }
 
 #[tokio::test]
-async fn a_lost_packet_is_made_good_for_the_data_channel_only() {
+async fn lost_packets_are_retransmitted_on_the_data_channel_only() {
     let mut path = LossyPath::new().await;
     let mut both = Both::open_over(Some(&mut path)).await;
     for from_answerer in [false, true] {
@@ -185,7 +185,7 @@ async fn a_lost_packet_is_made_good_for_the_data_channel_only() {
 }
 
 #[tokio::test]
-async fn a_datagram_does_not_wait_for_the_one_before() {
+async fn datagrams_are_delivered_out_of_order() {
     let mut path = LossyPath::new().await;
     let mut both = Both::open_over(Some(&mut path)).await;
     for from_answerer in [false, true] {
@@ -202,16 +202,16 @@ async fn a_datagram_does_not_wait_for_the_one_before() {
     }
 }
 
-/// What is left of a message that was given up must not fill the receive window.
+/// Fragments of abandoned messages must not fill the receive window.
 #[tokio::test]
-async fn long_datagrams_that_are_lost_leave_room_for_everything_else() {
+async fn lost_fragmented_datagrams_do_not_fill_the_receive_window() {
     let mut path = LossyPath::new().await;
     let mut both = Both::open_over(Some(&mut path)).await;
     lose_long_datagrams(&path, &mut both.near, &mut both.far).await;
     lose_long_datagrams(&path, &mut both.far, &mut both.near).await;
 }
 
-/// Loses a packet of nearly each message until more than the window has been lost.
+/// Loses a packet of nearly every message until more bytes than the receive window are lost.
 async fn lose_long_datagrams(path: &LossyPath, one: &mut End, other: &mut End) {
     const WINDOW: usize = 1 << 20;
     const LENGTH: usize = 65_536;
@@ -228,20 +228,20 @@ async fn lose_long_datagrams(path: &LossyPath, one: &mut End, other: &mut End) {
     path.lose_one_in(0);
     send(&mut one.data, "still there").await;
     assert_eq!(receive(&mut other.data).await, Frame::from("still there"));
-    // An earlier one may still be on its way.
+    // An earlier datagram may still arrive.
     within("room for a datagram", one.datagrams.close()).await.unwrap();
     send(&mut one.datagrams, "small").await;
     while receive(&mut other.datagrams).await != Frame::from("small") {}
 }
 
 #[tokio::test]
-async fn the_sink_takes_a_datagram_only_while_little_is_outstanding() {
+async fn the_datagram_sink_is_ready_below_64_kib_outstanding() {
     const LENGTH: usize = 16_384;
     let mut path = LossyPath::new().await;
     let mut both = Both::open_over(Some(&mut path)).await;
     path.lose_one_in(1);
     let mut taken = 0;
-    // Nothing is acknowledged, and nothing given up within a second.
+    // No datagram is acknowledged or abandoned within a second.
     let fill = async {
         loop {
             both.near.datagrams.feed(Frame::from(vec![0; LENGTH])).await.unwrap();
@@ -256,7 +256,7 @@ async fn the_sink_takes_a_datagram_only_while_little_is_outstanding() {
 }
 
 #[tokio::test]
-async fn a_full_sink_ends_with_the_connection() {
+async fn a_full_datagram_sink_fails_when_the_connection_ends() {
     let mut path = LossyPath::new().await;
     let mut both = Both::open_over(Some(&mut path)).await;
     path.lose_one_in(1);
@@ -265,11 +265,11 @@ async fn a_full_sink_ends_with_the_connection() {
     }
     both.offerer.execute(DirectCommand::Close { connection: ONE });
     let error = within("an error", both.near.datagrams.send(Frame::from("x"))).await.unwrap_err();
-    assert!(error.0.starts_with("the data channel takes no message"), "{error}");
+    assert!(error.0.starts_with("the data channel cannot send"), "{error}");
 }
 
 #[tokio::test]
-async fn datagrams_do_not_delay_or_lose_the_end_of_the_data_channel() {
+async fn unread_datagrams_do_not_delay_the_end_of_the_data_channel() {
     let mut both = Both::open().await;
     let flood = async {
         for _ in 0..100 {
@@ -285,7 +285,7 @@ async fn datagrams_do_not_delay_or_lose_the_end_of_the_data_channel() {
         send(&mut both.near.data, format!("{n}")).await;
     }
     both.offerer.execute(DirectCommand::Close { connection: ONE });
-    // Nobody reads the datagrams that are left.
+    // The remaining datagrams stay unread.
     let read = async {
         for n in 0..100_u32 {
             assert_eq!(receive(&mut both.far.data).await, Frame::from(format!("{n}")));
@@ -298,10 +298,10 @@ async fn datagrams_do_not_delay_or_lose_the_end_of_the_data_channel() {
 }
 
 #[tokio::test]
-async fn a_datagram_channel_that_is_dropped_leaves_the_data_channel_alone() {
+async fn dropping_the_datagram_channel_keeps_the_data_channel_open() {
     let mut both = Both::open().await;
     drop(both.far.datagrams);
-    // More than the crate would hold.
+    // More than the crate's queues hold.
     for _ in 0..2_000 {
         send(&mut both.near.datagrams, vec![0; 1_000]).await;
     }

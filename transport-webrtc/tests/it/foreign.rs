@@ -1,4 +1,4 @@
-//! A peer that does what ours would not, made of the bare `webrtc` crate.
+//! A remote built on the bare `webrtc` crate, for behaviour that `WebRtcTransport` does not show.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ fn numbered(channels: usize) -> Vec<String> {
     (0..channels).map(|n| format!("channel {n}")).collect()
 }
 
-/// Offers data channels of these labels at once; gives them and our end of the first that opened.
+/// Offers data channels with these labels at once; returns them and our end of the first one that opened.
 async fn offer_channels(
     labels: &[String],
     transport: &mut WebRtcTransport,
@@ -82,11 +82,11 @@ async fn closed(channel: &dyn DataChannel) {
 }
 
 #[tokio::test]
-async fn channels_beyond_the_first_are_closed() {
+async fn data_channels_beyond_the_first_are_closed() {
     let mut transport = WebRtcTransport::new(loopback()).unwrap();
     let (peer, mut channels, event) = offer_channels(&numbered(3), &mut transport).await;
     let DirectEvent::Open { mut channel, .. } = event else { panic!("{event:?}") };
-    // Which one comes first is the remote's choice.
+    // The remote decides which one opens first.
     let mut ends: FuturesUnordered<_> = channels
         .iter()
         .map(|channel| async { (closed(&**channel).await, channel.id()).1 })
@@ -100,7 +100,7 @@ async fn channels_beyond_the_first_are_closed() {
 }
 
 #[tokio::test]
-async fn a_channel_with_the_label_of_the_datagram_channel_is_not_taken_for_the_data_channel() {
+async fn an_in_band_channel_with_the_datagram_label_does_not_become_the_data_channel() {
     let mut transport = WebRtcTransport::new(loopback()).unwrap();
     let labels = ["socketio-p2p/volatile".to_owned(), "the data channel".to_owned()];
     let (peer, channels, event) = offer_channels(&labels, &mut transport).await;
@@ -112,7 +112,7 @@ async fn a_channel_with_the_label_of_the_datagram_channel_is_not_taken_for_the_d
 }
 
 #[tokio::test]
-async fn a_flood_of_channels_ends_the_connection() {
+async fn a_flood_of_data_channels_ends_the_connection() {
     let mut transport = WebRtcTransport::new(loopback()).unwrap();
     let (peer, _channels, event) = offer_channels(&numbered(40), &mut transport).await;
     let (error, end) = match event {
@@ -129,12 +129,12 @@ async fn a_flood_of_channels_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn closing_only_the_channel_ends_the_connection() {
+async fn closing_the_data_channel_ends_the_connection() {
     let mut transport = WebRtcTransport::new(loopback()).unwrap();
     let (peer, channels, event) = offer_channels(&numbered(1), &mut transport).await;
     let DirectEvent::Open { mut channel, .. } = event else { panic!("{event:?}") };
     channels[0].send_text("the last").await.unwrap();
-    // The crate's `close` drops what is not acknowledged.
+    // The crate's `close` drops messages that are not acknowledged.
     within("the acknowledgement", async {
         while channels[0].outstanding_bytes().await.unwrap() > 0 {
             tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! Frames: whole, in order, text and binary told apart.
+//! Frames arrive whole, in order, and as text or binary as they were sent.
 
 use futures::{SinkExt as _, StreamExt as _};
 use socketio_p2p_core::Frame;
@@ -38,7 +38,7 @@ async fn exchange(
 }
 
 #[tokio::test]
-async fn messages_up_to_the_limit_pass_whole() {
+async fn frames_up_to_the_message_limit_arrive_whole() {
     let mut pair = Pair::open().await;
     for length in [65_536, 262_144] {
         let bytes: Vec<u8> = (0..length).map(|n: u32| n.to_le_bytes()[n as usize % 3]).collect();
@@ -54,19 +54,19 @@ async fn messages_up_to_the_limit_pass_whole() {
 }
 
 #[tokio::test]
-async fn a_message_over_the_limit_is_refused_and_does_no_harm() {
+async fn a_frame_over_the_message_limit_is_an_error_and_keeps_the_connection() {
     let mut pair = Pair::open().await;
     let error = pair.near.send(Frame::from(vec![0; 262_145])).await.unwrap_err();
     assert_eq!(
         error.0,
-        "a message of 262145 bytes is too long: the remote takes 262144 bytes at most"
+        "expected a message of at most 262144 bytes (the remote's limit), got 262145"
     );
     send(&mut pair.near, "next").await;
     assert_eq!(receive(&mut pair.far).await, Frame::from("next"));
 }
 
 #[tokio::test]
-async fn closing_the_sink_waits_for_the_acknowledgement_and_keeps_the_connection() {
+async fn closing_the_sink_waits_until_all_is_acknowledged_and_keeps_the_connection() {
     let mut pair = Pair::open().await;
     for _ in 0..8 {
         within("room", pair.near.feed(Frame::from(vec![1; 16_384]))).await.unwrap();

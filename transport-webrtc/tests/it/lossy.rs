@@ -1,4 +1,4 @@
-//! A path between two ends on loopback that loses packets and swaps some.
+//! A path on loopback between two ends, with loss and reordering.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-/// Two sockets between two ends: each end takes one of them for the other end.
+/// A forwarder with two sockets; each end uses one of them as the address of the other end.
 pub(crate) struct LossyPath {
     near: Arc<UdpSocket>,
     far: Arc<UdpSocket>,
@@ -15,7 +15,7 @@ pub(crate) struct LossyPath {
     forwarding: JoinSet<()>,
 }
 
-/// Of so many data packets in each direction one is lost, or overtaken by the next; 0 is none.
+/// In each direction one data packet in this many is lost, or overtaken by the next one; 0 is none.
 #[derive(Default)]
 struct Faults {
     lose_one_in: AtomicUsize,
@@ -34,14 +34,14 @@ impl LossyPath {
         }
     }
 
-    /// The near end's offer as the far end shall see it.
+    /// The near end's offer with the candidate replaced by the forwarder's socket.
     pub(crate) fn offer(&mut self, sdp: &str) -> String {
         let (sdp, end) = move_candidate(sdp, &self.far);
         self.forward(Arc::clone(&self.far), Arc::clone(&self.near), end);
         sdp
     }
 
-    /// The far end's answer as the near end shall see it.
+    /// The far end's answer with the candidate replaced by the forwarder's socket.
     pub(crate) fn answer(&mut self, sdp: &str) -> String {
         let (sdp, end) = move_candidate(sdp, &self.near);
         self.forward(Arc::clone(&self.near), Arc::clone(&self.far), end);
@@ -61,7 +61,7 @@ impl LossyPath {
         self.faults.lost.load(Ordering::Relaxed)
     }
 
-    /// Passes what comes to one socket on to an end, out of the other socket.
+    /// Forwards what comes to one socket to an end, out of the other socket.
     fn forward(&mut self, from: Arc<UdpSocket>, out: Arc<UdpSocket>, end: SocketAddr) {
         let faults = Arc::clone(&self.faults);
         self.forwarding.spawn(async move {
@@ -70,7 +70,7 @@ impl LossyPath {
             let mut count = 0_usize;
             while let Ok((length, _)) = from.recv_from(&mut buffer).await {
                 let packet = &buffer[..length];
-                // DTLS application data (RFC 7983): not the handshake and not ICE.
+                // DTLS application data (RFC 7983): neither the handshake nor ICE.
                 let is_data = packet.first() == Some(&23);
                 count += usize::from(is_data);
                 let strikes = |one_in: &AtomicUsize| {
@@ -92,7 +92,7 @@ impl LossyPath {
     }
 }
 
-/// Puts a socket of ours in the place of the candidate; that one's address.
+/// Replaces the candidate in a description by a socket of ours; returns the replaced address too.
 fn move_candidate(sdp: &str, socket: &UdpSocket) -> (String, SocketAddr) {
     let candidate = sdp.lines().find(|line| line.starts_with("a=candidate:")).unwrap();
     let port: u16 = candidate.split(' ').nth(5).unwrap().parse().unwrap();

@@ -1,11 +1,11 @@
-//! The native transport against itself, another process and a real browser.
+//! The native transport against itself, a second process and Chromium.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     clippy::wildcard_enum_match_arm,
-    reason = "tests fail by panicking, and say so when they are skipped"
+    reason = "tests fail by panicking, and print when they are skipped"
 )]
 
 mod lossy;

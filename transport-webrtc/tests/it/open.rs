@@ -1,4 +1,4 @@
-//! Opening a connection, and refusing to.
+//! Negotiating and refusing connections.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn in_first_section(text: &str) -> IceCandidate {
 }
 
 #[tokio::test]
-async fn descriptions_have_the_form_that_the_original_client_speaks() {
+async fn session_descriptions_have_the_original_clients_format() {
     let mut offerer = WebRtcTransport::new(loopback()).unwrap();
     let mut answerer = WebRtcTransport::new(loopback()).unwrap();
     let offer = offer(&mut offerer, ONE).await;
@@ -52,7 +52,7 @@ async fn descriptions_have_the_form_that_the_original_client_speaks() {
 }
 
 #[tokio::test]
-async fn both_sides_open_with_the_message_limit_of_the_other() {
+async fn both_ends_open_with_the_remotes_message_limit() {
     let mut small = loopback();
     small.max_message = 40_000;
     let mut offerer = WebRtcTransport::new(loopback()).unwrap();
@@ -68,7 +68,7 @@ async fn both_sides_open_with_the_message_limit_of_the_other() {
 }
 
 #[tokio::test]
-async fn a_remote_that_states_no_message_limit_gets_64_kib_and_may_send_more() {
+async fn a_remote_without_a_message_limit_gets_64_kib_and_may_send_more() {
     let mut offerer = WebRtcTransport::new(loopback()).unwrap();
     let mut answerer = WebRtcTransport::new(loopback()).unwrap();
     let sdp = offer(&mut offerer, ONE).await;
@@ -80,20 +80,20 @@ async fn a_remote_that_states_no_message_limit_gets_64_kib_and_may_send_more() {
     let (mut near, near_max) = next_open(&mut offerer).await;
     let (mut far, far_max) = next_open(&mut answerer).await;
     assert_eq!(far_max, 65_536, "RFC 8841: an absent limit is 64 KiB");
-    assert_eq!(near_max, 262_144, "RFC 8841: 0 is no limit; ours holds");
+    assert_eq!(near_max, 262_144, "RFC 8841: 0 means no limit; the local limit applies");
     send(&mut near, vec![7; 200_000]).await;
     assert_eq!(receive(&mut far).await.len(), 200_000);
 }
 
 #[tokio::test]
-async fn the_machines_own_interfaces_work_by_default() {
+async fn connections_open_on_the_default_local_addresses() {
     let mut pair = Pair::open_with(WebRtcConfig::default()).await;
     send(&mut pair.near, "hello").await;
     assert_eq!(receive(&mut pair.far).await, Frame::from("hello"));
 }
 
 #[tokio::test]
-async fn candidates_that_come_before_the_answer_are_kept() {
+async fn candidates_before_the_answer_wait_for_it() {
     let mut offerer = WebRtcTransport::new(loopback()).unwrap();
     let mut answerer = WebRtcTransport::new(loopback()).unwrap();
     let (bare_offer, _) = split_candidates(&offer(&mut offerer, ONE).await);
@@ -109,7 +109,7 @@ async fn candidates_that_come_before_the_answer_are_kept() {
 }
 
 #[tokio::test]
-async fn candidates_that_come_after_the_answer_are_used() {
+async fn trickled_candidates_after_the_answer_are_used() {
     let mut offerer = WebRtcTransport::new(loopback()).unwrap();
     let mut answerer = WebRtcTransport::new(loopback()).unwrap();
     let (bare_offer, candidates) = split_candidates(&offer(&mut offerer, ONE).await);
@@ -124,7 +124,7 @@ async fn candidates_that_come_after_the_answer_are_used() {
 }
 
 #[tokio::test]
-async fn hidden_tcp_and_final_candidates_do_no_harm() {
+async fn mdns_tcp_and_end_of_candidates_are_skipped() {
     let mut offerer = WebRtcTransport::new(loopback()).unwrap();
     let mut answerer = WebRtcTransport::new(loopback()).unwrap();
     let sdp = offer(&mut offerer, ONE).await;
@@ -142,7 +142,7 @@ async fn hidden_tcp_and_final_candidates_do_no_harm() {
 }
 
 #[tokio::test]
-async fn an_ice_server_that_does_not_answer_delays_the_offer_by_the_bound_only() {
+async fn an_ice_server_without_an_answer_delays_the_offer_by_gather_timeout_at_most() {
     let deaf = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut config = loopback();
     config.gather_timeout = Duration::from_millis(50);
@@ -155,11 +155,11 @@ async fn an_ice_server_that_does_not_answer_delays_the_offer_by_the_bound_only()
         datagrams: false,
     });
     let Signal::Offer(sdp) = next_signal(&mut transport).await else { panic!("no offer") };
-    assert!(sdp.contains("127.0.0.1"), "the host candidate does not wait");
+    assert!(sdp.contains("127.0.0.1"), "the offer contains the host candidate");
 }
 
 #[tokio::test]
-async fn what_an_ice_server_says_is_in_the_offer_or_follows_it() {
+async fn a_server_reflexive_candidate_is_in_the_offer_or_trickled() {
     for late in [false, true] {
         let server = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let url = format!("stun:{}", server.local_addr().unwrap());
@@ -187,7 +187,7 @@ async fn what_an_ice_server_says_is_in_the_offer_or_follows_it() {
     }
 }
 
-/// Answers one STUN request: it came from 203.0.113.5:4660 (RFC 8489).
+/// Answers one STUN request with the mapped address 203.0.113.5:4660 (RFC 8489).
 async fn answer_stun(server: &tokio::net::UdpSocket) {
     const COOKIE: [u8; 4] = 0x2112_A442_u32.to_be_bytes();
     let mut request = [0; 1_500];
@@ -203,7 +203,7 @@ async fn answer_stun(server: &tokio::net::UdpSocket) {
 }
 
 #[tokio::test]
-async fn an_ice_server_address_that_is_none_closes_the_connection() {
+async fn an_invalid_ice_server_url_closes_the_connection() {
     let mut transport = WebRtcTransport::new(loopback()).unwrap();
     let server = IceServer::new(["turn:"]).with_credential("user", "pa55");
     transport.execute(DirectCommand::Offer {
@@ -217,7 +217,7 @@ async fn an_ice_server_address_that_is_none_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn hostile_descriptions_close_the_connection_and_are_not_quoted() {
+async fn malformed_session_descriptions_close_the_connection_and_are_not_quoted() {
     let mut offerer = WebRtcTransport::new(loopback()).unwrap();
     let good = offer(&mut offerer, ONE).await;
     let without = |prefix: &str| {
@@ -228,20 +228,20 @@ async fn hostile_descriptions_close_the_connection_and_are_not_quoted() {
         .map(|n| format!("a=candidate:{n} 1 udp 1 127.0.0.1 {} typ host\r\n", 1000 + n))
         .collect();
     let cases = [
-        (String::new(), "does not start with"),
-        ("garbage".to_owned(), "does not start with"),
-        ("v=0\r\n".to_owned(), "no data channel section"),
-        (without("m="), "no data channel section"),
-        (without("a=fingerprint"), "no certificate fingerprint"),
-        (without("a=ice-ufrag"), "no ICE user name fragment"),
-        (without("a=ice-pwd"), "no ICE password"),
+        (String::new(), "expected \"v=0\""),
+        ("garbage".to_owned(), "expected \"v=0\""),
+        ("v=0\r\n".to_owned(), "expected a data channel section"),
+        (without("m="), "expected a data channel section"),
+        (without("a=fingerprint"), "expected a certificate fingerprint"),
+        (without("a=ice-ufrag"), "expected an ICE user name fragment"),
+        (without("a=ice-pwd"), "expected an ICE password"),
         (without("o="), "cannot be used"),
         (good.replace("a=fingerprint:sha-256 ", "a=fingerprint:"), "cannot be used"),
         (good.replace("a=ice-pwd:", "ice-pwd:s3cret\r\na=ice-pwd:"), "malformed"),
         (format!("{good}a=candidate:broken\r\n"), "cannot be used"),
-        (format!("{good}{many}"), "more than 64 candidates"),
-        (format!("{good}{}", "m=audio 9 X 0\r\n".repeat(20)), "more than 16 media sections"),
-        (format!("v=0\r\n{}", "a=x\r\n".repeat(200_000)), "1000005 bytes"),
+        (format!("{good}{many}"), "at most 64 candidates"),
+        (format!("{good}{}", "m=audio 9 X 0\r\n".repeat(20)), "at most 16 media sections"),
+        (format!("v=0\r\n{}", "a=x\r\n".repeat(200_000)), "got 1000005"),
     ];
     for (n, (sdp, expected)) in cases.into_iter().enumerate() {
         let mut answerer = WebRtcTransport::new(loopback()).unwrap();
@@ -260,7 +260,7 @@ async fn hostile_descriptions_close_the_connection_and_are_not_quoted() {
 }
 
 #[tokio::test]
-async fn a_broken_answer_closes_the_offer() {
+async fn a_malformed_answer_closes_the_connection() {
     let mut offerer = WebRtcTransport::new(loopback()).unwrap();
     offer(&mut offerer, ONE).await;
     let signal = Signal::Answer("v=0".to_owned());
@@ -270,7 +270,7 @@ async fn a_broken_answer_closes_the_offer() {
 }
 
 #[tokio::test]
-async fn a_broken_candidate_closes_the_connection() {
+async fn a_malformed_candidate_closes_the_connection() {
     let mut pair = Pair::open().await;
     let signal = candidate("candidate:not one at all");
     pair.offerer.execute(DirectCommand::Signal { connection: ONE, signal });
@@ -292,7 +292,7 @@ async fn a_flood_of_candidates_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn an_offer_that_nobody_answers_ends_after_the_bound() {
+async fn an_offer_without_an_answer_closes_after_open_timeout() {
     let mut config = loopback();
     config.open_timeout = Duration::from_millis(200);
     let mut offerer = WebRtcTransport::new(config).unwrap();
@@ -302,7 +302,7 @@ async fn an_offer_that_nobody_answers_ends_after_the_bound() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_are_refused() {
+async fn offers_beyond_max_connections_are_refused() {
     let mut config = loopback();
     config.max_connections = 2;
     let mut offerer = WebRtcTransport::new(config).unwrap();
@@ -317,7 +317,7 @@ async fn connections_beyond_the_limit_are_refused() {
     });
     let (connection, error) = next_closed(&mut offerer).await;
     assert_eq!(connection, three);
-    assert!(error.0.contains("there are 2 connections"), "{error}");
+    assert!(error.0.contains("expected at most 2 connections"), "{error}");
     offerer.execute(DirectCommand::Close { connection: ONE });
     let (_third, _) = connect(&mut offerer, three, &mut answerer, three).await;
     assert_eq!(offerer.connections(), 2);

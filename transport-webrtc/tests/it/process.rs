@@ -1,4 +1,4 @@
-//! Two processes.
+//! A connection between two processes.
 
 use std::process::Stdio;
 
@@ -16,7 +16,7 @@ use crate::support::{
 const MARK: &str = "signal: ";
 
 #[tokio::test]
-async fn two_processes_exchange_frames() {
+async fn two_processes_open_a_connection_and_exchange_frames() {
     let mut child = test_process("process::echo")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -57,7 +57,7 @@ async fn two_processes_exchange_frames() {
     assert!(within("the other process", child.wait()).await.unwrap().success());
 }
 
-/// The other process: answers the offer it reads, and echoes.
+/// The second process: answers the offer that it reads, and echoes frames.
 #[tokio::test]
 #[ignore = "runs in a process of its own, started by the test above"]
 async fn echo() {
@@ -85,6 +85,6 @@ async fn echo() {
         send(&mut channel, frame).await;
     }
     transport.execute(DirectCommand::Close { connection: TWO });
-    // The runtime of a test ends its tasks: wait for the last word to be out.
+    // The end of the test ends the runtime's tasks: wait until the remote has closed the channel.
     while within("the end", channel.next()).await.is_some() {}
 }

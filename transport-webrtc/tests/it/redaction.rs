@@ -17,7 +17,7 @@ fn servers() -> Vec<IceServer> {
 }
 
 #[tokio::test]
-async fn a_description_that_cannot_be_used_is_refused_without_being_shown() {
+async fn an_unusable_session_description_is_refused_without_being_quoted() {
     for sdp in [
         MARKER.to_owned(),
         format!("v=0\r\n{MARKER}\r\n"),

@@ -1,4 +1,4 @@
-//! Two transports in one process, with the signals carried by hand.
+//! Two transports in one process; the tests pass the signals between them.
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,10 +13,10 @@ use socketio_p2p_transport_webrtc::{WebRtcChannel, WebRtcConfig, WebRtcTransport
 pub(crate) const ONE: ConnectionId = ConnectionId::from_u64(1);
 pub(crate) const TWO: ConnectionId = ConnectionId::from_u64(2);
 
-/// A bound that no working machine reaches.
+/// Time limit of each wait, far above what a working machine needs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits for something that must happen.
+/// Waits for `future`; panics after [`PATIENCE`].
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future)
         .await
@@ -61,7 +61,7 @@ pub(crate) async fn next_datagrams(transport: &mut WebRtcTransport) -> WebRtcCha
     }
 }
 
-/// Makes an offer and gives its description.
+/// Makes an offer and returns its description.
 pub(crate) async fn offer(transport: &mut WebRtcTransport, connection: ConnectionId) -> String {
     offer_with(transport, connection, false).await
 }
@@ -78,7 +78,7 @@ pub(crate) async fn offer_with(
     }
 }
 
-/// Answers an offer and gives the answer's description.
+/// Answers an offer and returns the description of the answer.
 pub(crate) async fn answer(
     transport: &mut WebRtcTransport,
     connection: ConnectionId,
@@ -100,7 +100,7 @@ pub(crate) async fn answer_with(
     }
 }
 
-/// Two transports with one open connection: `ONE` on the offerer's side, `TWO` on the other.
+/// Two transports with one open connection: `ONE` at the offerer, `TWO` at the answerer.
 pub(crate) struct Pair {
     pub(crate) offerer: WebRtcTransport,
     pub(crate) answerer: WebRtcTransport,
@@ -143,14 +143,14 @@ pub(crate) async fn receive(channel: &mut WebRtcChannel) -> Frame {
     within("a frame", channel.next()).await.expect("the channel ended").unwrap()
 }
 
-/// This test binary, to run one ignored test alone.
+/// This test binary, as a command that runs one ignored test.
 pub(crate) fn test_process(test: &str) -> tokio::process::Command {
     let mut command = tokio::process::Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]);
     command
 }
 
-/// Runs one ignored test in a process of its own.
+/// Runs one ignored test in its own process.
 pub(crate) fn run_alone(test: &str) {
     let output = test_process(test).into_std().output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -1,4 +1,4 @@
-//! What becomes of what is said: who gets it, and what is refused.
+//! Predicts the receivers of a message, and its refusal.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use socketio_p2p_core::{ClientId, Dialect, Namespace, Packet, PeerId, RoomName, 
 use super::{Bucket, Model, Person, Presence};
 
 impl Model {
-    /// What is to come of a message.
+    /// Predicts the result of a message.
     pub(in crate::hub) fn say(
         &mut self,
         client: ClientId,
@@ -31,7 +31,7 @@ impl Model {
                 ClientMessage::Signal(signal) => self.signal(index, signal, now),
                 ClientMessage::Relay(upload) => self.relay(index, &upload, now),
                 ClientMessage::Broadcast(packet) => self.broadcast(index, packet, now),
-                other => panic!("a message that nobody here knows: {other:?}"),
+                other => panic!("expected a message known to the model, got {other:?}"),
             },
         };
         self.refused += u64::from(said.is_err());
@@ -41,7 +41,7 @@ impl Model {
         said
     }
 
-    /// What is to come of what is no message.
+    /// Predicts the result of a packet that is no message.
     pub(in crate::hub) fn garble(&mut self, client: ClientId, now: Time) -> ClientError {
         self.refused += 1;
         let Some(index) = self.by_client(client) else { return ClientError::Gone };
@@ -56,7 +56,7 @@ impl Model {
     ) -> Result<(), ClientError> {
         let sender = &self.people[index];
         let (from, own_client, last) = (sender.id.clone(), sender.client(), sender.offered);
-        // Those who came before and are here, from the one behind the last that had an offer on.
+        // The connected members that joined earlier, after the last one that an offer went to.
         let receivers = self.people[..index]
             .iter()
             .filter(|person| person.room == sender.room)
@@ -186,7 +186,7 @@ impl Model {
 
     // ----- rules -----
 
-    /// Takes the price of signals from a bucket that leaks.
+    /// Takes signals from the sender's leaky bucket.
     fn charge(&mut self, index: usize, signals: usize, now: Time) -> Result<(), ClientError> {
         let (burst, per_second) = (self.config.signal_burst, self.config.signals_per_second);
         let price = Duration::from_secs(1) / per_second;
@@ -260,7 +260,7 @@ impl Model {
         if got > max { Err(ClientError::PacketTooLarge { got, max }) } else { Ok(()) }
     }
 
-    /// Another member of the room that is here, by its id or else by another of its names.
+    /// Finds another connected member of the room by its id, or else by an alias.
     fn receiver(&self, sender: usize, to: &PeerId) -> Result<(ClientId, Dialect), ClientError> {
         let room = &self.people[sender].room;
         match self.named(room, to).filter(|index| *index != sender) {
@@ -281,7 +281,7 @@ impl Model {
     }
 }
 
-/// How many of the two buckets have nothing for it: of what passes, and of what is refused.
+/// The index of the first bucket with room (passing, then refused operations); 2 when both are exhausted.
 fn throttle(
     buckets: &mut [Bucket; 2],
     cost: usize,
@@ -292,14 +292,14 @@ fn throttle(
     buckets.iter_mut().position(|bucket| bucket.take(cost, now, burst, per_second)).unwrap_or(2)
 }
 
-/// What a v0 client gets of an envelope.
+/// The packet that a v0 client receives from an envelope.
 fn unpack(body: &Bytes) -> Option<Packet> {
     let (head, attachments) = unflatten(body.clone())?;
     let unbounded = Limits::unbounded();
     plain(&Packet::from_head_and_attachments(head, attachments, &unbounded).ok()?)
 }
 
-/// An event without namespace and ack id, unless its name or namespace is none for applications.
+/// The packet if it is an event without namespace and ack id whose name is not reserved.
 fn plain(packet: &Packet) -> Option<Packet> {
     let reserved = is_reserved_event(&packet.event_name()?);
     if reserved || packet.namespace().as_str() == "/socketio-p2p" {

@@ -1,4 +1,4 @@
-//! One peer of the story, on a task of its own.
+//! One peer of the story, on its own task.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -12,18 +12,18 @@ use crate::common::outgoing::{Backlog, Outgoing, Progress};
 use crate::common::{Failure, Node, node};
 use crate::message::Message;
 
-/// What a peer is told to do.
+/// An order to a peer.
 pub(crate) enum Order {
-    /// To everybody.
+    /// Emit to all others.
     Emit(Packet),
-    /// Send directly from now on.
+    /// Switch to the direct paths.
     Upgrade,
-    /// The network swallows what goes directly to and from this peer.
+    /// Cut the direct path to this peer: its packets are dropped in both directions.
     Cut(PeerId),
     Close,
 }
 
-/// What happened to a peer.
+/// An event of a peer.
 pub(crate) struct Note {
     pub(crate) who: usize,
     pub(crate) what: Result<Event, String>,
@@ -43,9 +43,9 @@ impl Actor {
     ) -> Result<Self, Failure> {
         let mut config = Config::default()
             .with_policy(Policy::Manual)
-            // A story should not wait five seconds for the discovery that a path is dead …
+            // Shorter than the default of 5 s, so that the story is short …
             .with_silence_timeout(Duration::from_secs(2))
-            // … and this path shall stay dead.
+            // … and the path stays cut.
             .with_retry(Backoff { first: Duration::from_secs(60), max: Duration::from_secs(60) });
         config.probe_interval = Duration::from_millis(400);
         let mut direct = WebRtcConfig::default();
@@ -57,7 +57,7 @@ impl Actor {
     }
 
     pub(crate) async fn order(&self, order: Order) -> Result<(), Failure> {
-        let gone = |_| format!("{} has ended too early", self.name).into();
+        let gone = |_| format!("{} has ended before the story", self.name).into();
         self.orders.send(order).await.map_err(gone)
     }
 }
@@ -75,20 +75,20 @@ async fn run(
                 Some(event) => follow(&mut node, &mut backlog, &event).map(|()| Some(event)),
                 None => return,
             },
-            // While an event waits for room, so do the orders.
+            // While an event waits for room, orders wait too.
             Some(order) = orders.recv(), if !backlog.is_waiting() => {
                 obey(&mut node, &mut backlog, order).map(|()| None)
             }
         };
         let Some(what) = what.map_err(|failure| failure.to_string()).transpose() else { continue };
         if notes.send(Note { who, what }).await.is_err() {
-            // The story is over.
+            // The story has ended.
             return;
         }
     }
 }
 
-/// When somebody goes private, so do we; when there is room again, what waits for it goes.
+/// Goes private when another peer does, and sends waiting events when there is room.
 fn follow(node: &mut Node, backlog: &mut Backlog<()>, event: &Event) -> Result<(), Failure> {
     if let Event::Received { packet, .. } = event
         && let Some(Message::Private) = Message::from_packet(packet)

@@ -1,4 +1,4 @@
-//! What has happened, what should have, and whether the two are the same.
+//! Compares the events that were sent with those that arrived.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,7 +11,7 @@ use super::{NAMES, WAYS};
 use crate::common::{Failure, chain};
 use crate::message::Message;
 
-/// What an event holds, to tell it from others and to compare it byte for byte.
+/// The content of an event, for comparing it byte for byte.
 #[derive(Clone, PartialEq)]
 pub(crate) enum Content {
     Text(String),
@@ -23,7 +23,7 @@ impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write!(f, "\"{text}\""),
-            Self::Private => f.write_str("the wish to go private"),
+            Self::Private => f.write_str("the request to go private"),
             Self::File { name, blobs } => write!(f, "{name} ({} blobs)", blobs.len()),
         }
     }
@@ -36,7 +36,7 @@ struct Arrival {
     content: Content,
 }
 
-/// What went from one peer to another.
+/// The events from one peer to another.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sum {
     pub(crate) relay: usize,
@@ -47,12 +47,12 @@ pub(crate) struct Sum {
 #[derive(Default)]
 pub(crate) struct Ledger {
     pub(crate) ids: BTreeMap<usize, PeerId>,
-    /// Who has seen whom come.
+    /// Which peer has seen which one join.
     pub(crate) joined: BTreeSet<(usize, PeerId)>,
     pub(crate) ready: BTreeSet<usize>,
-    /// The path on which the first sends to the second.
+    /// The path on which the first peer sends to the second.
     pub(crate) paths: BTreeMap<(usize, usize), Path>,
-    /// Who has seen whom go.
+    /// Which peer has seen which one leave, and why.
     pub(crate) left: BTreeMap<(usize, usize), LeaveReason>,
     pub(crate) closed: BTreeSet<usize>,
     sent: Vec<(usize, Content)>,
@@ -62,12 +62,12 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Notes what somebody is about to say to the others.
+    /// Notes content that a peer is about to send to the others.
     pub(crate) fn expect(&mut self, from: usize, content: Content) {
         self.sent.push((from, content));
     }
 
-    /// Enters what has happened. What should never happen in this story is an error.
+    /// Enters an event. One that does not belong into this story is an error.
     pub(crate) fn take(&mut self, note: Note) -> Result<(), Failure> {
         let who = note.who;
         let name = NAMES[who];
@@ -92,7 +92,10 @@ impl Ledger {
                     Some(Message::Private) => Content::Private,
                     Some(Message::File { name, blobs }) => Content::File { name, blobs },
                     Some(Message::Hello(_)) | None => {
-                        return Err(format!("{name} got something that nobody said").into());
+                        return Err(format!(
+                            "{name} received an event that no peer of the story sends"
+                        )
+                        .into());
                     }
                 };
                 let sum = self.sums.entry((from, who)).or_default();
@@ -118,9 +121,9 @@ impl Ledger {
             Event::Refused(refusal) => return Err(format!("{name}: {refusal}").into()),
             Event::PeerAway { peer } => {
                 let away = NAMES[self.number(&peer)?];
-                return Err(format!("{name} has no way to {away} any more").into());
+                return Err(format!("{name} has no path to {away}").into());
             }
-            // That a path fails is part of the story; which path has, the paths tell.
+            // A direct path fails in this story; the path changes tell which one.
             Event::PeerError { .. }
             | Event::PeerBack { .. }
             | Event::Upgrade
@@ -138,7 +141,7 @@ impl Ledger {
         found.ok_or_else(|| format!("an unknown peer {peer} is in the room").into())
     }
 
-    /// Who has got this, and by which path.
+    /// The peers that have received this content, and on which path.
     pub(crate) fn receivers(
         &self,
         from: usize,
@@ -156,8 +159,8 @@ impl Ledger {
         self.arrivals.len()
     }
 
-    /// Everything that was said has come to everybody else once, in the order of its sender, and every sender
-    /// knows it.
+    /// Checks that each event has arrived once at each receiver, in the order of its sender, and that the senders
+    /// know it.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let mut expected_total = 0;
         for (from, to) in WAYS {
@@ -168,13 +171,15 @@ impl Ledger {
             if heard != said {
                 let (said, heard) = (list(&said), list(&heard));
                 let (from, to) = (NAMES[from], NAMES[to]);
-                return Err(format!("{from} said to {to}: {said}; {to} got: {heard}").into());
+                return Err(format!("{from} sent to {to}: {said}; {to} received: {heard}").into());
             }
             expected_total += said.len();
         }
         if self.delivered != expected_total {
             let delivered = self.delivered;
-            let total = format!("{expected_total} events arrived, the senders know of {delivered}");
+            let total = format!(
+                "{expected_total} events arrived, and {delivered} of them are known as delivered"
+            );
             return Err(total.into());
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::process::{Process, turn};
 
 #[tokio::test]
-async fn the_story_is_told_to_its_end() {
+async fn the_chat_story_shows_relay_direct_path_and_fallback() {
     let _turn = turn().await;
     let mut chat = Process::start("chat", &[]);
     chat.ends_with(0).await;
@@ -17,14 +17,14 @@ async fn the_story_is_told_to_its_end() {
         "They go private",
         "They talk directly",
         "byte for byte",
-        "is cut",
+        "is cut, without notice",
         "nothing was lost",
         "They leave",
         "All 22 events arrived, each once, whole and in order",
     ] {
         assert!(story.contains(part), "{part:?} is missing:\n{story}");
     }
-    assert!(!story.contains('\u{1b}'), "colours are for terminals");
+    assert!(!story.contains('\u{1b}'), "output to a pipe has no colours");
     assert_eq!(chat.errors(), "");
 }
 
@@ -49,7 +49,7 @@ impl Drop for Directory {
 }
 
 #[tokio::test]
-async fn two_people_talk_go_private_and_share_files() {
+async fn two_chat_peers_talk_upgrade_to_a_direct_path_and_send_files() {
     let _turn = turn().await;
     let (outbox, inbox) = (Directory::new("outbox"), Directory::new("inbox"));
     let server = Process::start("chat", &["serve", "--port", "0"]);
@@ -60,8 +60,8 @@ async fn two_people_talk_go_private_and_share_files() {
     let args = ["join", url, "--name", "Ben", "--downloads", inbox_path];
     ann.line("you are in the room lobby").await;
     let mut ben = Process::start("chat", &args);
-    ann.line("Ben is here").await;
-    ben.line("Ann is here").await;
+    ann.line("Ben is in the room").await;
+    ben.line("Ann is in the room").await;
 
     ann.write("Hello Ben").await;
     let hello = ben.line("Hello Ben").await;
@@ -69,9 +69,9 @@ async fn two_people_talk_go_private_and_share_files() {
 
     ann.line("/private").await;
     ben.write("/private").await;
-    ben.line("you reach Ann directly").await;
-    ann.line("Ben goes private").await;
-    ann.line("you reach Ben directly").await;
+    ben.line("you send to Ann directly").await;
+    ann.line("Ben asks to go private").await;
+    ann.line("you send to Ben directly").await;
     ann.write("Now only you hear me").await;
     let private = ben.line("Now only you hear me").await;
     assert!(private.contains("direct"), "{private}");
@@ -87,20 +87,20 @@ async fn two_people_talk_go_private_and_share_files() {
     ann.write(&format!("/file {}", outbox.path("missing.txt"))).await;
     ann.line(&format!("cannot read {}", outbox.path("missing.txt"))).await;
     ann.write("/dance").await;
-    ann.line("there is no /dance").await;
+    ann.line("unknown command /dance").await;
     ann.write("/peers").await;
     ann.line("Ben          directly").await;
 
     ben.write("/quit").await;
     ben.ends_with(0).await;
-    ann.line("Ben is gone: left").await;
+    ann.line("Ben has left the room: left").await;
     ann.close_input();
     ann.ends_with(0).await;
     assert_eq!((ann.errors(), ben.errors()), (String::new(), String::new()));
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_named_once() {
+async fn chat_reports_an_unreachable_server_once() {
     let _turn = turn().await;
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{free}");
@@ -115,7 +115,7 @@ async fn a_server_that_is_not_there_is_named_once() {
 }
 
 #[tokio::test]
-async fn names_that_cannot_be_shown_are_usage_errors() {
+async fn chat_refuses_names_that_are_not_printable() {
     let _turn = turn().await;
     let long = "n".repeat(100);
     for name in ["", " ", "a\u{1b}[31mb", long.as_str()] {
@@ -126,7 +126,7 @@ async fn names_that_cannot_be_shown_are_usage_errors() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_server_and_a_guest_end_cleanly_when_asked_to() {
+async fn chat_server_and_peer_exit_cleanly_on_sigterm() {
     let _turn = turn().await;
     let mut server = Process::start("chat", &["serve", "--port", "0"]);
     let line = server.line("listening on ").await;

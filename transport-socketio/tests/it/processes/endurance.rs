@@ -1,4 +1,4 @@
-//! A long stream while the direct path and the server are cut and restored, again and again.
+//! A long stream of events while the direct path and the server are cut and restored 50 times.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,13 @@ use super::process::{Peer, Server, turn};
 const EVENTS: u64 = 20_000;
 const ROUNDS: usize = 50;
 
-/// Slow enough that the stream lasts as long as the rounds do.
+/// Pause between two events, so that the stream lasts as long as the rounds.
 const PACE: Duration = Duration::from_millis(25);
 
-/// Finding a silent path takes 5 s, making a new one a few more.
+/// Time limit of a round: detecting a silent path takes 5 s, opening a new one some more.
 const ROUND_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Survives the server, so that its resume tokens do.
+/// The token key, so that resume tokens outlive the server.
 const KEY: (&str, &str) =
     ("SOCKETIO_P2P_TOKEN_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
 
@@ -23,7 +23,7 @@ async fn start_server(port: &str) -> Server {
     Server::start_with(port, &[], &[KEY]).await
 }
 
-/// What a peer has said so far, read as it comes.
+/// The events of a peer so far, read as they come.
 #[derive(Default)]
 struct Story {
     lines: usize,
@@ -59,13 +59,13 @@ impl Story {
     }
 }
 
-/// Where a round stands.
+/// The phase of a round.
 enum Round {
-    /// The direct path is cut; with the server down too, in some rounds, until then.
+    /// The direct path is cut; in some rounds the server is down too, until then.
     Cut { server_back: Option<Instant> },
-    /// The path is direct again, the server is down until then.
+    /// A direct path is open again; the server is down until then.
     ServerDown { until: Instant },
-    /// Both peers are to be back at the server.
+    /// Both peers reconnect to the server.
     Rejoining { connected: [usize; 2] },
 }
 

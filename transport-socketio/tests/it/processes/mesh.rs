@@ -12,7 +12,7 @@ const TEXTS: u64 = 100;
 const FILES: u64 = 20;
 const SIZES: [usize; 3] = [0, 1, 1_000_000];
 
-/// Bytes that differ between files, blobs and places.
+/// Bytes that differ between senders, files and positions.
 fn blob(sender: usize, file: u64, len: usize) -> Vec<u8> {
     let start = sender as u64 * 1000 + file;
     (0..len as u64).map(|index| (index * 2_654_435_761 + start * 40_503).to_be_bytes()[4]).collect()
@@ -38,7 +38,7 @@ async fn send_files(peer: &mut Peer, sender: usize) {
     }
 }
 
-/// Waits for all events of this name from a peer, and checks that they came directly, once, in order, whole.
+/// Waits for all events with this name from a peer, and checks that they came directly, once, in order and whole.
 async fn check(peer: &Peer, from: &Peer, name: &str, expected: Vec<Value>) {
     let of = |event: &&Value| {
         event["ev"] == "received" && event["from"] == from.id && event["name"] == name
@@ -58,7 +58,7 @@ async fn check(peer: &Peer, from: &Peer, name: &str, expected: Vec<Value>) {
     }
 }
 
-/// Waits for what the sender is told: each emit delivered once to each of the others.
+/// Waits for the sender's outcomes: each emit delivered once to each other peer.
 async fn check_delivered(sender: &Peer, emits: u64, receivers: usize) {
     let expected = usize::try_from(emits).unwrap() * receivers;
     let delivered = |events: &[Value]| {
@@ -74,7 +74,7 @@ async fn check_delivered(sender: &Peer, emits: u64, receivers: usize) {
     assert_eq!(sender.count("delivered"), expected);
 }
 
-/// Joins, waits until all pairs are direct, transfers, checks, quits.
+/// Peers join, wait until all pairs are direct, transfer, check and quit.
 async fn transfer(number: usize, file_senders: usize) {
     let server = Server::start(&[]).await;
     let start = Instant::now();
@@ -116,18 +116,18 @@ async fn transfer(number: usize, file_senders: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_peers_go_direct_and_everything_arrives_once_in_order_and_whole() {
+async fn two_peers_upgrade_and_all_events_arrive_once_in_order_and_whole() {
     let _turn = turn().await;
     transfer(2, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_peers_go_direct_and_everything_arrives_once_in_order_and_whole() {
+async fn five_peers_upgrade_and_all_events_arrive_once_in_order_and_whole() {
     let _turn = turn().await;
     transfer(5, 1).await;
 }
 
-/// Five peers would say nothing new here, three have a pair that is not touched.
+/// Three peers: the smallest mesh that has a pair which is not involved.
 async fn three_direct(server: &Server) -> [Peer; 3] {
     let peers = Peer::join_all(server, 3, &[]).await;
     let all: Vec<&Peer> = peers.iter().collect();
@@ -146,7 +146,7 @@ async fn talk(from: &mut Peer, to: &[&Peer], text: &str, path: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_peer_has_left_within_ten_seconds_and_the_others_go_on() {
+async fn a_killed_peer_has_left_after_the_resume_window_and_other_links_continue() {
     let _turn = turn().await;
     let server = Server::start(&[]).await;
     let [mut ann, mut ben, mut cleo] = three_direct(&server).await;
@@ -164,7 +164,7 @@ async fn a_killed_peer_has_left_within_ten_seconds_and_the_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn direct_peers_go_on_without_the_server() {
+async fn direct_paths_continue_without_the_server() {
     let _turn = turn().await;
     let mut server = Server::start(&[]).await;
     let [mut ann, mut ben, cleo] = three_direct(&server).await;
@@ -172,17 +172,17 @@ async fn direct_peers_go_on_without_the_server() {
     for peer in [&ann, &ben, &cleo] {
         peer.error(&["server", "next try"]).await;
     }
-    talk(&mut ann, &[&ben, &cleo], "is it gone?", "direct").await;
-    // Longer than a relayed peer would be waited for.
+    talk(&mut ann, &[&ben, &cleo], "is the server gone?", "direct").await;
+    // Longer than the resume window of a relayed peer.
     tokio::time::sleep(Duration::from_secs(9)).await;
-    talk(&mut ben, &[&ann, &cleo], "it is", "direct").await;
+    talk(&mut ben, &[&ann, &cleo], "yes", "direct").await;
     for peer in [&ann, &ben, &cleo] {
         assert_eq!(peer.count("peer-left") + peer.count("peer-away"), 0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cut_path_falls_back_to_the_server_without_loss_and_the_others_stay_direct() {
+async fn a_cut_direct_path_falls_back_to_the_relay_without_loss_and_others_stay_direct() {
     let _turn = turn().await;
     let server = Server::start(&[]).await;
     let [mut ann, ben, cleo] = three_direct(&server).await;
@@ -205,7 +205,7 @@ async fn a_cut_path_falls_back_to_the_server_without_loss_and_the_others_stay_di
     let events = cleo.events();
     let direct = events.iter().rev().find(|event| event["ev"] == "path").expect("a path");
     assert_eq!(direct["path"], "direct");
-    // The network is back for a new connection.
+    // A new connection has a working network.
     ben.event("path", &relayed).await;
     let direct = |events: &[Value]| {
         let is_path = |event: &&Value| event["ev"] == "path" && event["peer"] == ben.id;

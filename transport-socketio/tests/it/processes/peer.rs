@@ -1,4 +1,4 @@
-//! The `peer` program's contract with scripts.
+//! The interface of the `peer` program for scripts.
 
 use std::net::TcpListener;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::process::{Peer, Process, Server, turn};
 
 #[tokio::test]
-async fn paths_and_milestones_are_told() {
+async fn path_ready_and_upgrade_events_are_reported() {
     let _turn = turn().await;
     let server = Server::start(&[]).await;
     let peers = Peer::join_all(&server, 2, &["--policy", "manual"]).await;
@@ -37,7 +37,7 @@ async fn paths_and_milestones_are_told() {
 }
 
 #[tokio::test]
-async fn arguments_of_every_kind_come_back_from_the_echo() {
+async fn event_arguments_of_every_type_return_in_the_ack() {
     let _turn = turn().await;
     let server = Server::start(&[]).await;
     let mut peers = Peer::join_all(&server, 3, &["--policy", "relay-only"]).await;
@@ -68,7 +68,7 @@ async fn arguments_of_every_kind_come_back_from_the_echo() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_is_an_error_with_number_and_peer() {
+async fn a_missing_ack_is_an_error_with_ack_number_and_peer() {
     let _turn = turn().await;
     let server = Server::start(&[]).await;
     let peers = Peer::join_all(&server, 2, &["--policy", "relay-only"]).await;
@@ -87,7 +87,7 @@ async fn an_answer_that_does_not_come_is_an_error_with_number_and_peer() {
 }
 
 #[tokio::test]
-async fn a_blocked_emit_is_kept_and_holds_up_what_comes_after() {
+async fn a_blocked_emit_waits_and_later_emits_keep_their_order() {
     let _turn = turn().await;
     let server = Server::start(&[]).await;
     let args = ["--policy", "relay-only", "--queue-bytes", "3000"];
@@ -130,7 +130,7 @@ async fn a_blocked_emit_is_kept_and_holds_up_what_comes_after() {
 }
 
 #[tokio::test]
-async fn a_bad_line_is_an_error_and_the_peer_lives_on() {
+async fn an_invalid_command_is_an_error_and_the_peer_continues() {
     let _turn = turn().await;
     let server = Server::start(&[]).await;
     let mut peers = Peer::join_all(&server, 2, &[]).await;
@@ -138,11 +138,11 @@ async fn a_bad_line_is_an_error_and_the_peer_lives_on() {
     let deep = format!("{{\"cmd\":\"emit\",\"name\":\"n\",\"args\":{}", "[".repeat(100_000));
     let long = "x".repeat(25 << 20);
     let bad = [
-        ("nonsense", "no command"),
-        ("[]", "no command"),
+        ("nonsense", "expected a command"),
+        ("[]", "expected a command"),
         ("{\"cmd\":\"dance\"}", "dance"),
         ("{\"cmd\":\"emit\"}", "name"),
-        ("{\"cmd\":\"emit\",\"name\":\"n\",\"args\":{}}", "no command"),
+        ("{\"cmd\":\"emit\",\"name\":\"n\",\"args\":{}}", "expected a command"),
         ("{\"cmd\":\"emit\",\"name\":\"n\",\"arguments\":[]}", "arguments"),
         ("{\"cmd\":\"emit\",\"name\":\"n\",\"args\":[{\"$bytes\":\"*\"}]}", "$bytes"),
         ("{\"cmd\":\"emit\",\"name\":\"n\",\"args\":[{\"$bytes\":1}]}", "$bytes"),
@@ -169,7 +169,7 @@ async fn a_bad_line_is_an_error_and_the_peer_lives_on() {
 }
 
 #[tokio::test]
-async fn an_unknown_peer_is_named() {
+async fn the_error_of_an_unknown_receiver_names_it() {
     let _turn = turn().await;
     let server = Server::start(&[]).await;
     let mut ann = Peer::join(&server, &[]).await;
@@ -191,7 +191,7 @@ async fn an_unknown_peer_is_named() {
 }
 
 #[tokio::test]
-async fn a_full_room_refuses_with_its_reason() {
+async fn a_full_room_refuses_the_join_with_its_code() {
     let _turn = turn().await;
     let server = Server::start(&["--room-capacity", "2"]).await;
     let _peers = Peer::join_all(&server, 2, &["--room", "small"]).await;
@@ -206,12 +206,12 @@ async fn a_full_room_refuses_with_its_reason() {
         assert!(message.contains(text), "{message}");
     }
     assert!(late.errors().contains("room-full"), "{}", late.errors());
-    // Other rooms are not full.
+    // Other rooms have space.
     Peer::join(&server, &["--room", "large"]).await.quit().await;
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_named_and_waited_for() {
+async fn an_unreachable_server_is_reported_and_retried() {
     let _turn = turn().await;
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{free}");
@@ -223,7 +223,7 @@ async fn a_server_that_is_not_there_is_named_and_waited_for() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_input_delivers_what_was_emitted() {
+async fn the_end_of_input_delivers_all_emits_before_the_exit() {
     let _turn = turn().await;
     let server = Server::start(&[]).await;
     let mut peers = Peer::join_all(&server, 2, &[]).await;
@@ -241,7 +241,7 @@ async fn the_end_of_the_input_delivers_what_was_emitted() {
 }
 
 #[tokio::test]
-async fn a_bad_command_line_is_a_usage_error() {
+async fn an_invalid_command_line_of_peer_is_a_usage_error() {
     let _turn = turn().await;
     let url = "http://127.0.0.1:1";
     for args in [&[][..], &["--server", url, "--policy", "best"], &["--server", url, "--room", ""]]

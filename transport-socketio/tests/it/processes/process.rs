@@ -1,4 +1,4 @@
-//! Processes, their lines, and waiting for them.
+//! Processes of the examples, and waiting for their lines.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -10,16 +10,16 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{MutexGuard, watch};
 
-/// The longest that anything may take on a busy machine, unless a test says otherwise.
+/// Time limit of each wait, unless a test sets another one.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One test at a time: each starts several processes that need the machine.
+/// Runs one test at a time: each starts several processes.
 pub(super) async fn turn() -> MutexGuard<'static, ()> {
     static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     TURN.lock().await
 }
 
-/// The program of an example. `cargo test` has built it; otherwise it is built now.
+/// The program of an example. `cargo test` has built it; otherwise this builds it.
 fn program(name: &str) -> PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     let directory = DIRECTORY.get_or_init(|| {
@@ -38,7 +38,7 @@ fn executable(directory: &Path, name: &str) -> PathBuf {
     directory.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// Whether the program is missing or older than a source of it.
+/// Whether the program is missing or older than one of its sources.
 fn is_stale(program: &Path) -> bool {
     let built = program.metadata().and_then(|file| file.modified());
     let Ok(built) = built else { return true };
@@ -74,7 +74,7 @@ fn build(profile: &Path) {
     assert!(status.success(), "the examples do not build");
 }
 
-/// A process of an example, with everything it has written. It is killed when this is dropped.
+/// A process of an example, with all lines that it has written. Dropping it kills the process.
 pub(super) struct Process {
     name: String,
     child: Child,
@@ -128,7 +128,7 @@ impl Process {
         self.input = None;
     }
 
-    /// Waits until the lines so far satisfy the condition, and returns what it makes of them.
+    /// Waits until `find` returns a value for the lines so far, and returns that.
     pub(super) async fn until<T>(
         &self,
         what: &str,
@@ -165,7 +165,7 @@ impl Process {
         }
     }
 
-    /// Waits for a line with this text in it.
+    /// Waits for a line that contains `text`.
     pub(super) async fn line(&self, text: &str) -> String {
         let found = |lines: &[String]| lines.iter().find(|line| line.contains(text)).cloned();
         self.until(&format!("a line with {text:?}"), found).await
@@ -179,7 +179,7 @@ impl Process {
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits for the end of the process and its output.
+    /// Waits for the end of the process and of its output.
     pub(super) async fn end(&mut self) -> ExitStatus {
         let mut output = self.output.clone();
         let ended = async {
@@ -196,7 +196,7 @@ impl Process {
         }
     }
 
-    /// Waits for the end and checks the exit status.
+    /// Waits for the end of the process and checks its exit status.
     pub(super) async fn ends_with(&mut self, status: i32) {
         let code = self.end().await.code();
         if code != Some(status) {
@@ -204,7 +204,7 @@ impl Process {
         }
     }
 
-    /// As `kill -9`.
+    /// Kills the process, as `kill -9` does.
     pub(super) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
@@ -216,7 +216,7 @@ impl Process {
         assert!(killed.success());
     }
 
-    /// Fails the test and shows what the process wrote last.
+    /// Fails the test, and shows the last lines of the process.
     pub(super) fn fail(&self, what: &str) -> ! {
         let short = |line: &String| match line.char_indices().nth(200) {
             Some((end, _)) => format!("{}… ({} bytes)", &line[..end], line.len()),
@@ -246,14 +246,14 @@ async fn collect_errors(from: impl AsyncRead + Unpin, to: Arc<Mutex<String>>) {
     }
 }
 
-/// A signalling server of its own process.
+/// A signalling server in its own process.
 pub(super) struct Server {
     pub(super) process: Process,
     pub(super) url: String,
 }
 
 impl Server {
-    /// On a free port.
+    /// Starts a server on a free port.
     pub(super) async fn start(args: &[&str]) -> Self {
         Self::start_at("0", args).await
     }
@@ -289,7 +289,7 @@ impl Peer {
         peer
     }
 
-    /// Peers in one room, every one of which sees every other one.
+    /// Starts peers in one room, and waits until each sees all others.
     pub(super) async fn join_all(server: &Server, number: usize, args: &[&str]) -> Vec<Self> {
         let mut peers = Vec::new();
         for _ in 0..number {
@@ -307,7 +307,7 @@ impl Peer {
         self.process.write(&command.to_string()).await;
     }
 
-    /// Waits until the events so far satisfy the condition.
+    /// Waits until `find` returns a value for the events so far, and returns that.
     pub(super) async fn until<T>(
         &self,
         what: &str,
@@ -332,7 +332,7 @@ impl Peer {
         self.events_from(0)
     }
 
-    /// The events after the first `start` ones.
+    /// The events from index `start` on.
     pub(super) fn events_from(&self, start: usize) -> Vec<Value> {
         self.process.output.borrow().lines[start..].iter().map(|line| parse(line)).collect()
     }
@@ -341,7 +341,7 @@ impl Peer {
         self.events().iter().filter(|event| event["ev"] == ev).count()
     }
 
-    /// Waits until events go directly to each of these peers.
+    /// Waits until the path to each of these peers is direct.
     pub(super) async fn direct_to(&self, others: &[&Self]) {
         for other in others.iter().filter(|other| other.id != self.id) {
             let fields = [("peer", json!(other.id)), ("path", json!("direct"))];
@@ -349,7 +349,7 @@ impl Peer {
         }
     }
 
-    /// Waits for an error line with these texts in it.
+    /// Waits for an error line that contains these texts.
     pub(super) async fn error(&self, texts: &[&str]) -> String {
         let found = |event: &Value| {
             let message = event["message"].as_str().filter(|_| event["ev"] == "error")?;
@@ -359,7 +359,7 @@ impl Peer {
         self.until(&what, |events| events.iter().find_map(found)).await
     }
 
-    /// Nothing has gone wrong so far.
+    /// Checks that no error line came so far.
     pub(super) fn assert_no_errors(&self) {
         if self.count("error") > 0 {
             self.process.fail("there are errors");

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::process::{Peer, Process, Server, turn};
 
 #[tokio::test]
-async fn it_says_where_it_listens_and_nothing_else() {
+async fn server_prints_its_url_only() {
     let _turn = turn().await;
     let server = Server::start(&["--host", "127.0.0.1"]).await;
     assert!(server.url.starts_with("http://127.0.0.1:"), "{}", server.url);
@@ -16,7 +16,7 @@ async fn it_says_where_it_listens_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_named_with_its_host() {
+async fn server_names_an_address_in_use() {
     let _turn = turn().await;
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = other.local_addr().unwrap().port().to_string();
@@ -28,7 +28,7 @@ async fn a_port_in_use_is_named_with_its_host() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn it_ends_cleanly_when_asked_to() {
+async fn server_exits_cleanly_on_sigterm() {
     let _turn = turn().await;
     let mut server = Server::start(&[]).await;
     let peer = Peer::join(&server, &[]).await;
@@ -38,7 +38,7 @@ async fn it_ends_cleanly_when_asked_to() {
 }
 
 #[tokio::test]
-async fn a_bad_command_line_is_a_usage_error() {
+async fn an_invalid_command_line_of_server_is_a_usage_error() {
     let _turn = turn().await;
     for args in [&["--port", "nonsense"][..], &["--room-capacity", "0"], &["--what"]] {
         let mut process = Process::start("server", args);
@@ -48,7 +48,7 @@ async fn a_bad_command_line_is_a_usage_error() {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_read_is_named_and_never_shown() {
+async fn an_unreadable_token_key_is_named_and_never_quoted() {
     let _turn = turn().await;
     let mut process = Process::start("server", &["--token-key-file", "no/such/key"]);
     process.ends_with(1).await;
@@ -62,7 +62,7 @@ async fn a_key_that_cannot_be_read_is_named_and_never_shown() {
 }
 
 #[tokio::test]
-async fn with_the_same_key_peers_keep_their_identity_over_a_restart() {
+async fn peers_keep_their_identity_over_a_server_restart_with_the_same_token_key() {
     let _turn = turn().await;
     let key = std::env::temp_dir().join(format!("processes-key-{}", std::process::id()));
     std::fs::write(&key, format!("{}\n", "0123456789abcdef".repeat(4))).unwrap();

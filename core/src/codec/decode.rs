@@ -12,7 +12,7 @@ use super::packet::Packet;
 use super::packet_type::PacketType;
 use crate::frame::Frame;
 
-/// A decoder, which assembles the frames of one path to packets.
+/// A decoder, which assembles the frames of one path into packets.
 ///
 /// The decoder checks framing, header, attachment count and event name, at a cost that is independent of the
 /// payload; [`Packet::validate`] checks the rest. Nothing is copied: packets share the frames' bytes.

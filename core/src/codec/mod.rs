@@ -1,4 +1,4 @@
-//! The Socket.IO packet codec: frames ⇄ [`Packet`](crate::Packet)s ⇄ typed values.
+//! The Socket.IO packet codec: frames ⇄ [`Packet`]s ⇄ typed values.
 //!
 //! ```
 //! use socketio_p2p_core::codec::{Blob, Decoder, Limits};

@@ -286,7 +286,7 @@ impl Pair {
 
     fn send_from_hub(&mut self) {
         while let Some(output) = self.hub.poll_output() {
-            let Output::Send { to, message } = output else { panic!("the hub closes nobody") };
+            let Output::Send { to, message } = output else { panic!("the hub closes no client") };
             for client in self.hub.receivers(&to) {
                 let Some(index) = self.clients.get(&client) else { continue };
                 self.ends[*index].inbox.relay.extend(message.to_packet().unwrap().frames());

@@ -31,7 +31,7 @@ fn table() -> impl Iterator<Item = Row> {
 fn answers(mode: Option<&str>, lines: &[String]) -> Vec<String> {
     let mut out = Vec::new();
     filter::run(mode, lines.join("\n").as_bytes(), &mut out)
-        .expect("the filter goes on to the end");
+        .expect("the filter continues to the end");
     let out = String::from_utf8(out).expect("text");
     out.split_terminator('\n').map(str::to_owned).collect()
 }

@@ -133,7 +133,7 @@ fn a_member_that_resumes_too_often_is_told_when_to_retry() {
     assert_eq!(refused.code(), "too-many-joins");
     assert_eq!(refused.retry_after(), Some(retry_after));
     assert_eq!(refused.to_string(), r#"try again in 201 ms: too many joins of room "a""#);
-    assert!(world.inboxes.is_empty(), "nobody notices");
+    assert!(world.inboxes.is_empty(), "without effect on others");
     assert_eq!(world.received(stays), [""; 0]);
     assert_eq!(world.hub.stats().joins_refused, 1);
 
@@ -320,7 +320,7 @@ fn restartable() -> HubConfig {
 fn each_welcome_has_an_epoch_base_above_all_epochs_of_the_last_one() {
     let mut world = World::new(restartable());
     let (mut client, mut welcome) = world.v1("a");
-    assert_eq!(welcome.epoch_base, 0, "somebody new");
+    assert_eq!(welcome.epoch_base, 0, "a new peer id");
     for restart in 0..8 {
         match restart % 4 {
             0 => world.part(client, Departure::Lost),

@@ -1,11 +1,12 @@
-//! The codec beside `socketioxide-parser-common`, the parser of the Socket.IO server that Rust users run, and
-//! beside `serde_json` on the bare payload. Prints a Markdown table.
+//! The codec compared with `socketioxide-parser-common`, the parser of the Socket.IO server `socketioxide`, and with
+//! `serde_json` on the bare payload. Prints a Markdown table.
 //!
-//! `cargo bench -p socketio-p2p-core --bench codec [FILTER]`: the filter picks rows that contain it.
+//! `cargo bench -p socketio-p2p-core --bench codec [FILTER]`: the filter selects the rows that contain it.
 //!
-//! What is on the clock, on both sides: everything from received frames that the parser owns to the value, the
-//! release of frames and value included. What is not: making the frames, which is the transport's work. Both get
+//! Measured, for both parsers: everything from received frames that the parser owns to the value, including the
+//! release of frames and value. Not measured: making the frames, which is the transport's work. Both parsers get
 //! their own shares of the same buffers, made before the clock starts. `serde_json` reads from a `&str`.
+
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -22,14 +23,14 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use socketio_p2p_core::codec::{Blob, Decoder, Encoder, Limits, Value};
 use socketio_p2p_core::{Frame, Namespace, Packet, PacketType};
-use socketioxide_core::packet::{Packet as PeerPacket, PacketData};
+use socketioxide_core::packet::{Packet as CompetitorPacket, PacketData};
 use socketioxide_core::parser::{Parse, ParseConfig, ParserState};
-use socketioxide_core::{Str, Value as PeerValue};
+use socketioxide_core::{Str, Value as CompetitorValue};
 use socketioxide_parser_common::CommonParser;
 
 use self::common::{repeated, thread_time};
 
-/// Each case is measured in this many rounds, in which all its contestants take turns; the best round counts.
+/// The rounds of each case, in which all contestants take turns; the best round counts.
 const ROUNDS: usize = 40;
 const ROUND: Duration = Duration::from_millis(3);
 
@@ -64,19 +65,19 @@ impl Case {
             .unwrap()
     }
 
-    fn peer_packet(&self) -> PeerPacket {
-        peer_decode((self.head.to_owned().into(), self.attachments.clone()), |packet| packet)
+    fn competitor_packet(&self) -> CompetitorPacket {
+        competitor_decode((self.head.to_owned().into(), self.attachments.clone()), |packet| packet)
     }
 }
 
-/// The frames of one packet, as one side takes its text.
+/// The frames of one packet, with the type of text that a parser takes.
 type Frames<Text> = (Text, Vec<Bytes>);
 
 fn limits() -> Limits {
     Limits::default().with_max_attachments(100)
 }
 
-/// Decodes frames as they come, and hands over the packet.
+/// Decodes frames, and passes the packet on.
 fn decode<R>(
     decoder: &mut Decoder,
     (head, attachments): Frames<Frame>,
@@ -96,8 +97,11 @@ fn decode_attachments(decoder: &mut Decoder, attachments: Vec<Bytes>) -> Packet 
     packet.unwrap()
 }
 
-/// The same with the peer.
-fn peer_decode<R>((head, attachments): Frames<Str>, then: impl FnOnce(PeerPacket) -> R) -> R {
+/// Decodes frames with `socketioxide-parser-common`.
+fn competitor_decode<R>(
+    (head, attachments): Frames<Str>,
+    then: impl FnOnce(CompetitorPacket) -> R,
+) -> R {
     let (config, state) = (ParseConfig::default(), ParserState::default());
     match CommonParser.decode_str(&config, &state, head) {
         Ok(packet) => then(packet),
@@ -111,15 +115,15 @@ fn peer_decode<R>((head, attachments): Frames<Str>, then: impl FnOnce(PeerPacket
     }
 }
 
-/// The event's name, and its only argument.
-fn peer_args<P: for<'de> Deserialize<'de>>(frames: Frames<Str>) -> P {
-    peer_decode(frames, |mut packet| {
-        black_box(CommonParser.read_event(peer_value(&mut packet)).unwrap().len());
-        CommonParser.decode_value::<(P,)>(peer_value(&mut packet), true).unwrap().0
+/// Reads the event's name, and returns its only argument.
+fn competitor_args<P: for<'de> Deserialize<'de>>(frames: Frames<Str>) -> P {
+    competitor_decode(frames, |mut packet| {
+        black_box(CommonParser.read_event(competitor_value(&mut packet)).unwrap().len());
+        CommonParser.decode_value::<(P,)>(competitor_value(&mut packet), true).unwrap().0
     })
 }
 
-fn peer_value(packet: &mut PeerPacket) -> &mut PeerValue {
+fn competitor_value(packet: &mut CompetitorPacket) -> &mut CompetitorValue {
     match &mut packet.inner {
         PacketData::Event(value, _) | PacketData::BinaryEvent(value, _) => value,
         PacketData::Connect(_)
@@ -130,12 +134,13 @@ fn peer_value(packet: &mut PeerPacket) -> &mut PeerValue {
     }
 }
 
-/// The rows that need no type: header and event name, dynamic values, pre-serialised payloads.
+/// The rows without a type: header and event name, dynamic values, pre-serialised payloads.
 fn untyped(table: &mut Table, case: &Case) {
-    let (head, peer_head) = (Frame::from(case.head.to_owned()), Str::from(case.head.to_owned()));
+    let (head, competitor_head) =
+        (Frame::from(case.head.to_owned()), Str::from(case.head.to_owned()));
     let attachments = &case.attachments;
     let received = || (head.clone(), attachments.clone());
-    let peer_received = || (peer_head.clone(), attachments.clone());
+    let competitor_received = || (competitor_head.clone(), attachments.clone());
     let limits = limits();
     let mut decoder = Decoder::new(limits.clone());
     table.row(
@@ -147,9 +152,11 @@ fn untyped(table: &mut Table, case: &Case) {
                     black_box(packet.event_name().unwrap().len());
                 });
             }),
-            &mut on_frames(peer_received, |frames| {
-                peer_decode(frames, |mut packet| {
-                    black_box(CommonParser.read_event(peer_value(&mut packet)).unwrap().len());
+            &mut on_frames(competitor_received, |frames| {
+                competitor_decode(frames, |mut packet| {
+                    black_box(
+                        CommonParser.read_event(competitor_value(&mut packet)).unwrap().len(),
+                    );
                 });
             }),
         ],
@@ -164,9 +171,11 @@ fn untyped(table: &mut Table, case: &Case) {
                     black_box(packet.event_name().unwrap().len());
                 });
             }),
-            &mut on_frames(peer_received, |frames| {
-                peer_decode(frames, |mut packet| {
-                    black_box(CommonParser.read_event(peer_value(&mut packet)).unwrap().len());
+            &mut on_frames(competitor_received, |frames| {
+                competitor_decode(frames, |mut packet| {
+                    black_box(
+                        CommonParser.read_event(competitor_value(&mut packet)).unwrap().len(),
+                    );
                 });
             }),
         ],
@@ -188,8 +197,8 @@ fn untyped(table: &mut Table, case: &Case) {
                         black_box(packet.args::<(Value,)>().unwrap());
                     });
                 }),
-                &mut on_frames(peer_received, |frames| {
-                    black_box(peer_args::<serde_json::Value>(frames));
+                &mut on_frames(competitor_received, |frames| {
+                    black_box(competitor_args::<serde_json::Value>(frames));
                 }),
             ],
         );
@@ -204,19 +213,19 @@ fn untyped(table: &mut Table, case: &Case) {
                     );
                 }),
                 &mut repeated(|| {
-                    black_box(peer_encode(&namespace, ack_id, &name, &theirs));
+                    black_box(competitor_encode(&namespace, ack_id, &name, &theirs));
                 }),
             ],
         );
     }
 
     let packet = case.packet();
-    let (payload, peer_payload) =
-        (packet.payload().to_owned(), peer_value(&mut case.peer_packet()).clone());
+    let (payload, competitor_payload) =
+        (packet.payload().to_owned(), competitor_value(&mut case.competitor_packet()).clone());
     let packet_type =
         if attachments.is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
-    let mut peer = repeated(|| {
-        let mut packet = PeerPacket::event(namespace.to_string(), peer_payload.clone());
+    let mut competitor = repeated(|| {
+        let mut packet = CompetitorPacket::event(namespace.to_string(), competitor_payload.clone());
         if let Some(id) = ack_id {
             packet.inner.set_ack_id(id as i64);
         }
@@ -231,7 +240,7 @@ fn untyped(table: &mut Table, case: &Case) {
                     black_box(frame);
                 }
             }),
-            &mut peer,
+            &mut competitor,
         ],
     );
     table.row(
@@ -244,32 +253,33 @@ fn untyped(table: &mut Table, case: &Case) {
                     Packet::from_parts(packet_type, &namespace, ack_id, &payload, attachments);
                 black_box(packet.unwrap());
             }),
-            &mut peer,
+            &mut competitor,
         ],
     );
 }
 
-fn peer_encode<T: Serialize>(
+fn competitor_encode<T: Serialize>(
     namespace: &Namespace,
     ack_id: Option<u64>,
     name: &str,
     args: &T,
-) -> PeerValue {
+) -> CompetitorValue {
     let value = CommonParser.encode_value(args, Some(name)).unwrap();
-    let mut packet = PeerPacket::event(namespace.to_string(), value);
+    let mut packet = CompetitorPacket::event(namespace.to_string(), value);
     if let Some(id) = ack_id {
         packet.inner.set_ack_id(id as i64);
     }
     CommonParser.encode(packet)
 }
 
-/// The rows of one type: `O` owned for us, `P` the same for the peer, which has other types for bytes.
+/// The rows of one type: `O` for this codec, `P` for `socketioxide-parser-common`, which has other types for bytes.
 fn typed<O, P>(table: &mut Table, case: &Case)
 where
     O: Serialize + for<'de> Deserialize<'de>,
     P: Serialize + for<'de> Deserialize<'de>,
 {
-    let (head, peer_head) = (Frame::from(case.head.to_owned()), Str::from(case.head.to_owned()));
+    let (head, competitor_head) =
+        (Frame::from(case.head.to_owned()), Str::from(case.head.to_owned()));
     let attachments = &case.attachments;
     let payload = case.packet().payload().to_owned();
     let mut decoder = Decoder::new(limits());
@@ -282,25 +292,27 @@ where
             });
         },
     );
-    let mut peer = on_frames(
-        || (peer_head.clone(), attachments.clone()),
+    let mut competitor = on_frames(
+        || (competitor_head.clone(), attachments.clone()),
         |frames| {
-            black_box(peer_args::<P>(frames));
+            black_box(competitor_args::<P>(frames));
         },
     );
     if attachments.is_empty() {
         let mut json = repeated(|| {
             black_box(serde_json::from_str::<(&str, O)>(&payload).unwrap());
         });
-        table.row(case, "decode typed", [&mut ours, &mut peer, &mut json]);
+        table.row(case, "decode typed", [&mut ours, &mut competitor, &mut json]);
     } else {
-        table.row(case, "decode typed", [&mut ours, &mut peer]);
+        table.row(case, "decode typed", [&mut ours, &mut competitor]);
     }
 
     let packet = case.packet();
     let (ours,) = packet.args::<(O,)>().unwrap();
-    let theirs =
-        CommonParser.decode_value::<(P,)>(peer_value(&mut case.peer_packet()), true).unwrap().0;
+    let theirs = CommonParser
+        .decode_value::<(P,)>(competitor_value(&mut case.competitor_packet()), true)
+        .unwrap()
+        .0;
     let (namespace, ack_id) = (packet.namespace(), packet.ack_id());
     let name = packet.event_name().unwrap();
     let mut encoder = Encoder::new();
@@ -310,8 +322,8 @@ where
         let encoded = encoder.event(&namespace, ack_id, &name, &args).unwrap();
         black_box((encoded.head().len(), encoded.attachments().len()));
     });
-    let mut peer = repeated(|| {
-        black_box(peer_encode(&namespace, ack_id, &name, &theirs));
+    let mut competitor = repeated(|| {
+        black_box(competitor_encode(&namespace, ack_id, &name, &theirs));
     });
     if attachments.is_empty() {
         let mut json = repeated(|| {
@@ -319,16 +331,16 @@ where
             serde_json::to_writer(&mut buffer, &(&*name, &args.0)).unwrap();
             black_box(buffer.len());
         });
-        table.row(case, "encode typed", [&mut encode, &mut peer, &mut json]);
+        table.row(case, "encode typed", [&mut encode, &mut competitor, &mut json]);
     } else {
-        table.row(case, "encode typed", [&mut encode, &mut peer]);
+        table.row(case, "encode typed", [&mut encode, &mut competitor]);
     }
     drop(encode);
     let mut encode = repeated(|| {
         let encoded = encoder.event(&namespace, ack_id, &name, &args).unwrap();
         black_box(encoded.to_packet());
     });
-    table.row(case, "encode typed to a packet", [&mut encode, &mut peer]);
+    table.row(case, "encode typed to a packet", [&mut encode, &mut competitor]);
 }
 
 fn small(table: &mut Table) {
@@ -391,7 +403,8 @@ fn batch(table: &mut Table) {
     let case = Case::new("64 KB array", include_str!("corpus/c_64k.head"), 0, 0);
     untyped(table, &case);
     typed::<Vec<Point>, Vec<Point>>(table, &case);
-    let (head, peer_head) = (Frame::from(case.head.to_owned()), Str::from(case.head.to_owned()));
+    let (head, competitor_head) =
+        (Frame::from(case.head.to_owned()), Str::from(case.head.to_owned()));
     let mut decoder = Decoder::new(limits());
     table.row(
         &case,
@@ -407,9 +420,9 @@ fn batch(table: &mut Table) {
                 },
             ),
             &mut on_frames(
-                || (peer_head.clone(), Vec::new()),
+                || (competitor_head.clone(), Vec::new()),
                 |frames| {
-                    black_box(peer_args::<Vec<Point>>(frames));
+                    black_box(competitor_args::<Vec<Point>>(frames));
                 },
             ),
         ],
@@ -475,7 +488,7 @@ struct Table {
 
 struct Row {
     name: String,
-    /// Ours, the peer's, and perhaps the JSON library's.
+    /// Of this codec, of `socketioxide-parser-common`, and, in some rows, of `serde_json`.
     nanos: Vec<f64>,
 }
 
@@ -494,16 +507,21 @@ impl Table {
     }
 
     fn print(&self) {
-        println!("| case | ours ns | peer ns | ratio | serde_json ns |\n|---|---:|---:|---:|---:|");
+        println!(
+            "| case | ours ns | socketioxide-parser-common ns | ratio | serde_json ns |\n|---|---:|---:|---:|---:|"
+        );
         for Row { name, nanos } in &self.rows {
-            let [ours, peer] = [nanos[0], nanos[1]];
+            let [ours, competitor] = [nanos[0], nanos[1]];
             let json = nanos.get(2).map_or(String::new(), |nanos| format!("{nanos:.0}"));
-            println!("| {name} | {ours:.0} | {peer:.0} | {:.2} | {json} |", peer / ours);
+            println!(
+                "| {name} | {ours:.0} | {competitor:.0} | {:.2} | {json} |",
+                competitor / ours
+            );
         }
     }
 }
 
-/// The nanoseconds that each takes once, at its best. A contestant says how long so many runs took.
+/// Returns the nanoseconds of each contestant's best run. A contestant returns the time of the given number of runs.
 fn measure<const N: usize>(mut contestants: [&mut dyn FnMut(u32) -> Duration; N]) -> Vec<f64> {
     let mut repeats = Vec::new();
     for contestant in &mut contestants {
@@ -528,8 +546,8 @@ fn measure<const N: usize>(mut contestants: [&mut dyn FnMut(u32) -> Duration; N]
     best
 }
 
-/// Runs that use up a packet's frames. They are made off the clock, a batch at a time: few enough to stay in the
-/// nearest cache, enough for reading the clock not to count.
+/// Measures runs that consume a packet's frames. A batch of frames at a time is made outside the measurement: small
+/// enough for the nearest cache, large enough to hide the cost of reading the clock.
 fn on_frames<Text>(
     mut frames: impl FnMut() -> Frames<Text>,
     mut run: impl FnMut(Frames<Text>),

@@ -1,5 +1,6 @@
-//! What a wake-up of the driver costs by the number of open channels: a message comes on one of them, the driver is
-//! polled until it has handed out the event and waits again. Prints nanoseconds of CPU time, session included.
+//! The cost of a driver's wake-up by the number of open channels: a message arrives on one of them, and the
+//! driver is polled until it has returned the event and waits again. Prints nanoseconds of CPU time, including
+//! the session's.
 //!
 //! `cargo bench -p socketio-p2p-core --bench driver`
 #![allow(
@@ -9,7 +10,7 @@
     reason = "a bench prints, and fails by panicking"
 )]
 
-#[allow(dead_code, reason = "it chooses no rows")]
+#[allow(dead_code, reason = "this bench has no rows to select")]
 mod common;
 #[path = "../tests/it/driver/room.rs"]
 mod room;
@@ -24,7 +25,7 @@ use self::room::Room;
 
 const CHANNELS: [usize; 3] = [1, 100, 1000];
 
-/// The best round counts: a shared machine is slow for seconds on end.
+/// The best round counts: a shared machine is slow for seconds at a time.
 const ROUNDS: usize = 20;
 const WAKE_UPS: usize = 1000;
 

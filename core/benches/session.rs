@@ -1,15 +1,15 @@
-//! What the core's part of an event and of a transfer costs: at the session that sends, at the hub, at the session that
-//! receives. Prints Markdown tables, then the same as lines of comma-separated values.
+//! The cost of an event and of a transfer in the core: at the sending session, at the hub, at the receiving
+//! session. Prints Markdown tables, then the same numbers as lines of comma-separated values.
 //!
-//! `cargo bench -p socketio-p2p-core --bench session [FILTER]`: the filter picks rows that contain it.
+//! `cargo bench -p socketio-p2p-core --bench session [FILTER]`: the filter selects the rows that contain it.
 //!
-//! What is on the clock: at the sender `emit`, polling its frames and taking in what comes back; at the hub everything
-//! from the received frames to the sent ones, decoding and encoding included; at the receiver taking in the frames,
-//! polling the events, sending what it owes for them, the release of all of it included. Every input is followed by
-//! what the run loop demands. What is not: making the event packets, reading them, and the transports' work.
+//! Measured: at the sender `emit`, polling its frames and handling the incoming ones; at the hub everything
+//! from the received frames to the sent ones, including decoding and encoding; at the receiver handling the
+//! frames, polling the events, sending acknowledgements; all including the release of memory. After every input
+//! the run loop is executed. Not measured: creating the event packets, reading them, and the transports.
 //!
-//! The room has one more member than the number of others says. All but sender and receiver have joined through the
-//! hub and say nothing.
+//! The room has one member more than the stated number of others. All members but sender and receiver have
+//! joined at the hub and send nothing.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -38,25 +38,26 @@ use self::common::repeated;
 use self::pair::{Pair, RECEIVER, SENDER};
 use self::table::Table;
 
-/// How many others there are in the room.
+/// The numbers of other members in the room.
 const OTHERS: [usize; 4] = [1, 10, 100, 1000];
 /// The same in rooms that are full by the defaults of a hub and of a session.
 const OTHERS_IN_FULL_ROOMS: [usize; 2] = [63, 1023];
 
-/// All is measured in so many passes, which spreads each case over the whole run: a shared machine is slow for seconds
-/// on end. In a pass a case has its rounds, in which all rooms take turns. The best round counts.
+/// Everything is measured in this number of passes, which distribute each case over the whole run, because a
+/// shared machine is slow for seconds at a time. In a pass a case has its rounds, in which all rooms take
+/// turns. The best round counts.
 const PASSES: usize = 8;
 const ROUNDS: usize = 6;
 
-/// Bytes in a transfer, and how many the application has at a time.
+/// The bytes of a transfer, and of the application's buffer.
 const TRANSFER: usize = 100_000_000;
 const BLOCK: usize = 1 << 20;
 
-/// How often something without an effect is done in a round.
+/// The repetitions per round of a call without effect.
 const REPEATS: u32 = 256;
 
-/// Once glibc has been given a block of this size back, it keeps smaller ones: the rows of big events are not to
-/// measure how often the end of the heap goes back to the kernel.
+/// After glibc has freed a block of this size, it keeps smaller ones: otherwise the rows of large events would
+/// measure how often the end of the heap returns to the kernel.
 const HEAP: usize = 30 << 20;
 
 fn main() {
@@ -71,7 +72,7 @@ fn main() {
     groups.into_iter().for_each(Group::print);
 }
 
-/// What is measured.
+/// The measured work.
 #[derive(Clone, Copy)]
 enum Work {
     Events(Kind),
@@ -84,9 +85,9 @@ enum Work {
 struct Kind {
     name: &'static str,
     bytes: usize,
-    /// Bytes as an attachment; otherwise text.
+    /// Whether the bytes are an attachment; otherwise text.
     blob: bool,
-    /// How many are on their way at a time, and how often in a round.
+    /// The number of events in flight at a time, and the number of batches per round.
     batch: usize,
     batches: usize,
 }
@@ -99,14 +100,14 @@ const KINDS: [Kind; 5] = [
     Kind { name: "blob of 64 KiB", bytes: 64 << 10, blob: true, batch: 8, batches: 2 },
 ];
 
-/// A table in the making.
+/// A table under construction.
 struct Group {
     table: Table,
-    /// Pairs in rooms of different sizes, by path, and what they do.
+    /// The pairs in rooms of different sizes, per path, and their work.
     paths: [(Vec<Case>, Vec<Pair>); 2],
 }
 
-/// Work on a path, with the best of each number so far, by room.
+/// Work on a path, with the best value of each number so far, per room.
 struct Case {
     name: String,
     work: Work,
@@ -179,7 +180,7 @@ impl Case {
 }
 
 impl Kind {
-    /// A batch of them, whose bytes are the same: making these anew would measure the allocator.
+    /// Creates a batch of events that share their bytes, because new bytes would measure the allocator.
     fn packets(&self) -> Vec<Packet> {
         let packet = if self.blob {
             Packet::event("peer-msg", &(Blob::from(vec![7; self.bytes]),))
@@ -195,9 +196,9 @@ impl Kind {
     }
 }
 
-/// Nanoseconds per event on each side.
+/// Returns the nanoseconds per event on each side.
 fn measure_events(pair: &mut Pair, kind: &Kind) -> [f64; 3] {
-    // The other rooms have had the caches.
+    // Fills the caches, which the other rooms used before.
     send_batch(pair, kind);
     let before = pair.cpu();
     for _ in 0..kind.batches {
@@ -206,7 +207,7 @@ fn measure_events(pair: &mut Pair, kind: &Kind) -> [f64; 3] {
     per(pair.cpu(), before, kind.batch * kind.batches)
 }
 
-/// Emits a batch as far as the queue goes, hands it over, and so on until all has arrived.
+/// Emits a batch up to the capacity of the queue, delivers it, and repeats until all of it has arrived.
 fn send_batch(pair: &mut Pair, kind: &Kind) {
     let to = pair.id_of(RECEIVER);
     let packets = kind.packets();
@@ -244,7 +245,7 @@ fn is_received(event: &Event) -> bool {
     matches!(event, Event::Received { .. })
 }
 
-/// Nanoseconds per KiB on each side.
+/// Returns the nanoseconds per KiB on each side.
 fn measure_transfer(pair: &mut Pair) -> [f64; 3] {
     let before = pair.cpu();
     transfer(pair);
@@ -287,7 +288,7 @@ fn transfer(pair: &mut Pair) {
     assert_eq!((outcome.get(), read.get()), (Some(TransferOutcome::Delivered), TRANSFER));
 }
 
-/// Nanoseconds per incoming event, from its frame to the event and no further, and per call that has no effect.
+/// Returns the nanoseconds per incoming event, from its frame to the event only, and per call without effect.
 fn measure_calls(pair: &mut Pair) -> [f64; 3] {
     send_batch(pair, &KINDS[0]);
     let (incoming, events) = receive_batch(pair, &KINDS[0]);
@@ -298,7 +299,7 @@ fn measure_calls(pair: &mut Pair) -> [f64; 3] {
     [nanos(incoming) / events as f64, nanos(timeout) / repeats, nanos(deadline) / repeats]
 }
 
-/// Sends a batch. How long the receiver takes for the events that come at once, and how many they are.
+/// Sends a batch. Returns the receiver's time for the events that arrive at once, and their number.
 fn receive_batch(pair: &mut Pair, kind: &Kind) -> (Duration, usize) {
     let to = pair.id_of(RECEIVER);
     let packets = kind.packets();
@@ -316,7 +317,7 @@ fn receive_batch(pair: &mut Pair, kind: &Kind) -> (Duration, usize) {
     (time, at_once)
 }
 
-/// Nanoseconds per operation between two readings of the three clocks.
+/// Returns the nanoseconds per operation between two readings of the three clocks.
 fn per(after: [Duration; 3], before: [Duration; 3], operations: usize) -> [f64; 3] {
     [0, 1, 2].map(|side| nanos(after[side] - before[side]) / operations as f64)
 }

@@ -1,16 +1,17 @@
-//! The packet codec as a filter, for people and for the test suites of other languages.
+//! The packet codec as a filter, for users and for test suites in other languages.
 //!
-//! Each line in is one stream of frames, each line out the packets in it:
+//! Each input line is a stream of frames, each output line the packets in it:
 //!
 //! ```text
 //! > {"frames":["51-[\"a\",{\"_placeholder\":true,\"num\":0}]",{"$bytes":"AQI="}]}
 //! < {"packets":[{"type":"EVENT","nsp":"/","id":null,"data":["a",{"$bytes":"AQI="}]}],"pending":false}
 //! ```
 //!
-//! After a frame that the codec rejects, the line out ends with
-//! `"error":{"kind":…,"frame":…,"offset":…,"message":…}`, where `frame` counts within the line in; `pending` says
-//! whether the last packet lacks attachments. With `--encode` it goes the other way: each line in is
-//! `{"packet":{…}}`, each line out `{"frames":[…]}`. A line that it cannot read gets an error line.
+//! After a frame that the codec rejects, the output line ends with
+//! `"error":{"kind":…,"frame":…,"offset":…,"message":…}`, where `frame` is the index in the input line;
+//! `pending` is true when the last packet has missing attachments. With `--encode` the filter works in the
+//! other direction: each input line is `{"packet":{…}}`, each output line `{"frames":[…]}`. A malformed line is
+//! answered with an error line.
 //!
 //! ```sh
 //! echo '{"frames":["2[\"hello\",1]"]}' | cargo run -p socketio-p2p-core --example codec
@@ -30,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     run(mode.as_deref(), io::stdin().lock(), io::stdout().lock())
 }
 
-/// Answers line by line, up to the end.
+/// Answers each line, up to the end of the input.
 pub(crate) fn run(
     mode: Option<&str>,
     input: impl BufRead,
@@ -53,12 +54,12 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// The line out for a line in that does not make sense.
+/// Returns the output line for a malformed input line.
 fn failure(error: &dyn Error) -> Answer {
     Answer { error: Some(Failure::plain("line", error)), ..Answer::default() }
 }
 
-/// A line out.
+/// An output line.
 #[derive(Default, Serialize)]
 pub(crate) struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,7 +87,7 @@ impl Failure {
         Self { kind, frame: None, offset: None, message: error.to_string() }
     }
 
-    /// `first` is the frame in which the packet at fault begins.
+    /// `first` is the index of the frame with which the faulty packet begins.
     fn decode(error: &DecodeError, first: usize) -> Self {
         Self {
             kind: error.kind().name(),
@@ -145,8 +146,8 @@ fn encode_line(line: &[u8]) -> Result<Answer, Box<dyn Error>> {
     })
 }
 
-/// A packet as the reference implementation shows it: with attachments in their places, so that types with and
-/// without them are one.
+/// A packet as the reference implementation shows it: with attachments in their positions, so that types with
+/// and without attachments look the same.
 #[derive(Serialize, Deserialize)]
 struct ShownPacket {
     #[serde(rename = "type")]
@@ -187,7 +188,7 @@ impl TryFrom<ShownPacket> for Packet {
             ("EVENT" | "BINARY_EVENT", Value::Array(data), id) => match data.split_first() {
                 Some((Value::String(name), args)) => encoder.event(&namespace, id, name, args)?,
                 Some((Value::Number(_), _)) => {
-                    // The array of an ack is that of an event, and an event's name may be a number.
+                    // The array of an ack has the same form, and an event's name may be a number.
                     let array = Self::ack(0, &data)?;
                     let binary = array.packet_type().is_binary();
                     let packet_type =
@@ -246,7 +247,7 @@ impl<'de> Deserialize<'de> for ShownFrame {
             | Value::Number(_)
             | Value::Array(_)
             | Value::Object(_) => {
-                Err(de::Error::custom("a frame is a string or {\"$bytes\": base64}"))
+                Err(de::Error::custom("expected a frame as a string or {\"$bytes\": base64}"))
             }
         }
     }

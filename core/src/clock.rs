@@ -1,13 +1,13 @@
-//! The time inside a session or a hub: the caller's clock without the time that it jumped over.
+//! The inner time of a session or a hub: the caller's clock without the time that it skipped.
 
 use std::time::Duration;
 
 use crate::time::{Time, nanos};
 
-/// An input that comes later than this after a deadline tells of a clock that jumped, not of a slow driver.
+/// An input that comes later than this after a deadline indicates a clock jump, not a slow driver.
 const JUMP: Duration = Duration::from_secs(2);
 
-/// Everything inside a session, or a hub, goes by this time, so that nobody is blamed for time that did not pass.
+/// The inner clock, which all deadlines of a session or a hub use, so that a clock jump expires no time-out.
 #[derive(Debug)]
 pub(crate) struct Clock {
     /// The caller's time of the last input.
@@ -20,7 +20,8 @@ impl Clock {
         Self { last: now, skipped: Duration::ZERO }
     }
 
-    /// Takes the caller's time of an input; `due` is the deadline that is next, in inner time. The inner time.
+    /// Advances to the caller's time of an input, and returns the inner time. `due` is the next deadline, in
+    /// inner time.
     pub(crate) fn advance(&mut self, now: Time, due: Option<Time>) -> Time {
         let last = std::mem::replace(&mut self.last, now);
         let late = due.map_or(Duration::ZERO, |due| self.inner(now) - due);
@@ -30,12 +31,12 @@ impl Clock {
         self.inner(now)
     }
 
-    /// The inner time that is `now` for the caller.
+    /// Converts the caller's time to the inner time.
     pub(crate) fn inner(&self, now: Time) -> Time {
         Time::from_nanos(now.as_nanos().saturating_sub(nanos(self.skipped)))
     }
 
-    /// The caller's time of an inner one.
+    /// Converts an inner time to the caller's time.
     pub(crate) fn outer(&self, at: Time) -> Time {
         at + self.skipped
     }
@@ -47,16 +48,16 @@ mod tests {
     use crate::time::Time;
 
     #[test]
-    fn the_time_of_a_jump_does_not_pass_inside() {
+    fn a_clock_jump_does_not_advance_the_inner_time() {
         let at = Time::from_millis;
         let mut clock = Clock::new(at(0));
         assert_eq!(clock.advance(at(1_000), Some(at(900))), at(1_000));
         assert_eq!(clock.advance(at(3_600_000), Some(at(1_500))), at(1_000));
         assert_eq!(clock.advance(at(3_600_100), Some(at(1_500))), at(1_100));
         assert_eq!(clock.outer(at(1_500)), at(3_600_500));
-        // Late, but not by so much: the driver is slow.
+        // Late, but within the tolerance for a slow driver.
         assert_eq!(clock.advance(at(3_602_500), Some(at(1_500))), at(3_500));
-        // Nothing was due.
+        // Without a deadline.
         assert_eq!(clock.advance(at(9_999_000), None), at(6_400_000));
     }
 }

@@ -1,4 +1,4 @@
-//! What a session asks its transports to do.
+//! The requests of a session to its transports.
 
 use std::fmt;
 
@@ -14,26 +14,27 @@ pub enum Command {
     /// [`handle_signaling_open`](crate::Session::handle_signaling_open) or
     /// [`handle_signaling_closed`](crate::Session::handle_signaling_closed).
     ConnectSignaling,
-    /// Close the signalling channel, after what was polled for it has been written. No report is expected.
+    /// Close the signalling channel, after the frames polled for it have been written. The session expects no
+    /// report.
     CloseSignaling,
-    /// For the direct transport.
+    /// A request to the direct transport.
     Direct(DirectCommand),
 }
 
-/// What a direct transport is asked to do. Each names the connection it is about.
+/// A request to the direct transport, about one connection.
 #[non_exhaustive]
 pub enum DirectCommand {
-    /// Make a connection and an offer for it.
+    /// Create a connection and an offer for it.
     Offer {
         /// The new connection.
         connection: ConnectionId,
         /// The ICE servers to use.
         ice_servers: Vec<IceServer>,
-        /// Whether the connection is to have a datagram channel beside the data channel, unordered and
-        /// unreliable, if the remote end has one too.
+        /// Whether the connection gets a datagram channel, unordered and unreliable, beside the data channel if
+        /// the remote side supports it.
         datagrams: bool,
     },
-    /// Make a connection that answers this offer.
+    /// Create a connection that answers this offer.
     Answer {
         /// The new connection.
         connection: ConnectionId,
@@ -41,24 +42,24 @@ pub enum DirectCommand {
         ice_servers: Vec<IceServer>,
         /// The remote session description.
         sdp: String,
-        /// Whether a datagram channel that the remote end offers is accepted.
+        /// Whether to accept a datagram channel that the remote side offers.
         datagrams: bool,
     },
-    /// Take a signal of the remote end.
+    /// Apply a signal of the remote side.
     Signal {
-        /// The connection; one that the transport does not know (any more) is ignored.
+        /// The connection. An unknown or closed connection is ignored.
         connection: ConnectionId,
         /// An answer or a candidate.
         signal: Signal,
     },
-    /// Close the connection and free what it holds. No event about it follows.
+    /// Close the connection and free its resources. The transport reports nothing more about it.
     Close {
-        /// The connection; one that the transport does not know (any more) is ignored.
+        /// The connection. An unknown or closed connection is ignored.
         connection: ConnectionId,
     },
 }
 
-/// Shows the kind and the length of a session description only.
+/// Prints the kind and the length of a session description only.
 impl fmt::Debug for DirectCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! What an application can set, with the defaults.
+//! The settings of a session, with their defaults.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,12 +8,12 @@ use crate::codec::{Limits, Namespace};
 use crate::config_error::ConfigError;
 use crate::id::RoomName;
 
-/// When a session talks to a peer directly.
+/// When a session connects to a peer directly, and which paths it uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Policy {
-    /// Connect directly and switch as soon as the direct path has proved itself (the original's
-    /// `autoUpgrade: true`).
+    /// Connect directly, and send on the direct path as soon as it is validated (the original's `autoUpgrade:
+    /// true`).
     #[default]
     Automatic,
     /// Connect directly, but stay on the relay until [`upgrade`](crate::Session::upgrade) (the original's
@@ -21,7 +21,7 @@ pub enum Policy {
     Manual,
     /// Never connect directly; offers are declined.
     RelayOnly,
-    /// Connect directly and never send an event through the server again: events wait for the direct path.
+    /// Connect directly, and never send an event through the server: events wait for the direct path.
     DirectOnly,
 }
 
@@ -39,7 +39,7 @@ impl Policy {
     }
 }
 
-/// As it is parsed: `automatic`, `manual`, `relay-only` or `direct-only`.
+/// Prints the text that `from_str` parses: `automatic`, `manual`, `relay-only` or `direct-only`.
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -54,13 +54,13 @@ impl FromStr for Policy {
     }
 }
 
-/// A text that names no policy.
+/// A text that is not the name of a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a policy: automatic, manual, relay-only or direct-only")]
 pub struct UnknownPolicy;
 
-/// The settings of a [`Session`](crate::Session). All bounds are per session or per peer and hold whatever a
-/// remote sends.
+/// The settings of a [`Session`](crate::Session). Each bound applies per session or per peer, and holds for any
+/// input from a remote.
 ///
 /// ```
 /// # use socketio_p2p_core::{Config, Policy};
@@ -74,76 +74,79 @@ pub struct Config {
     pub room: RoomName,
     /// The Socket.IO namespace of the signalling server. Default: `/`.
     pub namespace: Namespace,
-    /// The most direct connections at a time (the original's `numClients`). Members beyond stay on the relay.
-    /// Default: 5.
+    /// The maximum number of direct connections (the original's `numClients`). Further members stay on the
+    /// relay. Default: 5.
     pub max_peers: usize,
-    /// When to talk directly. Default: automatic.
+    /// The policy for direct paths. Default: automatic.
     pub policy: Policy,
-    /// What a packet may hold, in both directions. Default: 256 attachments, 16 MiB, otherwise the codec's
+    /// The limits of a packet, in both directions. Default: 256 attachments, 16 MiB, otherwise the codec's
     /// defaults.
     pub limits: Limits,
-    /// The most bytes that wait for one peer in one lane, and in each transfer to it, unacknowledged ones counted. A single
-    /// packet above it is taken when nothing else waits. Default: 1 MiB.
+    /// The maximum bytes queued for one peer in one lane, and in each transfer to it, including unacknowledged
+    /// bytes. An empty queue accepts a single packet above the maximum. Default: 1 MiB.
     pub queue_bytes: usize,
-    /// The most packets that wait for one peer in one lane. Default: 4096.
+    /// The maximum number of packets queued for one peer in one lane. Default: 4096.
     pub queue_packets: usize,
-    /// The most bytes of volatile events that are under way to one peer; more are dropped. Default: 64 KiB.
+    /// The maximum bytes of volatile events in flight to one peer; further ones are dropped. Default: 64 KiB.
     pub volatile_bytes: usize,
-    /// The longest record on the relay and through neighbours, in bytes; slow paths get shorter ones. Default and
-    /// most: 16 KiB.
+    /// The maximum bytes of a record on the relay and through neighbours; slow paths get shorter records.
+    /// Default and upper bound: 16 KiB.
     pub record_bytes: usize,
-    /// The most bytes that are under way to one peer through the relay or a neighbour before it acknowledges some; twice
-    /// that where one upload serves many, and less on slow paths. Default: 256 KiB.
+    /// The maximum congestion window of the relay, and of a neighbour: the bytes of records in flight to one
+    /// peer. Twice that where one upload serves several receivers; less on slow paths. Default: 256 KiB.
     pub relay_window: usize,
-    /// The most bytes that are under way to one peer on a direct path; less on slow ones. Default: 1 MiB.
+    /// The maximum congestion window of a direct path, in bytes; less on slow paths. Default: 1 MiB.
     pub direct_window: usize,
-    /// The most memory for what has come of all peers together and cannot be handed out yet, because something before it is
-    /// missing or the application has not read it. For what is beyond, the largest unfinished packet of all peers is refused
-    /// ([`PeerError::NoRoom`](crate::PeerError::NoRoom)), and what found no room is sent again. Default: 128 MiB.
+    /// The maximum memory, over all peers, for received data that cannot be delivered yet: it is behind a gap,
+    /// or the application has not read it. Beyond the maximum the session refuses the largest unfinished packet
+    /// of all peers ([`PeerError::NoRoom`](crate::PeerError::NoRoom)), and the sender retransmits the records
+    /// that were dropped. Default: 128 MiB.
     pub receive_bytes: usize,
-    /// How long a packet of which a part has come may go on without 1 KiB of news before it is refused, the time in which
-    /// its sender is away not counted. Default: 30 s.
+    /// The time in which an unfinished packet must grow by at least 1 KiB; otherwise it is refused. The time in
+    /// which its sender is away does not count. Default: 30 s.
     pub unfinished_timeout: Duration,
-    /// How long a peer without any live path is waited for. Default: 8 s.
+    /// The time that the session waits for a peer without a live path. Default: 8 s.
     pub resume_window: Duration,
-    /// How long a direct path may be silent before it is given up. Default: 5 s.
+    /// The time without any received frame after which a direct path ends. Default: 5 s.
     pub silence_timeout: Duration,
-    /// How often a quiet direct path is probed. Default: 1.5 s.
+    /// The interval of probes on an idle direct path; shorter than `silence_timeout`. Default: 1.5 s.
     pub probe_interval: Duration,
-    /// How long an attempt at a direct path may take until the channel opens. Default: 15 s.
+    /// The time-out of an attempt at a direct path, until the channel opens. Default: 15 s.
     pub negotiation_timeout: Duration,
-    /// How long an open channel may take to prove itself. Default: 5 s.
+    /// The time-out of path validation on an open channel. Default: 5 s.
     pub validation_timeout: Duration,
-    /// How long a member waits for a newcomer's offer before it makes one itself. Default: 3 s.
+    /// The time that a member waits for a newcomer's offer before it makes an offer itself. Default: 3 s.
     pub offer_patience: Duration,
-    /// Attempts at a direct path with a peer before the session waits for `upgrade` or an offer. Default: 6.
+    /// The maximum number of attempts at a direct path with a peer before the session waits for `upgrade` or an
+    /// offer. Default: 6.
     pub max_attempts: u32,
-    /// The pauses between attempts at a direct path. Default: 1 s to 30 s. A peer's offers are taken up no more often
-    /// than the shortest, after 16 at once.
+    /// The pauses between attempts at a direct path. Default: 1 s to 30 s. The session accepts a peer's offers
+    /// at the rate of one per `first` pause, after a burst of 16.
     pub retry: Backoff,
     /// The pauses between attempts to reach the signalling server. Default: 0.5 s to 10 s.
     pub reconnect: Backoff,
-    /// How long joining may take once the signalling channel is open. Default: 10 s.
+    /// The time-out of joining, from the opening of the signalling channel. Default: 10 s.
     pub join_timeout: Duration,
-    /// How long a peer to which a path leads may acknowledge less than 1 KiB of what it was sent before it is given up.
-    /// Default: 30 s.
+    /// The time in which a peer to which a path leads must acknowledge at least 1 KiB of the data in flight;
+    /// otherwise the link to the peer ends. Default: 30 s.
     pub stall_timeout: Duration,
-    /// How long `emit_with_ack` waits for the answer when the caller says nothing. Default: 10 s.
+    /// The time-out of an acknowledgement when `emit_with_ack` is called without one. Default: 10 s.
     pub ack_timeout: Duration,
-    /// The most answers of one peer that a session waits for at a time. Default: 1024.
+    /// The maximum number of pending acknowledgements per peer. Default: 1024.
     pub max_pending_acks: usize,
-    /// The most transfers to one peer, and from it, at a time. Default: 4.
+    /// The maximum number of open transfers to one peer, and of open transfers from one peer. Default: 4.
     pub max_transfers: usize,
-    /// The most bytes of a peer's transfer that wait for the application to read them. Default: 256 KiB.
+    /// The maximum bytes of a peer's transfer that wait for the application to read them. Default: 256 KiB.
     pub transfer_window: usize,
-    /// How long `close` may take to deliver what was accepted. Default: 5 s.
+    /// The time-out of delivering the accepted events after `close`. Default: 5 s.
     pub close_timeout: Duration,
-    /// The most pairs of other peers between which the session passes packets on, when these have no better path.
-    /// A pair that sends nothing for 10 s makes room. 0: never. Default: 8.
+    /// The maximum number of pairs of other peers between which the session forwards bundles while these peers
+    /// have no better path. A pair without traffic for 10 s can be replaced. 0 disables forwarding. Default: 8.
     pub forward_pairs: usize,
-    /// How many bytes per second the session passes on from one peer to one other. Default: 1,000,000.
+    /// The maximum bytes per second that the session forwards from one peer to another. Default: 1,000,000.
     pub forward_rate: u64,
-    /// The most members of a room that the session keeps books on; later ones are ignored. Default: 1024.
+    /// The maximum number of members of a room that the session tracks; further ones are ignored. Default:
+    /// 1024.
     pub max_members: usize,
 }
 
@@ -186,16 +189,17 @@ impl Default for Config {
     }
 }
 
-/// The longest record on the relay and through neighbours: what every hub and every v1 peer takes.
+/// The maximum bytes of a record on the relay and through neighbours that every hub and every v1 peer accepts.
 const MAX_RECORD_BYTES: usize = 16 << 10;
 
 impl Config {
     /// Checks the settings, as [`Session::new`](crate::Session::new) does.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first setting with which no session works: a window, a queue or a time-out of zero, a
-    /// [`record_bytes`](Self::record_bytes) above 16 KiB, a [`probe_interval`](Self::probe_interval) that is not
-    /// shorter than the [`silence_timeout`](Self::silence_timeout), or pauses that end below their beginning.
+    /// [`ConfigError`] for the first invalid setting: a window, a queue or a time-out of zero, a
+    /// [`record_bytes`](Self::record_bytes) above 16 KiB, a [`probe_interval`](Self::probe_interval) that is
+    /// not shorter than the [`silence_timeout`](Self::silence_timeout), or pauses whose `most` is below their
+    /// `first`.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let records = 1..=MAX_RECORD_BYTES;
         let expected = format_args!("1 to {MAX_RECORD_BYTES} bytes");
@@ -226,7 +230,7 @@ impl Config {
         for (field, Backoff { first, max }) in
             [("retry", self.retry), ("reconnect", self.reconnect)]
         {
-            let expected = "pauses that begin above 0 s and do not shrink";
+            let expected = "a first pause above 0 s and a longest pause that is not shorter";
             let got = format_args!("{} to {}", Pause(first), Pause(max));
             ConfigError::unless(!first.is_zero() && first <= max, field, expected, got)?;
         }
@@ -234,7 +238,7 @@ impl Config {
     }
 }
 
-/// A span of time as an error shows it.
+/// A duration as an error text prints it.
 struct Pause(Duration);
 
 impl fmt::Display for Pause {
@@ -247,7 +251,7 @@ macro_rules! setters {
     ($($(#[$doc:meta])* $setter:ident($field:ident: $type:ty);)*) => {
         impl Config {
             $(
-                #[doc = concat!("The same with this [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+                #[doc = concat!("Returns the configuration with this [`", stringify!($field), "`](Self::", stringify!($field), ").")]
                 #[must_use]
                 pub fn $setter(mut self, $field: $type) -> Self {
                     self.$field = $field;
@@ -293,8 +297,8 @@ setters! {
     with_retry(retry: Backoff);
 }
 
-/// Pauses that double from `first` to `max`; each is drawn from the upper half of its length, so that peers
-/// that failed together do not try again together.
+/// Pauses that double from `first` to `max`. Each pause is drawn from the upper half of its length, so that
+/// peers that failed at the same time retry at different times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The first pause.
@@ -304,11 +308,11 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The pause before try `attempt` (from 0), with `random` as the source of its jitter.
+    /// Returns the pause before retry `attempt` (from 0), with `random` as the source of its jitter.
     pub(crate) fn pause(&self, attempt: u32, random: u32) -> Duration {
         let factor = 1_u32.checked_shl(attempt.min(30)).unwrap_or(u32::MAX);
         let full = self.first.saturating_mul(factor).min(self.max);
-        // Divided first: the longest pauses must not overflow.
+        // Divides first, so that the longest pauses do not overflow.
         full / 2 + full / 2 / 0xffff * (random >> 16)
     }
 }

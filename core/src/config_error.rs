@@ -1,10 +1,9 @@
-//! Settings that cannot be.
+//! The error of an invalid setting.
 
 use std::fmt::{self, Display};
 
-/// A setting that cannot be: which one, what was expected, what came.
-///
-/// Transports report their own settings with it too.
+/// An invalid setting: its name, the expected value and the given one. Transports use it for their own settings
+/// as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     field: &'static str,
@@ -13,19 +12,20 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// An error about the setting `field`. `expected` and `got` are shown as they are: no secret belongs in them.
+    /// Creates an error about the setting `field`. The texts of `expected` and `got` appear in the error
+    /// unchanged and must not contain a secret.
     #[must_use]
     pub fn new(field: &'static str, expected: impl Display, got: impl Display) -> Self {
         Self { field, expected: expected.to_string(), got: got.to_string() }
     }
 
-    /// The name of the setting, as it is in the configuration.
+    /// Returns the name of the setting, as in the configuration.
     #[must_use]
     pub const fn field(&self) -> &'static str {
         self.field
     }
 
-    /// Checks one setting.
+    /// Returns an error unless the setting is valid.
     pub(crate) fn unless(
         fits: bool,
         field: &'static str,

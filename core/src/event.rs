@@ -1,4 +1,4 @@
-//! What a session tells its application.
+//! The events that a session reports to its application.
 
 use std::time::Duration;
 
@@ -9,24 +9,24 @@ use crate::path::Path;
 use crate::transfer::{IncomingTransferId, OutgoingTransferId, TransferId, TransferOutcome};
 use crate::wire::{Epochs, Lane};
 
-/// Why a peer is gone.
+/// Why the link to a peer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LeaveReason {
-    /// It said good-bye: to this session, or to the hub. An original client that is gone has always left: the hub
-    /// does not wait for it to come back.
+    /// The peer left: it said good-bye to this session or to the hub. For a v0 peer it is always this reason,
+    /// because the hub does not wait for v0 clients to reconnect.
     Left,
-    /// Its connection to the hub broke, as when its program crashes, and it has not come back within the hub's resume
-    /// window, or the hub gave its seat to somebody else meanwhile.
+    /// The peer's connection to the hub broke, and the peer did not reconnect within the hub's resume window,
+    /// or a newcomer got its seat before.
     Lost,
-    /// It was without a live path for the resume window.
+    /// The peer had no live path for the resume window.
     TimedOut,
-    /// It came back without its memory of us: what was under way is lost, a new epoch starts.
+    /// The peer restarted without its state: packets in flight have an unknown outcome, and a new epoch begins.
     Restarted,
-    /// It acknowledged nothing for the stall timeout although a path led to it: what was under way is lost, a new
-    /// epoch starts.
+    /// The peer acknowledged too little within the stall time-out although a path led to it: packets in flight
+    /// have an unknown outcome, and a new epoch begins.
     Stalled,
-    /// This session got a new identity from the hub (its resume token was not accepted), so all links start
+    /// The hub gave this session a new peer id, because it did not accept the resume token. All links begin
     /// anew.
     IdentityChanged,
     /// This session closed.
@@ -47,22 +47,22 @@ impl std::fmt::Display for LeaveReason {
     }
 }
 
-/// How an emit ended for one peer.
+/// The outcome of an emit for one peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The peer's session has handed the event to its application.
+    /// The peer's session delivered the event to its application.
     Delivered,
-    /// It was never sent: the peer was gone before, or it is a v0 peer and the event is too long for the path
-    /// in use, on which such a peer can put nothing together.
+    /// The event was never sent: the link ended before, or the peer is a v0 peer and the event is longer than
+    /// one message of the path in use, which a v0 peer cannot reassemble.
     NotSent,
-    /// It is not acceptable to the peer: beyond the limits of its application, on a path that its policy forbids, more than
-    /// it has [room](crate::Config::receive_bytes) for, or
-    /// unfinished for longer than its [`unfinished_timeout`](crate::Config::unfinished_timeout), as when this side's policy
-    /// leaves no path for the rest of it.
+    /// The peer refused the event: it is beyond the limits of the peer's application, it came on a path that
+    /// the peer's policy forbids, the peer had no [memory](crate::Config::receive_bytes) for it, or it stayed
+    /// unfinished for the peer's [`unfinished_timeout`](crate::Config::unfinished_timeout), for example because
+    /// this side's policy leaves no path for the rest of it.
     Refused,
-    /// It was sent, and the peer was gone before it could acknowledge. Always so with a v0 peer, which cannot
-    /// acknowledge.
+    /// The event was sent, and the link ended before the peer acknowledged it. Always the outcome of a sent
+    /// event for a v0 peer, which does not acknowledge.
     Unknown,
 }
 
@@ -77,7 +77,7 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// The right to answer an event whose sender asked for an acknowledgement.
+/// The token for answering one event whose sender asked for an acknowledgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplyToken {
     pub(crate) peer: PeerId,
@@ -86,165 +86,166 @@ pub struct ReplyToken {
 }
 
 impl ReplyToken {
-    /// Who asked.
+    /// Returns the peer that asked.
     #[must_use]
     pub const fn peer(&self) -> &PeerId {
         &self.peer
     }
 }
 
-/// Something that happened. Order matters: an event comes before all that follow from it.
+/// An event of a session. The order matters: a cause comes before its consequences.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// Joined the room.
+    /// The session joined the room.
     Connected {
-        /// The own id.
+        /// The session's peer id.
         id: PeerId,
         /// The room.
         room: RoomName,
-        /// Whether this is the identity of before.
+        /// Whether the peer id is the one of the previous connection.
         resumed: bool,
     },
-    /// The signalling channel is lost or could not be opened. Direct paths live on.
+    /// The signalling channel closed, or could not be opened. Direct paths stay open.
     Disconnected {
-        /// What happened, and who is to blame.
+        /// The cause, and with it the culprit.
         error: SignalingError,
-        /// The pause before the next try.
+        /// The pause before the next attempt.
         retry_in: Duration,
     },
-    /// The server refuses the session. It does not try again until
+    /// The server refuses the session. The session makes no further attempt until
     /// [`reconnect`](crate::Session::reconnect).
     Refused(JoinRefusal),
-    /// A peer is there. Events go through the relay from now on.
+    /// A peer joined the room. Events to it go through the relay until a direct path is validated.
     PeerJoined {
-        /// Who.
+        /// The peer.
         peer: PeerId,
         /// Its dialect.
         dialect: Dialect,
     },
-    /// A peer is gone, all outcomes of emits to it have been reported.
+    /// The link to a peer ended. The outcomes of all emits to the peer have been reported before.
     PeerLeft {
-        /// Who.
+        /// The peer.
         peer: PeerId,
-        /// Why.
+        /// The reason.
         reason: LeaveReason,
     },
-    /// No live path leads to the peer. Events wait for it up to the resume window.
+    /// No live path leads to the peer. Events wait for it, for up to the resume window.
     PeerAway {
-        /// Who.
+        /// The peer.
         peer: PeerId,
     },
     /// A peer that was away has a live path again.
     PeerBack {
-        /// Who.
+        /// The peer.
         peer: PeerId,
     },
-    /// Events to the peer go another way from now on.
+    /// The path of events to the peer changed.
     PathChanged {
-        /// Who.
+        /// The peer.
         peer: PeerId,
-        /// The new way.
+        /// The new path.
         path: Path,
     },
-    /// Every eligible peer has a direct path that has proved itself (the original's `ready`).
+    /// Every eligible peer has a validated direct path (the original's `ready`).
     Ready,
-    /// Events go directly to every eligible peer (the original's `upgrade`).
+    /// Events to every eligible peer go over a direct path (the original's `upgrade`).
     Upgrade,
-    /// Something about one peer failed; the others are not touched (the original's `peer-error`).
+    /// A failure that concerns one peer only (the original's `peer-error`).
     PeerError {
-        /// Who.
+        /// The peer.
         peer: PeerId,
-        /// What.
+        /// The failure.
         error: PeerError,
     },
-    /// An event of a peer.
+    /// A peer's event arrived.
     Received {
-        /// Who sent it.
+        /// The sender.
         from: PeerId,
-        /// The way on which it came.
+        /// The path on which the event arrived.
         path: Path,
         /// The event.
         packet: Packet,
-        /// Given when the sender waits for an answer.
+        /// The token for the answer, when the sender asked for an acknowledgement.
         reply: Option<ReplyToken>,
     },
     /// The answer to an [`emit_with_ack`](crate::Session::emit_with_ack).
     Ack {
         /// The emit.
         emit: EmitId,
-        /// Who answers.
+        /// The peer that answered.
         from: PeerId,
         /// The answer.
         packet: Packet,
     },
-    /// No answer will come.
+    /// A peer will not acknowledge an [`emit_with_ack`](crate::Session::emit_with_ack).
     NoAck {
         /// The emit.
         emit: EmitId,
-        /// Who did not answer.
+        /// The peer that did not answer.
         peer: PeerId,
-        /// Whether the time was up; otherwise the peer is gone.
+        /// Whether the time-out expired; otherwise the link to the peer ended.
         timed_out: bool,
     },
-    /// Every peer that took a question to all has answered, or will not.
+    /// The last acknowledgement, or failure of one, of an emit with acknowledgement to all peers has been
+    /// reported.
     AcksComplete {
         /// The emit.
         emit: EmitId,
-        /// Who answered, in the order of the answers.
+        /// The peers that answered, in the order of their answers.
         answered: Vec<PeerId>,
-        /// Who did not.
+        /// The peers that did not answer.
         missing: Vec<PeerId>,
     },
-    /// How an emit ended for one peer.
+    /// The outcome of an emit for one peer.
     Outcome {
         /// The emit.
         emit: EmitId,
         /// The receiver.
         peer: PeerId,
-        /// How it ended.
+        /// The outcome.
         outcome: Outcome,
     },
-    /// A peer for which an emit was blocked takes events again.
+    /// A peer for which an emit was blocked accepts events again.
     Writable {
-        /// Who.
+        /// The peer.
         peer: PeerId,
-        /// In this lane.
+        /// The lane that accepts events.
         lane: Lane,
     },
-    /// A peer announces a transfer. It waits to be read, or to be cancelled.
+    /// A peer opened a transfer. The application reads or cancels it.
     TransferOpened {
-        /// Who sends.
+        /// The sender.
         from: PeerId,
         /// The transfer.
         transfer: IncomingTransferId,
-        /// What it is, in the sender's words.
+        /// The event with which the sender describes the transfer.
         packet: Packet,
-        /// Its length in bytes, if the sender has said so.
+        /// The size in bytes, if the sender announced it.
         size: Option<u64>,
     },
-    /// A transfer in which nothing was to be read has bytes, or has ended.
+    /// A transfer that had nothing to read has bytes, or has ended.
     TransferReadable {
         /// The transfer.
         transfer: IncomingTransferId,
     },
-    /// A transfer that took less than was given takes bytes again.
+    /// A transfer that accepted only a part of the bytes written accepts bytes again.
     TransferWritable {
         /// The transfer.
         transfer: OutgoingTransferId,
     },
-    /// A transfer is over, other than by this end's own reading or cancelling.
+    /// A transfer ended, other than by this side's reading to the end or cancelling.
     TransferEnded {
         /// The transfer.
         transfer: TransferId,
-        /// How it ended.
+        /// The outcome.
         outcome: TransferOutcome,
     },
-    /// An event of the server's own application on the same namespace.
+    /// An event from the server's application in the same namespace.
     ServerEvent {
         /// The event.
         packet: Packet,
     },
-    /// The session is closed. The last event.
+    /// The session is closed. No event follows.
     Closed,
 }

@@ -3,30 +3,30 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-/// One message of a transport: a WebSocket message or a data channel message, without any framing of
-/// its own. Cloning shares the bytes.
+/// One message of a transport: a WebSocket message or a data channel message, without any framing of its own. A
+/// clone shares the bytes.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Frame {
     /// A text message: the head of a [`Packet`](crate::Packet).
     Text(ByteString),
-    /// A binary message: one attachment of the packet whose head came before.
+    /// A binary message: one attachment of the packet whose head was received before.
     Binary(Bytes),
 }
 
 impl Frame {
-    /// The length in bytes.
+    /// Returns the length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
-    /// Whether the message carries no byte.
+    /// Returns whether the message is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The bytes of either kind.
+    /// Returns the bytes of either kind.
     #[must_use]
     pub fn as_bytes(&self) -> &Bytes {
         match self {
@@ -66,7 +66,7 @@ impl From<Vec<u8>> for Frame {
     }
 }
 
-/// Shows the kind and the length only: frames carry SDP passwords and the application's data.
+/// Prints the kind and the length only: frames contain SDP passwords and the application's data.
 impl std::fmt::Debug for Frame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = match self {

@@ -1,4 +1,4 @@
-//! Names and handles: peers, rooms, connections, emits.
+//! Identifiers: peers, rooms, connections, emits, clients.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use bytestring::ByteString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-/// The longest peer id in bytes. A Socket.IO id has 20, ours have 22.
+/// The maximum bytes of a peer id. A Socket.IO id has 20, an id of this library's hub has 22.
 pub const MAX_PEER_ID: usize = 64;
 
-/// The longest room name in bytes.
+/// The maximum bytes of a room name.
 pub const MAX_ROOM_NAME: usize = 128;
 
-/// A name that cannot be used.
+/// A text that is not a valid peer id or room name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a {what} has 1 to {max} bytes and no control character, this one has {len} bytes{found}")]
 pub struct InvalidName {
@@ -27,7 +27,7 @@ pub struct InvalidName {
 impl InvalidName {
     fn check(what: &'static str, max: usize, name: &str) -> Result<(), Self> {
         let control = if name.is_ascii() {
-            // Without a way out on the first, so that it is done many bytes at a time.
+            // A fold without early exit, which the compiler vectorises.
             name.bytes().fold(false, |control, byte| control | byte.is_ascii_control())
         } else {
             name.chars().any(char::is_control)
@@ -47,7 +47,7 @@ macro_rules! name {
         pub struct $name(ByteString);
 
         impl $name {
-            #[doc = concat!("Takes a text as a ", $what, ".")]
+            #[doc = concat!("Creates a ", $what, " from a text.")]
             ///
             /// # Errors
             #[doc = concat!("[`InvalidName`] when it is empty, longer than [`", stringify!($max), "`] or has a control character.")]
@@ -57,7 +57,7 @@ macro_rules! name {
                 Ok(Self(name))
             }
 
-            /// The text.
+            /// Returns the text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -100,45 +100,45 @@ macro_rules! name {
 }
 
 name!(
-    /// A peer's name within its room, given by the hub. A v1 peer keeps it across reconnects; for a v0 client
-    /// it is the Socket.IO socket id.
+    /// The id of a peer within its room, assigned by the hub. A v1 peer keeps its id across reconnects; the id
+    /// of a v0 client is its Socket.IO socket id.
     PeerId,
     "peer id",
     MAX_PEER_ID
 );
 
 name!(
-    /// The name of a room: peers meet within a room and nowhere else.
+    /// The name of a room. Peers can exchange events only with peers of the same room.
     RoomName,
     "room name",
     MAX_ROOM_NAME
 );
 
 impl PeerId {
-    /// An id of 128 random bits: 22 characters of base64url.
+    /// Creates an id of 128 random bits: 22 characters of base64url.
     pub(crate) fn from_random(random: [u8; 16]) -> Self {
         Self(URL_SAFE_NO_PAD.encode(random).into())
     }
 }
 
 impl Default for RoomName {
-    /// The room of peers that name none.
+    /// Returns the room of peers that name none.
     fn default() -> Self {
         Self(ByteString::from_static("lobby"))
     }
 }
 
-/// The signalling dialect a peer speaks.
+/// The signalling dialect of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dialect {
-    /// The original JavaScript `socket.io-p2p` client.
+    /// Dialect v0: the original JavaScript client `socket.io-p2p`.
     V0,
-    /// This library: addressed offers, numbered delivery, resumable identity.
+    /// Dialect v1: this library, with addressed offers, numbered delivery and resumable peer ids.
     V1,
 }
 
 impl Dialect {
-    /// The number on the wire.
+    /// Returns the number on the wire.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -163,20 +163,20 @@ impl Serialize for Dialect {
     }
 }
 
-/// Versions above ours read as ours: a later peer must still speak v1 with us.
+/// A dialect above v1 parses as v1: a later peer must still speak v1 with this one.
 impl<'de> Deserialize<'de> for Dialect {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(if u64::deserialize(deserializer)? == 0 { Self::V0 } else { Self::V1 })
     }
 }
 
-/// One attempt at a direct connection. The number grows with each attempt of a session and is never used
-/// again, so that late input for an attempt that is over can be told apart and ignored.
+/// The id of one attempt at a direct connection. A session never uses a number twice, so that it can recognise
+/// and ignore late input for an attempt that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub(crate) u64);
 
 impl ConnectionId {
-    /// Names a connection of a transport that is used without a session; a session numbers its own.
+    /// Creates an id for a transport that is used without a session. A session numbers its own connections.
     #[must_use]
     pub const fn from_u64(number: u64) -> Self {
         Self(number)
@@ -189,12 +189,12 @@ impl fmt::Display for ConnectionId {
     }
 }
 
-/// One call of `emit`, by which its outcomes are reported. Unique within a session.
+/// The id of one call of `emit`, which its outcomes carry. Unique within a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EmitId(pub(crate) u64);
 
 impl EmitId {
-    /// The number, for logs and scripts.
+    /// Returns the number, for logs and scripts.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
@@ -207,7 +207,8 @@ impl fmt::Display for EmitId {
     }
 }
 
-/// One client's connection to a hub. Never used again, so that late input for a client that is gone is ignored.
+/// The id of one client's connection to a hub. Never used twice, so that the hub ignores late input for a
+/// closed connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub(crate) u64);
 

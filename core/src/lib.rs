@@ -1,11 +1,12 @@
 //! Sans-IO core of socketio-p2p: peers talk in Socket.IO events, first through a signalling server, then
 //! directly over WebRTC data channels, and through the server again when the direct path fails. Between peers
-//! of this library no event is lost, doubled or reordered on the way.
+//! of this library events arrive without loss, duplicates or reordering.
 //!
-//! This crate does no I/O, reads no clock and draws no randomness: it is fed with what happened, and asked what
-//! to do. The adapter crates feed it from real sockets, the simulator from virtual ones.
+//! This crate does no I/O, reads no clock and draws no randomness: the caller passes inputs (frames, signals,
+//! time) and polls outputs (frames, commands, events). The adapter crates connect it to real sockets, the
+//! simulator to virtual ones.
 //!
-//! | part | what it is |
+//! | part | contents |
 //! |---|---|
 //! | [`codec`] | Socket.IO packets (protocol v5), any number of binary blobs |
 //! | [`Session`] | one end of the mesh: signalling, links to all peers, events |
@@ -13,7 +14,7 @@
 //! | [`wire`] | messages between clients and hub, and bundles between peers |
 //! | [`driver`] (feature `driver`) | the async loop between a session and real transports |
 //!
-//! # The way of an event
+//! # The path of an event
 //!
 //! Out: [`Session::emit`] → the link's queue → the path in use → [`Frame`]. In: [`Frame`] →
 //! [`Decoder`](codec::Decoder) (one per path) → [`Packet`] → the link (order, duplicates) →
@@ -43,14 +44,14 @@
 //!     .collect::<Result<Vec<_>, _>>()?;
 //! let mut decoders = vec![Decoder::new(Limits::unbounded()), Decoder::new(Limits::unbounded())];
 //! let mut clients: BTreeMap<ClientId, usize> = BTreeMap::new();
-//! let (mut connected, mut heard) = (Vec::new(), Vec::new());
+//! let (mut connected, mut received) = (Vec::new(), Vec::new());
 //! let mut greeted = false;
 //!
-//! while heard.is_empty() {
+//! while received.is_empty() {
 //!     for (index, session) in sessions.iter_mut().enumerate() {
 //!         while let Some(event) = session.poll_event() {
 //!             if let Event::Received { packet, .. } = event {
-//!                 heard.push(packet.args::<(String,)>()?.0);
+//!                 received.push(packet.args::<(String,)>()?.0);
 //!             }
 //!         }
 //!         while let Some(command) = session.poll_command() {
@@ -61,7 +62,7 @@
 //!         while let Some(frame) = session.poll_signaling_transmit(now) {
 //!             let Some(packet) = decoders[index].push(frame)? else { continue };
 //!             if packet.packet_type() == PacketType::Connect {
-//!                 let join = Join::from_auth(packet.payload())?.expect("a v1 session says so");
+//!                 let join = Join::from_auth(packet.payload())?.expect("a session is a v1 client");
 //!                 clients.insert(hub.handle_connect(join, None, now)?, index);
 //!                 connected.push(index);
 //!             } else if let Some(client) = clients.iter().find(|(_, at)| **at == index) {
@@ -85,23 +86,24 @@
 //!         greeted = true;
 //!     }
 //! }
-//! assert_eq!(heard, ["hello"]);
+//! assert_eq!(received, ["hello"]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With real transports the [`driver`] runs this loop. With virtual ones the crate
-//! `socketio-p2p-transport-memory` does, for any number of sessions, with faults.
+//! With real transports the [`driver`] runs this loop. With virtual transports and faults, the crate
+//! `socketio-p2p-transport-memory` runs it for any number of sessions.
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! - No panic is reachable from what a remote sends. Every buffer has a bound in [`Config`] or
+//! - No input from a remote causes a panic. Every buffer has a bound in [`Config`] or
 //!   [`HubConfig`](hub::HubConfig).
 //! - The same seed and the same inputs give the same outputs, byte for byte.
-//! - Errors say who is to blame: [`EmitError`] the caller, [`PeerError`] a peer, [`SignalingError`] the server or the
-//!   way to it. An error returns its cause from `source()` and does not repeat it in its own text.
-//!   No error and no `Debug` output shows a token, a session description or an application's data.
+//! - The type of an error names its culprit: [`EmitError`] the caller, [`PeerError`] a peer, [`SignalingError`]
+//!   the server or the connection to it. An error returns its cause from `source()` and does not repeat it in
+//!   its own text.
+//!   No error text and no `Debug` output contains a token, a session description or an application's data.
 //!
-//! The wire is described in `PROTOCOL.md` beside this crate's manifest.
+//! `PROTOCOL.md`, beside this crate's manifest, specifies the wire.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -151,7 +153,7 @@ pub use transfer::{
 };
 pub use wire::{BadBundle, IceServer, Lane};
 
-/// The example of this crate's README is a test.
+/// The example in this crate's README, compiled as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,10 +1,10 @@
-//! Ways to a peer.
+//! The paths to a peer.
 
 use std::fmt;
 
 use crate::id::PeerId;
 
-/// A way to a peer.
+/// A path to a peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Path {
@@ -12,8 +12,8 @@ pub enum Path {
     Relay,
     /// Over a data channel.
     Direct,
-    /// Over data channels through this peer, which passes packets on: it can read and drop them, not change or
-    /// make them up.
+    /// Over data channels through this neighbour, which forwards bundles. The neighbour can read and drop
+    /// bundles, but not change or forge them.
     Via(PeerId),
 }
 

@@ -1,4 +1,4 @@
-//! What may not be shown, as the kind and the length of it.
+//! A wrapper for secret data whose `Debug` output is the kind and the length.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -7,17 +7,17 @@ use std::ops::{Deref, DerefMut};
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
-/// Session descriptions, credentials and the application's data on their way through: `Debug` shows the kind and the
-/// length, and nothing else does. There is no `Display`.
+/// A session description, a credential or application data. `Debug` prints the kind and the length only, and
+/// there is no `Display`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Redacted<T>(pub(crate) T);
 
-/// What can be measured without being shown.
+/// Data that has a length in bytes.
 pub(crate) trait Measured {
-    /// What it is.
+    /// The kind, as `Debug` prints it.
     const KIND: &'static str;
 
-    /// Its length in bytes.
+    /// Returns the length in bytes.
     fn measure(&self) -> usize;
 }
 
@@ -81,7 +81,7 @@ mod tests {
     use super::Redacted;
 
     #[test]
-    fn debug_shows_the_kind_and_the_length_of_a_secret_and_nothing_of_it() {
+    fn debug_prints_the_kind_and_the_length_of_a_secret_only() {
         assert_eq!(format!("{:?}", Redacted("password")), "Redacted(text, 8 bytes)");
         assert_eq!(format!("{:?}", Redacted(vec![7_u8; 3])), "Redacted(binary, 3 bytes)");
     }

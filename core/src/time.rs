@@ -1,13 +1,13 @@
-//! The caller's clock as the core sees it.
+//! The caller's clock.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
 /// A point on the caller's monotonic clock, counted in nanoseconds from an origin of the caller's choice.
 ///
-/// The core never reads a clock: every method that changes state takes `now`. A `Time` is plain data, so it
-/// works on every target (wasm32 too) and in simulations. Arithmetic saturates: a clock that jumps to the far
-/// end of time makes timers due, it does not overflow.
+/// The core reads no clock: every method that changes state takes `now`. A `Time` is plain data, so it works on
+/// every target (wasm32 too) and in simulations. Arithmetic saturates: after a clock jump to the largest value
+/// timers are due, and nothing overflows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
@@ -15,37 +15,37 @@ impl Time {
     /// The origin of the clock.
     pub const ZERO: Self = Self(0);
 
-    /// The point `nanos` nanoseconds after the origin.
+    /// Returns the point `nanos` nanoseconds after the origin.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// The point `millis` milliseconds after the origin.
+    /// Returns the point `millis` milliseconds after the origin.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1_000_000))
     }
 
-    /// Nanoseconds since the origin.
+    /// Returns the nanoseconds since the origin.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
-    /// The time since `earlier`, zero when `earlier` is later.
+    /// Returns the time since `earlier`, or zero when `earlier` is later.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// The nanoseconds of a span, in as many bits as the clock has.
+/// Returns the nanoseconds of a duration, saturated to 64 bits.
 pub(crate) const fn nanos(span: Duration) -> u64 {
     span.as_secs().saturating_mul(1_000_000_000).saturating_add(span.subsec_nanos() as u64)
 }
 
-/// The first of these deadlines.
+/// Returns the earliest of these deadlines.
 pub(crate) fn earliest<const N: usize>(deadlines: [Option<Time>; N]) -> Option<Time> {
     let mut first: Option<Time> = None;
     for at in deadlines {

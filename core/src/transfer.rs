@@ -1,4 +1,4 @@
-//! Blobs that travel as streams: what an application sees of them.
+//! Transfers, blobs that travel as streams: the types of the application's interface.
 
 use std::fmt;
 
@@ -15,13 +15,13 @@ macro_rules! transfer_id {
         #[must_use = "without its id a transfer can neither be used nor cancelled"]
         pub struct $name {
             pub(crate) peer: PeerId,
-            /// Of the end that sends.
+            /// The epoch of the sender.
             pub(crate) epoch: u32,
             pub(crate) number: u64,
         }
 
         impl $name {
-            /// The other end.
+            /// Returns the peer at the other end.
             #[must_use]
             pub const fn peer(&self) -> &PeerId {
                 &self.peer
@@ -37,28 +37,30 @@ macro_rules! transfer_id {
 }
 
 transfer_id!(
-    /// One transfer to a peer. Never used again, so that calls about one that is over have no effect.
+    /// The id of one transfer to a peer. Never used twice, so that a call with the id of an ended transfer has
+    /// no effect.
     OutgoingTransferId,
     "to"
 );
 
 transfer_id!(
-    /// One transfer from a peer. Never used again, so that calls about one that is over have no effect.
+    /// The id of one transfer from a peer. Never used twice, so that a call with the id of an ended transfer
+    /// has no effect.
     IncomingTransferId,
     "from"
 );
 
-/// One transfer, whichever way it goes.
+/// The id of one transfer, in either direction.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TransferId {
-    /// This end sends.
+    /// A transfer that this side sends.
     Outgoing(OutgoingTransferId),
-    /// This end receives.
+    /// A transfer that this side receives.
     Incoming(IncomingTransferId),
 }
 
 impl TransferId {
-    /// The other end.
+    /// Returns the peer at the other end.
     #[must_use]
     pub const fn peer(&self) -> &PeerId {
         match self {
@@ -67,7 +69,7 @@ impl TransferId {
         }
     }
 
-    /// Whether this end sends.
+    /// Returns whether this side sends.
     #[must_use]
     pub const fn is_outgoing(&self) -> bool {
         matches!(self, Self::Outgoing(_))
@@ -107,29 +109,31 @@ impl fmt::Display for TransferId {
     }
 }
 
-/// How far a transfer is.
+/// The progress of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransferProgress {
-    /// Bytes that the receiving application has read; at the sending end as far as the peer has told, which
-    /// it does several times per window.
+    /// The bytes that the receiving application has read. On the sender's side: as of the peer's last `state`,
+    /// several of which arrive per window.
     pub read: u64,
-    /// Bytes in all, where the sender has said so.
+    /// The size in bytes, if the sender announced it.
     pub size: Option<u64>,
 }
 
-/// What [`read_transfer`](crate::Session::read_transfer) finds.
+/// The result of [`read_transfer`](crate::Session::read_transfer).
 #[derive(Clone, PartialEq, Eq)]
 pub enum TransferRead {
     /// The next bytes.
     Data(Bytes),
-    /// Nothing at the moment. [`Event::TransferReadable`](crate::Event::TransferReadable) tells when there is.
+    /// No bytes are available now. [`Event::TransferReadable`](crate::Event::TransferReadable) reports when
+    /// there are.
     Pending,
-    /// Everything has been read. The transfer is over, the sender is told.
+    /// The end of data: the application has read everything. The transfer has ended, and the session reports
+    /// that to the sender.
     End,
 }
 
-/// Shows the length of the data only.
+/// Prints the length of the data only.
 impl fmt::Debug for TransferRead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -140,18 +144,18 @@ impl fmt::Debug for TransferRead {
     }
 }
 
-/// How a transfer ended.
+/// The outcome of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransferOutcome {
-    /// The receiving application has read everything. Reported at the sending end.
+    /// The receiving application has read everything. Reported to the sender.
     Delivered,
-    /// The receiver did not want it, or no more of it. Reported at the sending end.
+    /// The receiver refused or cancelled the transfer. Reported to the sender.
     Refused,
-    /// The sender broke it off: reported at the receiving end. Or the sending session closed before it was
-    /// finished.
+    /// The sender cancelled the transfer (reported to the receiver), or closed its session before it finished
+    /// the transfer.
     Aborted,
-    /// The link ended before the transfer did. At the sending end it is not known how much was read.
+    /// The link ended before the transfer. The sender does not know how much was read.
     Lost,
 }
 
@@ -166,30 +170,30 @@ impl fmt::Display for TransferOutcome {
     }
 }
 
-/// A call about a transfer that had no effect.
+/// The reason why a call about a transfer had no effect.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TransferError {
-    /// It is over.
-    #[error("{0} is over")]
+    /// The transfer has ended, or never existed.
+    #[error("{0} has ended")]
     Unknown(TransferId),
-    /// It was finished before.
-    #[error("{0} has been finished")]
+    /// The transfer has been finished before.
+    #[error("{0} has been finished already")]
     Finished(OutgoingTransferId),
-    /// More bytes than the size that was announced.
-    #[error("{got} bytes in a transfer of {size}")]
+    /// The call would write more bytes than the announced size.
+    #[error("expected at most {size} bytes in the transfer, got {got}")]
     BeyondSize {
-        /// With these bytes.
+        /// The bytes written, including those of the call.
         got: u64,
-        /// The size announced.
+        /// The announced size in bytes.
         size: u64,
     },
-    /// Finished before the size that was announced.
-    #[error("finished after {got} bytes of {size}")]
+    /// The transfer was finished before the announced size was written.
+    #[error("expected {size} bytes before the end of the transfer, got {got}")]
     Incomplete {
-        /// Bytes written.
+        /// The bytes written.
         got: u64,
-        /// The size announced.
+        /// The announced size in bytes.
         size: u64,
     },
 }

@@ -1,16 +1,16 @@
-//! What the benches share: the clock, repeated runs, the filter.
+//! The common parts of the benches: the clock, repeated runs, the filter.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// The CPU time that this thread has spent.
+/// Returns the CPU time of this thread.
 pub(crate) fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Runs that need no input of their own: how long so many take.
+/// Measures runs without an input of their own; the result takes the number of runs.
 pub(crate) fn repeated(mut run: impl FnMut()) -> impl FnMut(u32) -> Duration {
     move |count| {
         let start = thread_time();
@@ -21,7 +21,7 @@ pub(crate) fn repeated(mut run: impl FnMut()) -> impl FnMut(u32) -> Duration {
     }
 }
 
-/// What the rows that are wanted contain.
+/// Returns the text that the selected rows contain, if there is a filter.
 pub(crate) fn filter() -> Option<String> {
     std::env::args().skip(1).find(|argument| !argument.starts_with("--"))
 }

@@ -1,5 +1,5 @@
-//! Two sessions and a hub, joined without a wire. Each of the three has a clock of its own, which runs while the core
-//! works for it; what lies between them is off the clock. Frames are handed over unread.
+//! Two sessions and a hub, connected without a wire. Each of the three has its own clock, which runs while the
+//! core works for it; everything between them is not measured. Frames are delivered unread.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,20 +14,20 @@ use socketio_p2p_core::{
 
 use crate::common::thread_time;
 
-/// The two that talk to each other, by their place in [`Pair::ends`].
+/// The indices of sender and receiver in [`Pair::ends`].
 pub(crate) const SENDER: usize = 0;
 pub(crate) const RECEIVER: usize = 1;
 
-/// How far the virtual time moves with each hand-over.
+/// The step of the virtual time per delivery.
 const STEP: Duration = Duration::from_micros(50);
 
-/// What the data channel takes in one message.
+/// The maximum message of the data channel.
 const MAX_MESSAGE: usize = 256 << 10;
 
-/// How long a new mesh is left alone until it is measured: longer than anyone waits for an offer.
+/// The time that a new mesh runs before it is measured: longer than the patience for an offer.
 const REST: Duration = Duration::from_secs(5);
 
-/// How many deadlines in a row may pass without anything to hand over.
+/// The maximum number of consecutive deadlines without a delivery.
 const PATIENCE: usize = 1000;
 
 pub(crate) struct Pair {
@@ -35,28 +35,28 @@ pub(crate) struct Pair {
     others: usize,
     ends: [End; 2],
     now: Time,
-    /// How often in a row there was nothing to hand over.
+    /// The number of consecutive deadlines without a delivery.
     idle: usize,
     hub: Hub,
     hub_cpu: Duration,
     clients: BTreeMap<ClientId, usize>,
-    /// Whose connection each session description means: the descriptions are the places in here.
+    /// The connections of the session descriptions, whose texts are indices in this list.
     described: Vec<(usize, ConnectionId)>,
 }
 
-/// A session as its driver has it, with full and empty buffers in place of transports.
+/// A session as its driver has it, with empty and full buffers in place of transports.
 struct End {
     session: Session,
     cpu: Duration,
     client: Option<ClientId>,
-    /// The server's, for this session's frames.
+    /// The server's decoder of this session's frames.
     decoder: Decoder,
     channel: Option<ConnectionId>,
     due: Option<Time>,
     commands: Vec<Command>,
-    /// Frames that the session has sent, by path.
+    /// The frames that the session has sent, per path.
     sent: Frames,
-    /// Frames for the session.
+    /// The frames for the session.
     inbox: Frames,
 }
 
@@ -73,8 +73,8 @@ impl Frames {
 }
 
 impl Pair {
-    /// Two that talk on this path, in a room in which each of them has so many others. All but the two are members
-    /// that the hub knows and that never say a word.
+    /// Creates two sessions that use this path, in a room in which each has this number of other members. All
+    /// other members are known to the hub and send nothing.
     pub(crate) fn new(path: &Path, others: usize) -> Self {
         let mut config = Config::default().with_max_peers(1);
         config.max_members = others;
@@ -103,7 +103,7 @@ impl Pair {
         pair
     }
 
-    /// A measurement tells nothing when the mesh is not what it was thought to be.
+    /// Checks the state of the mesh, without which a measurement is meaningless.
     pub(crate) fn check(&self) {
         assert!(self.is_on_path(), "expected the pair on {:?}", self.path);
         for end in &self.ends {
@@ -123,12 +123,12 @@ impl Pair {
         self.ends[index].session.id().unwrap().clone()
     }
 
-    /// What the clocks of sender, hub and receiver show.
+    /// Returns the clocks of sender, hub and receiver.
     pub(crate) fn cpu(&self) -> [Duration; 3] {
         [self.ends[SENDER].cpu, self.hub_cpu, self.ends[RECEIVER].cpu]
     }
 
-    /// Calls something on a session as its application, then moves what came of it as its driver.
+    /// Calls a session as its application, then moves the output as its driver.
     pub(crate) fn act(
         &mut self,
         index: usize,
@@ -146,8 +146,8 @@ impl Pair {
         (&mut self.ends[index].session, self.now)
     }
 
-    /// Hands over what both have sent, and lets them take it in. When there is nothing, the time moves on to the next
-    /// deadline. `false`: nothing moved.
+    /// Delivers the output of both sessions. Without output, the time moves to the next deadline. Returns
+    /// `false` when nothing was delivered.
     pub(crate) fn exchange(
         &mut self,
         application: &mut impl FnMut(&mut Session, Event, Time),
@@ -173,7 +173,7 @@ impl Pair {
         moved
     }
 
-    /// Hands over what one has sent, through the hub what goes through the hub.
+    /// Delivers the output of one session, that of the relay through the hub.
     pub(crate) fn hand_over(&mut self, index: usize) -> bool {
         let mut sent = std::mem::take(&mut self.ends[index].sent);
         let moved = !sent.is_empty();
@@ -189,8 +189,8 @@ impl Pair {
         moved
     }
 
-    /// Lets one take in what has been handed over, and do nothing about it but tell its application. How long that
-    /// takes.
+    /// Lets one session handle the delivered frames, and pass its events to the application only. Returns the
+    /// time that it takes.
     pub(crate) fn take_in_bare(
         &mut self,
         index: usize,
@@ -216,7 +216,7 @@ impl Pair {
         }
     }
 
-    /// Lets everything happen that comes of itself.
+    /// Runs the mesh until it is idle.
     fn rest(&mut self) {
         let end = self.now + REST;
         while self.now < end {
@@ -258,7 +258,7 @@ impl Pair {
                     end.turn(now, &mut |_, _, _| {});
                 }
             }
-            // Of attempts that came to nothing. That the one is up that counts is checked.
+            // Signals of failed attempts; `check` verifies the connection that is used.
             DirectCommand::Signal { .. } | DirectCommand::Close { .. } | _ => {}
         }
     }
@@ -268,7 +268,7 @@ impl Pair {
         (self.described.len() - 1).to_string()
     }
 
-    /// The server: from a frame received to the frames sent.
+    /// The server: from a received frame to the sent frames.
     fn pass_on(&mut self, index: usize, frame: Frame) {
         let end = &mut self.ends[index];
         let Some(packet) = end.decoder.push(frame).unwrap() else { return };
@@ -286,7 +286,7 @@ impl Pair {
 
     fn send_from_hub(&mut self) {
         while let Some(output) = self.hub.poll_output() {
-            let Output::Send { to, message } = output else { panic!("the hub closes nobody") };
+            let Output::Send { to, message } = output else { panic!("the hub closes no client") };
             for client in self.hub.receivers(&to) {
                 let Some(index) = self.clients.get(&client) else { continue };
                 self.ends[*index].inbox.relay.extend(message.to_packet().unwrap().frames());
@@ -294,7 +294,7 @@ impl Pair {
         }
     }
 
-    /// A member whose session joins, and is gone before it hears or says anything more.
+    /// Adds a member whose session joins and then neither sends nor receives.
     fn add_silent(&mut self, config: &Config) {
         let mut session = Session::new(config.clone(), [3; 32], self.now).unwrap();
         session.handle_signaling_open(self.now);
@@ -363,8 +363,8 @@ impl End {
         }
     }
 
-    /// What is to be done after every input: events to the application, commands and frames to the transports, which
-    /// have room for all of them, and the next deadline.
+    /// Runs the run loop after an input: events to the application, commands and frames to the transports,
+    /// which have room for all of them, and the next deadline.
     fn turn(&mut self, now: Time, application: &mut impl FnMut(&mut Session, Event, Time)) {
         loop {
             let mut again = false;

@@ -1,4 +1,4 @@
-//! Numbers by case and size of the room.
+//! Numbers per case and size of the room.
 
 use crate::common::filter;
 
@@ -23,7 +23,7 @@ impl Table {
         self.filter.as_ref().is_none_or(|filter| case.contains(filter.as_str()))
     }
 
-    /// Adds a row for each side that had something to do. `nanos` are those of the columns.
+    /// Adds a row for each side that had work. `nanos` are the values of the columns.
     pub(crate) fn add<const N: usize>(
         &mut self,
         case: &str,
@@ -38,7 +38,7 @@ impl Table {
         }
     }
 
-    /// Prints a table to read, then a line to compare for each number in it: case, side, others, nanoseconds.
+    /// Prints a table, then a line per number for comparisons: case, side, others, nanoseconds.
     pub(crate) fn print(&self) {
         if self.rows.is_empty() {
             return;

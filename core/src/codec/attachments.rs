@@ -1,8 +1,9 @@
-//! Bytes on their way through serde without a copy.
+//! The passage of attachments through serde without a copy.
 //!
-//! serde knows byte slices, not shared ownership. So while a packet is read or written, this thread knows its
-//! attachments: a [`Blob`] that is handed a slice of one takes a share of it, and a `Blob` that is written leaves
-//! its share for the serializer that gets its slice. Whoever else meets the slice copies it.
+//! serde knows byte slices, not shared ownership. Therefore a thread that reads or writes a packet registers
+//! its attachments: a [`Blob`] that is read from a slice of a registered attachment shares it, and a `Blob`
+//! that is written leaves its `Bytes` for the serializer that receives the slice. All other types copy the
+//! slice.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -13,12 +14,12 @@ use bytes::Bytes;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The attachments of one packet; cloning shares them.
+/// The attachments of one packet; a clone shares them.
 #[derive(Clone, Default)]
 pub(crate) enum Attachments {
     #[default]
     None,
-    /// The most frequent number, without an allocation.
+    /// The most frequent number, stored without an allocation.
     One(Bytes),
     Many(Arc<[Bytes]>),
 }
@@ -32,7 +33,7 @@ impl Attachments {
         }
     }
 
-    /// A share of the attachment that the slice is part of.
+    /// Returns a share of the attachment that contains the slice.
     pub(crate) fn share(&self, slice: &[u8]) -> Option<Bytes> {
         share(self.as_slice(), slice)
     }
@@ -62,28 +63,28 @@ fn share(attachments: &[Bytes], slice: &[u8]) -> Option<Bytes> {
     let wanted = slice.as_ptr_range();
     let holds = |whole: Range<*const u8>| whole.start <= wanted.start && wanted.end <= whole.end;
     let owner = attachments.iter().find(|bytes| holds(bytes.as_ptr_range()))?;
-    // An empty slice has no owner that could be told.
+    // An empty slice cannot be matched to an attachment.
     (!slice.is_empty()).then(|| owner.slice_ref(slice))
 }
 
 thread_local! {
-    /// The attachments of the packet that this thread is reading.
+    /// The attachments of the packet that this thread reads.
     static READING: RefCell<Attachments> = const { RefCell::new(Attachments::None) };
-    /// Which of them was handed out last: where a blob looks first.
+    /// The index of the attachment handed out last, where a blob looks first.
     static HANDED_OUT: Cell<usize> = const { Cell::new(0) };
-    /// Whether this thread is writing a packet.
+    /// Whether this thread writes a packet.
     static WRITING: Cell<bool> = const { Cell::new(false) };
-    /// What a blob leaves for the serializer.
+    /// The bytes that a blob left for the serializer.
     static LEFT: Cell<Option<Bytes>> = const { Cell::new(None) };
 }
 
-/// While it lives, blobs read on this thread share these attachments.
+/// A guard: until it is dropped, blobs read on this thread share these attachments.
 pub(crate) struct ReadScope {
     outer: Attachments,
 }
 
 impl ReadScope {
-    /// Packets without attachments need no scope: they hand out no bytes.
+    /// Returns `None` for packets without attachments, which hand out no bytes.
     pub(crate) fn enter(attachments: &Attachments) -> Option<Self> {
         if let Attachments::None = attachments {
             return None;
@@ -91,7 +92,7 @@ impl ReadScope {
         Some(Self { outer: READING.replace(attachments.clone()) })
     }
 
-    /// Notes which attachment the deserializer hands out.
+    /// Notes the index of the attachment that the deserializer hands out.
     pub(crate) fn hand_out(index: usize) {
         HANDED_OUT.set(index);
     }
@@ -103,7 +104,7 @@ impl Drop for ReadScope {
     }
 }
 
-/// The bytes as a share of the attachment they lie in, copied if they lie in none.
+/// Returns the bytes as a share of the attachment that contains them, or else copied.
 pub(crate) fn share_or_copy(slice: &[u8]) -> Bytes {
     let shared = READING.with_borrow(|attachments| {
         let attachments = attachments.as_slice();
@@ -113,7 +114,7 @@ pub(crate) fn share_or_copy(slice: &[u8]) -> Bytes {
     shared.unwrap_or_else(|| Bytes::copy_from_slice(slice))
 }
 
-/// While it lives, blobs written on this thread leave their share for the serializer.
+/// A guard: until it is dropped, blobs written on this thread leave their bytes for the serializer.
 pub(crate) struct WriteScope {
     outer: bool,
 }
@@ -123,7 +124,7 @@ impl WriteScope {
         Self { outer: WRITING.replace(true) }
     }
 
-    /// The bytes behind the slice: the share a blob has left, or else a copy.
+    /// Returns the bytes of the slice: the share that a blob left, or else a copy.
     pub(crate) fn take_or_copy(slice: &[u8]) -> Bytes {
         match LEFT.take() {
             Some(left) if std::ptr::eq::<[u8]>(&*left, slice) => left,
@@ -138,10 +139,10 @@ impl Drop for WriteScope {
     }
 }
 
-/// A byte string inside an event's arguments: it travels as an attachment, and neither writing nor reading a
+/// A byte string inside an event's arguments. It travels as an attachment, and neither writing nor reading a
 /// packet copies it.
 ///
-/// Through any other serde format it is a plain byte string. Read from an array of numbers it takes those.
+/// In other serde formats it is a plain byte string. It can also be read from an array of numbers.
 ///
 /// ```
 /// use socketio_p2p_core::{Packet, codec::Blob};
@@ -156,7 +157,7 @@ impl Drop for WriteScope {
 pub struct Blob(Bytes);
 
 impl Blob {
-    /// The bytes, shared.
+    /// Returns the bytes, shared.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.0
@@ -201,7 +202,7 @@ impl AsRef<[u8]> for Blob {
     }
 }
 
-/// Shows the length only.
+/// Prints the length only.
 impl fmt::Debug for Blob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Blob({} bytes)", self.0.len())
@@ -214,7 +215,7 @@ impl Serialize for Blob {
     }
 }
 
-/// Writes bytes; our own serializer takes a share of them.
+/// Writes bytes; the serializer of this crate shares them.
 pub(crate) fn serialize_shared<S: Serializer>(
     bytes: &Bytes,
     serializer: S,
@@ -224,7 +225,7 @@ pub(crate) fn serialize_shared<S: Serializer>(
     }
     LEFT.set(Some(bytes.clone()));
     let result = serializer.serialize_bytes(bytes);
-    // Another serializer within the scope has no use for it.
+    // Another serializer within the scope did not take the bytes.
     LEFT.set(None);
     result
 }

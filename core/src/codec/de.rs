@@ -16,10 +16,10 @@ use super::placeholder::Placeholders;
 
 type Result<T> = std::result::Result<T, PayloadError>;
 
-/// The name under which `serde_json` asks for text that stays JSON.
+/// The name with which `serde_json` requests raw JSON.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
-/// Reads the payload that begins at `payload` of the head.
+/// Reads the payload that begins at offset `payload` of the head.
 pub(crate) fn read_payload<'de, T: Deserialize<'de>>(
     head: &'de str,
     payload: usize,
@@ -35,8 +35,8 @@ pub(crate) fn read_payload<'de, T: Deserialize<'de>>(
     Ok(value)
 }
 
-/// Reads the elements of the payload's array that come after `pos`: just behind the opening bracket, or behind
-/// an element, the event name.
+/// Reads the elements of the payload's array after `pos`, which is behind the opening bracket, or behind an
+/// element, the event name.
 pub(crate) fn read_args<'de, T: Deserialize<'de>>(
     head: &'de str,
     payload: usize,
@@ -55,11 +55,11 @@ pub(crate) fn read_args<'de, T: Deserialize<'de>>(
 struct Deserializer<'de> {
     text: &'de str,
     pos: usize,
-    /// How many more arrays and objects may open.
+    /// The number of further arrays and objects that may open.
     depth: usize,
     placeholders: Placeholders,
     attachments: &'de [Bytes],
-    /// Strings with escapes are put together here.
+    /// The buffer for strings with escapes.
     scratch: String,
 }
 
@@ -79,7 +79,7 @@ impl<'de> Deserializer<'de> {
         self.text.as_bytes()
     }
 
-    /// The byte after any whitespace.
+    /// Returns the next byte after whitespace.
     #[inline(always)]
     fn peek(&mut self) -> Option<u8> {
         self.pos = json::skip_whitespace(self.bytes(), self.pos);
@@ -116,7 +116,7 @@ impl<'de> Deserializer<'de> {
         Ok(())
     }
 
-    /// Passes the closing bracket; elements that nobody asked for are an error.
+    /// Consumes the closing bracket; remaining elements are an error.
     #[inline]
     fn close(&mut self, bracket: u8) -> Result<()> {
         self.depth += 1;
@@ -137,7 +137,8 @@ impl<'de> Deserializer<'de> {
         Ok(())
     }
 
-    /// Reads the string literal at `pos`: as it stands in the text, or without its escapes in the scratch.
+    /// Reads the string literal at `pos`: borrowed from the text, or `None` after unescaping it into the
+    /// buffer.
     #[inline]
     fn read_string(&mut self) -> Result<Option<&'de str>> {
         let start = self.pos + 1;
@@ -150,7 +151,7 @@ impl<'de> Deserializer<'de> {
         Ok(None)
     }
 
-    /// Reads on in the string literal whose text begins at `start`, where no plain character stands at `special`.
+    /// Continues to read the string literal that begins at `start`, from the special character at `special`.
     fn unescape(&mut self, start: usize, special: usize) -> Result<()> {
         self.scratch.clear();
         self.scratch.push_str(&self.text[start..special]);
@@ -197,7 +198,7 @@ impl<'de> Deserializer<'de> {
         Ok(value)
     }
 
-    /// Passes the placeholder at `pos`, if one is there, and returns its attachment.
+    /// Consumes the placeholder at `pos`, if there is one, and returns its attachment.
     #[inline]
     fn take_attachment(&mut self) -> Option<&'de Bytes> {
         let (index, end) = self.placeholders.at(self.text.as_bytes(), self.pos)?;
@@ -207,7 +208,7 @@ impl<'de> Deserializer<'de> {
         Some(attachment)
     }
 
-    /// Hands out whatever comes.
+    /// Passes any value to the visitor.
     #[inline]
     fn visit_any<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
         let byte = self.peek();
@@ -237,7 +238,7 @@ impl<'de> Deserializer<'de> {
         value.map_err(|error| error.at(start))
     }
 
-    /// The whole number at `pos`, which may have more than 64 bits.
+    /// Reads the integer at `pos`, which may have more than 64 bits.
     fn read_wide<N: std::str::FromStr>(&mut self, expected: &dyn de::Expected) -> Result<N> {
         self.peek();
         let start = self.pos;
@@ -274,7 +275,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         deserialize_map
     }
 
-    /// Bytes are attachments: a string is none, though serde's own types would take it for its UTF-8.
+    /// Bytes are attachments: a string is an error, though serde's own types would accept its UTF-8.
     #[inline]
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         if self.peek() == Some(b'"') {
@@ -303,7 +304,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         self.deserialize_str(visitor)
     }
 
-    /// Strings take no attachment, though serde's own would take its bytes for UTF-8.
+    /// An attachment is an error, though serde's own types would accept its bytes as UTF-8.
     #[inline]
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         if self.peek() == Some(b'{') {
@@ -353,7 +354,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         visitor.visit_map(RawText(Some(&self.text[start..self.pos])))
     }
 
-    /// A sequence of bytes may be asked for where an attachment stands: `Vec<u8>` asks so.
+    /// A sequence may be requested for an attachment, as `Vec<u8>` does.
     #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         if self.peek() == Some(b'{') {
@@ -440,7 +441,7 @@ struct Elements<'d, 'de> {
 }
 
 impl Elements<'_, '_> {
-    /// Goes to the next element; false at the closing bracket.
+    /// Moves to the next element; returns false at the closing bracket.
     #[inline]
     fn advance(&mut self) -> Result<bool> {
         match self.deserializer.peek() {
@@ -517,7 +518,7 @@ impl Deserializer<'_> {
     }
 }
 
-/// The key of an entry: a string that may be asked for as the number or boolean it spells.
+/// The key of an entry: a string, which can be read as the number or boolean that it spells.
 struct Key<'d, 'de>(&'d mut Deserializer<'de>);
 
 macro_rules! parsed_keys {
@@ -584,7 +585,7 @@ impl<'de> de::Deserializer<'de> for Key<'_, 'de> {
     }
 }
 
-/// A variant given by its name alone.
+/// A variant that consists of its name.
 struct UnitVariant<'d, 'de>(&'d mut Deserializer<'de>);
 
 impl<'de> EnumAccess<'de> for UnitVariant<'_, 'de> {
@@ -617,7 +618,7 @@ impl<'de> VariantAccess<'de> for UnitVariant<'_, 'de> {
     }
 }
 
-/// A variant given as the only key of an object, with its content as the value.
+/// A variant that is the only key of an object, with its content as the value.
 struct Variant<'d, 'de>(&'d mut Deserializer<'de>);
 
 impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
@@ -655,7 +656,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     }
 }
 
-/// The form in which `serde_json` takes text that stays JSON: a map of one entry.
+/// The form in which `serde_json` accepts raw JSON: a map with one entry.
 struct RawText<'de>(Option<&'de str>);
 
 impl<'de> MapAccess<'de> for RawText<'de> {
@@ -673,7 +674,7 @@ impl<'de> MapAccess<'de> for RawText<'de> {
     }
 }
 
-/// The arguments of an event or ack, as a sequence.
+/// The arguments of an event or ack as a sequence.
 struct Args<'d, 'de> {
     deserializer: &'d mut Deserializer<'de>,
     first: bool,
@@ -697,7 +698,7 @@ impl<'de> de::Deserializer<'de> for Args<'_, 'de> {
         Ok(value)
     }
 
-    /// A unit stands for no argument.
+    /// A unit stands for no arguments.
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         self.close()?;
         visitor.visit_unit()

@@ -12,14 +12,14 @@ use super::packet::Packet;
 use super::packet_type::PacketType;
 use crate::frame::Frame;
 
-/// Puts the frames of one path together to packets.
+/// A decoder, which assembles the frames of one path into packets.
 ///
-/// It checks framing, header, attachment count and event name, at a cost that does not grow with the payload;
-/// [`Packet::validate`] checks the rest. Nothing is copied: packets share the frames' bytes.
+/// The decoder checks framing, header, attachment count and event name, at a cost that is independent of the
+/// payload; [`Packet::validate`] checks the rest. Nothing is copied: packets share the frames' bytes.
 ///
-/// After an error the decoder is as new: what it had of a packet is gone. A remote that sends such frames does
-/// not keep to the protocol, which says to close the connection; a caller that goes on instead may see further
-/// errors for the rest of the broken packet.
+/// An error resets the decoder: the frames of the unfinished packet are dropped. A remote that sends such
+/// frames violates the protocol, which then requires closing the connection; a caller that continues instead
+/// may see further errors for the rest of the packet.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -39,10 +39,10 @@ pub struct Decoder {
     pending: Option<Pending>,
 }
 
-/// What is announced is not yet there: a list begins with room for no more than this.
+/// The initial capacity of the list of attachments, because the announced number is not trusted.
 const LARGEST_FIRST_LIST: usize = 16;
 
-/// A packet whose attachments are still to come.
+/// A packet with missing attachments.
 struct Pending {
     head: ByteString,
     header: Header,
@@ -51,7 +51,7 @@ struct Pending {
     bytes: usize,
 }
 
-/// Shows numbers only.
+/// Prints numbers only.
 impl std::fmt::Debug for Pending {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Pending({} of {} attachments)", self.attachments.len(), self.announced)
@@ -59,16 +59,16 @@ impl std::fmt::Debug for Pending {
 }
 
 impl Decoder {
-    /// A decoder for one path.
+    /// Creates a decoder for one path.
     #[must_use]
     pub const fn new(limits: Limits) -> Self {
         Self { limits, pending: None }
     }
 
-    /// Takes the next frame. Returns the packet that it completes, or nothing while attachments are missing.
+    /// Takes the next frame. Returns the packet that it completes, or `None` while attachments are missing.
     ///
     /// # Errors
-    /// [`DecodeError`] when the frame is not what the protocol allows here or is over a limit.
+    /// [`DecodeError`] when the protocol does not permit the frame here, or when it exceeds a limit.
     #[inline]
     pub fn push(&mut self, frame: Frame) -> Result<Option<Packet>, DecodeError> {
         match frame {
@@ -81,8 +81,8 @@ impl Decoder {
                 }
                 Ok(Some(Packet::new(head, header, Attachments::None)))
             }
-            // A result of its own, so that the packet of the other arm can stay in registers: passed on as it is,
-            // it makes a small event take half as long again.
+            // A `Result` of its own lets the packet of the other arm stay in registers: returned directly, it
+            // makes a small event take half as long again.
             Frame::Binary(bytes) => Ok(self.push_attachment(bytes)?),
         }
     }
@@ -99,7 +99,7 @@ impl Decoder {
     fn expect_attachments(&mut self, head: ByteString, header: Header) {
         let (announced, _) = header.attachments(&head);
         let attachments = match announced {
-            // It needs no list.
+            // One attachment needs no list.
             1 => Vec::new(),
             announced => Vec::with_capacity(announced.min(LARGEST_FIRST_LIST)),
         };
@@ -134,38 +134,38 @@ impl Decoder {
         Ok(whole)
     }
 
-    /// Whether a packet lacks attachments.
+    /// Returns whether a packet has missing attachments.
     #[must_use]
     pub const fn pending(&self) -> bool {
         self.pending.is_some()
     }
 
-    /// The bytes held of a packet that lacks attachments.
+    /// Returns the bytes held of a packet with missing attachments.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
         self.pending.as_ref().map_or(0, |pending| pending.bytes)
     }
 
-    /// Drops what it has of a packet that lacks attachments.
+    /// Drops a packet with missing attachments.
     pub fn reset(&mut self) {
         self.pending = None;
     }
 
-    /// The limits.
+    /// Returns the limits.
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
     }
 }
 
-/// Packets from frames and from JSON.
+/// Constructors from frames and from JSON.
 impl Packet {
-    /// Puts a packet together from a payload that is JSON already; an empty one is none. The type is a binary
-    /// one if and only if there are attachments.
+    /// Creates a packet from a payload that is JSON already; an empty payload is none. The type must be a
+    /// binary one if and only if there are attachments.
     ///
     /// # Errors
-    /// [`DecodeError`] when such a packet would not get through a [`Decoder`] without
-    /// limits. Like a decoder it does not look into the payload: [`validate`](Self::validate) does.
+    /// [`DecodeError`] when a [`Decoder`] without limits would not accept the packet. Like a decoder, it does
+    /// not check the payload: [`validate`](Self::validate) does.
     pub fn from_parts(
         packet_type: PacketType,
         namespace: &Namespace,
@@ -178,17 +178,17 @@ impl Packet {
             header::prepend(packet_type, attachments.len(), namespace.as_str(), ack_id, payload);
         let header = check(&head, &attachments, &Limits::unbounded())?;
         if header.payload() != header_len {
-            // It began with what reads as a namespace or as an ack id.
+            // The payload begins with a text that parses as a namespace or an ack id.
             let kind = DecodeErrorKind::Payload("JSON as the payload");
             return Err(DecodeError::in_head(kind, &head, header_len));
         }
         Ok(Self::new(head.into(), header, attachments.into()))
     }
 
-    /// Takes the frames of one packet at once, with the checks of a [`Decoder`].
+    /// Creates a packet from all its frames, with the checks of a [`Decoder`].
     ///
     /// # Errors
-    /// [`DecodeError`] when the frames are not exactly one packet or over a limit.
+    /// [`DecodeError`] when the frames are not exactly one packet, or exceed a limit.
     pub fn from_head_and_attachments(
         head: ByteString,
         attachments: Vec<Bytes>,
@@ -198,13 +198,13 @@ impl Packet {
         Ok(Self::new(head, header, attachments.into()))
     }
 
-    /// Checks what a decoder with these limits would, of a packet that has not come through one.
+    /// Applies the checks of a decoder with these limits to a packet that was not decoded.
     pub(crate) fn check(&self, limits: &Limits) -> Result<(), DecodeError> {
         check(self.head(), self.attachments(), limits).map(|_| ())
     }
 }
 
-/// Checks head and attachments of a packet against limits, without looking into the payload.
+/// Checks head and attachments of a packet against limits, without the payload.
 fn check(head: &str, attachments: &[Bytes], limits: &Limits) -> Result<Header, DecodeError> {
     let header = Header::scan(head, limits)?;
     let ((announced, _), got) = (header.attachments(head), attachments.len());

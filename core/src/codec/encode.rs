@@ -14,13 +14,13 @@ use super::packet::Packet;
 use super::packet_type::PacketType;
 use super::ser::Serializer;
 
-/// Buffers that have grown beyond this are not kept for the next packet.
+/// The maximum capacity of a buffer that is kept for the next packet.
 const KEPT_CAPACITY: usize = 256 * 1024;
 
-/// Writes packets into a buffer of its own, which it uses again for the next packet.
+/// An encoder, which writes packets into a buffer that it reuses for the next packet.
 ///
-/// Header, event name and arguments go into the buffer in one pass; byte strings among the arguments are taken
-/// aside as attachments on the way. After the first packets of a size an encoder allocates nothing.
+/// Header, event name and arguments are written in one pass; byte strings among the arguments become
+/// attachments. After the first packets of a size an encoder allocates nothing.
 ///
 /// ```
 /// use socketio_p2p_core::{Namespace, codec::Encoder};
@@ -36,7 +36,7 @@ pub struct Encoder {
     attachments: Vec<Bytes>,
 }
 
-/// Shows the size of the buffer only.
+/// Prints the size of the buffer only.
 impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Encoder").field("capacity", &self.head.capacity()).finish()
@@ -50,7 +50,7 @@ pub struct Encoded<'e> {
     attachments: &'e [Bytes],
 }
 
-/// Shows sizes only.
+/// Prints sizes only.
 impl std::fmt::Debug for Encoded<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Encoded")
@@ -62,19 +62,19 @@ impl std::fmt::Debug for Encoded<'_> {
 }
 
 impl Encoded<'_> {
-    /// The text frame.
+    /// Returns the text frame.
     #[must_use]
     pub const fn head(&self) -> &str {
         self.head
     }
 
-    /// The binary frames that follow it.
+    /// Returns the binary frames that follow the head.
     #[must_use]
     pub const fn attachments(&self) -> &[Bytes] {
         self.attachments
     }
 
-    /// A packet of its own, with a copy of the head.
+    /// Creates an independent packet with a copy of the head.
     #[must_use]
     pub fn to_packet(&self) -> Packet {
         let attachments = Attachments::from(self.attachments);
@@ -83,13 +83,13 @@ impl Encoded<'_> {
 }
 
 impl Encoder {
-    /// An encoder with an empty buffer.
+    /// Creates an encoder with an empty buffer.
     #[must_use]
     pub const fn new() -> Self {
         Self { head: String::new(), attachments: Vec::new() }
     }
 
-    /// Writes an EVENT, or a BINARY_EVENT when there are bytes among the arguments. The arguments are a tuple, a
+    /// Writes an EVENT, or a BINARY_EVENT when the arguments contain bytes. The arguments are a tuple, a
     /// sequence, or a unit for none.
     ///
     /// # Errors
@@ -113,8 +113,8 @@ impl Encoder {
         self.finish(header.with_written_name(name.len(), end))
     }
 
-    /// Writes an ACK, or a BINARY_ACK when there are bytes among the arguments. The arguments are a tuple, a
-    /// sequence, or a unit for none.
+    /// Writes an ACK, or a BINARY_ACK when the arguments contain bytes. The arguments are a tuple, a sequence,
+    /// or a unit for none.
     ///
     /// # Errors
     /// [`EncodeError`] when the arguments cannot be written.
@@ -129,10 +129,10 @@ impl Encoder {
         self.finish(header)
     }
 
-    /// Writes a CONNECT with a payload, which is an object.
+    /// Writes a CONNECT with a payload, which must be an object.
     ///
     /// # Errors
-    /// [`EncodeError`] when the payload is no object or has bytes in it.
+    /// [`EncodeError`] when the payload is not an object or contains bytes.
     pub fn connect<T: Serialize + ?Sized>(
         &mut self,
         namespace: &Namespace,
@@ -141,10 +141,11 @@ impl Encoder {
         self.with_payload(PacketType::Connect, namespace, payload, "{", "an object")
     }
 
-    /// Writes a CONNECT_ERROR with a payload, which is an object or, in older protocol versions, a string.
+    /// Writes a CONNECT_ERROR with a payload, which must be an object or, as in older protocol versions, a
+    /// string.
     ///
     /// # Errors
-    /// [`EncodeError`] when the payload is neither or has bytes in it.
+    /// [`EncodeError`] when the payload is neither, or contains bytes.
     pub fn connect_error<T: Serialize + ?Sized>(
         &mut self,
         namespace: &Namespace,
@@ -174,7 +175,7 @@ impl Encoder {
         self.finish(header)
     }
 
-    /// Empties the buffer and writes everything before the payload.
+    /// Clears the buffer and writes everything before the payload.
     #[inline]
     fn begin(
         &mut self,
@@ -215,7 +216,7 @@ impl Encoder {
         Ok(Encoded { head: &self.head, header, attachments: &self.attachments })
     }
 
-    /// Turns the header into that of a binary packet, since attachments have turned up.
+    /// Rewrites the header as that of a binary packet, because the payload contains attachments.
     fn announce_attachments(&mut self, header: Header) -> Header {
         let packet_type = header.packet_type().to_binary();
         let before = self.head.len();
@@ -228,12 +229,12 @@ impl Encoder {
     }
 }
 
-/// Packets from typed values.
+/// Constructors from typed values.
 impl Packet {
-    /// An event in the default namespace that asks for no ack. The arguments are a tuple, a sequence, or a unit
-    /// for none. Byte strings anywhere in them become attachments: [`Blob`](crate::codec::Blob) and
-    /// [`Value::Bytes`](crate::codec::Value) without a copy, what else calls `serialize_bytes` with one. (A
-    /// `Vec<u8>` does not: to serde it is an array of numbers.)
+    /// Creates an event in the default namespace without an ack id. The arguments are a tuple, a sequence, or a
+    /// unit for none. Byte strings anywhere in them become attachments: [`Blob`](crate::codec::Blob) and
+    /// [`Value::Bytes`](crate::codec::Value) without a copy, other types that call `serialize_bytes` with one.
+    /// (A `Vec<u8>` does not: to serde it is an array of numbers.)
     ///
     /// # Errors
     /// [`EncodeError`] when the name is reserved or the arguments cannot be written.
@@ -243,7 +244,7 @@ impl Packet {
         })
     }
 
-    /// An ack in the default namespace. The arguments are as those of [`event`](Self::event).
+    /// Creates an ack in the default namespace. The arguments are as for [`event`](Self::event).
     ///
     /// # Errors
     /// [`EncodeError`] when the arguments cannot be written.
@@ -251,11 +252,11 @@ impl Packet {
         with_encoder(|encoder| Ok(encoder.ack(&Namespace::default(), ack_id, args)?.to_packet()))
     }
 
-    /// Asks to connect to the default namespace, with a payload (an object: a client's auth, a server's session
-    /// id) or, for `None::<&()>`, without.
+    /// Creates a CONNECT for the default namespace, with a payload (an object: a client's auth, a server's
+    /// session id) or, for `None::<&()>`, without.
     ///
     /// # Errors
-    /// [`EncodeError`] when the payload is no object, has bytes in it, or cannot be written.
+    /// [`EncodeError`] when the payload is not an object, contains bytes, or cannot be written.
     pub fn connect<T: Serialize + ?Sized>(payload: Option<&T>) -> Result<Self, EncodeError> {
         match payload {
             None => Ok(Self::without_payload(PacketType::Connect, "0")),
@@ -265,16 +266,16 @@ impl Packet {
         }
     }
 
-    /// Leaves the default namespace.
+    /// Creates a DISCONNECT from the default namespace.
     #[must_use]
     pub fn disconnect() -> Self {
         Self::without_payload(PacketType::Disconnect, "1")
     }
 
-    /// Refuses the connection to the default namespace. The payload is an object with a `message`.
+    /// Creates a CONNECT_ERROR for the default namespace. The payload is an object with a `message`.
     ///
     /// # Errors
-    /// [`EncodeError`] when the payload is neither object nor string, has bytes in it, or cannot be written.
+    /// [`EncodeError`] when the payload is neither object nor string, contains bytes, or cannot be written.
     pub fn connect_error<T: Serialize + ?Sized>(payload: &T) -> Result<Self, EncodeError> {
         with_encoder(|encoder| {
             Ok(encoder.connect_error(&Namespace::default(), payload)?.to_packet())
@@ -288,12 +289,12 @@ impl Packet {
 }
 
 thread_local! {
-    /// The encoder behind [`Packet`]'s constructors. It is taken while in use: a `Serialize` implementation may
-    /// make packets of its own.
+    /// The encoder of [`Packet`]'s constructors. It is taken out while in use, because a `Serialize`
+    /// implementation may create packets itself.
     static ENCODER: Cell<Option<Encoder>> = const { Cell::new(None) };
 }
 
-/// Makes a packet with this thread's encoder.
+/// Creates a packet with this thread's encoder.
 fn with_encoder(
     encode: impl FnOnce(&mut Encoder) -> Result<Packet, EncodeError>,
 ) -> Result<Packet, EncodeError> {

@@ -1,6 +1,6 @@
-//! What can be wrong with frames, payloads and values to encode.
+//! The errors of frames, payloads and values to encode.
 //!
-//! No message shows more of the content than one character and the names of object keys: payloads carry
+//! No error text contains more of the content than one character and the names of object keys: payloads contain
 //! passwords, session descriptions and tokens.
 
 use std::fmt;
@@ -8,34 +8,34 @@ use std::fmt;
 use serde::{de, ser};
 use thiserror::Error;
 
-/// What is wrong with a JSON text (RFC 8259).
+/// An error in a JSON text (RFC 8259).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum JsonError {
-    /// Something else stands where this was expected.
+    /// Something else than this was found.
     #[error("expected {0}")]
     Expected(&'static str),
     /// The text ends where this was expected.
     #[error("expected {0}, got the end")]
     UnexpectedEnd(&'static str),
-    /// A raw control character stands inside a string.
+    /// A raw control character inside a string.
     #[error("expected control characters in a string to be escaped")]
     ControlCharacter,
-    /// Half a surrogate pair, which no Unicode string holds.
+    /// Half of a surrogate pair, which is not valid Unicode.
     #[error("expected a surrogate pair, got half of one")]
     LoneSurrogate,
-    /// A number with a zero before its first digit.
+    /// A number with a leading zero.
     #[error("expected a number without leading zeros")]
     LeadingZero,
-    /// A number beyond what a double holds.
+    /// A number beyond the range of a double.
     #[error("expected a number that a double can hold")]
     NumberOutOfRange,
-    /// More arrays and objects are open at once than allowed.
-    #[error("expected less nesting: arrays and objects are nested deeper than the limit")]
+    /// More nested arrays and objects than the limit.
+    #[error("expected arrays and objects nested no deeper than the limit")]
     TooDeep,
 }
 
-/// What is wrong, and the byte it is wrong at.
+/// An error, and its byte offset.
 #[derive(Debug)]
 pub(crate) struct ScanError {
     pub(crate) error: JsonError,
@@ -59,27 +59,26 @@ impl ScanError {
     }
 }
 
-/// What is wrong with an object that says it stands for an attachment
-/// (`{"_placeholder":true,"num":0}`).
+/// An error in a placeholder of an attachment (`{"_placeholder":true,"num":0}`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PlaceholderError {
-    /// `num` is missing, no number, or not written as a plain decimal number.
+    /// `num` is missing, is not a number, or is not written in plain decimal.
     #[error("expected a placeholder's `num` to be a plain decimal number")]
     Number,
-    /// `num` is beyond the packet's attachments.
+    /// `num` is not below the number of attachments.
     #[error("expected a placeholder's `num` below {attachments}")]
     OutOfRange {
-        /// How many attachments the packet has.
+        /// The number of the packet's attachments.
         attachments: usize,
     },
 }
 
-/// What is wrong with a frame.
+/// An error in a frame.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
-    /// A text frame without a byte.
+    /// An empty text frame.
     #[error("expected a packet")]
     EmptyFrame,
     /// The frame does not begin with a digit from 0 to 6.
@@ -88,13 +87,13 @@ pub enum DecodeErrorKind {
     /// The attachment count of a binary packet is not a plain decimal number followed by `-`.
     #[error("expected an attachment count from 1 in plain decimal, then `-`")]
     AttachmentCount,
-    /// More attachments are announced than allowed.
+    /// The announced attachments exceed the limit.
     #[error("expected at most {max} attachments")]
     TooManyAttachments {
         /// The limit.
         max: usize,
     },
-    /// The namespace is longer than allowed.
+    /// The namespace exceeds the limit.
     #[error("expected a namespace of at most {max} bytes")]
     NamespaceTooLong {
         /// The limit.
@@ -103,22 +102,22 @@ pub enum DecodeErrorKind {
     /// The ack id has leading zeros or does not fit in 64 bits.
     #[error("expected an ack id in plain decimal that fits in 64 bits")]
     AckId,
-    /// An ACK without ack id: it answers nothing.
+    /// An ACK without ack id, which answers no event.
     #[error("expected an ack id")]
     AckIdMissing,
     /// An ack id on a packet that can neither ask for an ack nor be one.
     #[error("expected no ack id on {0}")]
     AckIdUnexpected(crate::PacketType),
-    /// The payload is missing or of the wrong kind.
+    /// The payload is missing or of another kind.
     #[error("expected {0}")]
     Payload(&'static str),
-    /// The first element of an EVENT's payload is no event name.
+    /// The first element of an EVENT's payload is not an event name.
     #[error("expected an event name: a string, or a whole number in plain decimal")]
     EventName,
-    /// The event name has a meaning of its own in the reference implementation.
+    /// The event name is reserved by the reference implementation.
     #[error("expected an event name that is not reserved")]
     ReservedEventName,
-    /// The event name is longer than allowed.
+    /// The event name exceeds the limit.
     #[error("expected an event name of at most {max} bytes")]
     EventNameTooLong {
         /// The limit.
@@ -127,27 +126,27 @@ pub enum DecodeErrorKind {
     /// The payload is not well-formed.
     #[error(transparent)]
     Json(#[from] JsonError),
-    /// A placeholder cannot be resolved.
+    /// A placeholder is invalid.
     #[error(transparent)]
     Placeholder(#[from] PlaceholderError),
-    /// A text frame came where an attachment is due.
-    #[error("expected an attachment, of which {missing} are missing, got a text frame")]
+    /// A text frame arrived where an attachment was expected.
+    #[error("expected an attachment ({missing} are missing), got a text frame")]
     UnexpectedText {
-        /// How many attachments the packet still lacks.
+        /// The number of missing attachments.
         missing: usize,
     },
-    /// A binary frame came where none is due.
+    /// A binary frame arrived where no attachment was expected.
     #[error("expected the head of a packet, got a binary frame")]
     UnexpectedBinary,
-    /// A whole packet came with another number of attachments than its head announces.
+    /// A whole packet has another number of attachments than its head announces.
     #[error("expected {announced} attachments, got {got}")]
     AttachmentNumber {
-        /// What the head says.
+        /// The announced number.
         announced: usize,
-        /// What came.
+        /// The actual number.
         got: usize,
     },
-    /// Head and attachments together are longer than allowed.
+    /// Head and attachments together exceed the limit.
     #[error("expected a packet of at most {max} bytes")]
     PacketTooLarge {
         /// The limit.
@@ -156,7 +155,7 @@ pub enum DecodeErrorKind {
 }
 
 impl DecodeErrorKind {
-    /// A name for logs, metrics and scripts, which stays the same between versions.
+    /// Returns a name for logs, metrics and scripts, which is stable across versions.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -182,9 +181,9 @@ impl DecodeErrorKind {
     }
 }
 
-/// A frame that the remote should not have sent.
+/// A frame that violates the protocol or a limit.
 ///
-/// It is one pointer: results on the way of good packets stay small.
+/// One pointer, so that the results for valid packets stay small.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError(Box<Fault>);
 
@@ -196,7 +195,7 @@ struct Fault {
     found: Option<Found>,
 }
 
-/// What stands at the place of an error in the head.
+/// What was found at the position of an error in the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     Char(char),
@@ -204,7 +203,7 @@ enum Found {
 }
 
 impl DecodeError {
-    /// An error in the head, at `offset`.
+    /// Creates an error in the head, at `offset`.
     #[cold]
     pub(crate) fn in_head(kind: impl Into<DecodeErrorKind>, head: &str, offset: usize) -> Self {
         let found = head.get(offset..).and_then(|rest| rest.chars().next());
@@ -212,7 +211,7 @@ impl DecodeError {
         Self(Box::new(Fault { kind: kind.into(), frame: 0, offset, found }))
     }
 
-    /// An error about a frame as a whole.
+    /// Creates an error about a frame as a whole.
     #[cold]
     pub(crate) fn in_frame(kind: DecodeErrorKind, frame: usize) -> Self {
         Self(Box::new(Fault { kind, frame, offset: 0, found: None }))
@@ -223,19 +222,19 @@ impl DecodeError {
         Self::in_head(error.error, head, error.offset)
     }
 
-    /// What is wrong.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> &DecodeErrorKind {
         &self.0.kind
     }
 
-    /// Which frame of the packet: 0 is the head, 1 the first attachment.
+    /// Returns the index of the frame in the packet: 0 is the head, 1 the first attachment.
     #[must_use]
     pub fn frame(&self) -> usize {
         self.0.frame
     }
 
-    /// The byte of the frame at which it went wrong; the frame's length when it ends too early.
+    /// Returns the byte offset of the error in the frame; the frame's length when the frame ends too early.
     #[must_use]
     pub fn offset(&self) -> usize {
         self.0.offset
@@ -261,7 +260,7 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-/// A payload that is not the value that was asked for.
+/// A payload that does not have the requested type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PayloadError(Box<PayloadErrorInner>);
 
@@ -271,17 +270,17 @@ struct PayloadErrorInner {
     offset: Option<usize>,
 }
 
-/// Why a payload is not the value that was asked for.
+/// The reason why a payload does not have the requested type.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PayloadErrorKind {
-    /// The payload is not well-formed; [`Packet::validate`](crate::Packet::validate) finds the same.
+    /// The payload is not well-formed; [`Packet::validate`](crate::Packet::validate) returns the same error.
     #[error(transparent)]
     Json(JsonError),
-    /// A placeholder cannot be resolved; [`Packet::validate`](crate::Packet::validate) finds the same.
+    /// A placeholder is invalid; [`Packet::validate`](crate::Packet::validate) returns the same error.
     #[error(transparent)]
     Placeholder(PlaceholderError),
-    /// The payload is well-formed and does not fit the type.
+    /// The payload is well-formed and of another type.
     #[error("{0}")]
     Type(String),
 }
@@ -292,20 +291,20 @@ impl PayloadError {
         Self(Box::new(PayloadErrorInner { kind, offset }))
     }
 
-    /// Notes the place, unless a place nearer to the cause is known.
+    /// Sets the offset, unless a more precise one is set.
     #[cold]
     pub(crate) fn at(mut self, offset: usize) -> Self {
         self.0.offset.get_or_insert(offset);
         self
     }
 
-    /// What is wrong.
+    /// Returns the kind of the error.
     #[must_use]
     pub const fn kind(&self) -> &PayloadErrorKind {
         &self.0.kind
     }
 
-    /// The byte of the packet's head at which it went wrong.
+    /// Returns the byte offset of the error in the packet's head.
     #[must_use]
     pub const fn offset(&self) -> Option<usize> {
         self.0.offset
@@ -331,7 +330,7 @@ impl fmt::Display for PayloadError {
 
 impl std::error::Error for PayloadError {}
 
-/// serde's own texts would quote the value.
+/// Names the kind only: serde's own texts would quote the value.
 fn kind_of(unexpected: &de::Unexpected<'_>) -> &'static str {
     match unexpected {
         de::Unexpected::Bool(_) => "a boolean",
@@ -383,36 +382,36 @@ impl de::Error for PayloadError {
     }
 }
 
-/// A value that cannot become a packet.
+/// A value that cannot be encoded as a packet.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The event name has a meaning of its own in the reference implementation, which refuses it.
+    /// The event name is reserved by the reference implementation.
     #[error("expected an event name that is not reserved, got {0:?}")]
     ReservedEventName(String),
-    /// The arguments are no sequence.
+    /// The arguments are not a sequence.
     #[error("expected the arguments as a tuple, a sequence or a unit, got {0}")]
     Arguments(&'static str),
-    /// The payload of this packet type is an object, or an object or a string.
+    /// The payload has another kind than the packet type requires.
     #[error("expected {0} as the payload")]
     Payload(&'static str),
-    /// A map has a key that is neither string, number, boolean nor unit variant.
+    /// A map key is neither a string, a number, a boolean nor a unit variant.
     #[error("expected map keys that are strings or numbers, got {0}")]
     Key(&'static str),
     /// Arrays and objects are nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH).
     #[error("expected at most {} levels of nesting", super::MAX_DEPTH)]
     TooDeep,
-    /// The value has bytes and also an object of its own with `"_placeholder": true`, which the remote would
-    /// take for an attachment.
-    #[error("expected no `_placeholder` of the value's own beside attachments")]
+    /// The value contains bytes and an object with `"_placeholder": true`, which the remote would take for an
+    /// attachment.
+    #[error("expected no object with `_placeholder` beside attachments")]
     Placeholder,
-    /// Bytes in a packet that cannot have attachments.
+    /// Bytes in a packet of a type without attachments.
     #[error("expected no bytes in {0}")]
     Attachment(crate::PacketType),
     /// Raw JSON in the value is not well-formed.
     #[error("expected well-formed raw JSON")]
     RawJson(#[source] JsonError),
-    /// The head would be longer than 512 MiB.
+    /// The head would exceed 512 MiB.
     #[error("expected a head of at most 512 MiB")]
     TooLarge,
     /// A `Serialize` implementation failed.
@@ -420,7 +419,7 @@ pub enum EncodeError {
     Custom(String),
 }
 
-/// An [`EncodeError`] on its way out of serde. One pointer: the results of writing stay in a register.
+/// An [`EncodeError`] inside serde. One pointer, so that results stay in a register.
 #[derive(Debug, Error)]
 #[error(transparent)]
 pub(crate) struct Refusal(Box<EncodeError>);

@@ -11,15 +11,15 @@ use super::packet_type::PacketType;
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
-/// The longest head. With a change of the namespace, places in it fit in [`PLACE_BITS`].
+/// The maximum length of a head, so that offsets fit in [`PLACE_BITS`] even after a change of the namespace.
 pub(crate) const MAX_HEAD: usize = 1 << 29;
 
 const PLACE_BITS: u32 = 30;
 const PLACE: u64 = (1 << PLACE_BITS) - 1;
 
-/// What is found once in a head, in one word, because it moves with every packet: from the lowest bit on the
-/// payload's place, the place after an event's name (0 for none), whether that name has escapes, and the type.
-/// The rest is read when it is asked for, from the few bytes before the payload.
+/// The parsed header in one word, because it moves with every packet. From the lowest bit: the payload's
+/// offset, the offset after an event's name (0 for none), whether that name has escapes, and the type. The rest
+/// is parsed on demand from the bytes before the payload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Header(u64);
 
@@ -27,27 +27,27 @@ impl Header {
     const ESCAPED: u64 = 1 << (2 * PLACE_BITS);
     const TYPE_SHIFT: u32 = 2 * PLACE_BITS + 1;
 
-    /// A header without event name.
+    /// Creates a header without event name.
     #[inline]
     pub(crate) const fn new(packet_type: PacketType, payload: usize) -> Self {
         Self((packet_type as u64) << Self::TYPE_SHIFT | payload as u64)
     }
 
-    /// The same with an event name that goes on to `end`.
+    /// Returns the header with an event name that ends at `end`.
     #[inline]
     const fn with_name(self, end: usize, escaped: bool) -> Self {
         let escaped = if escaped { Self::ESCAPED } else { 0 };
         Self(self.0 | escaped | (end as u64) << PLACE_BITS)
     }
 
-    /// The same with an event name of `len` bytes that has been written and goes on to `end`.
+    /// Returns the header with a written event name of `len` bytes that ends at `end`.
     #[inline]
     pub(crate) const fn with_written_name(self, len: usize, end: usize) -> Self {
         let plain_end = self.payload() + r#"[""#.len() + len + r#"""#.len();
         self.with_name(end, end != plain_end)
     }
 
-    /// The same for a head with another type and whatever else before the payload.
+    /// Returns the header for a head with another type or other fields before the payload.
     pub(crate) fn moved(self, packet_type: PacketType, payload: usize) -> Self {
         let header = Self::new(packet_type, payload);
         match self.name_end() {
@@ -71,13 +71,13 @@ impl Header {
         }
     }
 
-    /// The place of the payload; the head's length when there is none.
+    /// Returns the offset of the payload; the head's length when there is none.
     #[inline]
     pub(crate) const fn payload(self) -> usize {
         (self.0 & PLACE) as usize
     }
 
-    /// How many attachments follow the head, and the place after that number.
+    /// Returns the number of attachments, and the offset after it.
     #[inline]
     pub(crate) fn attachments(self, head: &str) -> (usize, usize) {
         if !self.packet_type().is_binary() {
@@ -87,7 +87,7 @@ impl Header {
         (head[1..end].parse().unwrap_or(0), end + 1)
     }
 
-    /// The namespace's place, empty for the default one.
+    /// Returns the range of the namespace, empty for the default one.
     pub(crate) fn namespace(self, head: &str) -> Range<usize> {
         let (_, start) = self.attachments(head);
         let prefix = &head.as_bytes()[start..self.payload()];
@@ -104,7 +104,7 @@ impl Header {
         head.get(namespace.end + comma..self.payload())?.parse().ok()
     }
 
-    /// The place after an event's name.
+    /// Returns the offset after an event's name.
     #[inline]
     pub(crate) const fn name_end(self) -> Option<usize> {
         match (self.0 >> PLACE_BITS & PLACE) as usize {
@@ -113,7 +113,7 @@ impl Header {
         }
     }
 
-    /// An event's name.
+    /// Returns an event's name.
     #[inline]
     pub(crate) fn name(self, head: &str) -> Option<Cow<'_, str>> {
         let end = self.name_end()?;
@@ -126,35 +126,34 @@ impl Header {
     }
 }
 
-/// The text of the string literal whose text begins at `start`.
+/// Unescapes the string literal that begins at `start`.
 #[cold]
 fn unescape(head: &str, start: usize) -> String {
     let mut text = String::new();
-    // It has been looked through.
+    // The literal has been checked before.
     let _end = json::unescape_into(&mut text, head, start);
     text
 }
 
-/// How many digits a number has.
+/// Returns the number of decimal digits.
 fn decimal_len(number: u64) -> usize {
     number.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
-/// Names that the reference implementation keeps for itself, on one side or the other.
+/// The names that the reference implementation reserves on client or server.
 const RESERVED_EVENTS: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
-/// Whether an event may not have this name: `connect`, `connect_error`, `disconnect`, `disconnecting`,
-/// `newListener` and `removeListener` have a meaning of their own in the reference implementation, which neither
-/// sends nor takes events so named.
+/// Returns whether the reference implementation reserves this event name, and neither sends nor accepts such
+/// events: `connect`, `connect_error`, `disconnect`, `disconnecting`, `newListener` and `removeListener`.
 #[must_use]
 pub fn is_reserved_event_name(name: &str) -> bool {
-    // Most names are told by their length.
+    // The length excludes most names.
     matches!(name.len(), 7 | 10 | 11 | 13 | 14) && RESERVED_EVENTS.contains(&name)
 }
 
 impl Header {
-    /// Scans a head. Costs the same whatever the payload's size.
+    /// Parses a head, at a cost independent of the payload's size.
     pub(crate) fn scan(head: &str, limits: &Limits) -> Result<Self> {
         let bytes = head.as_bytes();
         let fail = |kind: DecodeErrorKind, at| Err(DecodeError::in_head(kind, head, at));
@@ -206,7 +205,7 @@ impl Header {
     }
 }
 
-/// The place after the attachment count, which stands behind the type, and its dash.
+/// Returns the offset after the attachment count, which follows the type, and its dash.
 fn scan_attachments(head: &str, limits: &Limits) -> Result<usize> {
     let bytes = head.as_bytes();
     let malformed = |at| Err(DecodeError::in_head(DecodeErrorKind::AttachmentCount, head, at));
@@ -230,7 +229,7 @@ fn scan_attachments(head: &str, limits: &Limits) -> Result<usize> {
     Ok(pos + 1)
 }
 
-/// The place after the namespace at `start`, which goes on to a comma or to the end.
+/// Returns the offset after the namespace at `start`, which extends to a comma or to the end.
 fn scan_namespace(head: &str, start: usize, limits: &Limits) -> Result<usize> {
     let rest = &head.as_bytes()[start..];
     let longest = limits.max_namespace.saturating_add(1).min(rest.len());
@@ -242,20 +241,20 @@ fn scan_namespace(head: &str, start: usize, limits: &Limits) -> Result<usize> {
     Ok(comma.map_or(head.len(), |comma| start + comma + 1))
 }
 
-/// The place after the ack id at `start`; `start` itself if there is none.
+/// Returns the offset after the ack id at `start`; `start` itself if there is none.
 #[inline]
 fn scan_ack_id(head: &str, start: usize) -> Result<usize> {
     let bytes = head.as_bytes();
     let end = json::skip_digits(bytes, start);
     let leading_zero = end > start + 1 && bytes[start] == b'0';
-    // All numbers of 19 digits fit.
+    // All numbers of 19 digits fit in 64 bits.
     if leading_zero || end > start + 19 && head[start..end].parse::<u64>().is_err() {
         return Err(DecodeError::in_head(DecodeErrorKind::AckId, head, start));
     }
     Ok(end)
 }
 
-/// Checks that a payload begins with one of `opening`, ends with its match, and is there unless `optional`.
+/// Checks that a payload begins with one of `opening`, ends with its match, and is present unless `optional`.
 #[inline]
 fn check_payload(
     head: &str,
@@ -287,7 +286,7 @@ fn unexpected_payload(head: &str, payload: usize, expected: &'static str) -> Dec
     DecodeError::in_head(DecodeErrorKind::Payload(expected), head, payload)
 }
 
-/// Only whitespace may stand behind the last character of a payload that goes on at `start`.
+/// Checks that only whitespace follows the last character of a payload that begins at `start`.
 #[cold]
 fn check_last_character(head: &str, start: usize, missing: &'static str) -> Result<()> {
     let (error, at) = match head[start..].char_indices().next_back() {
@@ -298,14 +297,14 @@ fn check_last_character(head: &str, start: usize, missing: &'static str) -> Resu
     Err(DecodeError::in_head(error, head, at))
 }
 
-/// An event name that has been looked through.
+/// The extent of an event name.
 struct Name {
-    /// The place after it.
+    /// The offset after the name.
     end: usize,
     escaped: bool,
 }
 
-/// The event name, the first element of the array that has been opened before `start`.
+/// Parses the event name, the first element of the array that opened before `start`.
 #[inline]
 fn scan_name(head: &str, start: usize, limits: &Limits) -> Result<Name> {
     let bytes = head.as_bytes();
@@ -348,7 +347,7 @@ fn scan_text_name(head: &str, start: usize, limits: &Limits) -> Result<Name> {
     Ok(Name { end: string.end + 1, escaped: string.escaped })
 }
 
-/// Whole numbers that a double holds exactly, written as JavaScript writes them: then the name is their text.
+/// Parses integers that a double represents exactly, in JavaScript's notation, so that the name is their text.
 fn scan_number_name(head: &str, start: usize) -> Result<Name> {
     const LARGEST: u64 = (1 << 53) - 1;
     let bytes = head.as_bytes();
@@ -393,8 +392,8 @@ pub(crate) fn write(
     }
 }
 
-/// Everything before the payload and the payload, in a buffer that is just large enough; with the header's length.
-/// A buffer with room to spare would cost a further allocation when it is shared.
+/// Returns everything before the payload and the payload, in a buffer of exact size, with the header's length.
+/// Spare capacity would cost a further allocation when the buffer is shared.
 pub(crate) fn prepend(
     packet_type: PacketType,
     attachments: usize,

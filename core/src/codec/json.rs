@@ -1,13 +1,13 @@
-//! JSON text (RFC 8259) as the codec reads it: one grammar for checking, skipping and deserialising.
+//! The JSON grammar (RFC 8259) of the codec, for checking, skipping and deserialising.
 //!
-//! Everything here is iterative: depth is a count, never a call stack.
+//! All functions are iterative: depth is a count, never a call stack.
 
 use super::error::{JsonError, ScanError};
 use super::limits::MAX_DEPTH;
 
 type Scan<T> = Result<T, ScanError>;
 
-/// The place after any whitespace at `pos`.
+/// Returns the offset after any whitespace at `pos`.
 #[inline]
 pub(crate) fn skip_whitespace(bytes: &[u8], mut pos: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(pos) {
@@ -23,8 +23,8 @@ pub(crate) const fn is_whitespace(byte: u8) -> bool {
 const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
 const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
 
-/// The high bit of the first byte that ends a run of plain string characters: below 0x20, `"` or `\`. Bits
-/// above the first may be wrong (a borrow), the first is exact.
+/// Returns the high bit of the first byte that ends a run of plain string characters: below 0x20, `"` or `\`.
+/// Higher bits may be wrong (a borrow), the lowest set bit is exact.
 #[inline]
 const fn special_bits(word: u64) -> u64 {
     let control = word.wrapping_sub(ONES * 0x20);
@@ -33,25 +33,25 @@ const fn special_bits(word: u64) -> u64 {
     (control | quote | backslash) & !word & HIGHS
 }
 
-/// Whether the byte cannot stand for itself inside a JSON string.
+/// Returns whether the byte cannot appear literally inside a JSON string.
 #[inline]
 const fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-/// 0xFF for each byte that cannot stand for itself inside a JSON string, 0 for the others.
+/// Returns 0xFF for each byte that cannot appear literally inside a JSON string, 0 for the others.
 #[inline]
 pub(crate) fn special_bytes<const N: usize>(bytes: &[u8; N]) -> [u8; N] {
     bytes.map(|byte| if is_special(byte) { 0xFF } else { 0 })
 }
 
-/// The place of the first byte at or after `pos` that cannot stand for itself inside a JSON string, or the
-/// end.
+/// Returns the offset of the first byte at or after `pos` that cannot appear literally inside a JSON string, or
+/// the end.
 #[inline]
 pub(crate) fn find_special(bytes: &[u8], pos: usize) -> usize {
     let rest = bytes.get(pos..).unwrap_or_default();
     let Some(chunk) = rest.first_chunk::<8>() else {
-        // The bytes that fill up the word are special, the first of them stands for the end.
+        // The padding bytes are special, and the first of them stands for the end.
         return pos + special_bits(short_word(rest)).trailing_zeros() as usize / 8;
     };
     let bits = special_bits(u64::from_le_bytes(*chunk));
@@ -61,8 +61,8 @@ pub(crate) fn find_special(bytes: &[u8], pos: usize) -> usize {
     find_special_further(bytes, pos + 8)
 }
 
-/// Most strings end within two words; longer ones go 32 bytes at a time, which compilers turn into vector
-/// instructions, then 8.
+/// Most strings end within two words; longer ones are searched 32 bytes at a time, which compilers vectorise,
+/// then 8.
 fn find_special_further(bytes: &[u8], mut pos: usize) -> usize {
     let mut words = 1;
     while let Some(chunk) = bytes.get(pos..).and_then(|rest| rest.first_chunk::<8>()) {
@@ -80,7 +80,7 @@ fn find_special_further(bytes: &[u8], mut pos: usize) -> usize {
     pos + special_bits(short_word(rest)).trailing_zeros() as usize / 8
 }
 
-/// Up to seven bytes as a word, filled up with zeros.
+/// Returns up to seven bytes as a word, padded with zeros.
 #[inline]
 fn short_word(bytes: &[u8]) -> u64 {
     match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
@@ -92,7 +92,7 @@ fn short_word(bytes: &[u8]) -> u64 {
     }
 }
 
-/// Passes whole blocks without a special byte.
+/// Skips whole blocks without a special byte.
 fn skip_plain_blocks(bytes: &[u8], mut pos: usize) -> usize {
     while let Some(block) = bytes.get(pos..).and_then(|rest| rest.first_chunk::<32>()) {
         if block.iter().fold(false, |special, byte| special | is_special(*byte)) {
@@ -103,16 +103,16 @@ fn skip_plain_blocks(bytes: &[u8], mut pos: usize) -> usize {
     pos
 }
 
-/// A string literal that has been looked through.
+/// The extent of a checked string literal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StringEnd {
-    /// The place of the closing quote.
+    /// The offset of the closing quote.
     pub(crate) end: usize,
-    /// Whether the text has escapes.
+    /// Whether the literal has escapes.
     pub(crate) escaped: bool,
 }
 
-/// Looks through the string literal whose text begins at `pos`, just after the opening quote.
+/// Checks the string literal that begins at `pos`, after the opening quote.
 #[inline]
 pub(crate) fn scan_string(bytes: &[u8], pos: usize) -> Scan<StringEnd> {
     let end = find_special(bytes, pos);
@@ -137,8 +137,8 @@ fn scan_string_slow(bytes: &[u8], mut pos: usize) -> Scan<StringEnd> {
     }
 }
 
-/// Reads the escape that begins with the backslash at `pos` and is none of the simple ones; returns the character
-/// and the place after it.
+/// Reads a `\u` escape, which begins with the backslash at `pos`. Returns the character and the offset after
+/// it.
 fn read_unicode_escape(bytes: &[u8], pos: usize) -> Scan<(char, usize)> {
     if bytes.get(pos + 1) != Some(&b'u') {
         return Err(ScanError::expected("an escape", bytes, pos + 1));
@@ -169,8 +169,8 @@ fn read_hex4(bytes: &[u8], pos: usize) -> Scan<u32> {
     Ok(code)
 }
 
-/// Reads on in the string literal whose text begins at `start`, up to its closing quote: appends the characters
-/// and returns the quote's place.
+/// Unescapes the string literal that begins at `start`, up to its closing quote: appends the characters and
+/// returns the quote's offset.
 pub(crate) fn unescape_into(out: &mut String, text: &str, mut start: usize) -> Scan<usize> {
     let bytes = text.as_bytes();
     loop {
@@ -196,7 +196,7 @@ pub(crate) fn unescape_into(out: &mut String, text: &str, mut start: usize) -> S
     }
 }
 
-/// The characters that stand for one other after a backslash; 0 for all the rest.
+/// The characters that simple escapes stand for; 0 for all other escapes.
 const SIMPLE_ESCAPES: [u8; 256] = {
     let mut table = [0; 256];
     table[b'"' as usize] = b'"';
@@ -210,10 +210,10 @@ const SIMPLE_ESCAPES: [u8; 256] = {
     table
 };
 
-/// A number literal that has been looked through.
+/// A parsed number literal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Number {
-    /// The place after it.
+    /// The offset after the literal.
     pub(crate) end: usize,
     pub(crate) value: NumberValue,
 }
@@ -221,24 +221,24 @@ pub(crate) struct Number {
 /// The value of a number literal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NumberValue {
-    /// A whole number that fits, without sign.
+    /// An unsigned integer of up to 64 bits.
     Unsigned(u64),
-    /// A negative whole number that fits; `-0` is none.
+    /// A negative integer of up to 64 bits; not `-0`.
     Signed(i64),
-    /// Any other number: the nearest one.
+    /// Any other number, as the nearest double.
     Float(f64),
 }
 
-/// Powers of ten that a double holds exactly.
+/// The powers of ten that a double represents exactly.
 const POWERS_OF_TEN: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
-/// Reads the number literal that begins at `pos`.
+/// Parses the number literal that begins at `pos`.
 ///
-/// Fractions with up to 53 bits of digits and a small exponent take one exact division or multiplication; the
-/// rest goes through the standard library, which rounds correctly.
+/// Fractions with up to 53 bits of digits and a small exponent take one exact division or multiplication; all
+/// others use the standard library, which rounds correctly.
 #[inline]
 pub(crate) fn read_number(text: &str, start: usize) -> Scan<Number> {
     let bytes = text.as_bytes();
@@ -274,8 +274,8 @@ pub(crate) fn read_number(text: &str, start: usize) -> Scan<Number> {
     read_float(text, start, pos, digits, exact)
 }
 
-/// The place after the number literal that begins at `pos`. Its value is looked at only where it could be beyond
-/// a double.
+/// Returns the offset after the number literal that begins at `pos`. Parses the value only where it could be
+/// beyond a double.
 #[inline]
 fn skip_number(text: &str, start: usize) -> Scan<usize> {
     let bytes = text.as_bytes();
@@ -291,7 +291,7 @@ fn skip_number(text: &str, start: usize) -> Scan<usize> {
     if plain { Ok(end) } else { Ok(read_number(text, start)?.end) }
 }
 
-/// The place after any digits at `pos`.
+/// Returns the offset after any digits at `pos`.
 #[inline]
 pub(crate) fn skip_digits(bytes: &[u8], mut pos: usize) -> usize {
     while let Some(b'0'..=b'9') = bytes.get(pos) {
@@ -300,7 +300,7 @@ pub(crate) fn skip_digits(bytes: &[u8], mut pos: usize) -> usize {
     pos
 }
 
-/// Reads on behind the whole part of a number, whose digits are `digits` when `exact`.
+/// Continues behind the integer part of a number, whose digits are `digits` when `exact`.
 fn read_float(
     text: &str,
     start: usize,
@@ -355,7 +355,7 @@ fn read_float(
     Ok(Number { end: pos, value: NumberValue::Float(value) })
 }
 
-/// The place after the literal `word`, which begins at `pos`.
+/// Returns the offset after the literal `word`, which begins at `pos`.
 #[inline]
 pub(crate) fn expect_word(bytes: &[u8], pos: usize, word: &'static str) -> Scan<usize> {
     if bytes[pos..].starts_with(word.as_bytes()) {
@@ -365,7 +365,7 @@ pub(crate) fn expect_word(bytes: &[u8], pos: usize, word: &'static str) -> Scan<
     }
 }
 
-/// Is told what a [`skip_value`] passes, in the order of the text.
+/// A receiver of the tokens that [`skip_value`] passes, in the order of the text.
 pub(crate) trait Observer {
     /// An object begins at `start`.
     #[inline]
@@ -383,8 +383,8 @@ pub(crate) trait Observer {
 
 impl Observer for () {}
 
-/// Passes the value that begins at `pos` (whitespace before it is allowed) and returns the place after it.
-/// At most `depth` arrays and objects may be open at once.
+/// Skips the value that begins at `pos`, after optional whitespace, and returns the offset after it. At most
+/// `depth` arrays and objects may be nested.
 pub(crate) fn skip_value(
     text: &str,
     mut pos: usize,
@@ -472,7 +472,7 @@ pub(crate) fn skip_value(
     }
 }
 
-/// Passes a key and its colon.
+/// Skips a key and its colon.
 #[inline]
 fn skip_key(text: &str, pos: usize, observer: &mut impl Observer) -> Scan<usize> {
     let bytes = text.as_bytes();
@@ -488,7 +488,7 @@ fn skip_key(text: &str, pos: usize, observer: &mut impl Observer) -> Scan<usize>
     Ok(colon + 1)
 }
 
-/// Checks that nothing but whitespace follows.
+/// Checks that only whitespace follows.
 pub(crate) fn expect_end(bytes: &[u8], pos: usize) -> Scan<()> {
     let pos = skip_whitespace(bytes, pos);
     if pos == bytes.len() {

@@ -5,40 +5,42 @@ use std::fmt;
 use bytestring::ByteString;
 use thiserror::Error;
 
-/// The namespace of a packet: `/` by default, else a name that begins with `/`. It may have a query part
-/// (`/room?token=x`), which the codec passes on as it is. Cloning shares the text.
+/// The namespace of a packet: `/` by default, otherwise a name that begins with `/`. It may have a query part
+/// (`/room?token=x`), which the codec does not interpret. A clone shares the text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Namespace(ByteString);
 
 const MAX_NAMESPACE: usize = 65_535;
 
-/// A text that cannot be a namespace.
+/// A text that is not a valid namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a namespace begins with `/`, has no comma and at most {MAX_NAMESPACE} bytes")]
+#[error(
+    "expected a namespace that begins with `/`, has no comma and at most {MAX_NAMESPACE} bytes"
+)]
 pub struct InvalidNamespace;
 
 impl Namespace {
-    /// Takes a text as a namespace.
+    /// Creates a namespace from a text.
     ///
     /// # Errors
-    /// [`InvalidNamespace`] when it does not begin with `/`, has a comma, which ends a namespace on the wire, or
-    /// is longer than 65,535 bytes.
+    /// [`InvalidNamespace`] when the text does not begin with `/`, contains a comma, which ends a namespace on
+    /// the wire, or exceeds 65,535 bytes.
     pub fn new(namespace: impl Into<ByteString>) -> Result<Self, InvalidNamespace> {
         let namespace = namespace.into();
         if Self::is_valid(&namespace) { Ok(Self(namespace)) } else { Err(InvalidNamespace) }
     }
 
-    /// Takes a text that is known when the program is built.
+    /// Creates a namespace from a static text, also in constants.
     ///
     /// # Panics
-    /// When the text is no namespace; in a constant, that is when the program is built.
+    /// Panics when the text is not a valid namespace; in a constant, this is a compile-time error.
     #[must_use]
     pub const fn from_static(namespace: &'static str) -> Self {
         assert!(Self::is_valid(namespace), "a namespace begins with `/` and has no comma");
         Self(ByteString::from_static(namespace))
     }
 
-    /// The part of a head that a scan has found to be a namespace.
+    /// Creates a namespace from a checked part of a head.
     pub(super) fn from_scanned(namespace: ByteString) -> Self {
         Self(namespace)
     }
@@ -58,13 +60,13 @@ impl Namespace {
         true
     }
 
-    /// The text, query part included.
+    /// Returns the text, including the query part.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is `/`.
+    /// Returns whether the namespace is `/`.
     #[must_use]
     pub fn is_default(&self) -> bool {
         self.as_str() == "/"
@@ -83,7 +85,7 @@ impl fmt::Display for Namespace {
     }
 }
 
-/// Shows the name without the query part, which may carry a token.
+/// Prints the name without the query part, which may contain a token.
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_str().split_once('?') {

@@ -7,14 +7,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::value::Value;
 
-/// The entries of a JSON object, in the order in which they came or were put in.
+/// The entries of a JSON object, in the order of the text or of insertion.
 ///
-/// Keys are unique: of equal keys in a text the last one's value counts, in the first one's place, as in
-/// JavaScript. Objects with the same entries are equal, whatever the order.
+/// Keys are unique: of equal keys in a text the last value counts, in the position of the first, as in
+/// JavaScript. Objects with the same entries are equal in any order.
 ///
-/// Keys of up to 22 bytes take no allocation. Looking a key up goes through the entries, which is quick for
-/// objects of the usual size; for many lookups in one of thousands of entries, read the payload as a map
-/// instead, or collect the entries into one.
+/// Keys of up to 22 bytes are stored without an allocation. A look-up scans the entries, which is fast for
+/// objects of usual size; for many look-ups among thousands of entries, read the payload as a map, or collect
+/// the entries into one.
 ///
 /// ```
 /// use socketio_p2p_core::{Packet, codec::{Object, Value}};
@@ -31,48 +31,48 @@ pub struct Object {
     entries: Vec<(Key, Value)>,
 }
 
-/// Up to so many entries, comparing all pairs of keys is quicker than sorting.
+/// The number of entries up to which comparing all pairs of keys is faster than sorting.
 const FEW: usize = 16;
 
 impl Object {
-    /// An object without entries.
+    /// Creates an object without entries.
     #[must_use]
     pub const fn new() -> Self {
         Self { entries: Vec::new() }
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is no entry.
+    /// Returns whether there are no entries.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.position(key).map(|at| &self.entries[at].1)
     }
 
-    /// The value of a key, to be changed.
+    /// Returns the value of a key for modification.
     #[must_use]
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
         self.position(key).map(|at| &mut self.entries[at].1)
     }
 
-    /// Whether there is an entry with this key.
+    /// Returns whether there is an entry with this key.
     #[must_use]
     pub fn contains_key(&self, key: &str) -> bool {
         self.position(key).is_some()
     }
 
-    /// Sets the value of a key, at the end if the key is new, and returns the value that it had. Goes through
-    /// the entries; to put in thousands, collect or [`extend`](Extend::extend).
+    /// Sets the value of a key, at the end if the key is new, and returns the previous value. Scans the
+    /// entries; for thousands of insertions, collect or [`extend`](Extend::extend).
     pub fn insert(&mut self, key: impl AsRef<str>, value: Value) -> Option<Value> {
         let key = key.as_ref();
         match self.get_mut(key) {
@@ -84,28 +84,28 @@ impl Object {
         }
     }
 
-    /// Takes a key's entry out and returns its value. The others keep their order.
+    /// Removes the entry of a key and returns its value. The others keep their order.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         self.position(key).map(|at| self.entries.remove(at).1)
     }
 
-    /// The entries in order.
+    /// Iterates over the entries in order.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
         Iter(self.entries.iter())
     }
 
-    /// The keys in order.
+    /// Iterates over the keys in order.
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &str> + ExactSizeIterator {
         self.entries.iter().map(|(key, _)| key.as_str())
     }
 
-    /// The values in order.
+    /// Iterates over the values in order.
     pub fn values(&self) -> impl DoubleEndedIterator<Item = &Value> + ExactSizeIterator {
         self.entries.iter().map(|(_, value)| value)
     }
 
-    /// The values in order, to be changed.
+    /// Iterates over the values in order, for modification.
     pub fn values_mut(
         &mut self,
     ) -> impl DoubleEndedIterator<Item = &mut Value> + ExactSizeIterator {
@@ -116,15 +116,15 @@ impl Object {
         self.entries.iter().position(|(other, _)| other.as_bytes() == key.as_bytes())
     }
 
-    /// The places of the entries by key, equal ones by place.
+    /// Returns the indices of the entries, sorted by key, equal keys by index.
     fn sorted(&self) -> Vec<usize> {
         let mut places: Vec<usize> = (0..self.entries.len()).collect();
         places.sort_by(|a, b| self.entries[*a].0.as_bytes().cmp(self.entries[*b].0.as_bytes()));
         places
     }
 
-    /// Leaves one entry of each key: the first, with the value of the last. Takes n log n, because a remote
-    /// chooses how many there are.
+    /// Keeps one entry of each key: the first, with the value of the last. Takes O(n log n) time, because a
+    /// remote chooses n.
     fn merge_equal_keys(&mut self) {
         if self.entries.len() <= FEW {
             let mut at = 1;
@@ -166,7 +166,7 @@ impl PartialEq for Object {
     }
 }
 
-/// Shows the number of entries only: payloads carry secrets.
+/// Prints the number of entries only: payloads contain secrets.
 impl fmt::Debug for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Object({} entries)", self.len())
@@ -198,10 +198,10 @@ impl IntoIterator for Object {
     }
 }
 
-/// The entries of an [`Object`] that has been taken apart, in order.
+/// An owning iterator over the entries of an [`Object`], in order.
 pub struct IntoIter(std::vec::IntoIter<(Key, Value)>);
 
-/// Shows the number of entries only.
+/// Prints the number of entries only.
 impl fmt::Debug for IntoIter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "IntoIter({} entries)", self.len())
@@ -231,11 +231,11 @@ impl<'o> IntoIterator for &'o Object {
     }
 }
 
-/// The entries of an [`Object`], in order.
+/// An iterator over the entries of an [`Object`], in order.
 #[derive(Clone)]
 pub struct Iter<'o>(std::slice::Iter<'o, (Key, Value)>);
 
-/// Shows the number of entries only.
+/// Prints the number of entries only.
 impl fmt::Debug for Iter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Iter({} entries)", self.len())
@@ -308,7 +308,7 @@ impl Object {
 
 const SHORT: usize = 22;
 
-/// A key, in place if it is short. The bytes behind a short one are zeros.
+/// A key, stored inline if it is short. The bytes behind a short one are zeros.
 #[derive(Clone, PartialEq, Eq)]
 enum Key {
     Short { len: u8, text: [u8; SHORT] },
@@ -339,14 +339,14 @@ impl Key {
     #[inline]
     fn as_str(&self) -> &str {
         match self {
-            // It was made of a `str`.
+            // Created from a `str`.
             Self::Short { .. } => str::from_utf8(self.as_bytes()).unwrap_or_default(),
             Self::Long(key) => key,
         }
     }
 }
 
-/// One bit of 64, which depends on the length, the first and the last byte of a key.
+/// Returns one bit of 64, which depends on the length, the first and the last byte of a key.
 #[inline]
 fn filter_bit(key: &[u8]) -> u64 {
     let ends = [key.first(), key.last()].map(|end| u32::from(end.copied().unwrap_or(0)));
@@ -354,9 +354,8 @@ fn filter_bit(key: &[u8]) -> u64 {
     1 << (mixed % 64)
 }
 
-/// Reads a key into an entry of its own, whose value is still to come, and returns the key's filter bit. A key that
-/// went through the hands of the deserializer would have to be moved, and right after it was put together that is
-/// slow.
+/// Reads a key into a new entry without a value, and returns the key's filter bit. Returning the key through
+/// the deserializer would move it, which is slow right after it was written.
 struct NewEntry<'o>(&'o mut Vec<(Key, Value)>);
 
 impl<'de> DeserializeSeed<'de> for NewEntry<'_> {

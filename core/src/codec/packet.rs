@@ -16,13 +16,13 @@ use super::packet_type::PacketType;
 use super::{de, validate};
 use crate::frame::Frame;
 
-/// One Socket.IO packet: its head as it travels, and its attachments.
+/// One Socket.IO packet: its head, in wire format, and its attachments.
 ///
-/// A packet *is* its frames: making one writes them, taking one from a decoder keeps them, and cloning one
-/// shares them. So an event to a thousand receivers is written once, and what a hub passes on is never read.
+/// A packet *is* its frames: constructing a packet encodes them, decoding keeps them, and cloning shares them.
+/// An event to a thousand receivers is encoded once, and a hub forwards payloads without reading them.
 ///
-/// The payload is read when it is asked for: [`args`](Self::args) for the arguments of an event or ack,
-/// [`data`](Self::data) for the payload of the other types. A decoder does not look into payloads;
+/// The payload is parsed on demand: [`args`](Self::args) returns the arguments of an event or ack,
+/// [`data`](Self::data) the payload of the other types. A decoder does not check payloads;
 /// [`validate`](Self::validate) does.
 #[derive(Clone)]
 pub struct Packet {
@@ -31,21 +31,21 @@ pub struct Packet {
     attachments: Attachments,
 }
 
-/// The same packet with another header.
+/// Changes of the header.
 impl Packet {
     pub(super) const fn new(head: ByteString, header: Header, attachments: Attachments) -> Self {
         Self { head, header, attachments }
     }
 
-    /// The same packet in another namespace. Copies the head.
+    /// Returns the packet in another namespace. Copies the head.
     #[must_use]
     pub fn in_namespace(self, namespace: &Namespace) -> Self {
         let ack_id = self.ack_id();
         self.with_header(namespace.as_str(), ack_id)
     }
 
-    /// The same packet with another ack id: an event then asks for an ack. Copies the head. Packets that are
-    /// neither event nor ack have no ack id and stay as they are.
+    /// Returns the packet with another ack id, with which an event asks for an ack. Copies the head. Packets
+    /// that are neither event nor ack have no ack id and are returned unchanged.
     #[must_use]
     pub fn with_ack_id(self, ack_id: u64) -> Self {
         if !self.packet_type().may_have_ack_id() {
@@ -55,7 +55,8 @@ impl Packet {
         self.with_header(namespace.as_str(), Some(ack_id))
     }
 
-    /// The same packet without an ack id. Copies the head if it has one. An ack stays as it is: it is about its id.
+    /// Returns the packet without an ack id. Copies the head if it has one. An ack is returned unchanged,
+    /// because it needs its id.
     #[must_use]
     pub fn without_ack_id(self) -> Self {
         if self.ack_id().is_none() || !self.packet_type().is_event() {
@@ -76,13 +77,13 @@ impl Packet {
 
 /// The header.
 impl Packet {
-    /// The type.
+    /// Returns the packet type.
     #[must_use]
     pub const fn packet_type(&self) -> PacketType {
         self.header.packet_type()
     }
 
-    /// The namespace, shared.
+    /// Returns the namespace, shared.
     #[must_use]
     pub fn namespace(&self) -> Namespace {
         let range = self.header.namespace(&self.head);
@@ -92,13 +93,15 @@ impl Packet {
         Namespace::from_scanned(self.head.slice_ref(&self.head[range]))
     }
 
-    /// Of an event, the id under which it asks for an ack; of an ack, the id of the event that it answers.
+    /// Returns the ack id: of an event, the id with which it asks for an ack; of an ack, the id of the event
+    /// that it answers.
     #[must_use]
     pub fn ack_id(&self) -> Option<u64> {
         self.header.ack_id(&self.head)
     }
 
-    /// The name of an event; none of the other types. A name that is a number is that number's text.
+    /// Returns the name of an event; `None` for other types. The name of an event that is named by a number is
+    /// the number's text.
     #[must_use]
     #[inline]
     pub fn event_name(&self) -> Option<Cow<'_, str>> {
@@ -108,30 +111,30 @@ impl Packet {
 
 /// The payload.
 impl Packet {
-    /// The payload as it travels: JSON, or nothing.
+    /// Returns the payload as on the wire: JSON, or nothing.
     #[must_use]
     pub fn payload(&self) -> &str {
         &self.head[self.header.payload()..]
     }
 
-    /// The attachments, in the order in which they travel.
+    /// Returns the attachments, in the order on the wire.
     #[must_use]
     #[inline]
     pub fn attachments(&self) -> &[Bytes] {
         self.attachments.as_slice()
     }
 
-    /// The arguments of an event behind its name, or all arguments of an ack, as a tuple, a sequence, a struct
-    /// (fields by position) or a unit for none. There must be as many as the type has.
+    /// Parses the arguments of an event without its name, or all arguments of an ack, as a tuple, a sequence, a
+    /// struct (fields by position) or a unit for none. Their number must be that of the type.
     ///
-    /// `&str` borrows from the head, if the text has no escape. `&[u8]` borrows an attachment
-    /// ([`share_attachment`](Self::share_attachment) is the way back to [`Bytes`]);
-    /// [`Blob`](crate::codec::Blob) shares it; `Vec<u8>` and other types copy it. That holds anywhere in the value,
-    /// inside untagged enums and flattened structs too.
+    /// A `&str` borrows from the head if the text has no escapes. A `&[u8]` borrows an attachment
+    /// ([`share_attachment`](Self::share_attachment) returns its [`Bytes`]); [`Blob`](crate::codec::Blob)
+    /// shares it; `Vec<u8>` and other types copy it. This holds anywhere in the value, also inside untagged
+    /// enums and flattened structs.
     ///
     /// # Errors
-    /// [`PayloadError`] when the payload is not well-formed, or not what the type asks for, and for packets that
-    /// have no arguments.
+    /// [`PayloadError`] when the payload is not well-formed or not of the requested type, and for packets
+    /// without arguments.
     pub fn args<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError> {
         let payload = self.header.payload();
         let pos = match (self.header.name_end(), self.header.packet_type()) {
@@ -145,49 +148,50 @@ impl Packet {
         de::read_args(&self.head, payload, pos, &self.attachments)
     }
 
-    /// The whole payload: the object of a CONNECT, the error of a CONNECT_ERROR, the array (with the event name)
-    /// of events and acks. A missing payload reads as null. Borrowing is as with [`args`](Self::args).
+    /// Parses the whole payload: the object of a CONNECT, the error of a CONNECT_ERROR, the array (with the
+    /// event name) of events and acks. A missing payload is read as null. Borrowing is as in
+    /// [`args`](Self::args).
     ///
     /// # Errors
-    /// [`PayloadError`] when the payload is not well-formed or not what the type asks for.
+    /// [`PayloadError`] when the payload is not well-formed or not of the requested type.
     pub fn data<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError> {
         de::read_payload(&self.head, self.header.payload(), &self.attachments)
     }
 
-    /// Shares the attachment that the slice is part of: the way from a borrowed `&[u8]` back to [`Bytes`]. `None`
-    /// when it is part of none, or empty.
+    /// Returns a share of the attachment that contains the slice, to convert a borrowed `&[u8]` to [`Bytes`].
+    /// `None` when no attachment contains the slice, or when it is empty.
     #[must_use]
     pub fn share_attachment(&self, slice: &[u8]) -> Option<Bytes> {
         self.attachments.share(slice)
     }
 
-    /// Checks what a decoder leaves unchecked: that the payload is well-formed JSON of bounded depth, and that
-    /// every placeholder refers to an attachment. A packet that passes can still have a payload that does not
-    /// fit the type [`args`](Self::args) is asked for.
+    /// Checks the payload, which a decoder does not: it must be well-formed JSON of bounded depth, and every
+    /// placeholder must refer to an attachment. The payload of a valid packet can still be of another type than
+    /// [`args`](Self::args) requests.
     ///
     /// # Errors
-    /// [`DecodeError`] with the place of the first fault.
+    /// [`DecodeError`] with the position of the first error.
     pub fn validate(&self, limits: &Limits) -> Result<(), DecodeError> {
         validate::payload(&self.head, self.header, limits)
     }
 }
 
-/// The wire.
+/// The frames.
 impl Packet {
-    /// The text frame.
+    /// Returns the text frame.
     #[must_use]
     pub const fn head(&self) -> &ByteString {
         &self.head
     }
 
-    /// All frames in order, shared.
+    /// Iterates over all frames in order, shared.
     #[inline]
     pub fn frames(&self) -> impl Iterator<Item = Frame> + '_ {
         let attachments = self.attachments().iter().cloned().map(Frame::Binary);
         std::iter::once(Frame::Text(self.head.clone())).chain(attachments)
     }
 
-    /// The bytes of all frames.
+    /// Returns the bytes of all frames.
     #[must_use]
     pub fn wire_len(&self) -> usize {
         self.head.len() + self.attachments().iter().map(Bytes::len).sum::<usize>()
@@ -203,7 +207,7 @@ impl PartialEq for Packet {
 
 impl Eq for Packet {}
 
-/// Shows the header and sizes, never the payload.
+/// Prints the header and sizes, never the payload.
 impl fmt::Debug for Packet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Packet")

@@ -2,27 +2,27 @@
 
 use std::fmt;
 
-/// The seven types of packets. They display as the protocol writes them: `CONNECT`, `BINARY_EVENT`.
+/// The seven packet types. `Display` prints their names in the protocol: `CONNECT`, `BINARY_EVENT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PacketType {
-    /// Asks for, or confirms, the connection to a namespace.
+    /// Requests, or confirms, the connection to a namespace.
     Connect,
     /// Leaves a namespace.
     Disconnect,
     /// An event without attachments.
     Event,
-    /// The answer to an event that asked for one, without attachments.
+    /// The answer to an event with an ack id, without attachments.
     Ack,
     /// Refuses the connection to a namespace.
     ConnectError,
     /// An event with attachments.
     BinaryEvent,
-    /// The answer to an event that asked for one, with attachments.
+    /// The answer to an event with an ack id, with attachments.
     BinaryAck,
 }
 
 impl PacketType {
-    /// The name in the protocol text.
+    /// Returns the name in the protocol text.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -36,24 +36,24 @@ impl PacketType {
         }
     }
 
-    /// Whether packets of this type have attachments.
+    /// Returns whether packets of this type have attachments.
     #[must_use]
     pub const fn is_binary(self) -> bool {
         matches!(self, Self::BinaryEvent | Self::BinaryAck)
     }
 
-    /// Whether packets of this type have an event name.
+    /// Returns whether packets of this type have an event name.
     #[must_use]
     pub const fn is_event(self) -> bool {
         matches!(self, Self::Event | Self::BinaryEvent)
     }
 
-    /// Whether packets of this type ask for an ack or are one.
+    /// Returns whether packets of this type can have an ack id.
     pub(crate) const fn may_have_ack_id(self) -> bool {
         matches!(self, Self::Event | Self::Ack | Self::BinaryEvent | Self::BinaryAck)
     }
 
-    /// The type without attachments that does the same.
+    /// Returns the corresponding type without attachments.
     #[must_use]
     pub const fn without_attachments(self) -> Self {
         match self {
@@ -63,7 +63,7 @@ impl PacketType {
         }
     }
 
-    /// The type with attachments that does the same.
+    /// Returns the corresponding type with attachments.
     pub(crate) const fn to_binary(self) -> Self {
         match self {
             Self::Event => Self::BinaryEvent,
@@ -89,7 +89,7 @@ impl PacketType {
         })
     }
 
-    /// The digit that stands for the type on the wire.
+    /// Returns the digit of the type on the wire.
     pub(crate) const fn digit(self) -> char {
         match self {
             Self::Connect => '0',

@@ -1,7 +1,7 @@
-//! Where a payload's placeholders are.
+//! The placeholders of a payload.
 //!
-//! A placeholder is an object whose last `_placeholder` is `true`; its other keys but `num` have no meaning, and
-//! nothing inside it is looked at (as in the reference parser). Only binary packets have any.
+//! A placeholder is an object whose last `_placeholder` is `true`; its other keys except `num` have no meaning,
+//! and its content is not checked further (as in the reference parser). Only binary packets have placeholders.
 
 use std::sync::LazyLock;
 
@@ -13,40 +13,40 @@ use super::json::{self, Observer, StringEnd};
 const FLAG: &str = "_placeholder";
 const NUMBER: &str = "num";
 
-/// The digits of the largest index.
+/// The digits of the greatest index.
 const MAX_DIGITS: usize = 20;
 
-/// How every known encoder writes a placeholder, up to the number.
+/// The beginning of a placeholder, up to the number, as every known encoder writes it.
 const CANONICAL: &str = r#"{"_placeholder":true,"num":"#;
 
 static FLAG_FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(FLAG));
 static ESCAPE_FINDER: LazyLock<memmem::Finder<'static>> =
     LazyLock::new(|| memmem::Finder::new(r"\u"));
 
-/// Appends a placeholder in the form that every known encoder uses.
+/// Appends a placeholder in the form of every known encoder.
 pub(crate) fn write(out: &mut String, index: usize) {
     out.push_str(CANONICAL);
     out.push_str(itoa::Buffer::new().format(index));
     out.push('}');
 }
 
-/// Whether an object key is the one that marks placeholders.
+/// Returns whether an object key is the one that marks placeholders.
 #[inline]
 pub(crate) fn is_flag(key: &str) -> bool {
     key == FLAG
 }
 
-/// A placeholder's place in the text.
+/// A placeholder and its position in the text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
     start: usize,
-    /// The place after the closing brace.
+    /// The offset after the closing brace.
     pub(crate) end: usize,
-    /// The attachment it stands for.
+    /// The index of the attachment.
     pub(crate) index: usize,
 }
 
-/// What is wrong with a payload's placeholders, or with the payload.
+/// An error in a payload's placeholders, or in the payload.
 #[derive(Debug)]
 pub(crate) enum FindError {
     Json(ScanError),
@@ -70,19 +70,19 @@ impl From<FindError> for PayloadError {
     }
 }
 
-/// The placeholders of one payload, asked for in the order of the text.
+/// The placeholders of one payload, for queries in the order of the text.
 #[derive(Debug)]
 pub(crate) enum Placeholders {
-    /// A text packet: objects are objects.
+    /// A text packet, which has no placeholders.
     None,
-    /// Every placeholder is written as known encoders do, and refers to an attachment.
+    /// Every placeholder is in the canonical form, and refers to an attachment.
     Canonical,
-    /// Some are written otherwise: all of them, in reverse order.
+    /// Some placeholders have another form: a list of all, in reverse order.
     Table(Vec<Found>),
 }
 
 impl Placeholders {
-    /// Looks for placeholders in the payload of a binary packet, which begins at `start`.
+    /// Finds the placeholders in the payload of a binary packet, which begins at `start`.
     pub(crate) fn find(text: &str, start: usize, attachments: usize) -> Result<Self, FindError> {
         if all_canonical(text.as_bytes(), start, attachments) {
             return Ok(Self::Canonical);
@@ -94,7 +94,7 @@ impl Placeholders {
         Ok(Self::Table(found))
     }
 
-    /// The placeholder that begins at `start`, where an object begins. Each `start` is above the last one.
+    /// Returns the placeholder at `start`, where an object begins. Each `start` must exceed the previous one.
     #[inline]
     pub(crate) fn at(&mut self, bytes: &[u8], start: usize) -> Option<(usize, usize)> {
         match self {
@@ -110,7 +110,7 @@ impl Placeholders {
     }
 }
 
-/// Index and end of the canonical placeholder at `start`.
+/// Returns index and end of the canonical placeholder at `start`.
 #[inline]
 fn read_canonical(bytes: &[u8], start: usize) -> Option<(usize, usize)> {
     let digits = bytes.get(start..)?.strip_prefix(CANONICAL.as_bytes())?;
@@ -118,7 +118,7 @@ fn read_canonical(bytes: &[u8], start: usize) -> Option<(usize, usize)> {
     Some((plain_decimal(&digits[..len])?, start + CANONICAL.len() + len + 1))
 }
 
-/// A number in plain decimal: digits only, no leading zero.
+/// Parses a number in plain decimal: digits only, no leading zero.
 fn plain_decimal(digits: &[u8]) -> Option<usize> {
     if digits.is_empty() || digits.len() > 1 && digits[0] == b'0' {
         return None;
@@ -129,8 +129,8 @@ fn plain_decimal(digits: &[u8]) -> Option<usize> {
     })
 }
 
-/// Whether every mention of the flag belongs to a canonical placeholder that refers to an attachment, and no key
-/// can hide one behind escapes.
+/// Returns whether every occurrence of the flag belongs to a canonical placeholder that refers to an
+/// attachment, and no key can spell the flag with escapes.
 fn all_canonical(bytes: &[u8], start: usize, attachments: usize) -> bool {
     let payload = &bytes[start..];
     ESCAPE_FINDER.find(payload).is_none()
@@ -140,8 +140,8 @@ fn all_canonical(bytes: &[u8], start: usize, attachments: usize) -> bool {
         })
 }
 
-/// Whether the JSON text has an object that a remote would take for a placeholder, once it stands in a binary
-/// packet. Checks the text on the way.
+/// Returns whether the JSON text contains an object that a remote would take for a placeholder in a binary
+/// packet. Also checks the text.
 pub(crate) fn has_lookalike(text: &str, depth: usize) -> Result<bool, ScanError> {
     let mut table = Table::new(usize::MAX);
     let end = json::skip_value(text, 0, depth, &mut table)?;
@@ -149,13 +149,12 @@ pub(crate) fn has_lookalike(text: &str, depth: usize) -> Result<bool, ScanError>
     Ok(table.deferred.is_some() || !table.found.is_empty())
 }
 
-/// Finds the placeholders while a payload is passed.
+/// Collects the placeholders while a payload is skipped.
 pub(crate) struct Table {
     attachments: usize,
     found: Vec<Found>,
     open: Vec<Object>,
-    /// The first error, and where its object begins. It does not count if that object turns out to lie inside
-    /// a placeholder.
+    /// The first error, and the offset of its object. It is dropped if the object is inside a placeholder.
     deferred: Option<(PlaceholderError, usize)>,
 }
 
@@ -177,7 +176,7 @@ impl Table {
         Self { attachments, found: Vec::new(), open: Vec::new(), deferred: None }
     }
 
-    /// The placeholders in the order of the text.
+    /// Returns the placeholders in the order of the text.
     pub(crate) fn finish(self) -> Result<Vec<Found>, FindError> {
         match self.deferred {
             Some((error, offset)) => Err(FindError::Placeholder(error, offset)),

@@ -16,16 +16,16 @@ use super::placeholder;
 
 type Result<T = ()> = std::result::Result<T, Refusal>;
 
-/// The names under which `serde_json` passes text that is JSON already.
+/// The names with which `serde_json` passes raw JSON.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
 const RAW_NUMBER: &str = "$serde_json::private::Number";
 
-/// Writes one payload behind whatever `out` holds.
+/// Writes one payload at the end of `out`.
 pub(crate) struct Serializer<'b> {
     out: &'b mut String,
     attachments: &'b mut Vec<Bytes>,
     depth: usize,
-    /// Whether some object would be taken for a placeholder in a binary packet.
+    /// Whether a binary packet's receiver would take some object for a placeholder.
     lookalike: bool,
 }
 
@@ -34,8 +34,8 @@ impl<'b> Serializer<'b> {
         Self { out, attachments, depth: 0, lookalike: false }
     }
 
-    /// Writes the arguments of an event, or with no name those of an ack, as the payload's array. Returns the place
-    /// after the name.
+    /// Writes the arguments of an event, or without a name those of an ack, as the payload's array. Returns the
+    /// offset after the name.
     #[inline]
     pub(crate) fn write_args<T: Serialize + ?Sized>(
         &mut self,
@@ -53,7 +53,7 @@ impl<'b> Serializer<'b> {
         Ok(end_of_name)
     }
 
-    /// Writes the payload as it is.
+    /// Writes a value as the payload.
     pub(crate) fn write_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         value.serialize(&mut *self)?;
         self.finish()
@@ -98,7 +98,7 @@ impl<'b> Serializer<'b> {
         self.out.push_str("\":");
     }
 
-    /// Writes text that says it is JSON.
+    /// Writes raw JSON after checking it.
     fn write_raw(&mut self, text: &str) -> Result {
         let lookalike = placeholder::has_lookalike(text, MAX_DEPTH - self.depth);
         self.lookalike |= lookalike.map_err(|error| EncodeError::RawJson(error.error))?;
@@ -118,7 +118,7 @@ impl<'b> Serializer<'b> {
     }
 }
 
-/// Writes a string literal, escaping as little as JSON allows, in the forms that JavaScript uses.
+/// Writes a string literal with the minimum of escapes, in JavaScript's forms.
 #[inline]
 pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
@@ -126,7 +126,7 @@ pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Writes what stands between the quotes.
+/// Writes the text between the quotes.
 #[inline]
 fn write_text(out: &mut String, text: &str) {
     let plain = json::find_special(text.as_bytes(), 0);
@@ -141,9 +141,9 @@ fn write_text(out: &mut String, text: &str) {
 fn write_escaped(out: &mut String, text: &str, special: usize) {
     out.reserve(text.len() + 2);
     let bytes = text.as_bytes();
-    // What is before `start` is written.
+    // Everything before `start` has been written.
     let mut start = 0;
-    // Where one character is to be escaped others are too: all of a block are found at once, without a branch that
+    // Characters to escape often come in groups: all of a block are found at once, without a branch that
     // depends on the text.
     let (blocks, rest) = bytes[special..].as_chunks::<64>();
     for (index, block) in blocks.iter().enumerate() {
@@ -168,7 +168,8 @@ fn write_escaped(out: &mut String, text: &str, special: usize) {
     out.push_str(&text[start..]);
 }
 
-/// Writes what is plain from `start` on, then the character to escape at `at`; returns the place after it.
+/// Writes the plain characters from `start` on, then the character to escape at `at`; returns the offset after
+/// it.
 #[inline(always)]
 fn write_until_escaped(out: &mut String, text: &str, start: usize, at: usize) -> usize {
     if at > start {
@@ -176,7 +177,7 @@ fn write_until_escaped(out: &mut String, text: &str, start: usize, at: usize) ->
     }
     let bytes = text.as_bytes();
     match bytes[at] {
-        // Lines mostly end so, and in one go they are written quickest.
+        // The usual end of a line, written in one step for speed.
         b'\r' if bytes.get(at + 1) == Some(&b'\n') => {
             out.push_str("\\r\\n");
             return at + 2;
@@ -365,9 +366,9 @@ impl<'s, 'b> ser::Serializer for &'s mut Serializer<'b> {
 pub(crate) struct Compound<'s, 'b> {
     serializer: &'s mut Serializer<'b>,
     first: bool,
-    /// Whether the key last written is the one that marks placeholders.
+    /// Whether the last key is the one that marks placeholders.
     flag: bool,
-    /// Whether it is no object but stands for text that is JSON already.
+    /// Whether the compound stands for raw JSON.
     raw: bool,
 }
 
@@ -526,7 +527,7 @@ impl SerializeStruct for Compound<'_, '_> {
     }
 }
 
-/// The methods of a serializer that takes few kinds of values: the others fail.
+/// The methods of a serializer that accepts few kinds of values: the others return errors.
 macro_rules! refuse {
     ($error:expr;) => {};
     ($error:expr; bool $($rest:tt)*) => { refuse!(@scalar $error, serialize_bool, bool, "a boolean"); refuse!($error; $($rest)*); };
@@ -614,7 +615,7 @@ macro_rules! refuse {
     };
 }
 
-/// The keys of a map: strings, and what has one plain text.
+/// The serializer of map keys: strings, and values with one plain text.
 struct MapKey<'b> {
     out: &'b mut String,
 }
@@ -683,7 +684,7 @@ impl ser::Serializer for MapKey<'_> {
     }
 }
 
-/// Takes the one text inside a raw value.
+/// The serializer of the text inside raw JSON.
 struct RawText<F>(F);
 
 impl<F: FnOnce(&str) -> Result> ser::Serializer for RawText<F> {
@@ -717,10 +718,10 @@ fn raw_text_expected(got: &str) -> EncodeError {
     EncodeError::Custom(format!("expected raw JSON as a string, got {got}"))
 }
 
-/// The arguments of an event or ack: the elements of a sequence, inside the payload's array.
+/// The serializer of arguments: the elements of a sequence, inside the payload's array.
 struct Args<'s, 'b> {
     serializer: &'s mut Serializer<'b>,
-    /// Whether nothing stands in the array yet.
+    /// Whether the array is empty so far.
     first: bool,
 }
 
@@ -768,7 +769,7 @@ impl<'s, 'b> ser::Serializer for Args<'s, 'b> {
     }
 }
 
-/// Elements of an array that is closed elsewhere.
+/// The elements of an array that is closed elsewhere.
 struct ArgElements<'s, 'b>(Compound<'s, 'b>);
 
 impl SerializeSeq for ArgElements<'_, '_> {

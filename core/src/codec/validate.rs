@@ -1,4 +1,4 @@
-//! What a decoder leaves unchecked: a packet's payload.
+//! The validation of a packet's payload.
 
 use super::error::DecodeError;
 use super::header::Header;
@@ -6,7 +6,7 @@ use super::json;
 use super::limits::Limits;
 use super::placeholder::{FindError, Table};
 
-/// Checks the payload of the head: JSON, depth, placeholders.
+/// Validates the payload of the head: JSON, depth, placeholders.
 pub(crate) fn payload(head: &str, header: Header, limits: &Limits) -> Result<(), DecodeError> {
     if header.payload() == head.len() {
         return Ok(());

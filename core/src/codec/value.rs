@@ -1,4 +1,4 @@
-//! JSON with bytes, for those who do not know the type of a payload.
+//! Dynamic values: JSON with bytes, for payloads of unknown type.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::attachments;
 use super::object::Object;
 
-/// A value of a payload: JSON, and byte strings where the payload has attachments.
+/// A value in a payload: JSON, with byte strings for attachments.
 #[derive(Clone, Default, PartialEq)]
 pub enum Value {
     /// `null`.
@@ -29,19 +29,19 @@ pub enum Value {
     Bytes(Bytes),
 }
 
-/// A JSON number: whole numbers of 64 bits are exact, all others the nearest double.
+/// A JSON number: integers of 64 bits are exact, all others the nearest double.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
-    /// A whole number from 0.
+    /// An unsigned integer.
     Unsigned(u64),
-    /// A whole number below 0.
+    /// A negative integer.
     Signed(i64),
-    /// Any other number. Not a number and the infinities are written as `null`, as JavaScript does.
+    /// Any other number. NaN and the infinities are written as `null`, as JavaScript does.
     Float(f64),
 }
 
 impl Number {
-    /// The number as a double, the nearest if it is none.
+    /// Returns the number as the nearest double.
     #[must_use]
     pub const fn as_f64(self) -> f64 {
         match self {
@@ -82,7 +82,7 @@ impl From<f64> for Number {
     }
 }
 
-/// Shows the kind and the size only: payloads carry secrets.
+/// Prints the kind and the size only: payloads contain secrets.
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! The channels of the direct connections.
+//! The open channels of the direct connections.
 
 use std::collections::BTreeMap;
 
@@ -11,19 +11,19 @@ use crate::frame::Frame;
 use crate::id::ConnectionId;
 use crate::session::DirectOutput;
 
-/// What the live connections have open. Each channel is polled by itself.
+/// The open channels of the live connections. Each channel is polled separately.
 #[derive(Debug)]
 pub(super) struct Channels<T> {
     connections: BTreeMap<ConnectionId, Connection<T>>,
 }
 
-/// What one connection has open.
+/// The open channels of one connection.
 #[derive(Debug)]
 struct Connection<T> {
     data: Option<Channel<T>>,
-    /// It waits, when it is open first, until the data channel is.
+    /// Not used before the data channel is open.
     datagrams: Option<Channel<T>>,
-    /// The longest message on either.
+    /// The maximum message on either channel, in bytes.
     max_message: usize,
 }
 
@@ -34,13 +34,13 @@ struct Channel<T> {
     waker: SourceWaker,
 }
 
-/// What came of polling a channel.
+/// The result of polling a channel.
 #[derive(Debug)]
 pub(super) enum ChannelEvent {
     Nothing,
     Sent,
     Received(Frame),
-    /// The channel is over, and forgotten already.
+    /// The channel failed or closed, and has been removed.
     Failed(TransportError),
 }
 
@@ -49,7 +49,7 @@ impl<T> Channels<T> {
         Self { connections: BTreeMap::new() }
     }
 
-    /// The data channel of a connection is open. Tells whether its datagram channel was open before.
+    /// Adds the data channel of a connection. Returns whether its datagram channel was open before.
     pub(super) fn open(
         &mut self,
         connection: ConnectionId,
@@ -63,7 +63,8 @@ impl<T> Channels<T> {
         open.datagrams.as_ref().inspect(|datagrams| datagrams.waker.wake()).is_some()
     }
 
-    /// The datagram channel of a connection is open. Gives the longest message, if the data channel was open before.
+    /// Adds the datagram channel of a connection. Returns the maximum message if the data channel was open
+    /// before.
     pub(super) fn open_datagrams(
         &mut self,
         connection: ConnectionId,
@@ -75,17 +76,17 @@ impl<T> Channels<T> {
         open.data.is_some().then_some(open.max_message)
     }
 
-    /// The connection is over.
+    /// Removes the channels of a connection.
     pub(super) fn forget(&mut self, connection: ConnectionId) {
         self.connections.remove(&connection);
     }
 
-    /// There may be something to send.
+    /// Schedules the channels that may have output.
     pub(super) fn wake(&self, output: DirectOutput) {
         let Some(open) = self.connections.get(&output.connection) else { return };
         let data = open.data.iter().filter(|_| output.data);
         let datagrams = open.datagrams.iter().filter(|_| output.datagrams);
-        // One that is full wakes us itself.
+        // A full channel wakes its source by itself.
         let wanted = data.chain(datagrams).filter(|channel| !channel.is_full);
         wanted.for_each(|channel| channel.waker.wake());
     }
@@ -95,7 +96,7 @@ impl<T> Channels<T>
 where
     T: Stream<Item = Result<Frame, TransportError>> + Sink<Frame, Error = TransportError> + Unpin,
 {
-    /// Moves what a data channel takes of what `next` gives, and one frame of what it has.
+    /// Sends the frames of `next` for which the data channel has room, and receives one frame.
     pub(super) fn poll_data(
         &mut self,
         connection: ConnectionId,
@@ -112,7 +113,7 @@ where
         event
     }
 
-    /// The same for a datagram channel, while the data channel is open.
+    /// The same for a datagram channel, once the data channel is open.
     pub(super) fn poll_datagrams(
         &mut self,
         connection: ConnectionId,

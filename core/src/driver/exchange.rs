@@ -1,4 +1,4 @@
-//! Frames move between a channel and the session.
+//! The movement of frames between a channel and the session.
 
 use std::task::{Context, Poll};
 
@@ -7,12 +7,12 @@ use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
 use super::TransportError;
 use crate::frame::Frame;
 
-/// What came of polling a channel.
+/// The result of polling a channel.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    /// Frames were sent.
+    /// Whether frames were sent.
     pub(super) has_sent: bool,
-    /// The sink takes nothing until it wakes the task.
+    /// Whether the sink is full; it wakes the task when it has room.
     pub(super) is_full: bool,
     pub(super) incoming: Incoming,
 }
@@ -20,12 +20,13 @@ pub(super) struct Exchange {
 #[derive(Debug)]
 pub(super) enum Incoming {
     Nothing,
-    /// There may be more. Also when the channel takes nothing any more: what came before comes first.
+    /// A frame; further ones may be available. A frame received before a failure of the sink precedes the
+    /// failure.
     Frame(Frame),
     Failed(TransportError),
 }
 
-/// Moves frames of `next` into a channel as long as it has room, flushes, and takes one frame out.
+/// Sends frames of `next` as long as the channel has room, flushes, and receives one frame.
 pub(super) fn exchange<T>(
     channel: &mut T,
     next: impl FnMut() -> Option<Frame>,
@@ -40,7 +41,7 @@ where
         Poll::Ready(Some(Ok(frame))) => Incoming::Frame(frame),
         Poll::Ready(Some(Err(error))) => Incoming::Failed(error),
         Poll::Ready(None) => {
-            Incoming::Failed(TransportError("the other end closed the channel".into()))
+            Incoming::Failed(TransportError("the remote end closed the channel".into()))
         }
         Poll::Pending => Incoming::Nothing,
     };
@@ -52,7 +53,7 @@ where
     }
 }
 
-/// Pending when the channel is full.
+/// Returns `Pending` when the channel is full.
 fn send<T: Sink<Frame, Error = TransportError> + Unpin>(
     channel: &mut T,
     mut next: impl FnMut() -> Option<Frame>,
@@ -66,7 +67,7 @@ fn send<T: Sink<Frame, Error = TransportError> + Unpin>(
         *has_sent = true;
     }
     match channel.poll_flush_unpin(cx) {
-        // What is to be flushed wakes the task, and frames can be added to it before.
+        // A pending flush wakes the task, and frames can be added before.
         Poll::Pending => Poll::Ready(Ok(())),
         flushed @ Poll::Ready(_) => flushed,
     }

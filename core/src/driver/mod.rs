@@ -1,7 +1,8 @@
-//! The async side: what a transport looks like, and the loop that feeds a session from transports.
+//! The async part: the traits of transports, and the loop between a session and its transports.
 //!
-//! Frames pass through [`Stream`] and [`Sink`], without a box each; `async_trait` methods are for control,
-//! which happens a few times per connection. No runtime is assumed: transports and timers bring theirs.
+//! Frames pass through [`Stream`] and [`Sink`], without a boxed future each; the `async_trait` methods are for
+//! control, with a few calls per connection. The driver depends on no runtime: transports and timers bring
+//! theirs.
 
 mod channels;
 mod exchange;
@@ -23,10 +24,10 @@ use crate::id::ConnectionId;
 use crate::time::Time;
 use crate::wire::Signal;
 
-/// A transport that failed, in its own words.
+/// The failure of a transport.
 ///
-/// The text goes to logs and to the application: it names what failed (an address, a step) and carries no
-/// credential.
+/// The text goes to logs and to the application: it names what failed (an address, a step) and must not contain
+/// a credential.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TransportError(pub String);
@@ -34,16 +35,17 @@ pub struct TransportError(pub String);
 /// The clock of a driver.
 #[async_trait]
 pub trait Clock: Send {
-    /// The time now. Never goes back.
+    /// Returns the current time, which never decreases.
     fn now(&self) -> Time;
 
-    /// Returns when at least `duration` has passed.
+    /// Completes after at least `duration`.
     async fn sleep(&self, duration: Duration);
 }
 
-/// A signalling channel: messages of one Socket.IO connection, below Engine.IO and above nothing of ours.
+/// A signalling channel: the messages of one Socket.IO connection, each an Engine.IO message payload.
 ///
-/// The sink takes a frame only when the wire below has room for it. The stream ends when the connection does.
+/// The sink accepts a frame only when the transport below has room for it. The stream ends when the connection
+/// ends.
 pub trait SignalingChannel:
     Stream<Item = Result<Frame, TransportError>> + Sink<Frame, Error = TransportError> + Send + Unpin
 {
@@ -57,21 +59,21 @@ impl<T> SignalingChannel for T where
 {
 }
 
-/// Opens signalling channels. When to try again is the session's decision, not the transport's.
+/// The transport that opens signalling channels. The session decides when to reconnect.
 #[async_trait]
 pub trait Signaling: Send {
-    /// What it opens.
+    /// The channel type.
     type Channel: SignalingChannel;
 
     /// Opens a channel.
     async fn connect(&mut self) -> Result<Self::Channel, TransportError>;
 }
 
-/// What a direct transport reports.
+/// An event of a direct transport.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DirectEvent<C> {
-    /// A signal for the remote end: the offer or answer asked for, or a candidate.
+    /// A signal for the remote side: the requested offer or answer, or a candidate.
     Signal {
         /// The connection.
         connection: ConnectionId,
@@ -82,43 +84,43 @@ pub enum DirectEvent<C> {
     Open {
         /// The connection.
         connection: ConnectionId,
-        /// The way for frames. Dropping it does not close the connection; `DirectCommand::Close` does.
+        /// The channel for frames. Dropping it does not close the connection; `DirectCommand::Close` does.
         channel: C,
-        /// The longest message, in bytes, that the remote end takes.
+        /// The maximum message that the remote side accepts, in bytes.
         max_message: usize,
     },
-    /// The datagram channel of a connection is open: unordered and unreliable, beside the data channel. It may
-    /// open before or after that one, or never.
+    /// The datagram channel of a connection, unordered and unreliable, is open. It can open before the data
+    /// channel, after it, or never.
     Datagrams {
         /// The connection.
         connection: ConnectionId,
-        /// The way for datagrams, of messages as long as the data channel's at most. Its sink takes a message
-        /// only while less than 64 KiB of its own are outstanding, so that a message that is late waits in front
-        /// of it, where it can be dropped. When its stream ends or fails, the connection goes on without it.
+        /// The channel for datagrams, with the same maximum message as the data channel. Its sink accepts a
+        /// message only while less than 64 KiB of its own are outstanding, so that late messages wait in the
+        /// session, which can drop them. When its stream ends or fails, the connection continues without it.
         channel: C,
     },
-    /// The connection could not be made or is over. The last event about it.
+    /// The connection failed or closed. This is the last event about it.
     Closed {
         /// The connection.
         connection: ConnectionId,
-        /// What happened.
+        /// The cause.
         error: TransportError,
     },
 }
 
-/// Makes direct connections: a stream of [`DirectEvent`]s that takes [`DirectCommand`]s.
+/// A transport for direct connections: a stream of [`DirectEvent`]s that executes [`DirectCommand`]s.
 ///
-/// Implementations work on their own tasks or within `poll_next`; `execute` returns at once. A stream that has
-/// ended is polled again and must bear it.
+/// Implementations work on their own tasks or within `poll_next`; `execute` returns at once. The stream must be
+/// fused: the driver polls it again after its end.
 pub trait DirectTransport: Stream<Item = DirectEvent<Self::Channel>> + Send + Unpin {
-    /// The way for frames of one connection: whole messages, text and binary told apart, in order (but on the
-    /// channel of [`DirectEvent::Datagrams`]). The sink is ready while the channel's outstanding bytes stay under
-    /// the transport's limit.
+    /// The channel of one connection: whole messages, either text or binary, in order (except on the channel of
+    /// [`DirectEvent::Datagrams`]). The sink is ready while the channel's outstanding bytes are below the
+    /// transport's limit.
     type Channel: Stream<Item = Result<Frame, TransportError>>
         + Sink<Frame, Error = TransportError>
         + Send
         + Unpin;
 
-    /// Starts what the command asks for. Failures come back as [`DirectEvent::Closed`].
+    /// Starts the execution of a command. Failures are reported as [`DirectEvent::Closed`].
     fn execute(&mut self, command: DirectCommand);
 }

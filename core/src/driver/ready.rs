@@ -1,4 +1,4 @@
-//! Which sources of the driver were woken and wait for their turn.
+//! The queue of the driver's sources that were woken.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use crate::id::ConnectionId;
 
-/// What the driver polls, each with a waker of its own.
+/// A source that the driver polls, with its own waker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Signaling,
@@ -20,7 +20,7 @@ pub(super) enum Source {
     Datagrams(ConnectionId),
 }
 
-/// The sources that were woken, in the order in which they were, each once.
+/// The sources that were woken, in order, each at most once.
 #[derive(Debug, Default)]
 pub(super) struct ReadyQueue {
     shared: Arc<Mutex<Shared>>,
@@ -33,7 +33,7 @@ struct Shared {
     task: Option<Waker>,
 }
 
-/// The place of one source in the queue.
+/// The entry of one source in the queue.
 #[derive(Debug)]
 struct Entry {
     source: Source,
@@ -41,7 +41,7 @@ struct Entry {
     shared: Weak<Mutex<Shared>>,
 }
 
-/// Queues one source: by the source itself as its waker, or by the driver.
+/// The waker of a source, with which the source or the driver queues it.
 #[derive(Debug)]
 pub(super) struct SourceWaker {
     entry: Arc<Entry>,
@@ -49,7 +49,7 @@ pub(super) struct SourceWaker {
 }
 
 impl ReadyQueue {
-    /// The waker of a source, which is queued for its first turn.
+    /// Creates the waker of a source, which is queued for its first turn.
     pub(super) fn register(&self, source: Source) -> SourceWaker {
         let shared = Arc::downgrade(&self.shared);
         let entry = Arc::new(Entry { source, is_queued: AtomicBool::new(false), shared });
@@ -58,14 +58,14 @@ impl ReadyQueue {
         waker
     }
 
-    /// The source whose turn it is. It may be woken again from here on.
+    /// Returns the next source. From here on it can be woken again.
     pub(super) fn pop(&self) -> Option<Source> {
         let entry = lock(&self.shared).queue.pop_front()?;
         entry.is_queued.swap(false, Ordering::AcqRel);
         Some(entry.source)
     }
 
-    /// Ready when a source waits for its turn. Otherwise the next one that is woken wakes the task.
+    /// Ready when a source is queued. Otherwise the next wake-up of a source wakes the task.
     pub(super) fn poll_ready(&self, cx: &Context<'_>) -> Poll<()> {
         let mut shared = lock(&self.shared);
         if !shared.queue.is_empty() {
@@ -75,7 +75,7 @@ impl ReadyQueue {
         Poll::Pending
     }
 
-    /// The task is running: from here on it need not be woken.
+    /// Notes that the task is running and needs no wake-up.
     pub(super) fn resume(&self) {
         drop(lock(&self.shared).task.take());
     }
@@ -87,7 +87,7 @@ impl SourceWaker {
         self.entry.wake_by_ref();
     }
 
-    /// For polling the source.
+    /// Returns a context for polling the source.
     pub(super) fn context(&self) -> Context<'_> {
         Context::from_waker(&self.waker)
     }
@@ -113,7 +113,7 @@ impl Wake for Entry {
     }
 }
 
-/// A panic elsewhere leaves nothing half done here.
+/// A poisoned lock is usable: no update can be interrupted half-way.
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -122,7 +122,7 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 mod tests {
     use super::*;
 
-    /// Counts how often the task is woken.
+    /// Counts the wake-ups of the task.
     #[derive(Default)]
     struct Task(std::sync::atomic::AtomicUsize);
 
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_have_their_turns_in_the_order_of_their_wakes_and_each_once() {
+    fn woken_sources_are_polled_in_order_and_once_each() {
         let ready = ReadyQueue::default();
         let [first, second] = [1, 2].map(|connection| ready.register(data(connection)));
         second.wake();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_waits_is_woken_once_and_one_that_runs_is_not() {
+    fn a_waiting_task_is_woken_once_and_a_running_task_is_not() {
         let task = Arc::new(Task::default());
         let waker = Waker::from(Arc::clone(&task));
         let (ready, cx) = (ReadyQueue::default(), Context::from_waker(&waker));

@@ -20,20 +20,22 @@ use crate::id::ConnectionId;
 use crate::session::Session;
 use crate::time::Time;
 
-/// How many turns without an event one poll makes before other tasks get theirs.
+/// The maximum number of turns without an event per poll, after which other tasks run.
 const TURNS: usize = 64;
 
-/// How long the signalling channel may take to close after the last event.
+/// The time-out of closing the signalling channel after the last event.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// A session with its transports: a stream of [`Event`]s that takes commands in between.
+/// A session with its transports: a stream of [`Event`]s that takes commands between them.
 ///
-/// Everything happens while the stream is polled: the session's frames move, its timers run. Commands are calls on
-/// the session ([`with`](Self::with)) that take effect at once; their frames leave with the next poll. So the usual
-/// shape is one task with `select!` over `next()` and whatever else the application waits for. As long as events are not taken, nothing is read from the transports: backpressure reaches the peers.
+/// All work happens while the stream is polled: the session's frames move, and its timers run. Commands are
+/// calls on the session ([`with`](Self::with)) that take effect at once; their frames leave with the next poll.
+/// The usual structure is one task with `select!` over `next()` and the application's other futures. While the
+/// application takes no events, the driver reads nothing from the transports, so that backpressure reaches the
+/// peers.
 ///
-/// The cost of a wake-up does not depend on the number of peers: only what has woken the task is polled, and what
-/// the session has frames for.
+/// The cost of a wake-up does not depend on the number of peers: the driver polls only the sources that were
+/// woken, and the channels for which the session has frames.
 ///
 /// The stream ends after [`Event::Closed`], once the signalling channel has closed.
 #[derive(Debug)]
@@ -55,11 +57,11 @@ where
     D: DirectTransport,
     C: Clock + Sync + 'static,
 {
-    /// Puts a session together with its transports. `seed` is the session's only source of randomness: fresh
-    /// random bytes in production, a constant in tests.
+    /// Creates a driver of a session and its transports. `seed` is the session's only source of randomness:
+    /// fresh random bytes in production, a constant in tests.
     ///
     /// # Errors
-    /// [`ConfigError`] when a setting cannot be: see [`Config::validate`].
+    /// [`ConfigError`] when a setting is invalid: see [`Config::validate`].
     pub fn new(
         config: Config,
         seed: [u8; 32],
@@ -82,28 +84,28 @@ where
         })
     }
 
-    /// The session, to look at.
+    /// Returns the session, for its getters.
     #[must_use]
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// The direct transport, for what it offers beside the trait.
+    /// Returns the direct transport, for its methods beyond the trait.
     pub fn direct_mut(&mut self) -> &mut D {
         self.direct_waker.wake();
         &mut self.direct
     }
 
-    /// Calls something on the session as its application, at the time of the driver's clock:
-    /// `driver.with(|session, now| session.emit(Target::All, &event, now))`. What comes of it leaves with the next poll.
+    /// Calls the session at the time of the driver's clock, for example `driver.with(|session, now|
+    /// session.emit(Target::All, &event, now))`. The resulting frames leave with the next poll.
     ///
-    /// It is for commands and getters. Inputs (`handle_*`) and outputs (`poll_*`) are the driver's: a session that gets
-    /// others, or loses some, is out of step with its transports.
+    /// Use it for commands and getters only. The driver calls the inputs (`handle_*`) and outputs (`poll_*`)
+    /// itself: further calls of them would bring session and transports out of step.
     pub fn with<T>(&mut self, act: impl FnOnce(&mut Session, Time) -> T) -> T {
         act(&mut self.session, self.clock.now())
     }
 
-    /// Passes on to the transports what the session wants of them.
+    /// Executes the session's commands, and schedules the channels with output.
     fn serve_session(&mut self) {
         while let Some(command) = self.session.poll_command() {
             match command {
@@ -128,7 +130,7 @@ where
         self.direct_waker.wake();
     }
 
-    /// Polls what was woken. `true`: the session has been told something, or has given something.
+    /// Polls a source that was woken. Returns whether the session got an input or gave an output.
     fn poll_source(&mut self, source: Source) -> bool {
         match source {
             Source::Signaling => self.poll_signaling(),
@@ -230,7 +232,8 @@ where
         true
     }
 
-    /// After the last event: the channel writes what it still has and closes, but not for ever.
+    /// Closes the signalling channel after the last event, within a time-out, so that its remaining frames are
+    /// written.
     fn poll_end(&mut self, cx: &Context<'_>) -> Poll<Option<Event>> {
         let mut is_over = false;
         while self.signaling.is_closing() && !is_over {
@@ -257,7 +260,7 @@ where
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         let this = &mut *self;
         this.ready.resume();
-        // The application may have given commands since the last poll.
+        // The application may have called commands since the last poll.
         let mut is_served = false;
         for _ in 0..TURNS {
             if let Some(event) = this.session.poll_event() {
@@ -279,7 +282,7 @@ where
             match this.ready.pop() {
                 Some(source) => {
                     is_served = !this.poll_source(source);
-                    // Asking for a frame when there is none can bring the end of a close forward.
+                    // A poll for a frame can complete a close, and so change the deadline.
                     this.timer.set(this.session.poll_timeout());
                 }
                 None if this.ready.poll_ready(cx).is_pending() => return Poll::Pending,

@@ -11,10 +11,10 @@ use super::{Signaling, TransportError};
 use crate::frame::Frame;
 
 pub(super) struct SignalingSlot<S: Signaling> {
-    /// Opening a channel takes it along and brings it back.
+    /// Absent while a channel is being opened.
     transport: Option<S>,
     state: State<S>,
-    /// A channel that is being closed.
+    /// A channel that is closing.
     closing: Option<S::Channel>,
     waker: SourceWaker,
 }
@@ -31,14 +31,14 @@ enum State<S: Signaling> {
     },
 }
 
-/// What came of polling the signalling transport.
+/// The result of polling the signalling transport.
 #[derive(Debug)]
 pub(super) enum SignalingEvent {
     Nothing,
     Sent,
     Opened,
     Received(Frame),
-    /// The channel could not be opened or is over.
+    /// The channel could not be opened, or closed.
     Closed(TransportError),
 }
 
@@ -48,7 +48,7 @@ impl<S: Signaling + 'static> SignalingSlot<S> {
         Self { transport: Some(transport), state: State::Closed, closing: None, waker }
     }
 
-    /// Opens a channel, in the place of the one that there may be.
+    /// Opens a channel, and drops the current one.
     pub(super) fn open(&mut self) {
         if let Some(mut transport) = self.transport.take() {
             let opening = async move {
@@ -62,7 +62,7 @@ impl<S: Signaling + 'static> SignalingSlot<S> {
         }
     }
 
-    /// Closes the channel. What it still has to write is written.
+    /// Closes the channel after its remaining frames.
     pub(super) fn close(&mut self) {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Open { channel, .. } => {
@@ -76,14 +76,14 @@ impl<S: Signaling + 'static> SignalingSlot<S> {
         }
     }
 
-    /// There may be something to send.
+    /// Schedules the transport because there may be output.
     pub(super) fn wake(&self) {
         if matches!(self.state, State::Open { is_full: false, .. }) {
             self.waker.wake();
         }
     }
 
-    /// Goes on opening, sending what `next` gives, receiving, or closing.
+    /// Continues to open, to send frames of `next`, to receive, or to close.
     pub(super) fn poll(&mut self, next: impl FnMut() -> Option<Frame>) -> SignalingEvent {
         let cx = &mut self.waker.context();
         if let Some(channel) = &mut self.closing
@@ -129,12 +129,12 @@ impl<S: Signaling + 'static> SignalingSlot<S> {
         }
     }
 
-    /// Whether a channel has not been closed yet.
+    /// Returns whether a channel is still closing.
     pub(super) fn is_closing(&self) -> bool {
         self.closing.is_some()
     }
 
-    /// A channel that has not been closed yet is dropped.
+    /// Drops a channel that is still closing.
     pub(super) fn abandon(&mut self) {
         self.closing = None;
     }

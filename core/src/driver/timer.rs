@@ -1,4 +1,4 @@
-//! The wait for a deadline.
+//! The driver's deadline timer.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -26,8 +26,8 @@ impl<C: Clock + Sync + 'static> Timer<C> {
         Self { clock, sleep: None, waker: ready.register(Source::Timer) }
     }
 
-    /// Waits for this deadline from now on. Deadlines mostly move away with each frame: a sleep that ends before the new
-    /// one goes on, and the deadline is asked for again then.
+    /// Sets the deadline. Deadlines mostly move away with each frame: a sleep that ends before the new deadline
+    /// continues, and the driver asks for the deadline again when it ends.
     pub(super) fn set(&mut self, deadline: Option<Time>) {
         match deadline {
             None => self.sleep = None,
@@ -38,7 +38,7 @@ impl<C: Clock + Sync + 'static> Timer<C> {
         }
     }
 
-    /// The same, and no sleep ends before.
+    /// Sets the deadline, and replaces a sleep that would end before it.
     pub(super) fn restart(&mut self, deadline: Time) {
         let clock = Arc::clone(&self.clock);
         let span = deadline - clock.now();
@@ -47,7 +47,7 @@ impl<C: Clock + Sync + 'static> Timer<C> {
         self.waker.wake();
     }
 
-    /// Ready when a sleep is over.
+    /// Ready when a sleep has ended.
     pub(super) fn poll(&mut self) -> Poll<()> {
         let Some(sleep) = &mut self.sleep else { return Poll::Pending };
         std::task::ready!(sleep.sleeping.poll_unpin(&mut self.waker.context()));

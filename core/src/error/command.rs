@@ -1,4 +1,4 @@
-//! Commands of the application that have no effect.
+//! Errors of commands of the application. A failed command has no effect.
 
 use thiserror::Error;
 
@@ -6,103 +6,103 @@ use crate::codec::{DecodeError, EncodeError, PacketType};
 use crate::id::PeerId;
 use crate::wire::Lane;
 
-/// An emit that was not accepted. Nothing was queued.
+/// The reason why an emit was not accepted. Nothing was queued.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EmitError {
-    /// The queue for the peer is full. `Event::Writable` tells when to try again, unless `Event::PeerLeft` comes
-    /// before: the link that begins after it has an empty queue.
-    #[error("the {lane} queue for peer {peer} is full ({queued} bytes wait)")]
+    /// The queue for the peer is full. `Event::Writable` reports when the queue accepts events again, unless
+    /// `Event::PeerLeft` comes before: the next link to that peer has an empty queue.
+    #[error("the {lane} queue for peer {peer} is full: {queued} bytes are queued")]
     Blocked {
         /// The peer.
         peer: PeerId,
         /// The lane.
         lane: Lane,
-        /// The bytes that wait for it.
+        /// The bytes that are queued.
         queued: usize,
     },
-    /// The path does not take the volatile event now, or never takes one of this size.
+    /// The path has no capacity for the volatile event now, or never for one of this size.
     #[error("the volatile event for peer {0} was dropped")]
     Dropped(PeerId),
-    /// Nobody of this id is in the room.
+    /// The room has no peer with this id.
     #[error("no peer {0} in the room")]
     UnknownPeer(PeerId),
-    /// The event's name belongs to the signalling dialect.
+    /// The event name belongs to the signalling dialect.
     #[error("the event name {0:?} is reserved for signalling")]
     ReservedEvent(String),
     /// The namespace belongs to link control.
     #[error("the namespace {0} is reserved for link control")]
     ReservedNamespace(String),
-    /// Only events can be emitted.
+    /// The packet is not an event.
     #[error("expected an EVENT, got {0}")]
     NotAnEvent(PacketType),
     /// The packet exceeds the session's own limits.
     #[error("the packet exceeds the limits of this session")]
     Limits(#[from] DecodeError),
-    /// The packet's ack id could not be written.
+    /// The ack id of the packet could not be written.
     #[error("the packet could not be encoded")]
     Encode(#[from] EncodeError),
-    /// The peer is an original JavaScript client, which cannot take this.
-    #[error("peer {peer} speaks the original dialect and cannot take {what}")]
+    /// The peer is a v0 peer, which does not support the packet.
+    #[error("peer {peer} speaks dialect v0, which does not support {what}")]
     UnsupportedByPeer {
         /// The peer.
         peer: PeerId,
-        /// What it cannot take.
+        /// The unsupported part.
         what: Unsupported,
     },
-    /// The packet exceeds what the peer's application accepts.
+    /// The packet exceeds the limits of the peer's application.
     #[error("the packet exceeds the limits of peer {0}")]
     BeyondPeerLimits(PeerId),
-    /// Too many answers are waited for already.
-    #[error("{0} answers are waited for already")]
+    /// The maximum number of acknowledgements from one peer is pending.
+    #[error("the maximum of {0} pending acknowledgements is reached")]
     TooManyPendingAcks(usize),
-    /// Too many transfers to the peer are open already.
-    #[error("{0} transfers to the peer are open already")]
+    /// The maximum number of transfers to one peer is open.
+    #[error("the maximum of {0} open transfers to the peer is reached")]
     TooManyTransfers(usize),
     /// The session is closing.
-    #[error("the session is closed")]
+    #[error("the session is closing or closed")]
     Closed,
 }
 
-/// What an original JavaScript client cannot take.
+/// What dialect v0 does not support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum Unsupported {
-    /// It answers nothing.
-    #[error("an event that asks for an acknowledgement")]
+    /// A v0 peer does not acknowledge.
+    #[error("acknowledgements")]
     Acknowledgement,
-    /// It knows the default namespace only.
-    #[error("an event in a namespace")]
+    /// A v0 peer uses the default namespace only.
+    #[error("an event outside of the default namespace")]
     Namespace,
-    /// It puts attachments together from their pieces, of which an empty one has none.
+    /// A v0 peer reassembles a blob from its pieces, and an empty blob has none.
     #[error("an empty blob")]
     EmptyBlob,
-    /// It takes all binary messages of an event for pieces of one blob.
+    /// A v0 peer takes all binary messages of an event as pieces of one blob.
     #[error("more than one blob in an event")]
     SeveralBlobs,
-    /// It has no transfers.
-    #[error("a transfer")]
+    /// Dialect v0 has no transfers.
+    #[error("transfers")]
     Transfer,
 }
 
-/// An answer that was not accepted. Nothing was queued.
+/// The reason why an answer was not accepted. Nothing was queued.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReplyError {
-    /// The answer comes too late: the peer that asked is gone.
-    #[error("the peer {0} that asked for the acknowledgement is gone")]
+    /// The link to the peer that asked has ended.
+    #[error("the link to peer {0}, which asked for the acknowledgement, has ended")]
     Expired(PeerId),
-    /// The queue for the peer is full. `Event::Writable` tells when to try again.
-    #[error("the {lane} queue for peer {peer} is full ({queued} bytes wait)")]
+    /// The queue for the peer is full. `Event::Writable` reports when the queue accepts packets again.
+    #[error("the {lane} queue for peer {peer} is full: {queued} bytes are queued")]
     Blocked {
         /// The peer.
         peer: PeerId,
-        /// The lane, which is that for events.
+        /// The lane; always the lane for events.
         lane: Lane,
-        /// The bytes that wait for it.
+        /// The bytes that are queued.
         queued: usize,
     },
-    /// The answer exceeds what the peer's application accepts.
+    /// The answer exceeds the limits of the peer's application.
     #[error("the answer exceeds the limits of peer {0}")]
     BeyondPeerLimits(PeerId),
     /// The answer exceeds the session's own limits.
@@ -114,14 +114,14 @@ pub enum ReplyError {
 }
 
 impl ReplyError {
-    /// Why a link did not take the answer to a question of `peer`.
+    /// Converts the error of the link to `peer` for an answer.
     pub(crate) fn new(peer: &PeerId, error: EmitError) -> Self {
         match error {
             EmitError::Blocked { peer, lane, queued } => Self::Blocked { peer, lane, queued },
             EmitError::BeyondPeerLimits(peer) => Self::BeyondPeerLimits(peer),
             EmitError::Limits(error) => Self::Limits(error),
             EmitError::Encode(error) => Self::Encode(error),
-            // An answer is no event, goes on the lane for events, and only v1 peers ask.
+            // An answer is not an event, uses the lane for events, and goes to v1 peers only.
             EmitError::Dropped(_)
             | EmitError::UnknownPeer(_)
             | EmitError::ReservedEvent(_)
@@ -135,11 +135,11 @@ impl ReplyError {
     }
 }
 
-/// An upgrade that was not started.
+/// The reason why an upgrade was not started.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UpgradeError {
-    /// Nobody of this id is in the room.
+    /// The room has no peer with this id.
     #[error("no peer {0} in the room")]
     UnknownPeer(PeerId),
 }

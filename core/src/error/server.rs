@@ -1,4 +1,4 @@
-//! What ends or refuses a connection to the server.
+//! Errors of the connection to the server.
 
 use std::time::Duration;
 
@@ -8,52 +8,53 @@ use thiserror::Error;
 use crate::codec::{DecodeError, EncodeError, PacketType};
 use crate::wire::MessageError;
 
-/// Why the signalling channel is lost. The session asks for a new one.
+/// Why the signalling channel closed. The session asks for a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SignalingError {
     /// The transport could not open the channel, or lost it; the text is the transport's.
     #[error("the signalling transport failed: {0}")]
     Transport(String),
-    /// The server sent a frame that is no packet.
+    /// The server sent a frame that is not part of a packet.
     #[error("the server sent a bad frame")]
     BadFrame(#[from] DecodeError),
-    /// The server sent a message of the dialect that cannot be read.
-    #[error("the server sent a bad message")]
+    /// The server sent a malformed message of the signalling dialect.
+    #[error("the server sent a malformed message")]
     BadMessage(#[from] MessageError),
-    /// The server sent a packet that does not fit the state of the connection.
+    /// The server sent a packet of a type that does not fit the state of the connection.
     #[error("expected an EVENT of the server, got {0}")]
     Unexpected(PacketType),
     /// The server closed the connection.
     #[error("the server closed the connection")]
     Closed,
-    /// The server did not answer the CONNECT of this session in time.
-    #[error("the server did not answer CONNECT within {} ms", .within.as_millis())]
+    /// The server did not answer this session's CONNECT within the time-out.
+    #[error("expected an answer to CONNECT within {} ms, got none", .within.as_millis())]
     NoConnect {
         /// [`Config::join_timeout`](crate::Config::join_timeout).
         within: Duration,
     },
-    /// The server sent no welcome in time, as one that is no hub of this library.
-    #[error("the server sent no welcome within {} ms", .within.as_millis())]
+    /// The server sent no welcome within the time-out, for example because it runs no hub of this library.
+    #[error("expected a welcome within {} ms, got none", .within.as_millis())]
     NoWelcome {
         /// [`Config::join_timeout`](crate::Config::join_timeout).
         within: Duration,
     },
-    /// The hub puts the session off: there have been too many joins of late.
-    #[error("the server has no time for a join now")]
+    /// The hub refused the join because of its rate limit. The session retries after the pause that the hub
+    /// demands.
+    #[error("the hub's rate limit for joins is exceeded")]
     PutOff(#[source] JoinRefusal),
-    /// The CONNECT of this session could not be written.
+    /// The session's CONNECT could not be encoded.
     #[error("CONNECT could not be encoded")]
     Encode(#[from] EncodeError),
 }
 
-/// Why a server refuses a session.
+/// The reason why a server refuses a session.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[error("the server refuses the connection: {message}")]
 #[non_exhaustive]
 pub struct JoinRefusal {
-    /// The server's words.
+    /// The server's text.
     pub message: String,
-    /// The stable name of the reason, `room-full` for one, when the server is a hub of ours.
+    /// The stable code of the reason, for example `room-full`, when the server runs a hub of this library.
     pub code: Option<String>,
 }

@@ -1,24 +1,24 @@
-//! One connection.
+//! A client's connection.
 
 use super::rate::{Throttle, Usage};
 use crate::id::{Dialect, PeerId, RoomName};
 
-/// A connected client, and what it has used of its rates.
+/// A connected client, and its usage of its rate limits.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) id: PeerId,
     pub(super) room: RoomName,
     pub(super) dialect: Dialect,
-    /// Its place in the room's order of arrival.
+    /// The position in the room's order of arrival.
     pub(super) place: u64,
-    /// Whether any message of it was accepted.
+    /// Whether the hub has accepted any message of the client.
     pub(super) has_spoken: bool,
     pub(super) signals: Usage,
     pub(super) envelopes: Throttle,
     pub(super) deliveries: Throttle,
-    /// v0: the place of the member that got its last offer.
+    /// v0: the position of the member that received the client's last offer.
     pub(super) offered: Option<u64>,
-    /// v0: how many other names it has.
+    /// v0: the number of aliases.
     pub(super) aliases: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What a hub allows, and what it tells its clients.
+//! The settings of a hub.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,72 +6,72 @@ use std::time::Duration;
 use crate::config_error::ConfigError;
 use crate::wire::{HubLimits, IceServer};
 
-/// Settings of a [`Hub`](super::Hub). Start from [`HubConfig::default`] and change what differs.
+/// The settings of a [`Hub`](super::Hub), with setters to change the defaults.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct HubConfig {
-    /// The most members of one room, those away counted, whose places go to newcomers when it is full. 64 by
-    /// default.
+    /// The maximum number of members of a room, including members that are away. A newcomer can replace a
+    /// member that is away. Default: 64.
     pub room_capacity: usize,
-    /// The most rooms with a member in them. 10,000 by default.
+    /// The maximum number of rooms with a member. Default: 10,000.
     pub max_rooms: usize,
-    /// How long a v1 member whose connection is lost keeps its place, unless a newcomer needs it. 8 s by default.
+    /// The time for which a v1 member whose connection is lost keeps its seat, unless a newcomer replaces it.
+    /// Default: 8 s.
     pub resume_window: Duration,
-    /// The ICE servers that v1 clients are told. None by default.
+    /// The ICE servers in the welcome of v1 clients. Default: none.
     pub ice_servers: Vec<IceServer>,
-    /// The bounds of one relayed packet, which v1 clients are told: 1 MiB and 256 parts by default. They
-    /// hold for the events of v0 clients too.
+    /// The maximum size of an envelope, and of an event of a v0 client; part of the welcome of v1 clients.
+    /// Default: 1 MiB and 256 attachments.
     pub limits: HubLimits,
-    /// The key of the resume tokens and of the keys of pairs. `None`, the default, draws one from the hub's seed; with a key of your
-    /// own, kept between runs, tokens survive a restart of the hub.
+    /// The key from which the hub derives resume tokens and pair keys. `None`, the default, draws a key from
+    /// the hub's seed. With a configured key that is kept between runs, tokens survive a restart of the hub.
     pub token_key: Option<[u8; 32]>,
-    /// Whether v1 clients are given the keys by which they recognise packets that one of them passes on for two
-    /// others. With keys, a join costs one message per member instead of one per room. Yes by default.
+    /// Whether v1 clients get pair keys, with which two of them seal the bundles that a neighbour forwards.
+    /// With pair keys, a join causes one message per member instead of one per room. Default: `true`.
     pub pair_keys: bool,
-    /// How many signals a client may send at once; each offer of a message counts. 1024 by default, which
-    /// lets a client that joins a full room send each member an offer and a dozen candidates.
+    /// The burst of the rate limit for a client's signals, where each offer of a message counts. The default of
+    /// 1024 lets a client that joins a full room send each member an offer and a dozen candidates.
     pub signal_burst: u32,
-    /// How many signals a client may send per second in the long run. 100 by default.
+    /// The rate limit for a client's signals, per second. Default: 100.
     pub signals_per_second: u32,
-    /// The most bytes of one signal, its offer id counted. 64 KiB by default.
+    /// The maximum bytes of a signal and its offer id. Default: 64 KiB.
     pub max_signal: usize,
-    /// The most offers in one message of a v1 client. 64 by default.
+    /// The maximum number of offers in one message of a v1 client. Default: 64.
     pub max_offers: usize,
-    /// How many may join a room at once who have no seat in it. 256 by default, and always twice
-    /// [`room_capacity`](Self::room_capacity) at least: after a restart of the hub everyone comes back, and may
-    /// be cut off again.
+    /// The burst of the rate limit for a room's joins without a seat. At least twice
+    /// [`room_capacity`](Self::room_capacity) applies, because after a restart of the hub all members join
+    /// again, and their connections can break once more. Default: 256.
     pub room_join_burst: u32,
-    /// How many may join a room per second in the long run who have no seat in it. 16 by default. In a room of 64
-    /// each causes up to 27 KB, presence after it
-    /// and the limits of all members counted.
+    /// The rate limit for a room's joins without a seat, per second. In a room of 64 each join causes up to 27
+    /// KB of messages, including later presence and the limits of all members. Default: 16.
     pub room_joins_per_second: u32,
-    /// How many times a member may come back to its seat at once. 32 by default.
+    /// The burst of the rate limit for a member's returns to its seat. Default: 32.
     pub resume_burst: u32,
-    /// How many times per second a member may come back to its seat in the long run. 2 by default: the sessions of
-    /// this library pause for half a second before they reconnect.
+    /// The rate limit for a member's returns to its seat, per second. The sessions of this library pause for
+    /// 0.5 s before they reconnect. Default: 2.
     pub resumes_per_second: u32,
-    /// How many envelopes a client may send at once; an event of a v0 client counts as one. 125,000 by default:
-    /// two seconds' worth.
+    /// The burst of the rate limit for a client's envelopes; an event of a v0 client counts as one. Default:
+    /// 125,000, the envelopes of 2 s.
     pub envelope_burst: u32,
-    /// How many envelopes a client may send per second in the long run. 62,500 by default: what fills an uplink
-    /// of 100 Mbit/s with envelopes of 200 bytes, as an event of some 64 bytes for one receiver takes on the
-    /// wire. An envelope for a room of 64 takes over 3,000 bytes for its receivers alone: 100 Mbit/s carry
-    /// 4,000 of them a second.
+    /// The rate limit for a client's envelopes, per second. The default of 62,500 fills an uplink of 100 Mbit/s
+    /// with envelopes of 200 bytes, the length on the wire of an event of some 64 bytes for one receiver. An
+    /// envelope for a room of 64 has over 3,000 bytes of recipients alone: 100 Mbit/s carry 4,000 of them per
+    /// second.
     ///
-    /// Envelopes over this rate are refused, as are those over
-    /// [`deliveries_per_second`](Self::deliveries_per_second); between v1 peers the links make that good. What is
-    /// refused is not taken off the allowance. A client is closed that has envelopes refused at this rate again,
-    /// for as long as the burst lasts.
+    /// The hub drops envelopes beyond this rate or beyond
+    /// [`deliveries_per_second`](Self::deliveries_per_second); the links of v1 peers retransmit their records.
+    /// A dropped envelope takes nothing from the bucket. The hub closes a client whose dropped envelopes reach
+    /// this rate by themselves until the burst is exhausted.
     pub envelopes_per_second: u32,
-    /// How many bytes of one client's the hub delivers at once: those of a packet, and 128 for a header, once
-    /// for each receiver. 10⁹ by default, which is what 16 MB of uploads for a room of 64 come to: more than
-    /// the buffers of a connection hold when the server was busy for a moment. An envelope that costs more than
-    /// this passes when anything is left, and is paid for before the next.
+    /// The burst of the rate limit for deliveries, in bytes: the bytes of a packet, and 128 for a header, once
+    /// per receiver. The default of 10⁹ is the cost of 16 MB of uploads for a room of 64, which exceeds the
+    /// buffers of a connection. An envelope of higher cost passes while the bucket is not empty, and its debt
+    /// is paid before the next one.
     pub delivery_burst: u64,
-    /// How many bytes of one client's the hub delivers per second in the long run. 10⁹ by default. An uplink of
-    /// 100 Mbit/s, filled with envelopes for a room of 64, comes to 12.5 MB × 63 = 787.5 MB; what is above that
-    /// is for the headers of deliveries, which outweigh what an envelope says of its receivers only for events
-    /// of v0 clients: those of 512 bytes and more stay below, too. A server whose own downlinks are slower may
+    /// The rate limit for deliveries of one client's packets, in bytes per second. Default: 10⁹. An uplink of
+    /// 100 Mbit/s, filled with envelopes for a room of 64, causes 12.5 MB × 63 = 787.5 MB; the rest is for the
+    /// headers of deliveries, which are longer than the recipients in an envelope only for events of v0
+    /// clients. Such events of 512 bytes and more stay below the limit, too. For a server with slower downlinks
     /// set less.
     pub deliveries_per_second: u64,
 }
@@ -106,8 +106,8 @@ impl HubConfig {
     /// Checks the settings, as [`Hub::new`](super::Hub::new) does.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first setting with which no hub works: room for nobody, a rate or a burst of zero, or
-    /// envelopes in which nothing fits.
+    /// [`ConfigError`] for the first invalid setting: a capacity of zero, a rate or a burst of zero, or
+    /// envelopes of zero length.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let HubLimits { max_envelope, max_attachments } = self.limits;
         for (field, number) in [
@@ -239,7 +239,7 @@ impl HubConfig {
     }
 }
 
-/// Shows neither the key nor the credentials of ICE servers.
+/// Prints neither the key nor the credentials of ICE servers.
 impl fmt::Debug for HubConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HubConfig")

@@ -1,4 +1,4 @@
-//! What a hub refuses. Nothing here carries a token, a signal or a payload.
+//! The errors of a hub. None contains a token, a signal or a payload.
 
 use std::time::Duration;
 
@@ -6,58 +6,58 @@ use thiserror::Error;
 
 use crate::id::{InvalidName, PeerId, RoomName};
 
-/// Why a client cannot join. It goes to the client in the `CONNECT_ERROR` packet.
+/// The reason why a client cannot join, which goes to the client in a `CONNECT_ERROR` packet.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// The room has all the members it takes.
-    #[error("room {room:?} has all {capacity} members that it takes")]
+    /// The room is full.
+    #[error("room {room:?} has the maximum of {capacity} members")]
     RoomFull {
         /// The room.
         room: RoomName,
-        /// How many members it takes.
+        /// The maximum number of members.
         capacity: usize,
     },
-    /// A new room would be one too many.
-    #[error("there are {max} rooms already and {room:?} would be one more")]
+    /// The hub has the maximum number of rooms.
+    #[error("the hub has the maximum of {max} rooms, without {room:?}")]
     TooManyRooms {
-        /// The room asked for.
+        /// The requested room.
         room: RoomName,
-        /// How many rooms the hub takes.
+        /// The maximum number of rooms.
         max: usize,
     },
-    /// The client has come back too often, or too many have joined the room, in a short time.
+    /// The returns of the client, or the joins of the room, exceed their rate limit.
     #[error("try again in {} ms: too many joins of room {room:?}", retry_after.as_millis())]
     TooManyJoins {
         /// The room.
         room: RoomName,
-        /// When the next one is let in, in whole milliseconds.
+        /// The time until a join can succeed, in whole milliseconds.
         retry_after: Duration,
     },
-    /// The client's own account of itself cannot be read.
-    #[error("the `p2p` entry of the auth payload cannot be read: {reason}")]
+    /// The `p2p` entry of the client is malformed.
+    #[error("the `p2p` entry of the auth payload is malformed: {reason}")]
     BadAuth {
-        /// What is wrong with it.
+        /// What was expected, what was received, and where.
         reason: String,
     },
-    /// The socket id of a v0 client cannot serve as a peer id.
-    // Without a source: the text goes to the client, whole.
-    #[error("the socket id cannot serve as a peer id: {0}")]
+    /// The socket id of a v0 client is not a valid peer id.
+    // Without a source: the whole text goes to the client.
+    #[error("the socket id is not a valid peer id: {0}")]
     BadName(InvalidName),
-    /// A member of the room has the socket id of this v0 client for its id.
+    /// Another member of the room has this v0 client's socket id as its peer id.
     #[error("room {room:?} has a member {name:?} already")]
     NameTaken {
         /// The room.
         room: RoomName,
-        /// The name.
+        /// The peer id.
         name: PeerId,
     },
 }
 
 impl JoinError {
-    /// A stable word for programs: `room-full`, `too-many-rooms`, `too-many-joins`, `bad-auth`, `bad-name` or
-    /// `name-taken`. On the wire it stands before the text in the message of the `CONNECT_ERROR`, up to the first colon
-    /// (`{"message":"room-full: room …"}`), because `socketioxide` has room for nothing but a message.
+    /// Returns the stable code: `room-full`, `too-many-rooms`, `too-many-joins`, `bad-auth`, `bad-name` or
+    /// `name-taken`. On the wire the code precedes the text in the message of the `CONNECT_ERROR`, up to the
+    /// first colon (`{"message":"room-full: room …"}`), because `socketioxide` has room for nothing but a message.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -70,8 +70,8 @@ impl JoinError {
         }
     }
 
-    /// When to try again, where it is a matter of time alone. On the wire the text begins with it
-    /// (`{"message":"too-many-joins: try again in 500 ms: …"}`).
+    /// Returns the time until a retry can succeed, for an error of a rate limit. On the wire the text begins
+    /// with it (`{"message":"too-many-joins: try again in 500 ms: …"}`).
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -85,106 +85,113 @@ impl JoinError {
     }
 }
 
-/// What a client did that it may not. Only the client itself is affected, and its message is dropped.
+/// A violation by a client. The hub drops the message; other clients are not affected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The client is not connected (any more).
-    #[error("the client is not connected any more")]
+    /// The client is unknown, or its connection has ended.
+    #[error("the client is not connected")]
     Gone,
-    /// More signals than the rate limit allows.
-    #[error("more signals than {per_second} per second after the first {burst}")]
+    /// The client's signals exceed their rate limit.
+    #[error("expected at most {per_second} signals per second after a burst of {burst}, got more")]
     TooManySignals {
-        /// How many are allowed at once.
+        /// The burst.
         burst: u32,
-        /// How many are allowed per second in the long run.
+        /// The rate per second.
         per_second: u32,
     },
-    /// A signal over the limit.
-    #[error("a signal of {got} bytes where {max} are allowed")]
+    /// A signal exceeds the maximum size.
+    #[error("expected a signal of at most {max} bytes, got {got}")]
     SignalTooLarge {
-        /// Its bytes, the offer id counted.
+        /// The bytes of the signal and its offer id.
         got: usize,
-        /// The limit.
+        /// The maximum.
         max: usize,
     },
-    /// More offers in one message than allowed.
-    #[error("{got} offers in one message where {max} are allowed")]
+    /// A message has more offers than the maximum.
+    #[error("expected at most {max} offers in a message, got {got}")]
     TooManyOffers {
-        /// How many came.
+        /// The number of offers.
         got: usize,
-        /// The limit.
+        /// The maximum.
         max: usize,
     },
-    /// An offer of a v1 client that does not say whom it is for.
-    #[error("an offer without `toPeerId`")]
+    /// An offer of a v1 client names no receiver.
+    #[error("expected an offer with `toPeerId`, got one without")]
     Unaddressed,
-    /// The receiver is no other member of the sender's room; it may have just left.
-    #[error("{peer:?} is no other member of the room")]
+    /// The receiver is not another member of the sender's room; it may have just left.
+    #[error("expected another member of the room as the receiver, got {peer:?}")]
     UnknownPeer {
         /// The receiver.
         peer: PeerId,
     },
-    /// The receiver's connection is lost.
-    #[error("the connection of {peer:?} is lost")]
+    /// The receiver is away.
+    #[error("the receiver {peer:?} is away")]
     PeerAway {
         /// The receiver.
         peer: PeerId,
     },
-    /// A relayed packet over the limit.
-    #[error("a packet of {got} bytes where {max} are allowed")]
+    /// A relayed packet exceeds the maximum size.
+    #[error("expected a packet of at most {max} bytes, got {got}")]
     PacketTooLarge {
-        /// Its bytes, attachments counted.
+        /// The bytes of the packet, including attachments.
         got: usize,
-        /// The limit.
+        /// The maximum.
         max: usize,
     },
-    /// A relayed packet in too many parts, or in none.
-    #[error("a packet in {got} parts where 1 to {max} are allowed")]
+    /// A relayed packet has more parts than the maximum, or none.
+    #[error("expected a packet in 1 to {max} parts, got {got}")]
     PartCount {
-        /// How many parts came.
+        /// The number of parts.
         got: usize,
-        /// The limit.
+        /// The maximum.
         max: usize,
     },
-    /// An envelope for more receivers than the room has members.
-    #[error("an envelope for {got} receivers in a room of {members} members")]
+    /// An envelope has more receivers than the room has members.
+    #[error(
+        "expected an envelope for at most {members} receivers, the members of the room, got {got}"
+    )]
     TooManyRecipients {
-        /// How many came.
+        /// The number of receivers.
         got: usize,
-        /// The members of the room.
+        /// The number of members of the room.
         members: usize,
     },
-    /// An envelope that names one receiver several times. Nobody has got it.
-    #[error("an envelope that names {peer:?} several times")]
+    /// An envelope names a receiver more than once. The hub delivers it to no receiver.
+    #[error("expected an envelope that names each receiver once, got {peer:?} twice")]
     DuplicateRecipient {
         /// The receiver.
         peer: PeerId,
     },
-    /// More envelopes, or events of a v0 client, than the rate limit allows. Links make it good.
-    #[error("more envelopes than {per_second} per second after the first {burst}")]
+    /// The client's envelopes, or events of a v0 client, exceed their rate limit. Links retransmit the records.
+    #[error(
+        "expected at most {per_second} envelopes per second after a burst of {burst}, got more"
+    )]
     TooManyEnvelopes {
-        /// How many are allowed at once.
+        /// The burst.
         burst: u32,
-        /// How many are allowed per second in the long run.
+        /// The rate per second.
         per_second: u32,
     },
-    /// More bytes for receivers than the rate limit allows, those for each receiver counted. Links make it good.
-    #[error("more bytes for receivers than {per_second} per second after the first {burst}")]
+    /// The bytes of the client's packets, counted once per receiver, exceed their rate limit. Links retransmit
+    /// the records.
+    #[error(
+        "expected at most {per_second} delivered bytes per second after a burst of {burst}, got more"
+    )]
     TooMuchToDeliver {
-        /// How many bytes are allowed at once.
+        /// The burst in bytes.
         burst: u64,
-        /// How many bytes are allowed per second in the long run.
+        /// The rate in bytes per second.
         per_second: u64,
     },
-    /// An event of its own from a v1 client, whose events travel in envelopes.
-    #[error("an event outside an envelope, from a v1 client")]
+    /// A v1 client sent an event outside of an envelope.
+    #[error("expected an envelope from a v1 client, got an event")]
     UnexpectedEvent,
-    /// An envelope from a v0 client.
-    #[error("an envelope from a v0 client")]
+    /// A v0 client sent an envelope.
+    #[error("expected an event from a v0 client, got an envelope")]
     UnexpectedEnvelope,
-    /// A packet that is no message of the dialect: reported by
+    /// A packet is not a message of the dialect: reported by
     /// [`handle_malformed`](super::Hub::handle_malformed).
-    #[error("a packet that is no message of the dialect")]
+    #[error("expected a message of the dialect, got another packet")]
     Malformed,
 }

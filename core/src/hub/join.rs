@@ -1,4 +1,4 @@
-//! Coming and going: who is let in, what it finds, and who is told.
+//! Joining and leaving: admission, the welcome, and the messages about it to other members.
 
 use std::time::Duration;
 
@@ -14,26 +14,27 @@ use crate::id::{ClientId, Dialect, PeerId, RoomName};
 use crate::time::Time;
 use crate::wire::{EPOCH_BLOCK, Join, Member, PairKey, ServerMessage, Welcome};
 
-/// The greatest base that leaves a block above it. An identity beyond it is used up.
+/// The maximum base below which a block of epochs fits. A peer id with a higher base is exhausted.
 const MAX_EPOCH_BASE: u32 = u32::MAX - EPOCH_BLOCK;
 
-/// What has to go for a newcomer.
+/// The member or room that a newcomer replaces.
 enum Displaced {
-    /// The place of a member that is away.
+    /// A member that is away.
     Member(PeerId),
-    /// A room with nobody in it but those away.
+    /// A room in which all members are away.
     Room(RoomName),
 }
 
 impl Hub {
-    /// A client connects and says who it is. Its welcome is the first thing that is sent to it.
+    /// Handles a client that connects with the content of its `p2p` entry. The welcome is the first message to
+    /// the client.
     ///
-    /// `client_name` is the Socket.IO socket id, by which a v0 client is known; without one the hub gives it an
-    /// id of its own making. A v1 client's id never depends on it.
+    /// `client_name` is the Socket.IO socket id, which becomes the peer id of a v0 client; without one the hub
+    /// assigns an id. A v1 client's id never depends on it.
     ///
     /// # Errors
-    /// [`JoinError`] when the client is turned away; nobody else notices. A resume token that proves nothing is
-    /// no error: the client is somebody new.
+    /// [`JoinError`] when the client is refused, without effect on other members. An invalid resume token is
+    /// not an error: the client gets a new id.
     pub fn handle_connect(
         &mut self,
         join: Join,
@@ -97,7 +98,7 @@ impl Hub {
         Ok(client)
     }
 
-    /// A client's connection ended.
+    /// Handles the end of a client's connection.
     pub fn handle_disconnect(&mut self, client: ClientId, departure: Departure, now: Time) {
         let now = self.advance(now);
         self.depart(client, departure, now);
@@ -118,7 +119,7 @@ impl Hub {
         }
     }
 
-    // ----- who it is -----
+    // ----- identity -----
 
     fn v0_name(&self, room: &RoomName, name: Option<&str>) -> Result<Option<PeerId>, JoinError> {
         let Some(name) = name else { return Ok(None) };
@@ -129,11 +130,11 @@ impl Hub {
         }
     }
 
-    /// The identity that a token proves, and the base that is due to it.
+    /// Returns the peer id that a token proves, and the epoch base for it.
     fn prove(&self, room: &RoomName, token: &str) -> Option<Proof> {
         let Proof { id, mut epoch_base } = self.key.verify(room, token)?;
         if let Some(seat) = self.seats.seat(room, &id) {
-            // A v0 client may have taken the name of somebody who was gone: that seat is no way back.
+            // A v0 client may have taken the id of a member that left: a token does not lead to that seat.
             if seat.dialect == Dialect::V0 {
                 return None;
             }
@@ -148,9 +149,9 @@ impl Hub {
         PeerId::from_random(random)
     }
 
-    // ----- whether there is a place -----
+    // ----- capacity -----
 
-    /// What has to go for one more member, if anything.
+    /// Returns what must be replaced for one more member, if anything.
     fn find_place(&self, room: &RoomName) -> Result<Option<Displaced>, JoinError> {
         let (capacity, max) = (self.config.room_capacity, self.config.max_rooms);
         match self.seats.room(room) {
@@ -166,7 +167,8 @@ impl Hub {
         }
     }
 
-    /// Makes room for `newcomer`, which hears nothing of it: it finds things as they are then.
+    /// Removes the replaced member or room, without messages to `newcomer`, whose welcome shows the state
+    /// afterwards.
     fn displace(&mut self, displaced: Option<Displaced>, room: &RoomName, newcomer: ClientId) {
         match displaced {
             None => {}
@@ -180,9 +182,9 @@ impl Hub {
         }
     }
 
-    /// Charges a join that needs a place to the room.
+    /// Charges a join without a seat to the room.
     fn charge_join(&mut self, room: &RoomName, now: Time) -> Result<(), JoinError> {
-        // After a restart of the hub everyone comes back at once.
+        // After a restart of the hub all members join at once.
         let everyone = u32::try_from(self.config.room_capacity).unwrap_or(u32::MAX);
         let burst = self.config.room_join_burst.max(everyone.saturating_mul(2));
         let rate = Rate::new(burst, self.config.room_joins_per_second);
@@ -192,7 +194,7 @@ impl Hub {
         }
     }
 
-    /// Charges the return of a member to the member.
+    /// Charges a member's return to the member.
     fn charge_resume(
         &mut self,
         room: &RoomName,
@@ -206,9 +208,9 @@ impl Hub {
         }
     }
 
-    // ----- telling everyone -----
+    // ----- messages -----
 
-    /// Tells a v0 client how many others are here.
+    /// Sends a v0 client the number of other members.
     fn count_in(&mut self, client: ClientId, room: &RoomName) {
         let present = self.seats.room(room).map_or(0, Room::present_len);
         let others = u32::try_from(present.saturating_sub(1)).unwrap_or(u32::MAX);
@@ -236,7 +238,7 @@ impl Hub {
         self.send(client, ServerMessage::NumClients { others, welcome });
     }
 
-    /// Tells everyone else in the room who has come; each a secret of its own, if there are secrets.
+    /// Announces a member to all others in the room, with a pair key for each of them if pair keys are enabled.
     fn announce(&mut self, client: ClientId, member: Member, room: &RoomName) {
         if member.dialect == Dialect::V0 || !self.config.pair_keys {
             let message = ServerMessage::PeerJoin(member);
@@ -252,13 +254,13 @@ impl Hub {
         }
     }
 
-    /// The secret that a v1 member shares with `other`, if there is to be one.
+    /// Returns the pair key of a v1 member and `other`, if both have one.
     fn pair_key(&self, room: &RoomName, id: &PeerId, other: &Member) -> Option<PairKey> {
         let keyed = self.config.pair_keys && other.dialect == Dialect::V1;
         keyed.then(|| self.key.pair_key(room, id, &other.id))
     }
 
-    /// Takes a member out of its room and tells everyone, but not `newcomer`, for which it goes.
+    /// Removes a member from its room, and reports that to all members but `newcomer`, which replaces it.
     pub(super) fn vacate(&mut self, room: &RoomName, id: PeerId, newcomer: Option<ClientId>) {
         self.seats.leave(room, &id);
         if newcomer.is_none() && self.seats.room(room).is_none_or(Room::is_empty) {
@@ -275,7 +277,7 @@ fn charge(usage: &mut Usage, rate: Rate, room: &RoomName, now: Time) -> Result<(
     if usage.take(1, now, rate) {
         return Ok(());
     }
-    // In whole milliseconds, as the client reads it.
+    // In whole milliseconds, as the client parses it.
     let wait = usage.wait(now, rate).as_nanos().div_ceil(1_000_000);
     let retry_after = Duration::from_millis(u64::try_from(wait).unwrap_or(u64::MAX));
     Err(JoinError::TooManyJoins { room: room.clone(), retry_after })
@@ -288,7 +290,7 @@ mod tests {
     use crate::hub::token::TokenKey;
 
     #[test]
-    fn an_identity_whose_numbers_are_used_up_is_somebody_new() {
+    fn a_client_with_exhausted_epochs_gets_a_new_id() {
         let key = [5; 32];
         let mut hub = Hub::new(HubConfig::default().with_token_key(key), [0; 32]).unwrap();
         let room = RoomName::default();

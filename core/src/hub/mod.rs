@@ -1,7 +1,7 @@
 //! The server's end of the mesh: rooms, rosters, routing of signals, relay of events.
 //!
-//! A [`Hub`] does no I/O. A Socket.IO server, or a simulation, tells it who connects and what they say, and
-//! carries out what [`Hub::poll_output`] asks for. The messages are those of [`wire`](crate::wire).
+//! A [`Hub`] does no I/O. A Socket.IO server, or a simulation, passes it connections and messages, and carries
+//! out the outputs of [`Hub::poll_output`]. The messages are those of [`wire`](crate::wire).
 
 mod client;
 mod config;
@@ -36,7 +36,7 @@ use crate::id::{ClientId, Dialect, PeerId, RoomName};
 use crate::time::Time;
 use crate::wire::{ClientMessage, IceServer, Member, ServerMessage};
 
-/// The most other names of one v0 client.
+/// The maximum number of aliases of a v0 client.
 const MAX_ALIASES: usize = 4;
 
 /// Rooms, rosters, routing of signals and relay of events, without I/O.
@@ -52,29 +52,28 @@ const MAX_ALIASES: usize = 4;
 /// - Commands: [`add_alias`](Self::add_alias), [`set_ice_servers`](Self::set_ice_servers).
 /// - Output: [`poll_output`](Self::poll_output), [`poll_timeout`](Self::poll_timeout).
 ///
-/// Drain `poll_output` after every input, before the next one: what is queued is bounded by what one input can
-/// cause, and [`Address::Room`] means those who are in the room at that moment.
+/// Drain `poll_output` after every input, before the next one: the queue is bounded by the output of one input,
+/// and [`Address::Room`] stands for the members present at that time.
 ///
 /// # Rules
 ///
-/// - Peers meet within a room and nowhere else. The hub writes the sender of everything itself.
-/// - A v1 client that is [`Lost`](Departure::Lost) keeps its seat for
-///   [`resume_window`](HubConfig::resume_window); with its resume token it comes back to it, even after the
-///   window or a restart of the hub, then as a new member with its old id.
-/// - Nobody is locked out by members that are away: when a room is full, a newcomer takes the place of the one
-///   that has been away for longest, and when there are too many rooms, a new one takes the place of one in which
-///   everyone is away. Those of whom nothing was ever accepted go first: a seat that was taken for nothing costs
-///   those who are in earnest nothing, and is kept all the same while nobody wants it, for a quiet member may
-///   have packets under way that are to wait for it. Who was displaced is told to all; it comes back as a new
-///   member with its old id, if there is room.
-/// - What a join causes, a welcome and a word to everyone, is far more than the client has sent. Therefore joins
-///   are bounded: those that come back to a seat per identity
+/// - A peer can exchange messages only with peers of its room. The hub sets the sender of every message.
+/// - A v1 client whose connection is [`Lost`](Departure::Lost) keeps its seat for
+///   [`resume_window`](HubConfig::resume_window). With its resume token it returns to the seat, or, after the
+///   window or a restart of the hub, joins as a new member with its old id.
+/// - Members that are away block no newcomer. In a full room a newcomer replaces the member that has been away
+///   for longest, and at the maximum number of rooms a new room replaces one in which all members are away.
+///   Members whose messages were never accepted are replaced first; until then they keep their seats, because
+///   packets in flight may wait for them. The hub reports a replaced member to all as left; the member can join
+///   again as a new member with its old id while there is capacity.
+/// - A join causes more traffic (a welcome, and a message to every member) than the client sent. Therefore
+///   joins are rate-limited: returns to a seat per peer id
 ///   ([`resumes_per_second`](HubConfig::resumes_per_second)), all others per room
-///   ([`room_joins_per_second`](HubConfig::room_joins_per_second)). Of the first kind none is ever refused for
-///   what strangers do. All else that the hub says of itself follows a join, at most twice (away, gone).
-/// - A v0 client's offers go, one each, to those who were in the room before it, in the order in which they
-///   came: offers that cross would connect two old clients twice.
-/// - An envelope is passed on unread. For a v0 receiver it is opened: that client gets the packet within.
+///   ([`room_joins_per_second`](HubConfig::room_joins_per_second)). Other clients' joins do not count towards
+///   the first limit. All other messages of the hub's own follow a join, at most two per join (away, left).
+/// - The offers of a v0 client go, one each, to the members that joined before it, in the order of arrival:
+///   crossing offers would connect two v0 clients twice.
+/// - The hub forwards an envelope unread. For a v0 receiver the hub unwraps the packet.
 ///
 /// The same seed and the same inputs give the same outputs.
 pub struct Hub {
@@ -86,20 +85,20 @@ pub struct Hub {
     clock: Clock,
     output: VecDeque<Output>,
     next_client: u64,
-    /// Those that grow; the others are counted when they are asked for.
+    /// The counters that only grow; `stats` computes the others.
     counters: HubStats,
 }
 
 impl Hub {
-    /// An empty hub. `seed` must be unpredictable: peer ids and, without a
-    /// [`token_key`](HubConfig::token_key), the key of the resume tokens come from it.
+    /// Creates an empty hub. `seed` must be unpredictable: peer ids and, without a
+    /// [`token_key`](HubConfig::token_key), the key of resume tokens and pair keys come from it.
     ///
     /// # Errors
-    /// [`ConfigError`] when a setting cannot be: see [`HubConfig::validate`].
+    /// [`ConfigError`] when a setting is invalid: see [`HubConfig::validate`].
     pub fn new(config: HubConfig, seed: [u8; 32]) -> Result<Self, ConfigError> {
         config.validate()?;
         let mut rng = ChaCha20Rng::from_seed(seed);
-        // Drawn always, so that the ids do not depend on where the key comes from.
+        // Drawn in any case, so that the ids do not depend on the source of the key.
         let mut drawn = [0; 32];
         rng.fill_bytes(&mut drawn);
         Ok(Self {
@@ -115,29 +114,29 @@ impl Hub {
         })
     }
 
-    /// The id of a connected client's peer.
+    /// Returns the peer id of a connected client.
     #[must_use]
     pub fn peer_id(&self, client: ClientId) -> Option<&PeerId> {
         self.clients.get(&client).map(|client| &client.id)
     }
 
-    /// The room of a connected client.
+    /// Returns the room of a connected client.
     #[must_use]
     pub fn room_of(&self, client: ClientId) -> Option<&RoomName> {
         self.clients.get(&client).map(|client| &client.room)
     }
 
-    /// The members of a room in the order in which they came, those away included.
+    /// Iterates over the members of a room in the order of arrival, including members that are away.
     pub fn members(&self, room: &RoomName) -> impl Iterator<Item = Member> {
         self.seats.room(room).into_iter().flat_map(Room::roster)
     }
 
-    /// The rooms that have a member.
+    /// Iterates over the rooms that have a member.
     pub fn rooms(&self) -> impl Iterator<Item = &RoomName> {
         self.seats.rooms()
     }
 
-    /// The clients that an address stands for, in the order in which they came.
+    /// Iterates over the clients that an address stands for, in the order of arrival.
     pub fn receivers(&self, address: &Address) -> impl Iterator<Item = ClientId> {
         let (one, room) = match address {
             Address::Client(client) => (Some(*client), None),
@@ -152,7 +151,7 @@ impl Hub {
         one.into_iter().chain(many)
     }
 
-    /// Numbers for monitoring.
+    /// Returns numbers for monitoring.
     #[must_use]
     pub fn stats(&self) -> HubStats {
         HubStats {
@@ -163,17 +162,17 @@ impl Hub {
         }
     }
 
-    /// The settings.
+    /// Returns the settings.
     #[must_use]
     pub const fn config(&self) -> &HubConfig {
         &self.config
     }
 
-    /// A client says something.
+    /// Handles a client's message.
     ///
     /// # Errors
-    /// [`ClientError`] when it may not say that. The message is dropped, all others go on as before; offers
-    /// before the faulty one in the same message have been passed on.
+    /// [`ClientError`] when the message violates a rule. The hub drops the message, but has forwarded the
+    /// offers before the faulty one in it. Other clients are not affected.
     pub fn handle_message(
         &mut self,
         client: ClientId,
@@ -194,8 +193,8 @@ impl Hub {
         outcome
     }
 
-    /// A client sent a packet that is no message of the dialect. It counts as a signal, so that a client that
-    /// keeps on is closed.
+    /// Handles a packet of a client that is not a message of the dialect. The packet counts as a signal, so
+    /// that the hub closes a client that sends many of them.
     pub fn handle_malformed(&mut self, client: ClientId, now: Time) -> ClientError {
         let now = self.advance(now);
         self.counters.refused += 1;
@@ -205,7 +204,7 @@ impl Hub {
         }
     }
 
-    /// Time has passed: to be called at [`poll_timeout`](Self::poll_timeout).
+    /// Handles the passing of time; to be called at the time of [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Time) {
         let now = self.advance(now);
         while let Some((room, id)) = self.seats.poll_expired(now) {
@@ -213,12 +212,12 @@ impl Hub {
         }
     }
 
-    /// Gives a v0 client another name under which members may send it signals. On Engine.IO 4 the original
-    /// client gives its *engine* id for its own, which is not its socket id on every server. At most four, the
-    /// client's room only, and a real member's id goes first.
+    /// Adds an alias of a v0 client, which members may use as the receiver of signals. On Engine.IO 4 the
+    /// original client takes its *engine* id for its own, which is not its socket id on every server. A client
+    /// has at most four aliases, valid in its own room, and a member's id takes precedence over an alias.
     ///
     /// # Errors
-    /// [`InvalidName`](crate::InvalidName) when the text cannot be a peer id.
+    /// [`InvalidName`](crate::InvalidName) when the text is not a valid peer id.
     pub fn add_alias(&mut self, client: ClientId, alias: &str) -> Result<(), crate::InvalidName> {
         let alias = PeerId::new(alias.to_owned())?;
         if let Some(client) = self.clients.get_mut(&client)
@@ -232,29 +231,30 @@ impl Hub {
         Ok(())
     }
 
-    /// Replaces the ICE servers that clients are told from now on, as for TURN credentials that expire.
+    /// Replaces the ICE servers in later welcomes, for example before TURN credentials expire.
     pub fn set_ice_servers(&mut self, servers: Vec<IceServer>) {
         self.config.ice_servers = servers;
     }
 
-    /// The next thing to do.
-    #[must_use = "what it returns is not returned again"]
+    /// Returns the next output.
+    #[must_use = "an output is returned only once"]
     pub fn poll_output(&mut self) -> Option<Output> {
         self.output.pop_front()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due. `None` when nothing is.
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is due; `None` when nothing is.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         self.seats.next_timeout().map(|until| self.clock.outer(until))
     }
 
-    /// The inner time of an input. Those away have not been away in time that a clock jumped over.
+    /// Advances the inner clock to the caller's time of an input. A clock jump does not count towards resume
+    /// windows.
     fn advance(&mut self, now: Time) -> Time {
         self.clock.advance(now, self.seats.next_timeout())
     }
 
-    /// A member that was of use to somebody: see [`Room::longest_away`].
+    /// Notes that a message of the member was accepted: see [`Room::longest_away`].
     fn note_speech(&mut self, client: ClientId) {
         let Some(speaker) = self.clients.get_mut(&client) else { return };
         if !std::mem::replace(&mut speaker.has_spoken, true)
@@ -264,7 +264,7 @@ impl Hub {
         }
     }
 
-    /// Takes the price of signals, and closes a client that does not slow down.
+    /// Charges signals to a client, and closes a client that keeps exceeding the rate.
     fn charge(&mut self, client: ClientId, signals: usize, now: Time) -> Result<(), ClientError> {
         let (burst, per_second) = (self.config.signal_burst, self.config.signals_per_second);
         let Some(sender) = self.clients.get_mut(&client) else { return Err(ClientError::Gone) };
@@ -294,7 +294,7 @@ impl Hub {
         self.output.push_back(Output::Send { to: Address::Client(client), message });
     }
 
-    /// Sends to a room, if anyone there would receive it.
+    /// Sends a message to a room, if it has a receiver there.
     fn tell_room(
         &mut self,
         room: &RoomName,
@@ -309,7 +309,7 @@ impl Hub {
     }
 }
 
-/// Shows the numbers only.
+/// Prints numbers only.
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub").field("stats", &self.stats()).finish_non_exhaustive()

@@ -1,27 +1,27 @@
-//! What the hub asks for, and how connections end.
+//! The outputs of a hub, and the ends of connections.
 
 use std::fmt;
 
 use crate::id::{ClientId, Dialect, RoomName};
 use crate::wire::ServerMessage;
 
-/// What the hub asks for.
+/// An output of a hub.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Output {
-    /// Send this.
+    /// Send a message.
     Send {
-        /// To whom.
+        /// The receivers.
         to: Address,
-        /// What. Payloads are shared: a clone per receiver copies no byte of them.
+        /// The message. Clones share the payload's bytes.
         message: ServerMessage,
     },
-    /// End this client's connection. The hub has forgotten the client already: no
-    /// [`handle_disconnect`](super::Hub::handle_disconnect) is needed for it, and one that comes is ignored.
+    /// Close a client's connection. The hub has removed the client already: it needs no
+    /// [`handle_disconnect`](super::Hub::handle_disconnect) for it, and ignores one.
     Close {
-        /// Whose.
+        /// The client.
         client: ClientId,
-        /// Why.
+        /// The reason.
         reason: CloseReason,
     },
 }
@@ -32,24 +32,24 @@ pub enum Output {
 pub enum Address {
     /// One client.
     Client(ClientId),
-    /// Everyone in a room who speaks this dialect and is not away.
+    /// The members of a room that speak this dialect and are not away.
     Room {
         /// The room.
         room: RoomName,
-        /// But not this client.
+        /// A client that is excluded.
         except: Option<ClientId>,
         /// The dialect.
         dialect: Dialect,
     },
 }
 
-/// Why the hub ends a connection.
+/// The reason why the hub closes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// Its identity came back on another connection: this one was half-open.
+    /// The peer resumed on another connection: this one was half-open.
     Replaced,
-    /// It kept on breaking a rate limit.
+    /// The client kept exceeding a rate limit.
     Abusive,
 }
 
@@ -62,13 +62,13 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// How a connection ended.
+/// The end of a connection, as the server reports it to the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Departure {
-    /// The client said goodbye, or it was sent away for good.
+    /// The client disconnected by itself, or was closed for good.
     Left,
-    /// The connection broke. A v1 client may come back.
+    /// The connection broke. A v1 client can resume.
     Lost,
 }
 

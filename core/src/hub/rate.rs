@@ -1,14 +1,13 @@
-//! The rate limits: token buckets kept as one point in time (GCRA), so that nothing is lost to rounding and an
-//! idle client costs nothing.
+//! Rate limits: token buckets stored as one point in time (GCRA), without rounding errors and without timers.
 
 use std::time::Duration;
 
 use crate::time::Time;
 
-/// What one token takes in the time of a bucket, which is nanoseconds × tokens per second.
+/// The cost of one token in a bucket's own time, which is nanoseconds × tokens per second.
 const TOKEN: u128 = 1_000_000_000;
 
-/// The size of a bucket, and how fast it fills. Zeros count as one.
+/// The burst of a bucket, and its rate. Zero counts as one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
     burst: u64,
@@ -25,27 +24,27 @@ impl Rate {
     }
 }
 
-/// What was used of a bucket.
+/// The usage of a bucket.
 #[derive(Debug, Default)]
 pub(super) struct Usage {
-    /// When the bucket is full again, in its own time.
+    /// The time when the bucket is full again, in its own time.
     full_at: u128,
 }
 
-/// The outcome of a charge: what becomes of the message.
+/// The result of a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Charge {
-    /// It is within the rate.
+    /// The message is within the rate.
     Pass,
-    /// It is beyond the rate.
+    /// The message exceeds the rate.
     Refuse,
-    /// The client does not slow down.
+    /// The client keeps exceeding the rate.
     Abuse,
 }
 
 impl Usage {
-    /// Takes `cost` tokens. What is over the limit counts all the same, so that a client that does not slow down
-    /// gets no further; over the limit by as much again as the burst is abuse.
+    /// Takes `cost` tokens, also beyond the limit, so that a client that keeps exceeding the rate gets no
+    /// message through. To exceed the limit by as much as the burst is abuse.
     pub(super) fn charge(&mut self, cost: u64, now: Time, rate: Rate) -> Charge {
         let owed = self.owed(now, rate).saturating_add(u128::from(cost) * TOKEN);
         self.full_at = clock(now, rate).saturating_add(owed);
@@ -58,8 +57,8 @@ impl Usage {
         }
     }
 
-    /// Takes `cost` tokens if they are there, and otherwise nothing. What costs more than the bucket holds needs
-    /// one and leaves a debt: it would never pass otherwise.
+    /// Takes `cost` tokens if they are available, and otherwise none. A cost above the burst needs one token
+    /// and leaves a debt, because it could never pass otherwise.
     pub(super) fn take(&mut self, cost: u64, now: Time, rate: Rate) -> bool {
         let owed = self.owed(now, rate);
         let needed = if cost > rate.burst { 1 } else { cost };
@@ -71,7 +70,7 @@ impl Usage {
         passes
     }
 
-    /// How long it is until there is a token.
+    /// Returns the time until a token is available.
     pub(super) fn wait(&self, now: Time, rate: Rate) -> Duration {
         let missing = self.owed(now, rate).saturating_add(TOKEN).saturating_sub(rate.allowed());
         let nanos = missing.div_ceil(u128::from(rate.per_second));
@@ -87,9 +86,9 @@ fn clock(now: Time, rate: Rate) -> u128 {
     u128::from(now.as_nanos()) * u128::from(rate.per_second)
 }
 
-/// The limit on messages that the sender's link retransmits when they are refused. A refused message costs nothing of
-/// what may pass: a client that sends too much gets the allowed rate through, and one that adapts to its losses is
-/// never closed. Abuse is to exceed the rate a second time with refused messages alone.
+/// The rate limit for messages whose records the sender's link retransmits after a refusal. A refused message
+/// takes no token: a client that sends too much gets the permitted rate, and one that adapts to its losses is
+/// never closed. Abuse is to exceed the rate a second time, with refused messages alone.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
     passed: Usage,
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn burst_passes_then_refuses_then_is_abuse() {
+    fn a_charge_passes_within_the_burst_then_is_refused_then_is_abuse() {
         let mut usage = Usage::default();
         let mut outcomes = (0..7).map(|_| usage.charge(1, Time::ZERO, rate(3, 10)));
         assert!(outcomes.by_ref().take(3).all(|outcome| outcome == Charge::Pass));
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_long_run_rate_always_passes() {
+    fn the_token_bucket_always_passes_its_long_run_rate() {
         let mut usage = Usage::default();
         for tick in 0..1000 {
             let now = Time::from_millis(tick * 100);
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_above_one_per_nanosecond_is_exact() {
+    fn a_token_bucket_rate_above_one_per_nanosecond_is_exact() {
         let mut usage = Usage::default();
         let rate = rate(3, 3_000_000_000);
         for nanos in 0..1000 {
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_fills_the_bucket_and_no_more() {
+    fn a_pause_fills_the_token_bucket_up_to_its_burst() {
         let mut usage = Usage::default();
         assert_eq!(usage.charge(3, Time::ZERO, rate(3, 10)), Charge::Pass);
         let later = Time::from_millis(3_600_000);
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_taken_and_comes_when_it_was_said_to() {
+    fn missing_tokens_are_not_taken_and_are_available_after_the_stated_wait() {
         let mut usage = Usage::default();
         let rate = rate(2, 10);
         assert!(usage.take(1, Time::ZERO, rate) && usage.take(1, Time::ZERO, rate));
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_costs_more_than_the_bucket_holds_passes_and_is_paid_for() {
+    fn a_cost_above_the_burst_passes_and_leaves_a_debt() {
         let mut usage = Usage::default();
         let rate = rate(10, 10);
         assert!(usage.take(50, Time::ZERO, rate));
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn who_keeps_sending_twice_what_is_allowed_gets_half_of_it_through_and_is_not_abusive() {
+    fn a_client_at_twice_the_rate_gets_half_of_its_messages_through_and_is_not_abusive() {
         let mut throttle = Throttle::default();
         let rate = rate(100, 10);
         let outcomes = (0..10_000).map(|tick| {
@@ -194,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn who_keeps_sending_three_times_what_is_allowed_is_abusive() {
+    fn a_client_at_three_times_the_rate_is_abusive() {
         let mut throttle = Throttle::default();
         let rate = rate(100, 10);
         let outcomes = (0..1_000).map(|tick| {

@@ -1,4 +1,4 @@
-//! One room: who is in it, in which order they came, and who of them is here.
+//! One room: its members, their order of arrival, and their presence.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -8,42 +8,42 @@ use crate::id::{ClientId, Dialect, PeerId};
 use crate::time::Time;
 use crate::wire::{Member, PeerLimits};
 
-/// The members of a room, those away included.
+/// The members of a room, including members that are away.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     members: BTreeMap<PeerId, Seat>,
-    /// All members in the order in which they came.
+    /// All members in the order of arrival.
     order: BTreeMap<u64, PeerId>,
-    /// Who is here, per dialect, in the order in which they came.
+    /// The members that are present, per dialect, in the order of arrival.
     present: [BTreeMap<u64, ClientId>; 2],
-    /// Other names of members.
+    /// The aliases of members.
     aliases: BTreeMap<PeerId, PeerId>,
     next_place: u64,
-    /// What newcomers have used of the room's rate.
+    /// The usage of the room's rate limit for joins.
     pub(super) joins: Usage,
 }
 
-/// A member's seat. It stays while the member is away.
+/// A member's seat, which stays while the member is away.
 #[derive(Debug)]
 pub(super) struct Seat {
     pub(super) dialect: Dialect,
-    /// The place in the order of arrival.
+    /// The position in the order of arrival.
     pub(super) place: u64,
     pub(super) presence: Presence,
-    /// What its program has said that it accepts.
+    /// The limits of the member's application.
     pub(super) limits: Option<PeerLimits>,
-    /// Above this its next incarnations count.
+    /// The base above which the member's next epochs are.
     pub(super) epoch_base: u32,
-    /// Whether anything that the member said was accepted.
+    /// Whether the hub has accepted any message of the member.
     pub(super) has_spoken: bool,
-    /// What the member's returns have used of its rate.
+    /// The usage of the member's rate limit for returns.
     pub(super) resumes: Usage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presence {
     Here(ClientId),
-    /// Until then the seat is kept.
+    /// The end of the resume window.
     Away(Time),
 }
 
@@ -68,7 +68,7 @@ impl Room {
         self.seat(name).or_else(|| self.seat(self.aliases.get(name)?))
     }
 
-    /// Who has a place in the order of arrival.
+    /// Returns the member at a position in the order of arrival.
     pub(super) fn id_at(&self, place: u64) -> Option<&PeerId> {
         self.order.get(&place)
     }
@@ -77,7 +77,7 @@ impl Room {
         self.aliases.entry(alias).or_insert(id);
     }
 
-    /// Seats a new member behind all others.
+    /// Adds a member behind all others.
     pub(super) fn enter(
         &mut self,
         id: PeerId,
@@ -102,7 +102,8 @@ impl Room {
         place
     }
 
-    /// Puts another connection on a seat. What the seat was before, or nothing when there is no such member.
+    /// Puts another connection on a seat. Returns the previous state of the seat, or `None` without such a
+    /// member.
     pub(super) fn reseat(
         &mut self,
         id: &PeerId,
@@ -134,7 +135,7 @@ impl Room {
         Some(seat)
     }
 
-    /// Those away, with the end of their windows.
+    /// Iterates over the members that are away, with the end of their resume windows.
     pub(super) fn away(&self) -> impl Iterator<Item = (Time, &PeerId)> {
         self.members.iter().filter_map(|(id, seat)| match seat.presence {
             Presence::Away(until) => Some((until, id)),
@@ -142,15 +143,15 @@ impl Room {
         })
     }
 
-    /// Whose place a newcomer takes when the room is full: of those away the one that has been for longest, but
-    /// first one of whom nothing was ever accepted.
+    /// Returns the member that a newcomer replaces in a full room: the one that has been away for longest, but
+    /// first one of whose messages none was accepted.
     pub(super) fn longest_away(&self) -> Option<&PeerId> {
         let away = self.away();
         let ranked = away.map(|(until, id)| (self.seat(id).map(|seat| seat.has_spoken), until, id));
         ranked.min().map(|(.., id)| id)
     }
 
-    /// The members in the order in which they came.
+    /// Iterates over the members in the order of arrival.
     pub(super) fn roster(&self) -> impl Iterator<Item = Member> {
         self.order.values().filter_map(|id| {
             let seat = self.members.get(id)?;
@@ -160,12 +161,12 @@ impl Room {
         })
     }
 
-    /// Who of a dialect is here.
+    /// Returns the present members of a dialect.
     pub(super) fn present(&self, dialect: Dialect) -> &BTreeMap<u64, ClientId> {
         &self.present[usize::from(dialect.number())]
     }
 
-    /// How many are here, whatever they speak.
+    /// Returns the number of present members of all dialects.
     pub(super) fn present_len(&self) -> usize {
         self.present.iter().map(BTreeMap::len).sum()
     }
@@ -174,14 +175,14 @@ impl Room {
         &mut self.present[usize::from(dialect.number())]
     }
 
-    /// Who is here of those that came before `place`, from the one behind `after` on.
+    /// Iterates over the present members between the positions `after` (exclusive) and `place` (exclusive).
     pub(super) fn present_between(
         &self,
         after: Option<u64>,
         place: u64,
     ) -> impl Iterator<Item = (u64, ClientId)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        // An excluded start at or behind the end would be a panic.
+        // `range` panics when an excluded start is at or behind the end.
         let range =
             after.is_none_or(|after| after < place).then_some((from, Bound::Excluded(place)));
         range.into_iter().flat_map(|range| self.order.range(range)).filter_map(|(place, id)| {

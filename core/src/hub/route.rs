@@ -1,4 +1,4 @@
-//! Who gets what: signals to one member, envelopes to those they name, events to the room.
+//! Routing: signals to one member, envelopes to their recipients, events to the room.
 
 use bytes::Bytes;
 
@@ -14,7 +14,7 @@ use crate::wire::{
     flatten, unflatten,
 };
 
-/// What the header of a delivery counts for, in bytes: about what it is on the wire, framing included.
+/// The cost of a delivery's header in bytes: about its length on the wire, with framing.
 const DELIVERY_HEADER: usize = 128;
 
 impl Hub {
@@ -33,7 +33,7 @@ impl Hub {
                 if offers.len() > max {
                     return Err(ClientError::TooManyOffers { got: offers.len(), max });
                 }
-                // One receiver that has just left must not cost the others their offer.
+                // A receiver that has just left does not affect the offers for others.
                 let mut outcome = Ok(());
                 for offer in offers {
                     let passed = self.pass_offer(client, offer);
@@ -53,7 +53,8 @@ impl Hub {
         Ok(())
     }
 
-    /// A v0 client's offers, one each to those who came before it. Surplus ones find nobody.
+    /// Matches a v0 client's offers, one each, to the members that joined before it. Surplus offers are
+    /// dropped.
     fn match_offers(
         &mut self,
         client: ClientId,
@@ -165,7 +166,7 @@ impl Hub {
         Ok(())
     }
 
-    /// Takes an envelope, or an event of a v0 client, off its sender's rate.
+    /// Charges an envelope, or an event of a v0 client, to its sender.
     fn charge_envelope(&mut self, client: ClientId, now: Time) -> Result<(), ClientError> {
         let (burst, per_second) = (self.config.envelope_burst, self.config.envelopes_per_second);
         let Some(sender) = self.clients.get_mut(&client) else { return Err(ClientError::Gone) };
@@ -173,7 +174,7 @@ impl Hub {
         self.throttle(client, charge, now, ClientError::TooManyEnvelopes { burst, per_second })
     }
 
-    /// Takes what a packet costs at its receivers off its sender's rate.
+    /// Charges the bytes of a packet, once per receiver, to its sender.
     fn charge_deliveries(
         &mut self,
         client: ClientId,
@@ -199,7 +200,8 @@ impl Hub {
         self.enforce(client, charge, now, error)
     }
 
-    /// Who the recipients of an envelope are, as far as they are here. An error when two of them are one.
+    /// Resolves the recipients of an envelope to present members. Returns an error when two of them are the
+    /// same.
     fn resolve(
         &self,
         client: ClientId,
@@ -233,7 +235,7 @@ impl Hub {
         self.clients.get(&client).ok_or(ClientError::Gone)
     }
 
-    /// The sender's id, and the connection of another member of its room.
+    /// Returns the sender's id, and the connection of another member of its room.
     fn find_receiver(
         &self,
         sender: ClientId,
@@ -271,16 +273,16 @@ impl Hub {
     }
 }
 
-/// The packet in an envelope, for a v0 client; none when that client has no use for it. The acknowledgement id
-/// goes: nobody would pass the answer back.
+/// Unwraps the packet of an envelope for a v0 client; `None` when that client cannot use it. The ack id is
+/// removed, because no answer could reach the sender.
 fn open(body: &Bytes) -> Option<Packet> {
     let (head, attachments) = unflatten(body.clone())?;
     let packet = Packet::from_head_and_attachments(head, attachments, &Limits::unbounded());
     plain_event(packet.ok()?)
 }
 
-/// The event as v0 clients exchange it: in the namespace that they are in, whose name is not ours to know, and
-/// without an acknowledgement id. None for what could pass for a message of the hub.
+/// Converts an event to the form between v0 clients: in the default namespace, because the hub does not know the
+/// namespace of its clients, and without an ack id. `None` for an event with a reserved name.
 fn plain_event(packet: Packet) -> Option<Packet> {
     packet.event_name()?;
     check_reserved(&packet).ok()?;

@@ -1,4 +1,4 @@
-//! The seats of all rooms, and when those of members that are away are given up.
+//! The seats of all rooms, and the deadlines of seats of members that are away.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use crate::id::{ClientId, Dialect, PeerId, RoomName};
 use crate::time::Time;
 use crate::wire::PeerLimits;
 
-/// How many of those who have been away for longest are looked at for a room with nobody else in it.
+/// The number of members, longest away first, that a search for a room without present members looks at.
 const MAX_DESERTED: usize = 64;
 
-/// All seats. What has a deadline is entered and taken out here, so that seats and deadlines agree.
+/// All seats. Only the methods here change a seat with a deadline, so that seats and deadlines agree.
 #[derive(Debug, Default)]
 pub(super) struct Seats {
     rooms: BTreeMap<RoomName, Room>,
@@ -18,11 +18,11 @@ pub(super) struct Seats {
     deadlines: BTreeSet<(Time, RoomName, PeerId)>,
 }
 
-/// A connection on a seat.
+/// The result of seating a connection.
 pub(super) struct Seated {
-    /// The seat's place in the order of arrival.
+    /// The seat's position in the order of arrival.
     pub(super) place: u64,
-    /// The connection that had the seat.
+    /// The connection that had the seat before.
     pub(super) replaced: Option<ClientId>,
 }
 
@@ -47,12 +47,12 @@ impl Seats {
         self.rooms.get_mut(room)?.seat_mut(id)
     }
 
-    /// How many members are away.
+    /// Returns the number of members that are away.
     pub(super) fn away_len(&self) -> usize {
         self.deadlines.len()
     }
 
-    /// A room in which everyone is away, of those who have been away for longest.
+    /// Returns a room in which all members are away, the longest away first.
     pub(super) fn deserted(&self) -> Option<&RoomName> {
         let longest_away = self.deadlines.iter().map(|(_, room, _)| room);
         longest_away
@@ -60,12 +60,12 @@ impl Seats {
             .find(|room| self.rooms.get(*room).is_some_and(|room| room.present_len() == 0))
     }
 
-    /// When the next seat is given up.
+    /// Returns when the next resume window ends.
     pub(super) fn next_timeout(&self) -> Option<Time> {
         self.deadlines.first().map(|(until, ..)| *until)
     }
 
-    /// A member whose resume window is over. Its seat is still there.
+    /// Returns a member whose resume window has ended. The seat is not removed yet.
     pub(super) fn poll_expired(&mut self, now: Time) -> Option<(RoomName, PeerId)> {
         self.deadlines.first().filter(|(until, ..)| *until <= now)?;
         self.deadlines.pop_first().map(|(_, room, id)| (room, id))
@@ -102,7 +102,7 @@ impl Seats {
         }
     }
 
-    /// Takes a member out of its room, which stays, empty as it may be.
+    /// Removes a member from its room, which stays, even when it is empty.
     pub(super) fn leave(&mut self, room: &RoomName, id: &PeerId) {
         let seat = self.rooms.get_mut(room).and_then(|members| members.leave(id));
         if let Some(Seat { presence: Presence::Away(until), .. }) = seat {
@@ -110,7 +110,7 @@ impl Seats {
         }
     }
 
-    /// Removes a room. Returns how many of its members were away.
+    /// Removes a room. Returns the number of its members that were away.
     pub(super) fn remove_room(&mut self, room: &RoomName) -> u64 {
         let Some(members) = self.rooms.remove(room) else { return 0 };
         let mut away = 0;

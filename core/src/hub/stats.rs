@@ -1,27 +1,27 @@
 //! Numbers for monitoring.
 
-/// Numbers for monitoring.
+/// The numbers of a hub for monitoring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HubStats {
-    /// Rooms with a member in them.
+    /// The rooms with a member.
     pub rooms: usize,
-    /// Connected clients.
+    /// The connected clients.
     pub clients: usize,
-    /// Members whose connection is lost and who may come back.
+    /// The members that are away and can resume.
     pub away: usize,
-    /// Packets passed on since the start, counted once per receiver of an envelope and once per event of a v0
+    /// The packets relayed since the start, counted once per receiver of an envelope and once per event of a v0
     /// client.
     pub relayed: u64,
-    /// Packets not passed on since the start because their receiver was away, had left, or is a v0 client
-    /// that has no use for them. Those between v1 peers are made good end to end.
+    /// The packets dropped since the start because their receiver was away, had left, or is a v0 client that
+    /// cannot use them. The links of v1 peers retransmit their records.
     pub undeliverable: u64,
-    /// Messages refused since the start.
+    /// The messages refused since the start.
     pub refused: u64,
-    /// Those of them that were envelopes, or events of v0 clients, beyond what their sender may have delivered.
+    /// The refused messages that were envelopes, or events of v0 clients, beyond their sender's rate limits.
     pub throttled: u64,
-    /// Clients turned away since the start.
+    /// The joins refused since the start.
     pub joins_refused: u64,
-    /// Members since the start that were away and whose place went to a newcomer.
+    /// The members that were away and were replaced by a newcomer since the start.
     pub displaced: u64,
 }

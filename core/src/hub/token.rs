@@ -1,10 +1,10 @@
-//! What the hub derives from its key instead of storing it: resume tokens, which prove that the bearer was given
-//! this identity in this room, and the keys of pairs.
+//! Resume tokens and pair keys, which the hub derives from its key instead of storing them. A token proves that
+//! the hub gave its bearer this peer id in this room.
 //!
-//! A token also carries the base above which its bearer's next incarnations count, so that a program that was
-//! restarted is not below what others remember of it, although neither it nor the hub remembers anything. Each
-//! welcome gives a base, and a token whose base is [`EPOCH_BLOCK`](crate::wire::EPOCH_BLOCK) higher: above
-//! all that its bearer may use until its next welcome.
+//! A token also carries the epoch base of its bearer's next incarnations. A restarted program therefore has
+//! higher epochs than other members remember, although neither the program nor the hub remembers them. Each
+//! welcome contains a base, and a token whose base is [`EPOCH_BLOCK`](crate::wire::EPOCH_BLOCK) higher: above
+//! all epochs that its bearer may use until its next welcome.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,10 +14,10 @@ use sha2::Sha256;
 use crate::id::{PeerId, RoomName};
 use crate::wire::PairKey;
 
-/// Keeps tokens apart from every other use of the same key.
+/// Separates tokens from every other use of the same key.
 const CONTEXT: &[u8] = b"token/socketio-p2p/1";
 
-/// The same for the keys of pairs. Neither begins with the other.
+/// Separates pair keys likewise. Neither context is a prefix of the other.
 const PAIR_CONTEXT: &[u8] = b"pair/socketio-p2p/1";
 
 /// The length in characters of the peer ids that a hub draws.
@@ -26,7 +26,7 @@ const ID_LEN: usize = 22;
 /// Base and tag of a token, before base64url.
 const SEALED_LEN: usize = 4 + 32;
 
-/// What a token proves.
+/// The content of a valid token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Proof {
     pub(super) id: PeerId,
@@ -35,27 +35,27 @@ pub(super) struct Proof {
 
 /// Issues and checks tokens under one key.
 pub(super) struct TokenKey {
-    /// HMAC with the key worked in: a copy of it is ready for a message.
+    /// HMAC with the key absorbed; a clone of it is used per message.
     keyed: Hmac<Sha256>,
 }
 
 impl TokenKey {
     pub(super) fn new(key: [u8; 32]) -> Self {
-        // As HMAC wants it: filled up with zeros to the block length of SHA-256.
+        // The key, padded with zeros to the block length of SHA-256 as HMAC requires.
         let mut block = [0; 64];
         block[..32].copy_from_slice(&key);
         Self { keyed: Hmac::new(&block.into()) }
     }
 
-    /// `<peer id>.<base64url of base ‖ HMAC-SHA-256(key, context ‖ length of room as one byte ‖ room ‖ base ‖
-    /// peer id)>`, the base as four bytes, big-endian.
+    /// Issues `<peer id>.<base64url of base ‖ HMAC-SHA-256(key, context ‖ length of room as one byte ‖ room ‖
+    /// base ‖ peer id)>`, with the base as four bytes, big-endian.
     pub(super) fn issue(&self, room: &RoomName, id: &PeerId, epoch_base: u32) -> String {
         let tag = self.mac(room, id, epoch_base).finalize().into_bytes();
         let sealed = [&epoch_base.to_be_bytes()[..], &tag].concat();
         format!("{id}.{}", URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    /// What `token` proves in `room`.
+    /// Verifies `token` for `room`, and returns its content.
     pub(super) fn verify(&self, room: &RoomName, token: &str) -> Option<Proof> {
         let (id, sealed) = token.split_once('.')?;
         if id.len() != ID_LEN {
@@ -70,13 +70,13 @@ impl TokenKey {
         Some(Proof { id, epoch_base })
     }
 
-    /// The secret of two members of a room, whichever is named first:
-    /// `HMAC-SHA-256(key, context ‖ (length as one byte ‖ text) of room, smaller id and greater id)`.
+    /// Returns the pair key of two members of a room, in either order: `HMAC-SHA-256(key, context ‖ (length as
+    /// one byte ‖ text) of room, smaller id and greater id)`.
     pub(super) fn pair_key(&self, room: &RoomName, a: &PeerId, b: &PeerId) -> PairKey {
         let mut mac = self.keyed.clone();
         mac.update(PAIR_CONTEXT);
         for text in [room.as_str(), a.min(b).as_str(), a.max(b).as_str()] {
-            // It fits: MAX_ROOM_NAME is 128, MAX_PEER_ID is 64.
+            // The length fits in a byte: MAX_ROOM_NAME is 128, MAX_PEER_ID is 64.
             mac.update(&[text.len() as u8]);
             mac.update(text.as_bytes());
         }
@@ -86,7 +86,7 @@ impl TokenKey {
     fn mac(&self, room: &RoomName, id: &PeerId, epoch_base: u32) -> Hmac<Sha256> {
         let mut mac = self.keyed.clone();
         mac.update(CONTEXT);
-        // The length keeps room and id apart. It fits: MAX_ROOM_NAME is 128.
+        // The length separates room and id, and fits in a byte: MAX_ROOM_NAME is 128.
         mac.update(&[room.as_str().len() as u8]);
         mac.update(room.as_str().as_bytes());
         mac.update(&epoch_base.to_be_bytes());
@@ -121,11 +121,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_raises_or_lowers_the_base_of_a_token() {
+    fn a_token_with_a_changed_epoch_base_is_invalid() {
         let key = TokenKey::new([7; 32]);
         let id = PeerId::from_random([1; 16]);
         let [token, other] = [4096, 8192].map(|base| key.issue(&room("a"), &id, base));
-        // Four bytes are five characters and a third.
+        // Four bytes take five characters and a third.
         let (at, end) = (ID_LEN + 1, ID_LEN + 1 + 5);
         assert_ne!(token[at..end], other[at..end]);
         let forged = format!("{}{}{}", &token[..at], &other[at..end], &token[end..]);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_has_one_key_and_no_other_pair_has_it() {
+    fn each_pair_of_members_has_its_own_pair_key() {
         let key = TokenKey::new([7; 32]);
         let id = |text: &'static str| PeerId::new(text).unwrap();
         let ours = key.pair_key(&room("r"), &id("ab"), &id("c"));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_tokens_prove_nothing() {
+    fn malformed_tokens_are_invalid() {
         let key = TokenKey::new([7; 32]);
         let id = PeerId::from_random([1; 16]);
         let token = key.issue(&room("a"), &id, 4096);

@@ -1,4 +1,4 @@
-//! What the peer says of what it has: acknowledgements, and the pongs that prove losses.
+//! The peer's acknowledgements, and the pongs that prove losses.
 
 use super::flight::{PathKind, Sent};
 use super::sender::BeyondSent;
@@ -16,7 +16,7 @@ impl Link {
         }
         let longest = cx.longest_timeout();
         let Self { flight, route, sender, transfers, dialogue, .. } = self;
-        // The time before which something on another path would have been acknowledged.
+        // The time before which a record on another path would have been acknowledged.
         let patience = |other: PathKind| {
             let timeout = route.recovery(other).timeout(longest);
             Time::from_nanos(cx.now.as_nanos().saturating_sub(timeout.as_nanos() as u64))
@@ -32,7 +32,7 @@ impl Link {
         for other in PathKind::ALL.into_iter().filter(|other| *other != path) {
             let waits = flight.in_flight(other).all > 0 && route.has(other);
             if waits && !route.recovery(other).is_asking() {
-                // What is there is not proved lost by this path, as long as that one may be slow.
+                // This path proves no loss on that one, which may be slow.
                 dialogue.request_ping(other);
             }
         }
@@ -83,14 +83,14 @@ impl Link {
             let transfer = self.outgoing_id(number).into();
             cx.out.events.push_back(Event::TransferEnded { transfer, outcome });
         }
-        // What has ended before the fault was found has ended.
+        // Applies also when a fault follows: an ended packet has ended.
         news += acked?;
         if !state.refused.is_empty() || !state.incoming.is_empty() {
-            // It repeats what is over until it hears that we know.
+            // The peer repeats its refusals until it learns that they are settled.
             let settled = self.sender.settled();
             let over = |(lane, number): &(Lane, u64)| *number < settled[lane.index()];
-            let told = self.transfers.outgoing.told().1;
-            let ended = |number| !told.contains(number);
+            let open = self.transfers.outgoing.told().1;
+            let ended = |number| !open.contains(number);
             if state.refused.iter().any(over) || state.incoming.iter().any(|one| ended(&one.number))
             {
                 self.owe_state();
@@ -105,7 +105,7 @@ impl Link {
         Ok(())
     }
 
-    /// Forgets what is not under way any more.
+    /// Removes the records that are no longer in flight.
     fn sweep(&mut self, news: u64, state: &State) {
         let Self { flight, route, sender, transfers, dialogue, .. } = self;
         let swept = flight.sweep(|sent| match sent.stream {
@@ -124,13 +124,13 @@ impl Link {
                 && let Some(path) =
                     route.control().filter(|path| !route.recovery(*path).is_asking())
             {
-                // A ping proves that what is missing is lost.
+                // A ping proves that the missing records are lost.
                 dialogue.request_ping(path);
             }
         }
     }
 
-    /// Says how things stand on whatever path there is.
+    /// Schedules a `state` on any path.
     fn owe_state(&mut self) {
         if let Some(path) = self.route.control() {
             self.dialogue.owe_ack(path);

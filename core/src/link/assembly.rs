@@ -1,4 +1,4 @@
-//! Pieces put together: in any order, cut in any way.
+//! Reassembly of pieces in any order and of any length.
 
 use std::collections::BTreeMap;
 
@@ -6,27 +6,27 @@ use bytes::Bytes;
 
 use crate::redacted::Redacted;
 
-/// What a piece costs beside its bytes while it waits for others.
+/// The cost of a waiting piece in addition to its bytes.
 const PIECE_COST: usize = 128;
 
-/// The bytes of one message from its beginning, and pieces beyond.
+/// The contiguous bytes of a message, and pieces received out of order.
 #[derive(Debug, Default)]
 pub(crate) struct Assembly {
     had: u64,
-    /// Beyond `had`, by offset. They may overlap.
+    /// Beyond `had`, keyed by offset. They may overlap.
     pieces: Redacted<BTreeMap<u64, Bytes>>,
     pieces_bytes: usize,
-    /// No piece has come from beyond this.
+    /// The end of the farthest piece received.
     reach: u64,
-    /// The length, once the end has been seen.
+    /// The length, once the end is known.
     len: Option<u64>,
 }
 
-/// A piece that contradicts others: two ends, or bytes behind the end.
+/// A piece that contradicts others: a second end, or bytes beyond the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Contradiction;
 
-/// What waits must not keep a message much longer than itself in memory.
+/// Copies a waiting piece if it would keep a much longer message in memory.
 pub(crate) fn keep_apart(bytes: &mut Bytes, message: usize) {
     if bytes.len() < message / 2 {
         *bytes = Bytes::copy_from_slice(bytes);
@@ -34,12 +34,12 @@ pub(crate) fn keep_apart(bytes: &mut Bytes, message: usize) {
 }
 
 impl Assembly {
-    /// The bytes below this are there.
+    /// Returns the offset below which all bytes are present.
     pub(crate) const fn had(&self) -> u64 {
         self.had
     }
 
-    /// Nothing is there from this on.
+    /// Returns the offset beyond which no byte is present.
     pub(crate) const fn reach(&self) -> u64 {
         self.reach
     }
@@ -52,12 +52,12 @@ impl Assembly {
         self.len
     }
 
-    /// What the pieces that wait hold in memory.
+    /// Returns the memory that waiting pieces use, in bytes.
     pub(crate) fn held(&self) -> usize {
         self.pieces_bytes + self.pieces.len() * PIECE_COST
     }
 
-    /// Takes a piece; `take` gets what continues the bytes that are there. How many bytes are new.
+    /// Adds a piece; `take` gets the bytes that continue the contiguous ones. Returns the number of new bytes.
     pub(crate) fn push(
         &mut self,
         offset: u64,
@@ -115,7 +115,7 @@ impl Assembly {
         new
     }
 
-    /// The bytes that are there beyond the beginning: disjoint, in order, `max` ranges at most.
+    /// Returns the ranges received out of order: disjoint, in order, at most `max`.
     pub(crate) fn ahead(&self, max: usize) -> Vec<(u64, u64)> {
         let mut ranges: Vec<(u64, u64)> = Vec::new();
         for (at, piece) in self.pieces.iter() {
@@ -141,7 +141,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_in_any_order_make_the_whole(
+        fn pieces_out_of_order_are_reassembled(
             len in 1_usize..60,
             cuts in prop::collection::vec((0_usize..60, 1_usize..20), 0..60),
         ) {
@@ -157,7 +157,7 @@ mod tests {
                     .push(start as u64, whole.slice(start..end), end == len, |bytes| out.extend(bytes))
                     .unwrap();
                 had[start..end].fill(true);
-                // Overlapping pieces that wait are counted where they begin to differ.
+                // Overlapping pieces that wait are counted from their first difference.
                 prop_assert!(counted >= news.min(1) && counted <= end - start);
                 prop_assert_eq!(assembly.had() as usize, out.len());
                 for (from, to) in assembly.ahead(100) {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn two_ends_or_bytes_behind_the_end_contradict() {
+    fn two_ends_or_bytes_beyond_the_end_are_a_contradiction() {
         let mut assembly = Assembly::default();
         let mut push = |offset, bytes: &'static [u8], end| {
             assembly.push(offset, Bytes::from_static(bytes), end, |_| {})

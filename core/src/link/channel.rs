@@ -10,28 +10,28 @@ use crate::id::PeerId;
 use crate::time::Time;
 use crate::wire::{Item, Neighbours};
 
-/// Bundles of others that wait to be written.
+/// The maximum number of forwarded bundles that wait for the channel.
 const MAX_PASSED: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Channel {
-    /// The longest message that the remote end takes.
+    /// The maximum message that the remote side accepts, in bytes.
     pub(crate) max_message: usize,
-    /// Whether the peer has said who it is.
+    /// Whether the peer's first bundle of the right epochs has arrived.
     pub(crate) greeted: bool,
-    /// Whether a ping has come back.
+    /// Whether a pong has arrived.
     pub(crate) proved: bool,
-    /// When something came last.
+    /// When the last frame arrived.
     pub(crate) heard_at: Time,
     probed_at: Time,
-    /// We have said what our application accepts.
+    /// Whether the limits of this side's application have been sent.
     introduced: bool,
-    /// For an original client: its own form.
+    /// The format of a v0 peer.
     pub(crate) original: Option<original::Wire>,
-    /// What the session says to the neighbour at the other end.
+    /// The list of neighbours to send to the peer.
     neighbours: Option<Neighbours>,
     no_way: VecDeque<PeerId>,
-    /// Bundles that only go through the neighbour at the other end.
+    /// Forwarded bundles to send to the peer.
     passed: VecDeque<Item>,
 }
 
@@ -56,7 +56,7 @@ impl Channel {
         self.heard_at.max(self.probed_at) + interval
     }
 
-    /// Whether the channel has been quiet for so long that a ping is due.
+    /// Returns whether the channel has been idle for so long that a ping is due.
     pub(super) fn take_probe(&mut self, now: Time, interval: Duration) -> bool {
         let due = self.probe_at(interval) <= now;
         if due {
@@ -65,29 +65,29 @@ impl Channel {
         due
     }
 
-    /// Whether the peer is still to hear what our application accepts; from now on it is not.
+    /// Returns whether the limits of this side's application are to be sent, once.
     pub(super) fn take_introduction(&mut self) -> bool {
         !std::mem::replace(&mut self.introduced, true)
     }
 
-    /// Whether everything has been written.
+    /// Returns whether everything has been written.
     pub(super) fn is_idle(&self) -> bool {
         !self.has_items() && self.original.as_ref().is_none_or(original::Wire::is_idle)
     }
 
-    /// Tells the neighbour at the other end about others, in place of what it was told before.
+    /// Sets the list of neighbours to send to the peer, in place of an unsent one.
     pub(crate) fn tell_neighbours(&mut self, neighbours: Neighbours) {
         self.neighbours = Some(neighbours);
     }
 
-    /// Tells the neighbour that nothing is passed on to this peer. Each is said once.
+    /// Schedules a `no-way` for this peer, once.
     pub(crate) fn tell_no_way(&mut self, peer: PeerId) {
         if !self.no_way.contains(&peer) && self.no_way.len() < MAX_PASSED {
             self.no_way.push_back(peer);
         }
     }
 
-    /// Puts a bundle of others behind those that wait. `false`: there is no room.
+    /// Queues a forwarded bundle. Returns `false` when the queue is full.
     pub(crate) fn push_passed(&mut self, item: Item) -> bool {
         let room = self.passed.len() < MAX_PASSED;
         if room {
@@ -100,7 +100,7 @@ impl Channel {
         self.neighbours.is_some() || !self.no_way.is_empty() || !self.passed.is_empty()
     }
 
-    /// The next of what the session has to say on this channel.
+    /// Returns the next item of the session's for this channel.
     pub(crate) fn pop_item(&mut self) -> Option<Item> {
         if let Some(neighbours) = self.neighbours.take() {
             return Some(Item::Neighbours(neighbours));

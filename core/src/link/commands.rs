@@ -1,4 +1,4 @@
-//! What the application wants of the link.
+//! Commands of the application.
 
 use bytes::Bytes;
 
@@ -21,29 +21,29 @@ use crate::wire::{Lane, PeerLimits};
 impl Link {
     // ----- the direct path -----
 
-    /// Attempts are wanted from now on, the first one at once.
+    /// Schedules attempts, the first one at once.
     pub(crate) fn schedule_offer_now(&mut self) {
         self.attempt.schedule_now();
     }
 
-    /// The peer is expected to offer; this end does after a while.
+    /// Schedules an attempt after the patience for the peer's offer.
     pub(crate) fn schedule_offer_after_patience(&mut self, cx: &Context<'_>) {
         self.attempt.schedule_after_patience(&self.peer, cx);
     }
 
-    /// Starts an attempt. The caller has seen that there is room for one.
+    /// Starts an attempt. The caller has checked `max_peers`.
     pub(crate) fn offer(&mut self, cx: &mut Context<'_>) {
         self.attempt.offer(&self.peer, cx);
         self.settle(cx);
     }
 
-    /// The application wants the direct path.
+    /// Handles the application's `upgrade`.
     pub(crate) fn upgrade(&mut self, cx: &mut Context<'_>) {
         self.attempt.upgrade(cx);
         self.settle(cx);
     }
 
-    /// The policy has changed.
+    /// Applies a change of the policy.
     pub(crate) fn apply_policy(&mut self, cx: &mut Context<'_>) {
         self.attempt.apply_policy(&self.peer, cx);
         self.settle(cx);
@@ -51,7 +51,7 @@ impl Link {
 
     // ----- events -----
 
-    /// Takes a packet for the peer; `shared`: the same goes to others.
+    /// Queues a packet for the peer; `shared`: the same packet goes to others.
     pub(crate) fn emit(
         &mut self,
         lane: Lane,
@@ -75,7 +75,7 @@ impl Link {
         }
     }
 
-    /// Takes an event for the peer that it is to answer until `deadline`. Its ack id is the emit's number.
+    /// Queues an event that the peer is to answer until `deadline`. Its ack id is the emit's number.
     pub(crate) fn ask(
         &mut self,
         question: Packet,
@@ -107,7 +107,7 @@ impl Link {
         Err(EmitError::UnsupportedByPeer { peer: self.peer.id.clone(), what })
     }
 
-    /// Whether the peer's application accepts such a packet, as far as it has said what it does.
+    /// Checks a packet against the limits of the peer's application, if they are known.
     fn check_limits(&self, packet: &Packet, cx: &Context<'_>) -> Result<(), EmitError> {
         match self.peer.limits.filter(|limits| !limits.accept(packet, &cx.config.limits)) {
             None => Ok(()),
@@ -115,7 +115,7 @@ impl Link {
         }
     }
 
-    /// The peer has said what its application accepts: what waits, and is not that, is not sent.
+    /// Sets the limits of the peer's application. Queued packets beyond them that are not sent yet are refused.
     pub(super) fn set_limits(&mut self, limits: PeerLimits, cx: &mut Context<'_>) {
         if self.peer.limits == Some(limits) {
             return;
@@ -133,7 +133,7 @@ impl Link {
 
     // ----- transfers -----
 
-    /// Announces a transfer with an event.
+    /// Opens a transfer with an event.
     pub(crate) fn open_transfer(
         &mut self,
         event: &Packet,
@@ -153,7 +153,7 @@ impl Link {
         Ok(self.outgoing_id(number))
     }
 
-    /// Takes bytes from the front of `data` as far as window and queue allow; tells how many.
+    /// Takes bytes from the front of `data` as far as credit and queue allow. Returns their number.
     pub(crate) fn write_transfer(
         &mut self,
         id: &OutgoingTransferId,
@@ -164,20 +164,20 @@ impl Link {
         written.map_err(|why| not_written(id, why))
     }
 
-    /// Says that everything has been written.
+    /// Marks the end of data.
     pub(crate) fn finish_transfer(&mut self, id: &OutgoingTransferId) -> Result<(), TransferError> {
         self.transfers.outgoing.finish(id.number).map_err(|why| not_written(id, why))
     }
 
-    /// The next bytes that have come.
+    /// Returns the next bytes received.
     pub(crate) fn read_transfer(
         &mut self,
         id: &IncomingTransferId,
         cx: &mut Context<'_>,
     ) -> Result<TransferRead, TransferError> {
         let read = self.transfers.incoming.read(id.number, cx.config.transfer_window);
-        let (read, told) = read.ok_or_else(|| TransferError::Unknown(id.clone().into()))?;
-        if told {
+        let (read, owes_state) = read.ok_or_else(|| TransferError::Unknown(id.clone().into()))?;
+        if owes_state {
             self.dialogue.note_told();
             self.settle(cx);
         }
@@ -209,7 +209,7 @@ impl Link {
         }
     }
 
-    /// Whether the transfer is one of these incarnations.
+    /// Returns whether the transfer belongs to the current incarnations.
     pub(crate) fn carries(&self, id: &TransferId) -> bool {
         match id {
             TransferId::Outgoing(id) => id.epoch == self.incarnation.ours(),
@@ -246,14 +246,14 @@ impl Link {
 
     // ----- leaving -----
 
-    /// Breaks off what has not been written whole: the session closes.
+    /// Aborts the transfers that the application has not finished, because the session closes.
     pub(crate) fn abort_unfinished_transfers(&mut self, cx: &mut Context<'_>) {
         let aborted = self.transfers.outgoing.abort_all(true);
         self.end_outgoing(aborted, TransferOutcome::Aborted, cx);
     }
 
-    /// Tells the peer that we leave, and what has come of it until now. On every path: the good-bye on one must
-    /// not overtake the acknowledgement on the other.
+    /// Schedules a good-bye, with the final `state`, on every path: a good-bye on one path must not overtake
+    /// the acknowledgement on another.
     pub(crate) fn say_goodbye(&mut self) {
         if self.peer.dialect == Dialect::V1 && self.farewell == Farewell::Staying {
             let mut due = PerPath::default();
@@ -265,21 +265,21 @@ impl Link {
         }
     }
 
-    /// Tells the neighbour at the other end of this link whom we pass bundles on to.
+    /// Sends the peer the list of its neighbours, with the rate of forwarding.
     pub(crate) fn tell_neighbours(&mut self, peers: Vec<PeerId>, rate: u64) {
         if let Some(channel) = self.attempt.channel_mut() {
             channel.tell_neighbours(crate::wire::Neighbours { peers, rate });
         }
     }
 
-    /// Tells the peer that nothing is passed on between it and `other`.
+    /// Sends the peer a `no-way` for `other`.
     pub(crate) fn refuse_pass(&mut self, other: PeerId) {
         if let Some(channel) = self.attempt.channel_mut() {
             channel.tell_no_way(other);
         }
     }
 
-    /// Makes room: gives up the unfinished packet of the peer that holds the most memory. `false`: there is none.
+    /// Refuses the unfinished packet of the peer that uses the most memory. Returns `false` when there is none.
     pub(crate) fn refuse_largest(&mut self, cx: &mut Context<'_>) -> bool {
         let Some((lane, number)) = self.receiver.largest_unfinished() else { return false };
         let why = PeerError::NoRoom;

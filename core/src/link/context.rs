@@ -1,4 +1,4 @@
-//! What every part of a link works with.
+//! The environment of all parts of a link.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::config::{Config, Policy};
 use crate::time::Time;
 use crate::wire::IceServer;
 
-/// What a link works with and where its output goes.
+/// The environment of a link, and its output.
 pub(crate) struct Context<'a> {
     pub(crate) now: Time,
     pub(crate) config: &'a Config,
@@ -17,13 +17,13 @@ pub(crate) struct Context<'a> {
     pub(crate) ice_servers: &'a [IceServer],
     pub(crate) rng: &'a mut ChaCha12Rng,
     pub(crate) next_connection: &'a mut u64,
-    /// Bytes that the session may still hold of what has come.
+    /// The bytes of received data that the session may still hold.
     pub(crate) left: usize,
     pub(crate) out: &'a mut Outbox,
 }
 
 impl Context<'_> {
-    /// The longest probe time-out: a peer is asked several times before it is given up.
+    /// Returns the maximum probe time-out, so that a link ends only after several probes.
     pub(crate) fn longest_timeout(&self) -> Duration {
         self.config.silence_timeout.min(self.config.stall_timeout / 8)
     }

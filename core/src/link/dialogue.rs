@@ -1,4 +1,4 @@
-//! Pings and their time-out, and what is owed in return: acknowledgements and pongs.
+//! Pings and their time-out, and the acknowledgements and pongs that are owed to the peer.
 
 use std::time::Duration;
 
@@ -6,51 +6,51 @@ use super::flight::{PathKind, PerPath};
 use super::recovery::ACK_DELAY;
 use crate::time::{Time, earliest};
 
-/// After so many records, or bytes, an acknowledgement does not wait.
+/// The numbers of records and bytes after which an acknowledgement is due at once.
 const ACK_RECORDS: u32 = 32;
 const ACK_BYTES: usize = 64 << 10;
 
-/// What is owed on one path.
+/// The control owed on one path.
 #[derive(Clone, Copy, Debug, Default)]
 struct Owed {
     pong: Option<u64>,
-    /// An acknowledgement is due.
+    /// Whether an acknowledgement is due.
     ack: bool,
     records: u32,
     bytes: usize,
     ack_at: Option<Time>,
 }
 
-/// One end's part of what is said about records.
+/// Pings sent, and pongs and acknowledgements owed.
 #[derive(Debug, Default)]
 pub(crate) struct Dialogue {
     next_ping: u64,
-    /// A ping is to go out on this path now.
+    /// Whether a ping is due on a path.
     ping_due: PerPath<bool>,
-    /// Something that no record repeats has been told to the peer, and has to be confirmed by a pong.
+    /// Whether control that no record repeats was sent, which a pong must confirm.
     told: bool,
-    /// The first ping on each path that went with it.
+    /// The first ping on each path after that control.
     asked: PerPath<Option<u64>>,
-    /// When the peer should have said something of what was sent or told.
+    /// When the peer should have answered.
     timeout_at: Option<Time>,
-    /// Time-outs in a row.
+    /// The number of consecutive time-outs.
     timeouts: u32,
     owed: PerPath<Owed>,
 }
 
 impl Dialogue {
-    /// Something was told that has to be confirmed.
+    /// Notes control that a pong must confirm.
     pub(crate) fn note_told(&mut self) {
         self.told = true;
         self.asked = PerPath::default();
     }
 
-    /// Whether a pong is waited for that confirms what was told.
+    /// Returns whether control waits for a pong that confirms it.
     pub(crate) const fn awaits_confirmation(&self) -> bool {
         self.told
     }
 
-    /// Whether what was told has gone out with no ping yet.
+    /// Returns whether control to be confirmed has gone out without a ping.
     pub(crate) fn has_news(&self) -> bool {
         self.told && self.asked.iter().all(Option::is_none)
     }
@@ -63,7 +63,7 @@ impl Dialogue {
         self.ping_due[path.index()]
     }
 
-    /// The number of a ping that goes out on `path` now, beside our state or not.
+    /// Returns the number of a ping that goes out on `path`, in a bundle with `state` or without.
     pub(crate) fn take_ping(&mut self, path: PathKind, with_state: bool) -> u64 {
         self.ping_due[path.index()] = false;
         self.next_ping += 1;
@@ -73,7 +73,7 @@ impl Dialogue {
         self.next_ping
     }
 
-    /// A pong has come on a path. What a path was told before a ping has come when that ping has.
+    /// Handles a pong on a path. It confirms the control sent on that path before the ping.
     pub(crate) fn note_pong(&mut self, path: PathKind, number: u64) {
         if self.asked[path.index()].is_some_and(|asked| asked <= number) {
             self.told = false;
@@ -83,13 +83,13 @@ impl Dialogue {
         self.timeout_at = None;
     }
 
-    /// The peer has acknowledged something new.
+    /// Notes that the peer acknowledged new data.
     pub(crate) fn note_progress(&mut self) {
         self.timeouts = 0;
         self.timeout_at = None;
     }
 
-    /// Runs the time-out while something waits for the peer's word and there is a path for it.
+    /// Runs the time-out while an answer of the peer is missing and a path leads to it.
     pub(crate) fn arm(&mut self, waits: bool, after: Duration, now: Time) {
         if !waits {
             self.timeout_at = None;
@@ -98,7 +98,7 @@ impl Dialogue {
         }
     }
 
-    /// Whether the peer should have said something by now. Another time-out follows.
+    /// Returns whether the time-out has expired, and starts another one.
     pub(crate) fn take_timeout(&mut self, now: Time) -> bool {
         let due = self.timeout_at.is_some_and(|at| at <= now);
         if due {
@@ -108,18 +108,18 @@ impl Dialogue {
         due
     }
 
-    /// How many time-outs have passed in a row.
+    /// Returns the number of consecutive time-outs.
     pub(crate) const fn timeouts(&self) -> u32 {
         self.timeouts
     }
 
-    /// Another path is used: time-outs of the one before say nothing of it.
+    /// Resets the time-outs, which concern the previous path.
     pub(crate) fn begin_path(&mut self) {
         self.timeouts = 0;
         self.timeout_at = None;
     }
 
-    /// Records have come on a path.
+    /// Notes records received on a path.
     pub(crate) fn note_records(&mut self, path: PathKind, records: u32, bytes: usize, now: Time) {
         let owed = &mut self.owed[path.index()];
         owed.records += records;
@@ -128,38 +128,38 @@ impl Dialogue {
         owed.ack_at.get_or_insert(now + ACK_DELAY);
     }
 
-    /// An acknowledgement is owed on a path, at once.
+    /// Schedules an acknowledgement on a path at once.
     pub(crate) fn owe_ack(&mut self, path: PathKind) {
         self.owed[path.index()].ack = true;
     }
 
-    /// A ping has come. Of several the last is answered: it says all that the others would.
+    /// Schedules a pong. Only the last of several pings is answered: its answer covers the earlier ones.
     pub(crate) fn owe_pong(&mut self, path: PathKind, number: u64) {
         self.owed[path.index()].pong = Some(number);
     }
 
-    /// Whether something is owed on a path, and due.
+    /// Returns whether control is due on a path.
     pub(crate) fn is_due(&self, path: PathKind) -> bool {
         let owed = &self.owed[path.index()];
         owed.ack || owed.pong.is_some()
     }
 
-    /// Whether something is owed on a path, due or not.
+    /// Returns whether control is owed on a path, due or not.
     pub(crate) fn owes(&self, path: PathKind) -> bool {
         self.is_due(path) || self.owed[path.index()].records > 0
     }
 
-    /// What is owed on a path is paid by the bundle that goes out now. The pong, if one is owed.
+    /// Clears the control owed on a path, because a bundle goes out now. Returns the pong to send.
     pub(crate) fn pay(&mut self, path: PathKind) -> Option<u64> {
         std::mem::take(&mut self.owed[path.index()]).pong
     }
 
-    /// Nothing that a path was told has to have come.
+    /// Notes that control sent on a path may be lost.
     pub(crate) fn forget_told(&mut self, path: PathKind) {
         self.asked[path.index()] = None;
     }
 
-    /// A path is over: acknowledgements that are owed on it go another way, pongs nowhere.
+    /// Ends a path: acknowledgements owed on it move to another path, pongs are dropped.
     pub(crate) fn end_path(&mut self, path: PathKind, other: Option<PathKind>) {
         self.forget_told(path);
         let owed = std::mem::take(&mut self.owed[path.index()]);
@@ -171,7 +171,7 @@ impl Dialogue {
         }
     }
 
-    /// Acknowledgements whose time is up become due.
+    /// Makes acknowledgements due whose delay has passed.
     pub(crate) fn handle_timeout(&mut self, now: Time) {
         for owed in &mut self.owed {
             if owed.ack_at.is_some_and(|at| at <= now) {
@@ -196,7 +196,7 @@ mod tests {
     use crate::time::Time;
 
     #[test]
-    fn acknowledgements_wait_for_more_but_not_for_long() {
+    fn an_acknowledgement_is_delayed_for_further_records_within_a_bound() {
         let mut dialogue = Dialogue::default();
         dialogue.note_records(PathKind::Relay, 1, 100, Time::ZERO);
         assert!(!dialogue.is_due(PathKind::Relay));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_is_confirmed_by_a_pong_to_a_ping_that_went_with_it_or_later() {
+    fn control_is_confirmed_by_the_pong_to_a_ping_sent_with_it_or_later() {
         let mut dialogue = Dialogue::default();
         let before = dialogue.take_ping(PathKind::Relay, true);
         dialogue.note_told();
@@ -224,7 +224,7 @@ mod tests {
         dialogue.note_pong(PathKind::Direct, elsewhere);
         assert!(
             dialogue.awaits_confirmation(),
-            "of what the relay was told a channel says nothing"
+            "a pong on the channel does not confirm control sent on the relay"
         );
         let after = dialogue.take_ping(PathKind::Relay, false);
         dialogue.note_pong(PathKind::Relay, after);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_on_a_path_that_ends_is_news_again() {
+    fn control_sent_on_a_path_that_ends_is_unconfirmed_again() {
         let mut dialogue = Dialogue::default();
         dialogue.note_told();
         let asked = dialogue.take_ping(PathKind::Relay, true);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_out_runs_from_the_first_that_waits_and_anew_with_progress() {
+    fn the_probe_time_out_runs_from_the_first_unacknowledged_record_and_restarts_with_progress() {
         let mut dialogue = Dialogue::default();
         let after = Duration::from_millis(50);
         dialogue.arm(true, after, Time::ZERO);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_owed_on_a_path_that_ends_goes_another_way_except_for_pongs() {
+    fn acknowledgements_owed_on_a_path_that_ends_move_to_another_path_and_pongs_do_not() {
         let mut dialogue = Dialogue::default();
         dialogue.note_records(PathKind::Direct, 1, 1, Time::ZERO);
         dialogue.owe_pong(PathKind::Direct, 3);

@@ -1,4 +1,4 @@
-//! Envelopes for the relay: a bundle for one, or a record that many get in one upload.
+//! Envelopes for the relay: a bundle for one peer, or a record for several peers in one upload.
 
 use std::ops::Range;
 
@@ -13,42 +13,42 @@ use crate::id::{Dialect, EmitId, MAX_PEER_ID};
 use crate::redacted::Redacted;
 use crate::wire::{HubLimits, Numbers, Recipient};
 
-/// What an envelope costs beside its body.
+/// The overhead of an envelope.
 const ENVELOPE_BYTES: usize = 256;
 
-/// What each receiver costs in an envelope.
+/// The overhead of each recipient of an envelope.
 const RECIPIENT_BYTES: usize = 2 * MAX_PEER_ID + 128;
 
-/// How many windows may be under way to a peer that joins an envelope.
+/// The maximum number of windows in flight to a peer that joins an envelope.
 const JOINED_WINDOWS: usize = 2;
 
-/// What goes to the hub.
+/// The content of an envelope.
 #[derive(Debug)]
 pub(crate) enum Envelope {
-    /// For this peer alone.
+    /// A bundle for this peer alone.
     Bundle(Redacted<Bytes>),
-    /// A record, which others may get with it.
+    /// A record, which other peers may share.
     Record { recipient: Recipient, shared: Shared, bytes: Redacted<Bytes> },
 }
 
-/// What one upload may carry to many: this piece of what all of them were sent.
+/// The record that one upload carries to several peers: a piece of the same emit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shared {
-    /// None for what goes to one.
+    /// `None` for a packet to one peer.
     pub(super) emit: Option<EmitId>,
     pub(crate) bytes: Range<u64>,
     pub(crate) end: bool,
 }
 
 impl Shared {
-    /// Whether others may get it too.
+    /// Returns whether other peers may share the record.
     pub(crate) const fn is_for_many(&self) -> bool {
         self.emit.is_some()
     }
 }
 
 impl Link {
-    /// Whether there is something for the relay.
+    /// Returns whether there is output for the relay.
     pub(crate) fn wants_relay(&self, cx: &Context<'_>) -> bool {
         self.route.is_relay_up()
             && (self.control_is_due(PathKind::Relay)
@@ -56,8 +56,9 @@ impl Link {
                 || self.next(PathKind::Relay, 1, cx).is_some())
     }
 
-    /// Whether an envelope for others may be just what goes out next. A full window does not rule it out: pongs come one by
-    /// one, and who is behind the others by one record once would never share an upload with them again.
+    /// Returns whether the next record may be that of another link's envelope. A full window does not exclude
+    /// it: pongs arrive one by one, and a link that is behind the others by one record would never share an
+    /// upload again.
     pub(crate) fn may_join_envelope(&self, cx: &Context<'_>) -> bool {
         self.route.is_relay_up()
             && self
@@ -65,7 +66,7 @@ impl Link {
                 .is_some_and(|next| next.is_shared(PathKind::Relay))
     }
 
-    /// The next envelope for the relay, within what the hub allows.
+    /// Returns the next envelope for the relay, within the hub's limits.
     pub(crate) fn poll_relay(
         &mut self,
         limits: &HubLimits,
@@ -91,7 +92,7 @@ impl Link {
         Some(Envelope::Bundle(Redacted(bundle)))
     }
 
-    /// The record that goes out next, if others get it too.
+    /// Returns the next record, if other peers get it too.
     fn poll_shared(&mut self, most: usize, cx: &mut Context<'_>) -> Option<Envelope> {
         let max = self.record_bytes(PathKind::Relay, cx).min(most);
         let Some(Next::Lane(piece)) = self.next(PathKind::Relay, max, cx) else { return None };
@@ -106,8 +107,8 @@ impl Link {
         Some(Envelope::Record { recipient, shared, bytes: Redacted(buffer.freeze()) })
     }
 
-    /// Joins an envelope that `others` peers get, when it is just what goes out next to this one and there is
-    /// room for one more.
+    /// Joins an envelope with `others` recipients, if it contains exactly this link's next record and has room
+    /// for one more recipient.
     pub(crate) fn join_envelope(
         &mut self,
         shared: &Shared,
@@ -123,7 +124,7 @@ impl Link {
         if self.peer.dialect == Dialect::V0 {
             return self.join_original(shared, cx);
         }
-        // A whole packet for an original client may be longer.
+        // A whole packet for a v0 peer may be longer.
         if len as usize > cx.config.record_bytes {
             return None;
         }

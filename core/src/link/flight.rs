@@ -1,4 +1,4 @@
-//! What has been handed to paths and is neither acknowledged nor known to be lost.
+//! Records in flight: sent on a path, and neither acknowledged nor known to be lost.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -9,10 +9,10 @@ use crate::path::Path;
 use crate::time::Time;
 use crate::wire::{Lane, Stream};
 
-/// So many acknowledged bytes are progress.
+/// The acknowledged bytes that count as progress.
 const PROGRESS: u64 = 1 << 10;
 
-/// A kind of path: there is one of each at most.
+/// A kind of path, of which there is at most one each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PathKind {
     Relay,
@@ -41,29 +41,30 @@ impl From<&Path> for PathKind {
     }
 }
 
-/// A record that is under way.
+/// A record in flight.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
-    /// Its place among all that was sent on this link.
+    /// The position among all records and pings of this link.
     order: u64,
-    /// `None`: its path is over.
+    /// `None` when the path has ended.
     path: Option<PathKind>,
     at: Time,
     pub(crate) stream: Stream,
     pub(crate) number: u64,
     pub(crate) bytes: Range<u64>,
-    /// Its packet or transfer is over without it: where it is does not matter, but it takes room on its path.
+    /// Whether the packet or transfer ended without this record, which still counts towards the window of its
+    /// path.
     moot: bool,
 }
 
-/// What is known of a record that was sent.
+/// The fate of a record that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// Nothing yet.
+    /// Not known yet.
     Unknown,
-    /// The peer has it.
+    /// The peer has received it.
     Arrived,
-    /// Nobody asks for it any more.
+    /// Its packet or transfer has ended.
     Moot,
 }
 
@@ -73,27 +74,27 @@ impl Sent {
     }
 }
 
-/// Bytes under way on one path.
+/// The bytes in flight on one path.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct InFlight {
-    /// Of everything.
+    /// Of all streams.
     pub(crate) all: usize,
     /// Of bulk and transfers.
     pub(crate) bulk: usize,
 }
 
-/// All records under way, in the order in which they were sent.
+/// All records in flight, in the order in which they were sent.
 #[derive(Debug, Default)]
 pub(crate) struct Flight {
     sent: VecDeque<Sent>,
     next_order: u64,
     in_flight: PerPath<InFlight>,
     pub(crate) stall: Stall,
-    /// Losses in a row without progress in between.
+    /// The number of consecutive losses without progress.
     setbacks: u32,
-    /// What was acknowledged since the last loss.
+    /// The bytes acknowledged since the last loss.
     news: u64,
-    /// Until then nothing is sent again, nor anything new.
+    /// The time until which nothing is sent, neither new data nor retransmissions.
     held_until: Option<Time>,
 }
 
@@ -106,7 +107,7 @@ impl Flight {
         self.in_flight[path.index()]
     }
 
-    /// The place of what is sent next.
+    /// Returns the position of the next record or ping.
     pub(crate) const fn next_order(&self) -> u64 {
         self.next_order
     }
@@ -130,7 +131,8 @@ impl Flight {
         self.sent.push_back(sent);
     }
 
-    /// The peer has acknowledged so many bytes more; `waits`: not all that it was sent, lost pieces counted.
+    /// Notes newly acknowledged bytes; `waits`: the peer has not acknowledged everything sent, including lost
+    /// pieces.
     pub(crate) fn note_news(&mut self, news: u64, waits: bool) {
         self.news += news;
         let all = self.sent.iter().all(|sent| sent.moot);
@@ -141,8 +143,8 @@ impl Flight {
         }
     }
 
-    /// Something was lost. Whether nothing has been acknowledged since the last time: what is sent again then waits, longer
-    /// with each time, for what `pause` says.
+    /// Notes a loss. Returns whether nothing has been acknowledged since the last one; retransmission then
+    /// waits for `pause`, which grows with each such loss.
     pub(crate) fn note_loss(&mut self, pause: impl Fn(u32) -> Duration, now: Time) -> bool {
         let progress = std::mem::take(&mut self.news) >= PROGRESS;
         self.setbacks = if progress { 0 } else { self.setbacks.saturating_add(1) };
@@ -153,21 +155,21 @@ impl Flight {
         true
     }
 
-    /// Until when nothing may be sent.
+    /// Returns the time until which nothing may be sent.
     pub(crate) fn held_until(&self, now: Time) -> Option<Time> {
         self.held_until.filter(|until| now < *until)
     }
 
-    /// A packet or a transfer is over before all of it has come. What was sent of it stays under way until a pong tells
-    /// that it has gone by.
+    /// Notes that a packet or a transfer ended before all of it arrived. Its records stay in flight until a
+    /// pong shows that they have left the path.
     pub(crate) fn note_moot(&mut self, stream: Stream, number: u64) {
         let those =
             self.sent.iter_mut().filter(|sent| (sent.stream, sent.number) == (stream, number));
         those.for_each(|sent| sent.moot = true);
     }
 
-    /// Forgets what is acknowledged at the front: paths keep their order, so that is nearly all of it. Tells how many bytes
-    /// of it went on each path.
+    /// Removes acknowledged records from the front: paths keep their order, so that these are nearly all.
+    /// Returns the removed bytes per path.
     pub(crate) fn sweep(&mut self, fate: impl Fn(&Sent) -> Fate) -> PerPath<usize> {
         let mut swept = PerPath::default();
         let arrived = |sent: &mut Sent| !sent.moot && fate(sent) == Fate::Arrived;
@@ -180,8 +182,8 @@ impl Flight {
         swept
     }
 
-    /// Takes what is lost: all that was sent before `order`, on `path`, on a path that is over, or on another path before
-    /// the time that `patience` gives for it.
+    /// Removes the records that are lost: those sent before `order` on `path` or on an ended path, and those on
+    /// another path sent before the time that `patience` gives for it.
     pub(crate) fn take_lost(
         &mut self,
         path: PathKind,
@@ -213,7 +215,7 @@ impl Flight {
         (lost, swept)
     }
 
-    /// A path is over: what is under way on it waits for word from another.
+    /// Ends a path: its records wait for acknowledgements on another one.
     pub(crate) fn abandon(&mut self, path: PathKind) {
         if self.in_flight[path.index()].all == 0 {
             return;
@@ -275,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_before_a_ping_on_its_path_and_is_not_acknowledged_is_lost() {
+    fn records_sent_before_a_ping_on_its_path_and_not_acknowledged_are_lost() {
         let relay = (PathKind::Relay, EVENTS, 5);
         let mut flight = flight(&[relay, relay, relay, relay]);
         assert_eq!(lost(&mut flight, PathKind::Relay, 3, 0, &[1]), [0, 2]);
@@ -284,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_another_path_is_lost_when_its_time_is_up_or_the_path_is_over() {
+    fn records_in_flight_on_another_path_are_lost_after_its_time_out_or_its_end() {
         let all = [
             (PathKind::Relay, EVENTS, 5),
             (PathKind::Relay, EVENTS, 7),
@@ -300,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_takes_what_is_acknowledged_at_the_front() {
+    fn a_sweep_removes_acknowledged_records_at_the_front() {
         let mut flight = flight(&[
             (PathKind::Direct, BULK, 0),
             (PathKind::Relay, EVENTS, 0),
@@ -315,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_what_is_over_take_room_until_a_pong_tells_that_they_have_gone_by() {
+    fn records_of_ended_packets_stay_in_flight_until_a_pong() {
         let mut flight = flight(&[(PathKind::Relay, BULK, 0), (PathKind::Relay, EVENTS, 0)]);
         flight.note_moot(BULK, 0);
         flight.sweep(|_| Fate::Arrived);

@@ -1,62 +1,63 @@
-//! Which incarnation of the link each end is in, and what a bundle's epochs mean for it.
+//! The epochs of both sides of a link, and the meaning of a bundle's epochs.
 
 use std::time::Duration;
 
 use crate::time::Time;
 use crate::wire::Epochs;
 
-/// The shortest time between two answers to stale bundles.
+/// The minimum interval of answers to stale bundles.
 const ANSWER_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How the epochs of a bundle compare to the link's.
+/// The comparison of a bundle's epochs with the link's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
     Current,
-    /// Of an incarnation that is over: ignored.
+    /// Of an ended incarnation: the bundle is ignored.
     Stale,
-    /// The peer has begun anew and does not know our incarnation: the link is over.
+    /// The peer has begun anew and does not know this side's incarnation: the link ends.
     Restarted,
-    /// The peer has begun anew and has taken up our incarnation: what we send goes on.
+    /// The peer has begun anew and has adopted this side's incarnation: sending continues.
     Renewed,
 }
 
-/// What a peer that speaks to, or of, an incarnation that is over has to hear.
+/// The answer to a bundle from, or for, an ended incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StaleAnswer {
-    /// Which incarnation of ours lives, to one of the peer's that may do so; 0: to any.
+    /// This side's current epoch, addressed to a peer's epoch that may be current; 0: to any.
     OurEpoch(u32),
-    /// That this one of its own is over.
+    /// The peer's epoch that is over.
     GivenUp(u32),
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Incarnation {
     ours: u32,
-    /// The peer's; 0 until it has been heard.
+    /// The peer's epoch; 0 until a bundle of it arrives.
     theirs: u32,
     /// The peer's epochs up to this one are over.
     over: u32,
-    /// There was one before, of which the peer may hold something though nothing has come of it.
+    /// Whether there was an earlier incarnation, of which the peer may hold state although no bundle of the
+    /// peer arrived in this one.
     follows: bool,
     answered_at: Option<Time>,
-    /// What the peer has to hear.
+    /// The answer that is owed to the peer.
     answer: Option<StaleAnswer>,
 }
 
 impl Incarnation {
-    /// Our incarnation `ours`. `before`: there was one before, and the peer's epochs up to this one are over, 0 if none has
-    /// been heard.
+    /// Creates incarnation `ours`. `before`: there was an earlier incarnation, and the peer's epochs up to this
+    /// one are over (0: none known).
     pub(crate) fn new(ours: u32, before: Option<u32>) -> Self {
         let (over, follows) = (before.unwrap_or(0), before.is_some());
         Self { ours, theirs: 0, over, follows, answered_at: None, answer: None }
     }
 
-    /// The one after this, of which the peer has not heard, and which has not heard the peer.
+    /// Creates the next incarnation, in which both sides are unknown to each other.
     pub(crate) fn successor(self, ours: u32) -> Self {
         Self { answered_at: self.answered_at, ..Self::new(ours, Some(self.last_heard())) }
     }
 
-    /// The one after this, which goes on with what has come of the peer.
+    /// Creates the next incarnation, which keeps the receiving state.
     pub(crate) const fn successor_that_has_heard(self, ours: u32) -> Self {
         Self { ours, ..self }
     }
@@ -73,20 +74,20 @@ impl Incarnation {
         self.theirs
     }
 
-    /// The peer's last epoch that is known, over or not.
+    /// Returns the peer's last known epoch, current or over.
     pub(crate) fn last_heard(self) -> u32 {
         self.theirs.max(self.over)
     }
 
-    /// Whether an incarnation is over, and nothing has come of the peer in this one.
+    /// Returns whether an incarnation ended, and no bundle of the peer has arrived in this one.
     pub(crate) const fn has_given_up(self) -> bool {
         self.follows && self.theirs == 0
     }
 
-    /// Judges epochs, and takes the peer's when they are its first.
+    /// Checks epochs, and adopts the peer's epoch when none is known.
     pub(crate) fn admit(&mut self, epochs: Epochs, now: Time) -> Admission {
         if epochs.peer_epoch != 0 && epochs.peer_epoch != self.ours {
-            // Who hears that it is known need not begin anew.
+            // A peer that learns that its epoch is known need not begin anew.
             let lives = if epochs.epoch > self.over { epochs.epoch.max(self.theirs) } else { 0 };
             self.owe(StaleAnswer::OurEpoch(lives), now);
             return Admission::Stale;
@@ -106,7 +107,7 @@ impl Incarnation {
         }
     }
 
-    /// Notes what a peer that is behind has to hear, not too often.
+    /// Schedules an answer to a stale bundle, within the rate limit.
     fn owe(&mut self, answer: StaleAnswer, now: Time) {
         if self.answered_at.is_none_or(|at| now - at >= ANSWER_INTERVAL) {
             self.answered_at = Some(now);
@@ -114,7 +115,7 @@ impl Incarnation {
         }
     }
 
-    /// Whether the peer has to hear something of epochs.
+    /// Returns whether an answer is owed.
     pub(crate) const fn owes_answer(&self) -> bool {
         self.answer.is_some()
     }
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_epoch_is_taken_and_a_greater_one_begins_anew() {
+    fn the_first_epoch_is_adopted_and_a_greater_epoch_begins_anew() {
         let mut incarnation = Incarnation::new(5, None);
         assert_eq!(incarnation.admit(from(3, 0), Time::ZERO), Admission::Current);
         assert_eq!(incarnation.admit(from(3, 5), Time::ZERO), Admission::Current);
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stale_is_answered_once_a_second() {
+    fn stale_bundles_are_answered_once_a_second() {
         let mut incarnation = Incarnation::new(5, Some(3));
         let mut answer = |epochs, at| {
             assert_eq!(incarnation.admit(epochs, Time::from_millis(at)), Admission::Stale);
@@ -156,11 +157,11 @@ mod tests {
         assert_eq!(answer(from(4, 4), 999), None);
         assert_eq!(answer(from(4, 4), 1000), Some(StaleAnswer::OurEpoch(4)));
         assert_eq!(answer(from(3, 5), 2000), Some(StaleAnswer::GivenUp(3)));
-        assert_eq!(answer(from(3, 4), 3000), Some(StaleAnswer::OurEpoch(0)), "it is over too");
+        assert_eq!(answer(from(3, 4), 3000), Some(StaleAnswer::OurEpoch(0)), "epoch 3 is over too");
     }
 
     #[test]
-    fn an_incarnation_that_follows_another_knows_what_is_over() {
+    fn a_following_incarnation_knows_the_ended_epochs() {
         let mut first = Incarnation::new(5, None);
         first.admit(from(7, 0), Time::ZERO);
         let next = first.successor(6);

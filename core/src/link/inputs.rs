@@ -1,4 +1,4 @@
-//! What comes from the peer: signals, channels, bundles.
+//! Inputs from the peer: signals, channels, bundles.
 
 use bytes::Bytes;
 
@@ -20,25 +20,25 @@ use crate::wire::{
     check_reserved,
 };
 
-/// What an input means for the link as a whole.
+/// The consequence of an input for the link as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum LinkChange {
     Alive,
-    /// The peer has begun anew, and does not know our incarnation.
+    /// The peer has begun anew and does not know this side's incarnation.
     Restarted,
-    /// The peer has begun anew, and has taken up our incarnation.
+    /// The peer has begun anew and has adopted this side's incarnation.
     Renewed,
-    /// The peer has given our incarnation up. Its own, the one that we know, goes on.
+    /// The peer has given this side's incarnation up, and keeps its own.
     GivenUp,
     /// The peer said good-bye.
     Left,
 }
 
 impl Link {
-    // ----- what the hub says of the peer -----
+    // ----- membership -----
 
-    /// The hub reaches the peer and we reach the hub, or not.
+    /// Sets whether the relay leads to the peer.
     pub(crate) fn set_relay(&mut self, up: bool, cx: &mut Context<'_>) {
         if self.route.is_relay_up() && !up {
             self.route.set_relay(false, cx.now);
@@ -48,7 +48,7 @@ impl Link {
         self.settle(cx);
     }
 
-    /// What the peer's application accepts, and the secret that is shared with it. Whether the secret is another.
+    /// Sets the limits of the peer's application, and the pair key. Returns whether the key changed.
     pub(crate) fn set_membership(
         &mut self,
         limits: Option<PeerLimits>,
@@ -63,7 +63,7 @@ impl Link {
 
     // ----- the direct path -----
 
-    /// Takes up the peer's offer, or not: `has_room` tells whether another attempt is allowed.
+    /// Accepts the peer's offer, or declines it; `has_room`: `max_peers` allows another attempt.
     pub(crate) fn handle_offer(
         &mut self,
         own_id: &PeerId,
@@ -86,7 +86,7 @@ impl Link {
         self.attempt.handle_local_signal(&self.peer, signal, cx);
     }
 
-    /// The data channel is open: we say who we are, and ask.
+    /// Handles the opening of the data channel: this side sends `limits`, `state` and `ping`.
     pub(crate) fn handle_open(&mut self, max_message: usize, cx: &mut Context<'_>) {
         if self.attempt.handle_open(&self.peer, max_message, cx) {
             self.route.note_heard(cx.now);
@@ -100,8 +100,7 @@ impl Link {
         self.settle(cx);
     }
 
-    /// The second channel, for volatile events, is open, or not any more. With an original client there is none, whatever
-    /// the transport says.
+    /// Sets the datagram channel for volatile events, or `None` when it closes. Ignored for a v0 peer.
     pub(crate) fn set_datagrams(&mut self, max_message: Option<usize>) {
         if self.peer.dialect == Dialect::V1 {
             self.attempt.set_datagrams(max_message);
@@ -112,12 +111,12 @@ impl Link {
         if self.farewell == Farewell::Staying {
             self.attempt.lose(&self.peer, error, cx);
         } else {
-            // The peer has heard that we leave.
+            // The good-bye has reached the peer.
             self.attempt.close(cx);
         }
     }
 
-    /// Takes a frame of the data channel.
+    /// Handles a frame of the data channel.
     pub(crate) fn handle_frame(&mut self, frame: Frame, cx: &mut Context<'_>) -> LinkChange {
         let Some(channel) = self.attempt.channel_mut() else { return LinkChange::Alive };
         channel.heard_at = cx.now;
@@ -163,12 +162,12 @@ impl Link {
         }
     }
 
-    /// Takes a message of the channel for volatile events.
+    /// Handles a message of the datagram channel.
     pub(crate) fn handle_datagram(&mut self, frame: Frame, cx: &mut Context<'_>) {
         let Frame::Binary(bytes) = frame else { return };
         let message = bytes.len();
         let Ok(bundle) = Bundle::read(bytes) else { return };
-        // It may come before the peer has said on the other channel who it is, or after it has begun anew there.
+        // The message may precede the first bundle on the data channel, or a new incarnation there.
         if self.incarnation.theirs() == 0 || bundle.epochs.epoch != self.incarnation.theirs() {
             return;
         }
@@ -184,12 +183,12 @@ impl Link {
 
     // ----- bundles -----
 
-    /// Judges epochs, and takes the peer's when they are its first. What is owed to a stale bundle is noted.
+    /// Checks epochs, and adopts the peer's epoch when none is known. Schedules the answer to a stale bundle.
     pub(crate) fn admit(&mut self, epochs: Epochs, cx: &Context<'_>) -> Admission {
         self.incarnation.admit(epochs, cx.now)
     }
 
-    /// Takes a bundle that came through the hub or a neighbour. Its epochs have been admitted.
+    /// Handles a bundle that came through the hub or a neighbour. Its epochs have been admitted.
     pub(crate) fn handle_bundle(
         &mut self,
         bundle: Bundle,
@@ -203,7 +202,7 @@ impl Link {
         verdict
     }
 
-    /// Takes a record that many have got. Its epochs have been admitted.
+    /// Handles a record from an envelope. Its epochs have been admitted.
     pub(crate) fn handle_record(&mut self, record: Record, cx: &mut Context<'_>) {
         let message = record.bytes.len();
         self.take_record(record, &Path::Relay, message, cx);
@@ -218,7 +217,7 @@ impl Link {
         cx: &mut Context<'_>,
     ) -> LinkChange {
         let kind = PathKind::from(path);
-        // What the peer has of an incarnation of ours counts for that one only.
+        // A `state` is valid for one incarnation of this side only.
         let knows_us = bundle.epochs.peer_epoch == self.incarnation.ours();
         let mut verdict = LinkChange::Alive;
         for item in bundle {
@@ -262,12 +261,12 @@ impl Link {
         verdict
     }
 
-    /// Takes a record, and hands out at once what is in order with it: what follows in the same bundle is in its turn then, and
-    /// does not need the room for what is ahead.
+    /// Handles a record, and delivers at once: later records of the same bundle are then in order, and need no
+    /// room among those received out of order.
     fn take_record(&mut self, record: Record, path: &Path, message: usize, cx: &mut Context<'_>) {
         let kind = PathKind::from(path);
         if record.number >= MAX_NUMBER {
-            // What is one above it has to be told too.
+            // `state` must be able to carry the number above it.
             let misbehavior = Misbehavior::Number { number: record.number, max: MAX_NUMBER };
             return self.report(misbehavior.into(), cx);
         }
@@ -311,8 +310,8 @@ impl Link {
         };
         let news = self.transfers.incoming.take(record, bounds);
         self.dialogue.note_records(path, 1, bytes, cx.now);
-        let News { opened, readable, aborted, told, error, .. } = news;
-        if told {
+        let News { opened, readable, aborted, owes_state, error, .. } = news;
+        if owes_state {
             self.dialogue.note_told();
         }
         let transfer = self.incoming_id(number);
@@ -333,7 +332,7 @@ impl Link {
         }
     }
 
-    /// Hands over everything that is in order now.
+    /// Delivers everything that is in order.
     pub(super) fn deliver(&mut self, cx: &mut Context<'_>) {
         for lane in Lane::ALL {
             while let Some((number, path, packet)) = self.receiver.pop(lane) {
@@ -346,7 +345,7 @@ impl Link {
         }
     }
 
-    /// Takes an event of a v0 peer.
+    /// Handles an event of a v0 peer.
     pub(crate) fn handle_unnumbered(
         &mut self,
         packet: Result<Packet, DecodeError>,
@@ -363,7 +362,7 @@ impl Link {
         packet.unwrap_or_else(|error| self.report(error, cx));
     }
 
-    /// Checks a packet that is in order, once, and hands it to the application.
+    /// Validates a packet that is in order, once, and delivers it to the application.
     fn accept(
         &mut self,
         packet: Packet,
@@ -386,7 +385,7 @@ impl Link {
                 Ok(())
             }
             PacketType::Ack | PacketType::BinaryAck => {
-                // An answer after its deadline is nobody's fault.
+                // An answer after its deadline is dropped without an error.
                 if let Some(emit) = packet.ack_id().and_then(|id| self.replies.resolve(id)) {
                     cx.out.push_ack(emit, self.peer.id.clone(), packet);
                 }
@@ -400,7 +399,7 @@ impl Link {
 
     // ----- faults -----
 
-    /// The peer broke the protocol. A channel on which it did so is given up.
+    /// Reports a violation of the protocol, and closes the channel on which it happened.
     fn misbehaved(
         &mut self,
         misbehavior: Misbehavior,
@@ -420,7 +419,7 @@ impl Link {
     }
 }
 
-/// Whether records may come, and acknowledgements go, on a path of this kind.
+/// Returns whether records and acknowledgements may use a path of this kind.
 pub(super) fn allows(policy: Policy, path: PathKind) -> bool {
     match policy {
         Policy::Automatic | Policy::Manual => true,

@@ -2,23 +2,24 @@
 //!
 //! The link joins parts that do not know each other; each input ends with one [`settle`](Link::settle).
 //!
-//! - `incarnation`: whose bundles count
+//! - `incarnation`: epochs, and the bundles that are admitted
 //! - `attempt`, `state`, `channel`: the direct path, from the offer to its loss
-//! - `route`, `recovery`, `pace`: which paths there are, what is known of them, which is used
-//! - `sender`, `progress`, `flight`, `stall`: what was accepted, sent, acknowledged, lost
-//! - `receiver`, `assembly`: what has come, put together and in order
+//! - `route`, `recovery`, `pace`: the available paths, their rates and round-trip times, the path in use
+//! - `sender`, `progress`, `flight`, `stall`: queued packets, records in flight, acknowledgements, losses
+//! - `receiver`, `assembly`: reassembly and order of received records
 //! - `transfers`: blobs as streams
 //! - `dialogue`: pings, pongs, acknowledgements
-//! - `replies`: answers of the application that are waited for
-//! - `seals`: what goes through neighbours
+//! - `replies`: pending acknowledgements of the peer's application
+//! - `seals`: bundles through neighbours
 //!
-//! What the link does with them:
+//! The link joins the parts in these files:
 //!
-//! - `commands`: what the application wants
-//! - `inputs`, `acknowledged`: what comes from the peer
-//! - `turn`, `transmit`, `envelope`, `via`: what goes out next, in bundles, through the relay, through neighbours
-//! - `original`, `unnumbered`: a peer that is an original client
-//! - `context`, `outbox`: what all of that works with, and where its output goes
+//! - `commands`: commands of the application
+//! - `inputs`, `acknowledged`: inputs from the peer
+//! - `turn`, `transmit`, `envelope`, `via`: output: the choice of the next record, bundles, the relay,
+//!   neighbours
+//! - `original`, `unnumbered`: v0 peers
+//! - `context`, `outbox`: the environment of all parts, and their output
 
 mod acknowledged;
 mod assembly;
@@ -74,23 +75,23 @@ use crate::time::{Time, earliest};
 use crate::transfer::TransferOutcome;
 use crate::wire::{Epochs, Member, PeerLimits};
 
-/// Time-outs after which an incarnation that nobody has answered stops announcing itself.
+/// The number of time-outs after which an incarnation without any answer stops its pings.
 const MAX_ANNOUNCEMENTS: u32 = 6;
 
-/// Who the peer is.
+/// The identity of the peer.
 #[derive(Debug)]
 pub(crate) struct Remote {
     pub(crate) id: PeerId,
     pub(crate) dialect: Dialect,
-    /// What its application accepts, as far as it has said.
+    /// The limits of the peer's application, if known.
     pub(crate) limits: Option<PeerLimits>,
 }
 
-/// How far saying good-bye has come.
+/// The progress of the good-bye.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Farewell {
     Staying,
-    /// It is to be said on these paths still.
+    /// The good-bye is to be sent on these paths.
     Leaving(flight::PerPath<bool>),
 }
 
@@ -111,8 +112,8 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// A link to a member that the hub has just named. `before`: there was one before, and the peer's epochs up to this one
-    /// are over.
+    /// Creates a link to a member that the hub has just named. `before`: there was an earlier link, and the
+    /// peer's epochs up to this one are over.
     pub(crate) fn new(member: &Member, epoch: u32, before: Option<u32>, now: Time) -> Self {
         let Member { id, dialect, limits, key, .. } = member;
         let peer = Remote { id: id.clone(), dialect: *dialect, limits: *limits };
@@ -145,8 +146,8 @@ impl Link {
 
     // ----- incarnations -----
 
-    /// Ends this incarnation and gives the one that follows it. Of it goes on what `verdict` says: nothing, what has come of
-    /// the peer, or what was sent to it.
+    /// Ends this incarnation and returns its successor, which keeps the state that `verdict` names: none, the
+    /// receiving state, or the sending state.
     pub(crate) fn succeed(
         &mut self,
         epoch: u32,
@@ -169,7 +170,7 @@ impl Link {
         let lost = self.transfers.incoming.disown();
         self.lose_incoming(lost, cx);
         if verdict == LinkChange::Renewed {
-            // The numbers of what was sent have to be reached, though nobody asks for it any more.
+            // The numbers of sent packets have to be passed, although their emits have ended.
             let disowned = self.sender.disown();
             self.end_emits(disowned, cx);
             let lost = self.transfers.outgoing.abort_all(false);
@@ -190,7 +191,7 @@ impl Link {
         next
     }
 
-    /// Ends the link and says why.
+    /// Ends the link, and reports the reason.
     pub(crate) fn leave(&mut self, reason: LeaveReason, cx: &mut Context<'_>) {
         self.attempt.close(cx);
         let emits = self.sender.drain();
@@ -228,12 +229,12 @@ impl Link {
         self.incarnation.epochs()
     }
 
-    /// The peer's last epoch, for the memory of epochs that are over.
+    /// Returns the peer's last epoch, for the memory of ended epochs.
     pub(crate) fn last_heard(&self) -> u32 {
         self.incarnation.last_heard()
     }
 
-    /// The path on which events are sent now; `None` while they wait.
+    /// Returns the path of events; `None` while they wait.
     pub(crate) const fn sending(&self) -> Option<&Path> {
         self.route.sending()
     }
@@ -246,7 +247,7 @@ impl Link {
         self.attempt.connection_id()
     }
 
-    /// Whether it counts for `max_peers`.
+    /// Returns whether the link counts for `max_peers`.
     pub(crate) const fn is_active(&self) -> bool {
         self.attempt.state().is_active()
     }
@@ -255,22 +256,22 @@ impl Link {
         self.attempt.state().is_validated()
     }
 
-    /// Whether it has to be validated before the session is `Ready`.
+    /// Returns whether the direct path must be validated before the session is `Ready`.
     pub(crate) fn counts_for_ready(&self) -> bool {
         self.attempt.counts_for_ready() && !self.route.is_away()
     }
 
-    /// Whether the hub takes what is for this peer.
+    /// Returns whether the hub forwards envelopes to this peer.
     pub(crate) const fn is_relay_up(&self) -> bool {
         self.route.is_relay_up()
     }
 
-    /// Whether an attempt is due and can be made.
+    /// Returns whether an attempt is due and possible.
     pub(crate) fn can_offer(&self) -> bool {
         self.attempt.wants_offer() && self.is_relay_up()
     }
 
-    /// Whether everything accepted has been acknowledged (or handed to the path, for a v0 peer).
+    /// Returns whether everything accepted has been acknowledged (or handed to the path, for a v0 peer).
     pub(crate) fn is_flushed(&self) -> bool {
         let written = self.attempt.channel().is_none_or(channel::Channel::is_idle);
         self.sender.is_empty() && self.transfers.outgoing.is_empty() && written
@@ -280,12 +281,12 @@ impl Link {
         self.sender.bytes() + self.transfers.outgoing.bytes()
     }
 
-    /// The memory that what has come and cannot be handed out yet holds.
+    /// Returns the memory of received data that cannot be delivered yet, in bytes.
     pub(crate) fn held_bytes(&self) -> usize {
         self.receiver.held() + self.transfers.incoming.held()
     }
 
-    /// How many volatile events were dropped before they left.
+    /// Returns the number of volatile events that were dropped before they were sent.
     pub(crate) const fn dropped(&self) -> u64 {
         self.sender.dropped()
     }
@@ -306,7 +307,7 @@ impl Link {
         ])
     }
 
-    /// Runs everything that is due. Tells why the link is to be given up, if it is.
+    /// Handles expired deadlines. Returns the reason when the link has to end.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Option<LeaveReason> {
         if self.attempt.handle_timeout(&self.peer, cx) {
             self.dialogue.request_ping(PathKind::Direct);
@@ -331,9 +332,9 @@ impl Link {
         due(self.flight.stall.at()).then_some(LeaveReason::Stalled)
     }
 
-    // ----- what follows from whatever happened -----
+    // ----- consequences -----
 
-    /// Draws the consequences of an input: which paths there are, which one is used, what is waited for.
+    /// Handles the consequences of an input: the available paths, the path in use, the time-outs.
     pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
         self.settle_channel(cx);
         if self.attempt.state() == state::State::Closed {
@@ -388,7 +389,7 @@ impl Link {
         self.dialogue.begin_path();
         match path {
             Some(path) => {
-                // A neighbour is asked at once whether it is a way.
+                // A ping checks at once whether a neighbour leads to the peer.
                 if self.waits_for_word() || matches!(path, Path::Via(_)) {
                     self.dialogue.request_ping(PathKind::from(&path));
                 }
@@ -401,7 +402,7 @@ impl Link {
         }
     }
 
-    /// Nothing comes or goes on a path any more.
+    /// Ends a path in all parts.
     fn end_path(&mut self, path: PathKind) {
         self.flight.abandon(path);
         let other =
@@ -409,7 +410,7 @@ impl Link {
         self.dialogue.end_path(path, other);
     }
 
-    /// Whether something was sent or told of which the peer has said nothing.
+    /// Returns whether records or control wait for the peer's acknowledgement.
     fn waits_for_word(&self) -> bool {
         let announces =
             self.incarnation.has_given_up() && self.dialogue.timeouts() < MAX_ANNOUNCEMENTS;

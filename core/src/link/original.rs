@@ -1,4 +1,4 @@
-//! The wire of original clients on a data channel: plain packets, at most one blob each, in pieces.
+//! The wire of v0 peers on a data channel: plain packets with at most one blob each, in pieces.
 
 use std::collections::VecDeque;
 
@@ -8,18 +8,19 @@ use bytestring::ByteString;
 use crate::codec::{DecodeError, Decoder, Limits, Packet, PacketType};
 use crate::frame::Frame;
 
-/// The original cuts one blob into pieces of 5,000 bytes and writes their number as the attachment count.
+/// The length of a blob's pieces to a v0 peer. The original client cuts a blob into pieces of 5,000 bytes and
+/// writes their number as the attachment count.
 const PIECES: usize = 16_384;
 
-/// How much longer a head may get when the number of pieces is written into it.
+/// The maximum growth of a head when the number of pieces is written into it.
 const COUNT_BYTES: usize = 8;
 
-/// Both directions of a channel with an original client.
+/// Both directions of a channel with a v0 peer.
 #[derive(Debug)]
 pub(crate) struct Wire {
     decoder: Decoder,
     max_message: usize,
-    /// What is left of the packet that is being written: packets never interleave.
+    /// The remaining frames of the packet that is being written: packets are not interleaved.
     frames: VecDeque<Frame>,
 }
 
@@ -29,12 +30,12 @@ impl Wire {
         Self { decoder, max_message, frames: VecDeque::new() }
     }
 
-    /// Takes a frame; a packet when it is complete.
+    /// Decodes a frame; returns a packet when it is complete.
     pub(super) fn decode(&mut self, frame: Frame) -> Result<Option<Packet>, DecodeError> {
         Ok(self.decoder.push(frame)?.map(join_pieces))
     }
 
-    /// Writes a packet. The link does so when the one before has been taken.
+    /// Writes a packet, once the previous one has been taken.
     pub(super) fn write(&mut self, packet: &Packet) {
         let [blob] = packet.attachments() else { return self.frames.extend(packet.frames()) };
         let size = self.max_message.max(1);
@@ -53,14 +54,14 @@ impl Wire {
     }
 }
 
-/// Whether an original client's end takes the packet: its head in one message, its blob in pieces.
+/// Returns whether a v0 peer accepts the packet: its head in one message, its blob in pieces.
 pub(super) fn takes(packet: &Packet, max_message: usize) -> bool {
     let pieces = |blob: &Bytes| blob.len().div_ceil(max_message.max(1));
     packet.head().len() + COUNT_BYTES <= max_message
         && packet.attachments().iter().map(pieces).sum::<usize>() <= PIECES
 }
 
-/// A blob arrives in as many attachments as it has pieces, with one placeholder.
+/// Joins the pieces of a blob, which arrive as attachments with one placeholder.
 fn join_pieces(packet: Packet) -> Packet {
     let pieces = packet.attachments();
     if pieces.len() < 2 {

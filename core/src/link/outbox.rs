@@ -1,4 +1,4 @@
-//! The output of links that is not frames.
+//! The output of links other than frames.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,24 +8,24 @@ use crate::event::Event;
 use crate::id::{EmitId, PeerId};
 use crate::wire::{ClientMessage, Item};
 
-/// Signals that wait for the signalling channel.
+/// The maximum number of signals that wait for the signalling channel.
 const MAX_SIGNALS: usize = 1024;
 
-/// Events, requests to transports and signals of all links of a session.
+/// The events, requests to transports and signals of all links of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     pub(crate) events: VecDeque<Event>,
     pub(crate) commands: VecDeque<Command>,
     pub(crate) signals: VecDeque<ClientMessage>,
-    /// What peers said as neighbours: about others than themselves.
+    /// Control of neighbours, which concerns other peers.
     pub(crate) neighbourly: VecDeque<(PeerId, Item)>,
-    /// Something that came was dropped because the session holds too much.
+    /// Whether a record was dropped because the received data of the session reached its bound.
     pub(crate) starved: bool,
-    /// Something has changed that bears on who can be reached through whom.
+    /// Whether a change affects the available vias.
     pub(crate) vias_changed: bool,
-    /// Another link is reached through a neighbour now, or is not any more.
+    /// Whether a link started or stopped using a via.
     pub(crate) users_changed: bool,
-    /// Questions to all that are not answered by all.
+    /// The emits with acknowledgement to several peers of which some have not answered.
     questions: BTreeMap<EmitId, Question>,
 }
 
@@ -37,7 +37,8 @@ struct Question {
 }
 
 impl Outbox {
-    /// Queues a signal. Where nobody takes them the oldest go: what they belong to times out.
+    /// Queues a signal. While the signalling channel takes none, the oldest signals are dropped: their attempts
+    /// time out.
     pub(crate) fn push_signal(&mut self, signal: ClientMessage) {
         if self.signals.len() == MAX_SIGNALS {
             self.signals.pop_front();
@@ -45,7 +46,7 @@ impl Outbox {
         self.signals.push_back(signal);
     }
 
-    /// Reports together, in the end, what becomes of a question to `peers` peers.
+    /// Registers an emit with acknowledgement to `peers` peers, whose results are finally reported together.
     pub(crate) fn collect_acks(&mut self, emit: EmitId, peers: usize) {
         let question = Question { waiting: peers, answered: Vec::new(), missing: Vec::new() };
         self.questions.insert(emit, question);

@@ -1,24 +1,25 @@
-//! A rate in bytes.
+//! A token bucket of bytes.
 
 use std::time::Duration;
 
 use crate::time::Time;
 
-/// A token bucket of bytes, kept as the point in time at which it is full again: nothing is lost to rounding, and
-/// an idle one costs nothing.
+/// A token bucket of bytes, stored as the time at which it is full again: without rounding errors and without
+/// timers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Bucket {
     full_at: Time,
 }
 
 impl Bucket {
-    /// When there is something in it again. A packet may take more than there is; the next one waits longer.
+    /// Returns when the bucket is not empty. A packet may take more than is available; the next one then waits
+    /// longer.
     pub(crate) fn ready_at(&self, burst: usize, rate: u64) -> Time {
         let full_at = self.full_at.as_nanos();
         Time::from_nanos(full_at.saturating_sub(time_for(burst, rate).as_nanos() as u64))
     }
 
-    /// Takes `bytes` out of it.
+    /// Takes `bytes` out of the bucket.
     pub(crate) fn take(&mut self, bytes: usize, rate: u64, now: Time) {
         self.full_at = self.full_at.max(now) + time_for(bytes, rate);
     }
@@ -37,7 +38,7 @@ mod tests {
     use crate::time::Time;
 
     #[test]
-    fn in_the_long_run_the_rate_holds_and_a_pause_gains_one_burst() {
+    fn the_token_bucket_holds_the_rate_and_a_pause_gains_one_burst() {
         let (mut bucket, mut now, mut sent) = (Bucket::default(), Time::from_millis(1000), 0);
         let start = now;
         while now - start < Duration::from_secs(10) {
@@ -56,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn no_rate_and_no_time_overflow() {
+    fn token_bucket_rates_and_times_do_not_overflow() {
         let mut bucket = Bucket::default();
         bucket.take(usize::MAX, 0, Time::from_nanos(u64::MAX));
         assert_eq!(bucket.ready_at(usize::MAX, 0), Time::ZERO);

@@ -1,17 +1,17 @@
-//! How far the bytes of one packet, or of one transfer, have come on their way to the peer.
+//! The progress of one packet or transfer: which bytes are sent, acknowledged or lost.
 
 use std::ops::Range;
 
-/// Sent, acknowledged and lost bytes of one message. Every byte that was sent is acknowledged, under way or lost.
+/// The sent, acknowledged and lost bytes of one message. Every sent byte is acknowledged, in flight or lost.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// The bytes below this have been handed to a path at least once.
+    /// The bytes below this offset were sent at least once.
     sent: u64,
-    /// The bytes below this are acknowledged.
+    /// The bytes below this offset are acknowledged.
     acked: u64,
-    /// What is acknowledged beyond: disjoint, in order.
+    /// The ranges acknowledged out of order: disjoint, in order.
     ahead: Vec<Range<u64>>,
-    /// What has to be sent again: disjoint, in order.
+    /// The ranges to retransmit: disjoint, in order.
     lost: Vec<Range<u64>>,
 }
 
@@ -28,7 +28,7 @@ impl Progress {
         !self.lost.is_empty()
     }
 
-    /// What goes out next of a message that is `len` bytes long so far: what was lost goes first.
+    /// Returns the range to send next of a message with `len` bytes so far: lost ranges first.
     pub(crate) fn next(&self, len: u64, max: u64) -> Option<Range<u64>> {
         let next = match self.lost.first() {
             Some(lost) => lost.clone(),
@@ -37,13 +37,13 @@ impl Progress {
         (next.start < next.end).then(|| next.start..next.end.min(next.start.saturating_add(max)))
     }
 
-    /// Notes that these bytes, which [`next`](Self::next) gave, have been handed to a path.
+    /// Notes that this range, which [`next`](Self::next) returned, was sent.
     pub(crate) fn note_sent(&mut self, bytes: Range<u64>) {
         self.sent = self.sent.max(bytes.end);
         subtract(&mut self.lost, &bytes);
     }
 
-    /// The bytes below `end` have come. Tells how many that is news of.
+    /// Acknowledges the bytes below `end`. Returns the number of newly acknowledged bytes.
     pub(crate) fn acknowledge(&mut self, end: u64) -> u64 {
         if end <= self.acked {
             return 0;
@@ -60,7 +60,7 @@ impl Progress {
         news
     }
 
-    /// These bytes have come, ahead of others. Tells of how many that is news.
+    /// Acknowledges a range out of order. Returns the number of newly acknowledged bytes.
     pub(crate) fn acknowledge_ahead(&mut self, bytes: Range<u64>) -> u64 {
         let bytes = bytes.start.max(self.acked)..bytes.end.min(self.sent);
         if bytes.start >= bytes.end {
@@ -72,7 +72,7 @@ impl Progress {
         bytes.end - bytes.start - known
     }
 
-    /// What was under way there has been lost, unless it is acknowledged.
+    /// Notes that the bytes in flight in this range are lost, unless they are acknowledged.
     pub(crate) fn lose(&mut self, bytes: Range<u64>) {
         let start = bytes.start.max(self.acked);
         if start >= bytes.end {
@@ -97,7 +97,7 @@ fn overlap(a: &Range<u64>, b: &Range<u64>) -> u64 {
     a.end.min(b.end).saturating_sub(a.start.max(b.start))
 }
 
-/// Adds a range to disjoint ones in order.
+/// Adds a range to disjoint ranges in order.
 fn insert(ranges: &mut Vec<Range<u64>>, new: Range<u64>) {
     let first = ranges.partition_point(|range| range.end < new.start);
     let last = ranges.partition_point(|range| range.start <= new.end);
@@ -107,7 +107,7 @@ fn insert(ranges: &mut Vec<Range<u64>>, new: Range<u64>) {
     ranges.splice(first..last, std::iter::once(start..end));
 }
 
-/// Takes a range out of disjoint ones in order.
+/// Removes a range from disjoint ranges in order.
 fn subtract(ranges: &mut Vec<Range<u64>>, gone: &Range<u64>) {
     let first = ranges.partition_point(|range| range.end <= gone.start);
     let last = ranges.partition_point(|range| range.start < gone.end);
@@ -148,7 +148,7 @@ mod tests {
     proptest! {
         /// The model has a flag for each byte.
         #[test]
-        fn every_byte_is_sent_until_it_is_acknowledged(steps in prop::collection::vec(step(), 1..80)) {
+        fn every_sent_byte_is_acknowledged_in_flight_or_lost(steps in prop::collection::vec(step(), 1..80)) {
             let mut progress = Progress::default();
             let (mut sent, mut acked, mut lost) = ([false; 40], [false; 40], [false; 40]);
             for step in steps {
@@ -157,7 +157,7 @@ mod tests {
                         let Some(next) = progress.next(LEN, max) else { continue };
                         prop_assert!(next.end - next.start <= max);
                         for at in next.start as usize..next.end as usize {
-                            prop_assert!(lost[at] || !sent[at], "{at} is under via");
+                            prop_assert!(lost[at] || !sent[at], "{at} is in flight");
                             (sent[at], lost[at]) = (true, false);
                         }
                         progress.note_sent(next);

@@ -1,62 +1,62 @@
-//! What pings tell of one path: its round trips, its rate, and from these how much may be under way on it.
+//! The round-trip time and the rate of one path, measured by pings, and its congestion window.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::time::Time;
 
-/// The round trip that is assumed of a path that has made none (RFC 9002 section 6.2.2).
+/// The assumed round-trip time of a path without a measurement (RFC 9002 section 6.2.2).
 const INITIAL_RTT: Duration = Duration::from_millis(333);
 
-/// How long the other end may wait before it acknowledges.
+/// The maximum delay of the peer's acknowledgements.
 pub(crate) const ACK_DELAY: Duration = Duration::from_millis(20);
 
-/// Clocks and drivers are not finer than that.
+/// The assumed granularity of clocks and drivers.
 const GRANULARITY: Duration = Duration::from_millis(10);
 
-/// What may be under way on a path of which nothing is known, and on any.
+/// The initial window of a path, and the minimum window.
 const INITIAL_WINDOW: usize = 16 << 10;
 const MIN_WINDOW: usize = 4 << 10;
 
-/// The records of a path of which nothing is known, and of any.
+/// The initial length of records on a path, and the minimum length.
 const INITIAL_RECORD: usize = 4 << 10;
 const MIN_RECORD: usize = 1 << 10;
 
-/// A record takes this part of a second, so that what comes behind it waits for little.
+/// A record takes this fraction of a second on the path, which bounds the delay of the next one.
 const RECORDS_PER_SECOND: u64 = 20;
 
-/// How much is under way beyond what the path itself holds: what an event waits for behind bulk.
+/// The queueing delay on the path that the window permits: the delay of an event behind bulk.
 const QUEUE: Duration = Duration::from_millis(400);
 
-/// A round trip that is longer by less than this has not waited on the path.
+/// A round trip that exceeds the shortest one by less than this has not queued on the path.
 const UNNOTICED: Duration = Duration::from_millis(20);
 
-/// For so long the shortest round trip is believed.
+/// The time after which the shortest round trip is measured anew.
 const MIN_RTT_AGE: Duration = Duration::from_secs(10);
 
-/// Pings that may be answered still.
+/// The maximum number of unanswered pings that are kept.
 const MAX_PINGS: usize = 32;
 
 #[derive(Clone, Copy, Debug)]
 struct Ping {
     number: u64,
     at: Time,
-    /// What had been delivered on the path by then.
+    /// The bytes delivered on the path when the ping was sent.
     delivered: u64,
     in_flight: usize,
-    /// The window was what kept more from being sent.
+    /// Whether the window limited sending.
     limited: bool,
     order: u64,
 }
 
-/// The answer to a ping.
+/// The result of a pong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
-    /// The ping's place among all that was sent.
+    /// The position of the ping among the records of the link.
     pub(crate) order: u64,
 }
 
-/// One path, as far as pings tell.
+/// The measurements of one path.
 #[derive(Debug, Default)]
 pub(crate) struct Recovery {
     pings: VecDeque<Ping>,
@@ -64,21 +64,21 @@ pub(crate) struct Recovery {
     variation: Duration,
     shortest: Duration,
     shortest_at: Time,
-    /// The shortest round trip was made while the path was nearly empty.
+    /// Whether the shortest round trip was measured while the path was nearly empty.
     shortest_alone: bool,
-    /// When the rate was last raised above what had been delivered.
+    /// When the rate was last raised above the delivered rate.
     raised_at: Time,
-    /// Little is sent until a ping has crossed a path that is nearly empty.
+    /// Whether little is sent until a ping has crossed the nearly empty path.
     draining: bool,
-    /// Bytes per second; 0 when it is not known.
+    /// Bytes per second; 0 when unknown.
     rate: u64,
     delivered: u64,
-    /// Bytes sent since the last ping.
+    /// The bytes sent since the last ping.
     unprobed: usize,
 }
 
 impl Recovery {
-    /// How long an answer may take, `max` at most.
+    /// Returns the probe time-out, at most `max`.
     pub(crate) fn timeout(&self, max: Duration) -> Duration {
         let timeout = match self.smoothed {
             Some(smoothed) => smoothed + GRANULARITY.max(4 * self.variation) + ACK_DELAY,
@@ -87,27 +87,27 @@ impl Recovery {
         timeout.min(max)
     }
 
-    /// The time-out when so many in a row have passed: it doubles, up to `max`.
+    /// Returns the probe time-out after `times` consecutive time-outs: it doubles with each, up to `max`.
     pub(crate) fn backed_off(&self, times: u32, max: Duration) -> Duration {
         self.timeout(max).saturating_mul(1 << times.min(16)).min(max)
     }
 
-    /// Whether a ping waits for its answer.
+    /// Returns whether a ping is unanswered.
     pub(crate) fn is_asking(&self) -> bool {
         !self.pings.is_empty()
     }
 
-    /// How many bytes may be under way, `max` at most.
+    /// Returns the window in bytes, at most `max`.
     pub(crate) fn window(&self, max: usize) -> usize {
         self.filled(1, max)
     }
 
-    /// How many of these may be bulk, which waits for less on the path, so that events have the rest.
+    /// Returns the part of the window for bulk, which queues less on the path and leaves the rest to events.
     pub(crate) fn bulk_window(&self, max: usize) -> usize {
         self.filled(2, max)
     }
 
-    /// What fills the path and the `part`-th part of what may wait on it.
+    /// Returns the bytes that fill the path and the `part`-th part of the permitted queue.
     fn filled(&self, part: u32, max: usize) -> usize {
         let least = MIN_WINDOW / part as usize;
         let window = if self.draining {
@@ -120,25 +120,25 @@ impl Recovery {
         window.max(least).min(max / part as usize)
     }
 
-    /// How long records are, `max` at most.
+    /// Returns the length of records in bytes, at most `max`.
     pub(crate) fn record(&self, max: usize) -> usize {
         let record = match self.rate {
             0 => INITIAL_RECORD,
             rate => usize::try_from(rate / RECORDS_PER_SECOND).unwrap_or(usize::MAX),
         };
-        // The ping that ends the draining crosses the path with one record, which must not fill it.
+        // The ping that ends draining crosses the path with one record, which must not fill the path.
         let max = if self.draining { max.min(MIN_WINDOW) } else { max };
         record.max(MIN_RECORD).min(max)
     }
 
-    /// Notes bytes that are sent. Whether it is time for a ping: there are a few in each window, one of them when bulk has
-    /// filled its own.
+    /// Notes sent bytes. Returns whether a ping is due: there are several per window, one of them when bulk has
+    /// filled its part.
     pub(crate) fn note_sent(&mut self, bytes: usize, max: usize) -> bool {
         self.unprobed += bytes;
         self.unprobed >= self.bulk_window(max) / 2
     }
 
-    /// Notes a ping that is sent.
+    /// Notes a sent ping.
     pub(crate) fn ping(
         &mut self,
         number: u64,
@@ -148,10 +148,10 @@ impl Recovery {
         now: Time,
     ) {
         if self.pings.len() == MAX_PINGS {
-            // Of those between the last answer and now any will do.
+            // Any ping between the last answer and now can go.
             self.pings.remove(MAX_PINGS / 2);
         }
-        // What is held back on purpose says nothing of what the path takes.
+        // Draining limits sending by itself, which says nothing about the rate of the path.
         let (delivered, limited) = (self.delivered, limited && !self.draining);
         self.pings.push_back(Ping { number, at: now, delivered, in_flight, limited, order });
         self.unprobed = 0;
@@ -160,13 +160,13 @@ impl Recovery {
         }
     }
 
-    /// So many bytes more are known to have come on this path.
+    /// Notes bytes newly known as delivered on this path.
     pub(crate) fn note_delivered(&mut self, bytes: usize) {
         self.delivered += bytes as u64;
     }
 
-    /// The answer to a ping of this path has come, and what it acknowledges has been noted. `None`: there is no such ping,
-    /// or one after it has been answered before.
+    /// Handles a pong of this path, after the acknowledgements that came with it. Returns `None` for an unknown
+    /// ping, or one older than an answered one.
     pub(crate) fn pong(&mut self, number: u64, now: Time) -> Option<Answer> {
         let at = self.pings.iter().position(|ping| ping.number == number)?;
         let ping = self.pings[at];
@@ -187,7 +187,7 @@ impl Recovery {
             self.shortest_alone |= alone;
             self.draining = false;
         } else if round_trip - self.shortest < UNNOTICED {
-            // It is what it was: no need to drain the path.
+            // The shortest round trip is confirmed: the path needs no draining.
             self.shortest_at = now;
         }
         match self.smoothed {
@@ -202,7 +202,8 @@ impl Recovery {
         }
     }
 
-    /// What was delivered in a round trip is a lower bound of the rate, and the rate itself when the path was full.
+    /// Updates the rate: the bytes delivered in a round trip are a lower bound, and the rate itself when the
+    /// path was full.
     fn note_rate(&mut self, ping: Ping, round_trip: Duration, now: Time) {
         let delivered = self.delivered - ping.delivered;
         if delivered == 0 {
@@ -211,7 +212,7 @@ impl Recovery {
         let nanos = round_trip.max(Duration::from_micros(100)).as_nanos() as u64;
         let sample = u64::try_from(u128::from(delivered) * 1_000_000_000 / u128::from(nanos));
         let sample = sample.unwrap_or(u64::MAX).max(1);
-        // Where all that the window allows does not wait, the path takes more: found out once in a round trip.
+        // When a full window does not queue, the path may be faster: the rate is raised once per round trip.
         let idle = ping.limited
             && ping.at >= self.raised_at
             && self.shortest_alone
@@ -220,15 +221,17 @@ impl Recovery {
             self.raised_at = now;
         }
         let sample = if idle { sample.saturating_mul(2) } else { sample };
-        // The window doubles at most: whoever gets the same as others, and hears its pong a little later, stays in step.
+        // The window at most doubles: links to several peers that share uploads stay in step although their
+        // pongs arrive one after the other.
         let doubled = rate_of(2 * self.window(usize::MAX), self.shortest + QUEUE);
         let sample = sample.min(doubled.max(1));
-        // Little that was sent says little of what a path takes that is not known.
+        // A small number of bytes says little about the rate of an unmeasured path.
         let unknown = self.rate == 0 && !ping.limited;
         if unknown && bytes_in(sample, self.shortest + QUEUE) < INITIAL_WINDOW {
             return;
         }
-        // What waits on the path fills it too, though a transport with small buffers keeps the window from being full.
+        // A queue on the path shows that it is full, although small transport buffers keep the window from
+        // being full.
         let waited = ping.in_flight > bytes_in(self.rate, self.shortest)
             && round_trip > self.shortest + QUEUE;
         let full = ping.limited || waited;
@@ -239,14 +242,14 @@ impl Recovery {
         }
     }
 
-    /// What was sent on the path is lost, and nothing has come of what was sent before either: hardly anything may be sent
-    /// until something does.
+    /// Shrinks the window to its minimum until data is acknowledged, because records were lost and none before
+    /// them arrived.
     pub(crate) fn collapse(&mut self) {
         self.rate = 1;
     }
 }
 
-/// The rate that fills so many bytes in this time.
+/// Returns the rate that delivers so many bytes in this time.
 fn rate_of(bytes: usize, time: Duration) -> u64 {
     let rate = bytes as u128 * 1_000_000_000 / time.as_nanos().max(1);
     u64::try_from(rate).unwrap_or(u64::MAX)
@@ -267,11 +270,11 @@ mod tests {
 
     const MAX: usize = 1 << 20;
 
-    /// A path whose rate, in bytes per second (0: none), and latency may change.
+    /// A path whose rate in bytes per second (0: none) and latency may change.
     type Path = fn(Duration) -> (u64, Duration);
 
-    /// Sends as much as may be under way, of bulk alone or of events, over a path, from `from` on for `seconds`. The bytes
-    /// delivered, and the longest time that anything was under way beyond the latency.
+    /// Fills the window, with bulk alone or with events, over a path, from `from` on for `seconds`. Returns the
+    /// bytes delivered, and the longest time in flight beyond the latency.
     fn saturate(
         recovery: &mut Recovery,
         bulk: bool,
@@ -322,7 +325,7 @@ mod tests {
     const START: Time = Time::from_millis(1000);
 
     #[test]
-    fn a_path_is_filled_and_not_overfilled_whatever_its_rate() {
+    fn the_window_fills_a_path_of_any_rate_without_overfilling_it() {
         let ms = Duration::from_millis;
         let paths: [Path; 6] = [
             |_| (12_000, Duration::from_millis(20)),
@@ -335,7 +338,7 @@ mod tests {
         for path in paths {
             for bulk in [false, true] {
                 let (rate, latency) = path(Duration::ZERO);
-                // Finding out takes round trips.
+                // Measuring the rate takes round trips.
                 let percent = if latency > ms(100) { 70 } else { 85 };
                 let mut recovery = Recovery::default();
                 let (delivered, worst) = saturate(&mut recovery, bulk, START, path, 30);
@@ -350,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_path_is_filled_in_a_few_round_trips() {
+    fn the_window_fills_a_long_path_within_a_few_round_trips() {
         let paths: [Path; 2] =
             [|_| (0, Duration::from_millis(200)), |_| (0, Duration::from_millis(500))];
         for path in paths {
@@ -366,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_gets_longer_is_followed() {
+    fn the_window_follows_a_growing_round_trip_time() {
         let path: Path = |at| {
             let latency = if at < Duration::from_secs(3) { 20 } else { 1_000 };
             (20_000, Duration::from_millis(latency))
@@ -379,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_gets_slower_is_followed() {
+    fn the_window_follows_a_falling_rate() {
         let mut recovery = Recovery::default();
         saturate(&mut recovery, false, START, |_| (1_000_000, Duration::from_millis(20)), 5);
         assert!(recovery.window(MAX) > 300_000);
@@ -389,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_out_follows_round_trips_and_doubles_up_to_a_bound() {
+    fn the_probe_time_out_follows_round_trip_times_and_doubles_up_to_a_bound() {
         let mut recovery = Recovery::default();
         let max = Duration::from_secs(5);
         assert_eq!(recovery.timeout(max), Duration::from_millis(999));
@@ -405,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pong_counts_once_and_for_the_pings_before_it() {
+    fn a_pong_counts_once_and_answers_earlier_pings() {
         let mut recovery = Recovery::default();
         for number in 1..=3 {
             recovery.ping(number, 10 * number, 0, false, Time::ZERO);

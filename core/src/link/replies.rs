@@ -1,11 +1,12 @@
-//! Answers that are waited for.
+//! Pending acknowledgements of the peer's application.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::EmitId;
 use crate::time::Time;
 
-/// The emits to one peer that wait for an answer, and until when. Their numbers are their ack ids.
+/// The emits to one peer that wait for an acknowledgement, and their deadlines. Their numbers are their ack
+/// ids.
 #[derive(Debug, Default)]
 pub(crate) struct Replies {
     pending: BTreeMap<EmitId, Time>,
@@ -18,7 +19,7 @@ impl Replies {
         self.deadlines.insert((deadline, emit));
     }
 
-    /// The emit that this is the answer to; `None` for one that came too late or twice.
+    /// Returns the emit that this ack id answers; `None` for a late or duplicate answer.
     pub(crate) fn resolve(&mut self, ack_id: u64) -> Option<EmitId> {
         let emit = EmitId(ack_id);
         let deadline = self.pending.remove(&emit)?;
@@ -26,7 +27,7 @@ impl Replies {
         Some(emit)
     }
 
-    /// Takes one emit whose time is up.
+    /// Removes and returns one emit whose deadline has passed.
     pub(crate) fn take_overdue(&mut self, now: Time) -> Option<EmitId> {
         let (deadline, emit) = self.deadlines.first().copied()?;
         (deadline <= now).then(|| self.resolve(emit.as_u64())).flatten()
@@ -40,7 +41,7 @@ impl Replies {
         self.pending.len()
     }
 
-    /// Gives all up.
+    /// Removes and returns all emits.
     pub(crate) fn drain(&mut self) -> Vec<EmitId> {
         self.deadlines.clear();
         std::mem::take(&mut self.pending).into_keys().collect()

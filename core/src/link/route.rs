@@ -1,4 +1,4 @@
-//! Which paths lead to the peer, which one is used, and whether the peer is there at all.
+//! The paths to the peer, the choice of the path in use, and the peer's presence.
 
 use std::time::Duration;
 
@@ -11,25 +11,25 @@ use crate::id::{ConnectionId, PeerId};
 use crate::path::Path;
 use crate::time::Time;
 
-/// How far the sender may run ahead of a neighbour's rate.
+/// The burst with which the sender may exceed a neighbour's rate.
 const BURST: usize = 32 << 10;
 
-/// The slowest rate of a neighbour that is believed, in bytes per second.
+/// The minimum rate of a neighbour that is accepted, in bytes per second.
 pub(crate) const MIN_RATE: u64 = 1000;
 
-/// How long a neighbour that did not pass on is not asked again.
+/// The time for which a neighbour that failed as a via is avoided.
 const FAILED_FOR: Duration = Duration::from_secs(10);
 
-/// The way through a neighbour.
+/// The path through a neighbour.
 #[derive(Debug)]
 struct Via {
     neighbour: PeerId,
-    /// How fast the neighbour passes on.
+    /// The neighbour's rate in bytes per second.
     rate: u64,
     pace: Bucket,
 }
 
-/// A change of whether the peer is there.
+/// A change of the peer's presence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Presence {
     Away,
@@ -38,24 +38,24 @@ pub(crate) enum Presence {
 
 #[derive(Debug, Default)]
 pub(crate) struct Route {
-    /// The hub connects us right now.
+    /// Whether the hub connects both sides now.
     relay_up: bool,
     relay_lost_at: Time,
-    /// The open channel, proved or not.
+    /// The open channel, validated or not.
     channel: Option<ConnectionId>,
-    /// Whether it has proved itself.
+    /// Whether the channel is validated.
     validated: bool,
-    /// The last sign of life on a channel.
+    /// When the last frame arrived on a channel.
     heard_at: Time,
     via: Option<Via>,
     via_lost_at: Time,
-    /// Neighbours that did not pass on, and until when they are not asked again.
+    /// The neighbours that failed as a via, and until when they are avoided.
     failed: Vec<(PeerId, Time)>,
     /// The neighbour through which the peer's last bundle came.
     heard_via: Option<PeerId>,
     /// The path on which records are sent now.
     sending: Option<Path>,
-    /// The path that the application was told last, if it was told one.
+    /// The path that was last reported to the application, if any.
     announced: Option<Path>,
     /// When a peer that is away has left.
     away_until: Option<Time>,
@@ -78,12 +78,12 @@ impl Route {
         self.relay_up = up;
     }
 
-    /// Something has come on a channel.
+    /// Notes a frame on a channel.
     pub(crate) fn note_heard(&mut self, now: Time) {
         self.heard_at = now;
     }
 
-    /// Takes in which channel there is. The kinds of paths that have ended with the one before.
+    /// Sets the current channel. Returns the kinds of paths that ended with the previous one.
     pub(crate) fn set_channel(&mut self, channel: Option<ConnectionId>, validated: bool) -> bool {
         let ended = self.channel.is_some() && self.channel != channel;
         if self.channel != channel {
@@ -98,7 +98,7 @@ impl Route {
         self.validated
     }
 
-    /// The path on which records are sent now; `None` while they wait.
+    /// Returns the path on which records are sent now; `None` while they wait.
     pub(crate) const fn sending(&self) -> Option<&Path> {
         self.sending.as_ref()
     }
@@ -119,7 +119,7 @@ impl Route {
         &mut self.recoveries[path.index()]
     }
 
-    /// Whether there is such a path.
+    /// Returns whether a path of this kind exists.
     pub(crate) fn has(&self, path: PathKind) -> bool {
         match path {
             PathKind::Relay => self.relay_up,
@@ -128,20 +128,20 @@ impl Route {
         }
     }
 
-    /// The path on which control goes that no record decides: the best that there is, used or not.
+    /// Returns the best available path, in use or not, for control that does not depend on a record.
     pub(crate) fn control(&self) -> Option<PathKind> {
         let used = self.sending.as_ref().map(PathKind::from);
         used.or_else(|| PathKind::ALL.into_iter().find(|path| self.has(*path)))
     }
 
-    /// Chooses the path for records. Whether it is another one than before.
+    /// Chooses the path for records. Returns whether it changed.
     pub(crate) fn choose(&mut self, state: State, policy: Policy) -> bool {
         let path = if state == State::Direct {
             Some(Path::Direct)
         } else if self.relay_up && policy != Policy::DirectOnly {
             Some(Path::Relay)
         } else if state.is_validated() || policy == Policy::RelayOnly {
-            // There is a channel that is not to be used yet, or none is to be used.
+            // A channel exists that may not be used yet, or the policy forbids all paths.
             None
         } else {
             self.via.as_ref().map(|via| Path::Via(via.neighbour.clone()))
@@ -151,14 +151,14 @@ impl Route {
         changed
     }
 
-    /// Whether the application is to be told of this path: it takes the relay for granted at first.
+    /// Returns whether to report this path to the application, which assumes the relay at first.
     pub(crate) fn take_announcement(&mut self, path: &Path) -> bool {
         let news = self.announced.as_ref().unwrap_or(&Path::Relay) != path;
         self.announced = Some(path.clone());
         news
     }
 
-    /// Takes in whether any path is there.
+    /// Updates whether any path exists.
     pub(crate) fn update_presence(&mut self, window: Duration) -> Option<Presence> {
         let live = self.relay_up || self.validated || self.via.is_some();
         if live != self.is_away() {
@@ -175,7 +175,7 @@ impl Route {
 
     // ----- through a neighbour -----
 
-    /// The neighbour through which the peer can be reached, used or not, and the bytes per second that it passes on.
+    /// Returns the neighbour that leads to the peer, in use or not, and its rate in bytes per second.
     pub(crate) fn via(&self) -> Option<(&PeerId, u64)> {
         self.via.as_ref().map(|via| (&via.neighbour, via.rate))
     }
@@ -196,12 +196,12 @@ impl Route {
         self.via = Some(Via { neighbour, rate: rate.max(MIN_RATE), pace });
     }
 
-    /// Whether a neighbour may be asked.
+    /// Returns whether a neighbour may be chosen.
     pub(crate) fn accepts_neighbour(&self, neighbour: &PeerId, now: Time) -> bool {
         !self.failed.iter().any(|(peer, until)| peer == neighbour && now < *until)
     }
 
-    /// The neighbour does not pass on. `false`: it is not the one that is used.
+    /// Notes that the neighbour does not forward. Returns `false` when it is not the current via.
     pub(crate) fn fail_via(&mut self, neighbour: &PeerId, now: Time) -> bool {
         if self.via().is_none_or(|(via, _)| via != neighbour) {
             return false;
@@ -211,18 +211,18 @@ impl Route {
         true
     }
 
-    /// When a neighbour that failed may be asked again, if there is no other.
+    /// Returns when a neighbour that failed may be chosen again, if there is no other.
     pub(crate) fn retry_way_at(&self, now: Time) -> Option<Time> {
         let later = self.failed.iter().map(|(_, until)| *until).filter(|until| now < *until);
         later.min().filter(|_| self.via.is_none())
     }
 
-    /// The neighbour through which the peer's last bundle came, if it came through one.
+    /// Returns the neighbour through which the peer's last bundle came, if any.
     pub(crate) const fn heard_via(&self) -> Option<&PeerId> {
         self.heard_via.as_ref()
     }
 
-    /// Whether this is news.
+    /// Sets that neighbour. Returns whether it changed.
     pub(crate) fn set_heard_via(&mut self, neighbour: Option<&PeerId>) -> bool {
         let news = self.heard_via.as_ref() != neighbour;
         if news {
@@ -231,12 +231,12 @@ impl Route {
         news
     }
 
-    /// When the neighbour takes more.
+    /// Returns when the neighbour's rate permits the next bundle.
     pub(crate) fn paced_until(&self) -> Time {
         self.via.as_ref().map_or(Time::ZERO, |via| via.pace.ready_at(BURST, via.rate))
     }
 
-    /// Counts what goes through the neighbour.
+    /// Counts bytes that go through the neighbour.
     pub(crate) fn note_paced(&mut self, bytes: usize, now: Time) {
         if let Some(via) = &mut self.via {
             via.pace.take(bytes, via.rate, now);

@@ -1,4 +1,4 @@
-//! What goes through neighbours: sealed on its way out, and taken once on its way in.
+//! Seals of bundles through neighbours, and the check for duplicates.
 
 use std::collections::BTreeMap;
 
@@ -7,32 +7,32 @@ use bytes::Bytes;
 use crate::id::PeerId;
 use crate::wire::{PairKey, Passage, Passed};
 
-/// The most neighbours whose latest numbers are remembered.
+/// The maximum number of neighbours whose latest numbers are remembered.
 const MAX_NUMBERS: usize = 16;
 
-/// The key that is shared with the peer, and the numbers of what was sealed with it.
+/// The pair key, and the numbers of the sealed bundles.
 #[derive(Debug, Default)]
 pub(crate) struct Seals {
     key: Option<PairKey>,
-    /// The number of the last bundle that was sealed.
+    /// The number of the last bundle that this side sealed.
     number: u64,
     heard: Numbers,
 }
 
-/// The numbers that have come, per neighbour: each passes bundles on in order.
+/// The latest number per neighbour: each neighbour forwards in order.
 #[derive(Debug, Default)]
 struct Numbers {
     last: BTreeMap<PeerId, u64>,
-    /// What forgotten neighbours passed on was not above this.
+    /// The greatest number of a forgotten neighbour.
     floor: u64,
 }
 
-/// Why a bundle that was passed on is dropped.
+/// The reason why a forwarded bundle is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dropped {
-    /// There is no key to check it with.
+    /// There is no pair key.
     NoKey,
-    /// The peer did not seal it.
+    /// The MAC is wrong.
     Forged,
 }
 
@@ -41,13 +41,14 @@ impl Seals {
         Self { key, number: 0, heard: Numbers { last: BTreeMap::new(), floor: 0 } }
     }
 
-    /// For the next incarnation, which goes on counting; and with what has come if the peer's incarnation goes on.
+    /// Creates the seals of the next incarnation, which continues the count; it keeps the received numbers if
+    /// the peer's incarnation continues.
     pub(crate) fn successor(&mut self, peer_goes_on: bool) -> Self {
         let heard = if peer_goes_on { std::mem::take(&mut self.heard) } else { Numbers::default() };
         Self { key: self.key.clone(), number: self.number, heard }
     }
 
-    /// Whether it is another key than before.
+    /// Sets the key. Returns whether it changed.
     pub(crate) fn set_key(&mut self, key: Option<PairKey>) -> bool {
         let changed = self.key != key;
         self.key = key;
@@ -69,7 +70,7 @@ impl Seals {
         if passage.is_genuine(key, passed) { Ok(()) } else { Err(Dropped::Forged) }
     }
 
-    /// Whether a genuine bundle of the current epoch comes for the first time; from now on it does not.
+    /// Returns whether a bundle with a valid seal and the current epoch is new, and notes it.
     pub(crate) fn is_first(&mut self, neighbour: &PeerId, number: u64) -> bool {
         let Numbers { last, floor } = &mut self.heard;
         if number <= last.get(neighbour).copied().unwrap_or(0).max(*floor) {
@@ -93,7 +94,7 @@ mod tests {
     use crate::id::PeerId;
 
     #[test]
-    fn a_number_is_taken_once_per_neighbour_and_forgotten_ones_stay_taken() {
+    fn a_seal_number_is_accepted_once_per_neighbour_even_when_forgotten() {
         let id = |number: usize| format!("n{number}").parse::<PeerId>().unwrap();
         let mut seals = Seals::default();
         assert!(
@@ -103,7 +104,7 @@ mod tests {
         for number in 2..=MAX_NUMBERS {
             assert!(seals.is_first(&id(number), 100));
         }
-        // The one with the smallest number, 4, has been forgotten.
+        // The neighbour with the smallest number, 4, has been forgotten.
         assert!(!seals.is_first(&id(1), 4) && seals.is_first(&id(1), 6));
     }
 }

@@ -1,23 +1,23 @@
-//! How long a peer to which a path leads may acknowledge nothing of what it was sent.
+//! The time-out of a peer that acknowledges nothing although a path leads to it.
 
 use std::time::Duration;
 
 use crate::time::Time;
 
-/// So many acknowledged bytes are progress: less does not put the time-out off.
+/// The acknowledged bytes that count as progress: fewer do not restart the time-out.
 const PROGRESS: u64 = 1 << 10;
 
-/// Runs while something waits and a path is there; the time without a path does not count.
+/// A timer that runs while data waits and a path exists; the time without a path does not count.
 #[derive(Debug, Default)]
 pub(crate) struct Stall {
     at: Option<Time>,
-    /// What was left when the path was lost.
+    /// The remaining time when the path ended.
     left: Option<Duration>,
     news: u64,
 }
 
 impl Stall {
-    /// The peer has acknowledged so many bytes more; `all`: everything that it was sent.
+    /// Notes newly acknowledged bytes; `all`: everything sent is acknowledged.
     pub(crate) fn note_progress(&mut self, news: u64, all: bool) {
         self.news += news;
         if all || self.news >= PROGRESS {
@@ -51,7 +51,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     #[test]
-    fn the_time_without_a_path_does_not_count_and_a_byte_is_no_progress() {
+    fn the_stall_time_out_excludes_time_without_a_path_and_ignores_single_bytes() {
         let mut stall = Stall::default();
         stall.arm(true, true, PATIENCE, Time::ZERO);
         assert_eq!(stall.at(), Some(Time::from_millis(30_000)));

@@ -1,54 +1,54 @@
-//! The states of a link's direct path, and every change between them.
+//! The states of a link's direct path, and all transitions between them.
 
-/// Which end of an attempt this session is.
+/// The role of this session in an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Offerer,
     Answerer,
 }
 
-/// Where a link stands on its way from the relay to a direct path.
+/// The state of a link's direct path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// No direct path, none under way.
+    /// No direct path, and no attempt.
     Relayed,
     /// Signals are exchanged, the channel is not open yet.
     Negotiating(Role),
-    /// The channel is open, its round trip has not been proved.
+    /// The channel is open, and not validated yet.
     Validating,
-    /// The channel is proved and not used for sending.
+    /// The channel is validated, and not used for sending.
     Validated,
     /// Events are sent on the channel.
     Direct,
-    /// An attempt failed or a path broke; the next attempt waits.
+    /// An attempt failed or a path ended; the next attempt waits.
     Backoff,
-    /// The peer is gone.
+    /// The link has ended.
     Closed,
 }
 
-/// What can happen to a direct path.
+/// An input of the direct path's state machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
-    /// This end starts an attempt or takes up the peer's.
+    /// This side starts an attempt or accepts the peer's.
     Begin(Role),
     /// The data channel opened.
     Open,
-    /// The channel's round trip has succeeded.
+    /// The channel is validated.
     Validate,
-    /// Policy or `upgrade` wants the direct path.
+    /// Policy or `upgrade` permits sending on the direct path.
     Promote,
-    /// The attempt failed, or the path closed or fell silent.
+    /// The attempt failed, or the path closed or was silent for too long.
     Lose,
-    /// Policy gives the direct path up, or the peer declines.
+    /// The policy ends the direct path, or the peer declines.
     Release,
     /// The pause after a failure is over.
     Retry,
-    /// The peer is gone.
+    /// The link has ended.
     Close,
 }
 
 impl State {
-    /// The transition table. `None`: the input means nothing in this state and is ignored.
+    /// The transition table. Returns `None` when the input is ignored in this state.
     #[rustfmt::skip]
     pub(crate) const fn next(self, input: Input) -> Option<Self> {
         use State::{Backoff, Closed, Direct, Negotiating, Relayed, Validated, Validating};
@@ -56,7 +56,7 @@ impl State {
             (Closed, _)                                                        => return None,
             (_, Input::Close)                                                  => Closed,
             (Relayed | Backoff, Input::Begin(role))                            => Negotiating(role),
-            // The peer's offer replaces ours (glare) or a path that the peer has given up.
+            // The peer's offer replaces ours (glare), or a path that the peer has lost.
             (Negotiating(_) | Validating | Validated | Direct,
                                               Input::Begin(Role::Answerer))    => Negotiating(Role::Answerer),
             (Negotiating(_), Input::Open)                                      => Validating,
@@ -77,12 +77,12 @@ impl State {
         })
     }
 
-    /// Whether an attempt is under way or a channel is held: it counts for `max_peers`.
+    /// Returns whether there is an attempt or a channel, which counts for `max_peers`.
     pub(crate) const fn is_active(self) -> bool {
         matches!(self, Self::Negotiating(_) | Self::Validating | Self::Validated | Self::Direct)
     }
 
-    /// Whether the channel has proved itself.
+    /// Returns whether the channel is validated.
     pub(crate) const fn is_validated(self) -> bool {
         matches!(self, Self::Validated | Self::Direct)
     }
@@ -117,9 +117,9 @@ mod tests {
         Input::Close,
     ];
 
-    /// Set `UPDATE_SNAPSHOTS` to write the file anew after a change that is meant.
+    /// Set `UPDATE_SNAPSHOTS` to write the file after an intended change.
     #[test]
-    fn the_transition_table_is_the_one_on_record() {
+    fn the_transition_table_matches_its_snapshot() {
         let mut table = String::new();
         for state in STATES {
             for input in INPUTS {

@@ -1,4 +1,4 @@
-//! What goes out: control that is due and records that may be sent, put into bundles.
+//! The composition of bundles: control that is due, and records that may be sent.
 
 use bytes::Bytes;
 
@@ -12,11 +12,11 @@ use crate::frame::Frame;
 use crate::path::Path;
 use crate::wire::{Epochs, Lane, PeerLimits, Record, RecordHead, State, Stream, Writer};
 
-/// The longest ping.
+/// The maximum length of a ping.
 const PING_BYTES: usize = 2 + 8;
 
-/// Which part of what there is for a path goes out: through one neighbour goes what is owed, through another perhaps what
-/// is our own.
+/// The parts of a path's output to send: one neighbour may carry owed control only, and another one pings and
+/// records.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
     pub(super) owed: bool,
@@ -31,7 +31,7 @@ impl Part {
 impl Link {
     // ----- data channels -----
 
-    /// Whether there is something for the data channel.
+    /// Returns whether there is output for the data channel.
     pub(crate) fn wants_direct(&self, cx: &Context<'_>) -> bool {
         let Some(channel) = self.attempt.channel() else { return false };
         if let Some(original) = &channel.original {
@@ -42,7 +42,7 @@ impl Link {
             || self.next(PathKind::Direct, 1, cx).is_some()
     }
 
-    /// The next frame for the data channel.
+    /// Returns the next frame for the data channel.
     pub(crate) fn poll_direct(&mut self, cx: &mut Context<'_>) -> Option<Frame> {
         let channel = self.attempt.channel_mut()?;
         let max_message = channel.max_message;
@@ -58,7 +58,7 @@ impl Link {
         self.compose(PathKind::Direct, Part::ALL, max, cx).map(Frame::Binary)
     }
 
-    /// The next frame for the channel for volatile events.
+    /// Returns the next frame for the datagram channel.
     pub(crate) fn poll_datagram(&mut self, cx: &Context<'_>) -> Option<Frame> {
         let piece = self.next_datagram()?;
         let mut writer =
@@ -69,14 +69,14 @@ impl Link {
         Some(Frame::Binary(writer.finish()))
     }
 
-    /// The longest message that the channel takes, while there is one.
+    /// Returns the maximum message of the channel, if there is one.
     pub(crate) fn max_message(&self) -> Option<usize> {
         self.attempt.channel().map(|channel| channel.max_message)
     }
 
     // ----- bundles -----
 
-    /// Tells a peer that speaks to, or of, an incarnation that is over.
+    /// Returns the answer to a stale bundle.
     pub(super) fn take_stale_answer(&mut self) -> Option<Bytes> {
         let answer = self.incarnation.take_answer()?;
         let (peer_epoch, given_up) = match answer {
@@ -91,12 +91,12 @@ impl Link {
         Some(writer.finish())
     }
 
-    /// Whether something other than records has to go out on a path.
+    /// Returns whether control other than records is due on a path.
     pub(super) fn control_is_due(&self, path: PathKind) -> bool {
         self.is_owed(path) || self.dialogue.is_ping_due(path)
     }
 
-    /// Whether an answer, or a good-bye, has to go out on a path.
+    /// Returns whether a pong, an acknowledgement or a good-bye is owed on a path.
     pub(super) fn is_owed(&self, path: PathKind) -> bool {
         let leaves = match self.farewell {
             Farewell::Leaving(due) => due[path.index()],
@@ -105,7 +105,7 @@ impl Link {
         leaves || self.dialogue.is_due(path)
     }
 
-    /// The bundle that goes out on a path now, of `max` bytes if there are records for so many.
+    /// Composes the bundle for a path, with records of up to `max` bytes.
     pub(super) fn compose(
         &mut self,
         path: PathKind,
@@ -140,7 +140,7 @@ impl Link {
         Some(writer.finish())
     }
 
-    /// Writes what is due but for a ping. Whether our state is in it.
+    /// Writes the control that is due except a ping. Returns whether `state` is included.
     fn write_control(
         &mut self,
         path: PathKind,
@@ -172,7 +172,7 @@ impl Link {
         has_state
     }
 
-    /// What we have of the peer's, and know of our own.
+    /// Computes this side's `state`.
     fn state(&self) -> State {
         let (opened, open) = self.transfers.outgoing.told();
         State {
@@ -186,7 +186,7 @@ impl Link {
         }
     }
 
-    /// Writes records, as many as there are for `max` bytes, their heads counted. How many bytes of them.
+    /// Writes records of up to `max` bytes, including their headers. Returns the bytes written.
     fn write_records(
         &mut self,
         path: PathKind,
@@ -199,7 +199,7 @@ impl Link {
         loop {
             let room = max.saturating_sub(writer.len() - begin + Record::HEAD);
             let next = self.next_alone(path, room.min(most.saturating_sub(bytes)), cx);
-            // What does not fit whole begins a bundle of its own.
+            // A packet that does not fit completely begins a bundle of its own.
             let Some(next) = next.filter(|next| bytes == 0 || next.ends()) else { return bytes };
             self.write_record(&next, writer);
             bytes += self.note_sent(&next, path, cx);
@@ -227,7 +227,7 @@ impl Link {
         }
     }
 
-    /// Notes that something has been handed to a path. How many bytes.
+    /// Notes that a record was sent on a path. Returns its bytes.
     pub(super) fn note_sent(&mut self, next: &Next, path: PathKind, cx: &Context<'_>) -> usize {
         let len = next.len() as usize;
         let bulk_waits = self.sender.waits(Lane::Bulk) || self.transfers.outgoing.waits();

@@ -1,4 +1,4 @@
-//! Whose turn it is: volatile events, events, then bulk and transfers, within what may be under way.
+//! The choice of the next record within the window: volatile events, events, then bulk and transfers.
 
 use super::flight::PathKind;
 use super::sender::Piece;
@@ -9,16 +9,16 @@ use crate::path::Path;
 use crate::time::Time;
 use crate::wire::Lane;
 
-/// What control takes in a bundle beside records, with room to spare.
+/// The bytes reserved in a bundle for control beside records.
 pub(super) const CONTROL_BYTES: usize = 64;
 
-/// The longest record on a channel.
+/// The maximum record on a data channel.
 pub(super) const MAX_DIRECT_RECORD: usize = 64 << 10;
 
-/// Events overtake bulk by no more than that.
+/// The maximum bytes by which events overtake bulk.
 const BULK_PATIENCE: usize = 64 << 10;
 
-/// What goes out next.
+/// The record to send next.
 pub(super) enum Next {
     Lane(Piece),
     Transfer(TransferPiece),
@@ -32,7 +32,7 @@ impl Next {
         }
     }
 
-    /// Whether a packet ends with it.
+    /// Returns whether its packet ends with it.
     pub(super) const fn ends(&self) -> bool {
         match self {
             Self::Lane(piece) => piece.end,
@@ -40,7 +40,7 @@ impl Next {
         }
     }
 
-    /// Whether it is to go to others too, in one upload.
+    /// Returns whether other peers share it in one upload.
     pub(super) fn is_shared(&self, path: PathKind) -> bool {
         match self {
             Self::Lane(piece) => path == PathKind::Relay && piece.shared.is_some(),
@@ -62,21 +62,22 @@ impl Link {
             PathKind::Direct => MAX_DIRECT_RECORD,
             PathKind::Relay | PathKind::Via => cx.config.record_bytes,
         };
-        // At least one byte, or a remote end that claims to take none would get empty records for ever.
+        // At least one byte: a remote side that claims to accept none would otherwise get empty records without
+        // end.
         self.route.recovery(path).record(max).max(1)
     }
 
-    /// What goes out next on a path, `max` bytes at most, if anything may.
+    /// Returns the next record of up to `max` bytes for a path, if one may be sent.
     pub(super) fn next(&self, path: PathKind, max: usize, cx: &Context<'_>) -> Option<Next> {
         self.next_within(path, max, 1, cx)
     }
 
-    /// The same, unless it is to go to others too, in one upload.
+    /// Returns the next record, unless other peers share it in one upload.
     pub(super) fn next_alone(&self, path: PathKind, max: usize, cx: &Context<'_>) -> Option<Next> {
         self.next(path, max, cx).filter(|next| !next.is_shared(path))
     }
 
-    /// The same with so many windows under way.
+    /// Returns the next record, with so many windows in flight.
     pub(super) fn next_within(
         &self,
         path: PathKind,
@@ -123,7 +124,7 @@ impl Link {
         if self.transfers.bulk_first { lane().or_else(transfer) } else { transfer().or_else(lane) }
     }
 
-    /// The volatile event that is next, if it goes whole over the channel for those.
+    /// Returns the next volatile event, if it fits whole in one message of the datagram channel.
     pub(super) fn next_datagram(&self) -> Option<Piece> {
         let max = self.attempt.datagrams()?.checked_sub(CONTROL_BYTES)?;
         if self.route.sending() != Some(&Path::Direct) || self.farewell != Farewell::Staying {
@@ -132,7 +133,7 @@ impl Link {
         self.sender.peek_volatile(max).filter(|piece| piece.end && piece.bytes.start == 0)
     }
 
-    /// Whether there is something for the channel for volatile events.
+    /// Returns whether there is output for the datagram channel.
     pub(crate) fn wants_datagram(&self) -> bool {
         self.next_datagram().is_some()
     }

@@ -1,4 +1,4 @@
-//! What goes out to an original client: whole packets, without numbers, which nobody acknowledges.
+//! Output to a v0 peer: whole packets without numbers or acknowledgements.
 
 use super::envelope::{Envelope, Shared};
 use super::original::takes;
@@ -13,8 +13,8 @@ use crate::time::Time;
 use crate::wire::{Flat, Lane, Recipient};
 
 impl Link {
-    /// The packet that goes out next to an original client. It never acknowledges: what is handed to the path is done
-    /// with, and what the path does not take whole is not sent.
+    /// Takes the next packet for a v0 peer. The peer does not acknowledge: a packet is done when the path takes
+    /// it whole, and otherwise is not sent.
     fn take_original(
         &mut self,
         takes: impl Fn(&Packet) -> bool,
@@ -37,7 +37,7 @@ impl Link {
         }
     }
 
-    /// Whether a packet is to go out on this path.
+    /// Returns whether there is a packet for this path.
     pub(super) fn wants_original(&self, path: &Path) -> bool {
         self.route.sending() == Some(path) && self.next_original().is_some()
     }
@@ -75,7 +75,7 @@ impl Link {
 
     pub(super) fn next_original(&self) -> Option<Piece> {
         let lanes = [Lane::Volatile, Lane::Events, Lane::Bulk];
-        // Nothing is known to be lost, so nothing waits for a time to be sent again.
+        // No loss is ever known, so that no packet waits for a retransmission.
         lanes.into_iter().find_map(|lane| self.sender.peek(lane, usize::MAX, Time::ZERO))
     }
 

@@ -1,4 +1,4 @@
-//! The way through a neighbour: bundles sealed for the peer, and which neighbour it is.
+//! The path through a neighbour: sealed bundles, and the choice of the neighbour.
 
 use super::Dropped;
 use super::flight::PathKind;
@@ -10,24 +10,25 @@ use crate::path::Path;
 use crate::time::Time;
 use crate::wire::{Item, Lane, Passage, Passed};
 
-/// Time-outs in a row after which a neighbour is given up for another.
+/// The number of consecutive time-outs after which another neighbour is chosen.
 const MAX_VIA_TIMEOUTS: u32 = 3;
 
 impl Link {
-    /// Whether something goes, or may go, through this neighbour.
+    /// Returns whether this link sends, or may send, through this neighbour.
     pub(crate) fn uses(&self, neighbour: &PeerId) -> bool {
         let is_via = self.route.via().is_some_and(|(via, _)| via == neighbour);
         is_via || self.route.heard_via() == Some(neighbour)
     }
 
-    /// Whether there is something for a neighbour.
+    /// Returns whether there is output for a neighbour.
     pub(crate) fn wants_via(&self, cx: &Context<'_>) -> bool {
         self.incarnation.owes_answer()
             || self.control_is_due(PathKind::Via)
             || self.next(PathKind::Via, 1, cx).is_some()
     }
 
-    /// The next bundle for the neighbour, sealed; `max_message`: the longest message that it takes.
+    /// Returns the next sealed bundle for the neighbour; `max_message` is the maximum message that the
+    /// neighbour accepts.
     pub(crate) fn poll_via(
         &mut self,
         own_id: &PeerId,
@@ -36,7 +37,7 @@ impl Link {
         cx: &mut Context<'_>,
     ) -> Option<Passed> {
         let is_via = self.route.via().is_some_and(|(via, _)| via == neighbour);
-        // What is owed goes back the way that the peer has taken.
+        // Owed control goes back through the neighbour that the peer used.
         let owes_here = self.route.heard_via().map_or(is_via, |heard| heard == neighbour);
         let bundle = if owes_here && let Some(bundle) = self.take_stale_answer() {
             bundle
@@ -52,7 +53,7 @@ impl Link {
         Some(passed)
     }
 
-    /// When the neighbour takes more of what waits for it.
+    /// Returns when the neighbour's rate permits the waiting output.
     pub(super) fn paced_until(&self, now: Time) -> Option<Time> {
         let waits = matches!(self.route.sending(), Some(Path::Via(_)))
             && (Lane::ALL.into_iter().any(|lane| self.sender.waits(lane))
@@ -60,7 +61,7 @@ impl Link {
         Some(self.route.paced_until()).filter(|until| waits && now < *until)
     }
 
-    /// Puts a bundle that is passed on behind what the channel has to write. `false`: it does not take it.
+    /// Queues a forwarded bundle behind the channel's output. Returns `false` when it is not taken.
     pub(crate) fn push_passed(&mut self, item: Item) -> bool {
         let validated = self.is_validated();
         self.attempt
@@ -69,7 +70,7 @@ impl Link {
             .is_some_and(|channel| channel.push_passed(item))
     }
 
-    /// Whether the peer has sealed what `neighbour` passes on as from it.
+    /// Checks the seal of a bundle that `neighbour` forwarded from the peer.
     pub(crate) fn check_seal(
         &self,
         own_id: &PeerId,
@@ -79,7 +80,7 @@ impl Link {
         self.seals.check(Passage { neighbour, from: &self.peer.id, to: own_id }, passed)
     }
 
-    /// Whether a genuine bundle of the current epoch comes for the first time.
+    /// Returns whether a bundle with a valid seal and the current epoch is new, and notes it.
     pub(crate) fn is_first(&mut self, neighbour: &PeerId, number: u64) -> bool {
         self.seals.is_first(neighbour, number)
     }
@@ -89,12 +90,12 @@ impl Link {
         cx.out.users_changed |= self.route.set_heard_via(Some(neighbour));
     }
 
-    /// The neighbour does not pass on.
+    /// Handles a `no-way` of the neighbour.
     pub(crate) fn fail_via(&mut self, neighbour: &PeerId, cx: &mut Context<'_>) {
         cx.out.vias_changed |= self.route.fail_via(neighbour, cx.now);
     }
 
-    /// A way on which nothing comes back is given up.
+    /// Avoids the current neighbour when pings through it went unanswered.
     pub(super) fn doubt_via(&mut self, cx: &mut Context<'_>) {
         if self.dialogue.timeouts() >= MAX_VIA_TIMEOUTS
             && let Some(Path::Via(neighbour)) = self.route.sending().cloned()
@@ -103,7 +104,7 @@ impl Link {
         }
     }
 
-    /// Whether a neighbour that knows the peer is a way to it.
+    /// Returns whether a neighbour that lists the peer may be its via.
     pub(crate) fn accepts_neighbour(&self, neighbour: &PeerId, now: Time) -> bool {
         self.peer.dialect == Dialect::V1
             && self.seals.has_key()
@@ -111,7 +112,7 @@ impl Link {
             && self.route.accepts_neighbour(neighbour, now)
     }
 
-    /// The neighbour through which the peer can be reached, used or not, and the bytes per second that it passes on.
+    /// Returns the neighbour that leads to the peer, in use or not, and its rate in bytes per second.
     pub(crate) fn via(&self) -> Option<(&PeerId, u64)> {
         self.route.via()
     }
@@ -120,7 +121,7 @@ impl Link {
         self.route.retry_way_at(now)
     }
 
-    /// Sets the neighbour through which the peer can be reached, and how fast it passes on.
+    /// Sets the neighbour that leads to the peer, and its rate.
     pub(crate) fn set_via(&mut self, via: Option<(PeerId, u64)>, cx: &mut Context<'_>) {
         let other =
             self.route.via().map(|(neighbour, _)| neighbour) != via.as_ref().map(|(one, _)| one);
@@ -132,12 +133,12 @@ impl Link {
         self.settle(cx);
     }
 
-    /// The neighbour through which the peer's last bundle came, if it came through one.
+    /// Returns the neighbour through which the peer's last bundle came, if any.
     pub(crate) fn heard_via(&self) -> Option<&PeerId> {
         self.route.heard_via()
     }
 
-    /// That neighbour is not one any more.
+    /// Forgets that neighbour, because it is no neighbour any more.
     pub(crate) fn forget_heard_via(&mut self) {
         self.route.set_heard_via(None);
         if !self.route.has(PathKind::Via) {

@@ -7,7 +7,7 @@ use crate::link::{Context, Link, LinkChange};
 use crate::time::Time;
 use crate::wire::Signal;
 
-/// A connection that may have something for these of its channels.
+/// The channels of one connection that may have output.
 #[cfg(feature = "driver")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DirectOutput {
@@ -17,20 +17,20 @@ pub(crate) struct DirectOutput {
 }
 
 impl Session {
-    /// The direct connection with a peer that is there or being made, for tests and diagnostics.
+    /// Returns the direct connection with a peer, open or being established, for tests and diagnostics.
     #[doc(hidden)]
     #[must_use]
     pub fn connection_of(&self, peer: &PeerId) -> Option<ConnectionId> {
         self.links.get(peer)?.connection_id()
     }
 
-    /// Whether this connection is there or being made.
+    /// Returns whether this connection is open or being established.
     #[cfg(feature = "driver")]
     pub(crate) fn is_live(&self, connection: ConnectionId) -> bool {
         self.links.key_of(connection).is_some()
     }
 
-    /// A signal of the direct transport's for the remote end.
+    /// Handles a signal of the direct transport, which goes to the remote side.
     pub fn handle_direct_signal(&mut self, connection: ConnectionId, signal: &Signal, now: Time) {
         self.with_connection(connection, now, |link, cx| {
             link.handle_local_signal(signal, cx);
@@ -38,8 +38,8 @@ impl Session {
         });
     }
 
-    /// The data channel of a connection is open; `max_message` is the longest message that the remote end
-    /// takes, in bytes.
+    /// Handles the opening of a connection's data channel. `max_message` is the maximum message that the
+    /// remote side accepts, in bytes.
     pub fn handle_direct_open(&mut self, connection: ConnectionId, max_message: usize, now: Time) {
         self.with_connection(connection, now, |link, cx| {
             link.handle_open(max_message, cx);
@@ -47,12 +47,12 @@ impl Session {
         });
     }
 
-    /// A message came on a data channel.
+    /// Handles a message received on a data channel.
     pub fn handle_direct_frame(&mut self, connection: ConnectionId, frame: Frame, now: Time) {
         self.with_connection(connection, now, |link, cx| link.handle_frame(frame, cx));
     }
 
-    /// A connection could not be made or is over; `error` goes to the application.
+    /// Handles the failure or the end of a connection. `error` is reported to the application.
     pub fn handle_direct_closed(&mut self, connection: ConnectionId, error: String, now: Time) {
         self.with_connection(connection, now, |link, cx| {
             link.handle_direct_closed(error, cx);
@@ -60,9 +60,9 @@ impl Session {
         });
     }
 
-    /// The next message for the data channel of `connection`. Call it only when the channel has room: what it
-    /// returns counts as sent.
-    #[must_use = "what it returns is not returned again"]
+    /// Returns the next message for the data channel of `connection`. Call it only when the channel has room: a
+    /// returned message counts as sent.
+    #[must_use = "a message is returned only once"]
     pub fn poll_direct_transmit(&mut self, connection: ConnectionId, now: Time) -> Option<Frame> {
         let now = self.clock.inner(now);
         let key = self.links.key_of(connection)?;
@@ -80,8 +80,8 @@ impl Session {
         frame
     }
 
-    /// The datagram channel of a connection is open: unordered and without retransmissions, for volatile events.
-    /// `max_message` is the longest message that the remote end takes, in bytes.
+    /// Handles the opening of a connection's datagram channel, unordered and without retransmissions, for
+    /// volatile events. `max_message` is the maximum message that the remote side accepts, in bytes.
     pub fn handle_datagrams_open(
         &mut self,
         connection: ConnectionId,
@@ -94,7 +94,7 @@ impl Session {
         });
     }
 
-    /// A message came on a datagram channel.
+    /// Handles a message received on a datagram channel.
     pub fn handle_datagram(&mut self, connection: ConnectionId, frame: Frame, now: Time) {
         self.with_connection(connection, now, |link, cx| {
             link.handle_datagram(frame, cx);
@@ -102,7 +102,8 @@ impl Session {
         });
     }
 
-    /// A datagram channel is over. The connection is not: volatile events go over its data channel.
+    /// Handles the end of a datagram channel. The connection stays open: its data channel carries the volatile
+    /// events.
     pub fn handle_datagrams_closed(&mut self, connection: ConnectionId, now: Time) {
         self.with_connection(connection, now, |link, _| {
             link.set_datagrams(None);
@@ -110,17 +111,17 @@ impl Session {
         });
     }
 
-    /// The next message for the datagram channel of `connection`. Call it only when the channel has room: what it
-    /// returns counts as sent.
-    #[must_use = "what it returns is not returned again"]
+    /// Returns the next message for the datagram channel of `connection`. Call it only when the channel has
+    /// room: a returned message counts as sent.
+    #[must_use = "a message is returned only once"]
     pub fn poll_datagram(&mut self, connection: ConnectionId, now: Time) -> Option<Frame> {
         let now = self.clock.inner(now);
         let key = self.links.key_of(connection).filter(|key| self.links.wants_datagram(*key))?;
         self.with_key(key, now, |link, cx| link.poll_datagram(cx)).flatten()
     }
 
-    /// The next connection that may have something to send that it did not have when it was named last. While a channel
-    /// has no room, or until its transmit has returned `None`, it is not named for certain again.
+    /// Returns the next connection that may have new output since it was last returned. A connection whose
+    /// channel has no room, or whose transmit has not returned `None` yet, is not necessarily returned again.
     #[cfg(feature = "driver")]
     pub(crate) fn poll_direct_output(&mut self) -> Option<DirectOutput> {
         while let Some(key) = self.links.take_noted_via() {
@@ -141,7 +142,7 @@ impl Session {
         None
     }
 
-    /// Runs `act` on the link that a live connection belongs to.
+    /// Runs `act` on the link of a live connection.
     fn with_connection(
         &mut self,
         connection: ConnectionId,

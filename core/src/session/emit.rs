@@ -1,4 +1,4 @@
-//! Events of the application for peers.
+//! Emits: events of the application to peers.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::link::{Context, Link};
 use crate::time::Time;
 use crate::wire::{Lane, Reserved, check_reserved};
 
-/// Whom an emit or an upgrade is for.
+/// The receivers of an emit or an upgrade.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Every peer in the room.
@@ -34,27 +34,29 @@ impl From<&PeerId> for Target {
     }
 }
 
-/// What became of an emit at once. How it ends for each peer that took it is told by
-/// [`Event::Outcome`](crate::Event::Outcome), except for a volatile one.
+/// The immediate result of an emit. For each peer that accepted it, [`Event::Outcome`](crate::Event::Outcome)
+/// reports the outcome, except for a volatile event.
 #[derive(Debug)]
-#[must_use = "the peers that did not take the event are in it"]
+#[must_use = "it contains the peers that did not accept the event"]
 #[non_exhaustive]
 pub struct Emitted {
-    /// The name of this emit in later events.
+    /// The id of this emit, which its later events carry.
     pub id: EmitId,
-    /// The peers for which it is queued.
+    /// The peers for which the event is queued.
     pub accepted: Vec<PeerId>,
-    /// The peers for which it is not, and why; [`EmitError::Blocked`] ones can be tried again.
+    /// The peers for which the event is not queued, with the reason; an emit that failed with
+    /// [`EmitError::Blocked`] can be repeated later.
     pub rejected: Vec<(PeerId, EmitError)>,
 }
 
 impl Session {
-    /// Sends an event to one peer or to all: exactly once and in order, whatever the path does. An ack id that it has
-    /// is not sent along; [`emit_with_ack`](Self::emit_with_ack) gives it one of its own.
+    /// Sends an event to one peer or to all, exactly once and in order across path changes. An ack id of the
+    /// packet is not sent; [`emit_with_ack`](Self::emit_with_ack) assigns one.
     ///
     /// # Errors
-    /// For one peer, why it was not accepted: [`EmitError::Blocked`] when its queue is full. For all, errors
-    /// that concern the event itself; what concerns single peers is in [`Emitted::rejected`].
+    /// With one receiver, the reason why it was not accepted: [`EmitError::Blocked`] when the peer's queue is
+    /// full. With all peers as receivers, errors of the event itself; [`Emitted::rejected`] contains the errors
+    /// of single peers.
     pub fn emit(
         &mut self,
         to: impl Into<Target>,
@@ -64,11 +66,11 @@ impl Session {
         self.emit_in(Lane::Events, to.into(), event, now)
     }
 
-    /// As [`emit`](Self::emit), in the lane for big things: it delays events by one fragment at most, and its
-    /// order holds within the lane only.
+    /// Sends an event on the bulk lane, otherwise as [`emit`](Self::emit). A bulk event delays other events by
+    /// one record at most, and is ordered within its lane only.
     ///
     /// # Errors
-    /// As [`emit`](Self::emit). The two lanes have a queue each.
+    /// As [`emit`](Self::emit). Each lane has its own queue.
     pub fn emit_bulk(
         &mut self,
         to: impl Into<Target>,
@@ -78,9 +80,9 @@ impl Session {
         self.emit_in(Lane::Bulk, to.into(), event, now)
     }
 
-    /// Sends an event that may be lost rather than late: at most once, ahead of everything queued, in the order
-    /// of the volatile events that arrive. It waits for nothing: where the path does not take it now, it is
-    /// dropped, with [`EmitError::Dropped`], and counted in [`Peer::dropped`](crate::Peer::dropped). No
+    /// Sends an event on the volatile lane: at most once, ahead of all queued events, and in order among the
+    /// volatile events that arrive. An event that the path cannot take now is dropped, with
+    /// [`EmitError::Dropped`], and counted in [`Peer::dropped`](crate::Peer::dropped). No
     /// [`Event::Outcome`](crate::Event::Outcome) follows.
     ///
     /// # Errors
@@ -94,9 +96,9 @@ impl Session {
         self.emit_in(Lane::Volatile, to.into(), event, now)
     }
 
-    /// Sends an event that the receivers are to answer within `timeout` (default: [`Config::ack_timeout`]).
-    /// [`Event::Ack`] or [`Event::NoAck`] comes for each peer that took it, and for [`Target::All`], after the
-    /// last of them, [`Event::AcksComplete`].
+    /// Sends an event that each receiver is to answer within `timeout` (default: [`Config::ack_timeout`]).
+    /// [`Event::Ack`] or [`Event::NoAck`] follows for each peer that accepted it, and for [`Target::All`],
+    /// after the last of them, [`Event::AcksComplete`].
     ///
     /// [`Config::ack_timeout`]: crate::Config::ack_timeout
     /// [`Event::Ack`]: crate::Event::Ack
@@ -116,7 +118,7 @@ impl Session {
         self.check_event(event)?;
         let id = self.take_emit_id();
         let deadline = now + timeout.unwrap_or(self.shared.config.ack_timeout);
-        // One number for all: what goes through the hub to many is uploaded once.
+        // One ack id for all receivers, so that one upload can serve several of them.
         let question = event.clone().with_ack_id(id.as_u64());
         let to = to.into();
         let all = to == Target::All;
@@ -129,11 +131,12 @@ impl Session {
         Ok(emitted)
     }
 
-    /// Answers an event whose sender asked for it. `args` is a tuple or sequence of arguments.
+    /// Answers an event whose sender asked for an acknowledgement. `args` is a tuple or a sequence of
+    /// arguments.
     ///
     /// # Errors
-    /// [`ReplyError::Expired`] when the peer that asked is gone, [`ReplyError::Blocked`] when its queue is
-    /// full, [`ReplyError::Encode`] when `args` cannot be encoded.
+    /// [`ReplyError::Expired`] when the link to the peer that asked has ended, [`ReplyError::Blocked`] when its
+    /// queue is full, [`ReplyError::Encode`] when `args` cannot be encoded.
     pub fn reply<T: Serialize + ?Sized>(
         &mut self,
         token: &ReplyToken,
@@ -167,14 +170,14 @@ impl Session {
         let now = self.advance(now);
         self.check_event(event)?;
         let id = self.take_emit_id();
-        // Its ack id was somebody else's: the answer would be taken for one to another event.
+        // The packet's ack id belongs to another session: an answer to it would be matched to another event.
         let event = event.clone().without_ack_id();
         self.offer_to(to, id, now, |link, shared, cx| {
             link.emit(lane, event.clone(), Some(id), shared, cx)
         })
     }
 
-    /// Offers something to the links of `to`, each with whether others get it too.
+    /// Offers a packet to the links of `to`, each with whether there are other receivers.
     fn offer_to(
         &mut self,
         to: Target,

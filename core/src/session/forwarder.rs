@@ -1,4 +1,4 @@
-//! Bundles that this session passes on between two others, within limits.
+//! The forwarding of bundles between other peers, within limits.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -8,57 +8,56 @@ use crate::link::pace::Bucket;
 use crate::time::Time;
 use crate::wire::Passed;
 
-/// The most bytes of one direction of a pair that wait for the channel.
+/// The maximum bytes that wait for the channel, per direction of a pair.
 const QUEUE_BYTES: usize = 256 << 10;
 
-/// What a packet costs in the queue beside its bytes.
+/// The cost of a queued packet in addition to its bytes.
 const QUEUE_PACKET: usize = 256;
 
-/// How far a sender may have run ahead of the rate when its packets come in: a path that stalls for a moment
-/// delivers all at once.
+/// The token bucket's burst for a sender, in bytes: a path that stalled delivers its packets all at once.
 const BURST: usize = 256 << 10;
 
-/// A pair that has sent nothing for so long makes room for another.
+/// The time without traffic after which another pair can replace a pair.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// What a session has passed on between other peers.
+/// The counters of the bundles that a session forwarded between other peers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Forwarding {
-    /// The pairs of peers that are served now, idle ones counted until others need their place.
+    /// The pairs of peers that are served, including idle pairs until another pair replaces them.
     pub pairs: usize,
-    /// Packets passed on since the start.
+    /// The bundles forwarded since the start.
     pub packets: u64,
-    /// Their bytes.
+    /// The bytes of these bundles.
     pub bytes: u64,
-    /// Packets not passed on since the start: over a limit, or for a peer that is not there. The ends make them
-    /// good.
+    /// The bundles dropped since the start: beyond a limit, or for a peer without a channel. The endpoints
+    /// retransmit their records.
     pub dropped: u64,
 }
 
-/// What one session lets others have of it.
+/// The limits of forwarding.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ForwardLimits {
     pub(super) pairs: usize,
-    /// Bytes per second in each direction of a pair.
+    /// The bytes per second in each direction of a pair.
     pub(super) rate: u64,
 }
 
-/// Why a packet is not taken.
+/// Why a packet is not forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// There are as many pairs as may be.
+    /// The maximum number of pairs is served.
     Pairs,
-    /// The sender goes beyond the rate, or the channel does not keep up with it.
+    /// The sender exceeds the rate, or the receiver's channel is slower than it.
     Rate,
 }
 
-/// The packets on their way, and the books on who sends them.
+/// The queued packets, and the traffic of each pair.
 #[derive(Debug, Default)]
 pub(super) struct Forwarder {
-    /// By the smaller id and the greater one.
+    /// Keyed by the smaller and the greater id.
     pairs: BTreeMap<(PeerId, PeerId), Pair>,
-    /// By the receiver, each with its sender.
+    /// Keyed by the receiver, each packet with its sender.
     queues: BTreeMap<PeerId, VecDeque<(PeerId, Passed)>>,
     counts: Forwarding,
 }
@@ -66,7 +65,7 @@ pub(super) struct Forwarder {
 #[derive(Debug)]
 struct Pair {
     used_at: Time,
-    /// From the smaller id to the greater one, and back.
+    /// From the smaller id to the greater one, and the reverse.
     flows: [Flow; 2],
 }
 
@@ -81,7 +80,7 @@ impl Forwarder {
         Forwarding { pairs: self.pairs.len(), ..self.counts }
     }
 
-    /// Whether nothing waits for anybody.
+    /// Returns whether no packet waits.
     pub(super) fn is_idle(&self) -> bool {
         self.queues.is_empty()
     }
@@ -90,7 +89,7 @@ impl Forwarder {
         self.queues.contains_key(to)
     }
 
-    /// Takes a packet for `to`; `len` is what it cost on its way from the sender.
+    /// Queues a packet for `to`; `len` is its length on the sender's channel.
     pub(super) fn push(
         &mut self,
         from: &PeerId,
@@ -132,8 +131,8 @@ impl Forwarder {
         Ok(())
     }
 
-    /// Gives up another pair when there is no room for a new one: the one that has been idle for longest, or one of a peer
-    /// that holds more of them than either end of the new one would.
+    /// Removes a pair to make room for a new one: the pair that has been idle for longest, or a pair of a peer
+    /// that holds more pairs than either end of the new one would.
     fn make_room(
         &mut self,
         new: &(PeerId, PeerId),
@@ -155,7 +154,8 @@ impl Forwarder {
         Ok(())
     }
 
-    /// Of the peer with the most pairs, if it has more than either end of `new` would: the pair used longest ago.
+    /// Returns the least recently used pair of the peer with the most pairs, if that peer has more than either
+    /// end of `new` would.
     fn pair_of_the_greediest(&self, new: &(PeerId, PeerId)) -> Option<(PeerId, PeerId)> {
         let held =
             |peer: &PeerId| self.pairs.keys().filter(|(a, b)| a == peer || b == peer).count();
@@ -166,7 +166,7 @@ impl Forwarder {
         its.min_by_key(|(_, pair)| pair.used_at).map(|(key, _)| key.clone())
     }
 
-    /// What waits of the pair goes with it: its places in the queues are counted no more.
+    /// Removes a pair, and with it the pair's queued packets.
     fn give_up(&mut self, key: &(PeerId, PeerId)) {
         self.pairs.remove(key);
         let dropped = &mut self.counts.dropped;
@@ -182,12 +182,12 @@ impl Forwarder {
         }
     }
 
-    /// Notes a packet that could not even be considered.
+    /// Counts a packet that was dropped before it reached the queue.
     pub(super) fn note_dropped(&mut self) {
         self.counts.dropped += 1;
     }
 
-    /// The next packet for `to`.
+    /// Returns the next packet for `to`.
     pub(super) fn pop(&mut self, to: &PeerId) -> Option<(PeerId, Passed)> {
         let queue = self.queues.get_mut(to)?;
         let (from, passed) = queue.pop_front()?;
@@ -204,7 +204,7 @@ impl Forwarder {
         Some((from, passed))
     }
 
-    /// Gives up what waits for peers that are not there any more, and the pairs they are of.
+    /// Removes the packets for peers without a channel, and the pairs of these peers.
     pub(super) fn retain(&mut self, is_there: impl Fn(&PeerId) -> bool) {
         let dropped = &mut self.counts.dropped;
         self.queues.retain(|to, queue| {
@@ -213,7 +213,7 @@ impl Forwarder {
             keep
         });
         let queues = &self.queues;
-        // What a sender that is gone has left behind is still passed on.
+        // Queued packets of a sender that has left are still forwarded.
         self.pairs.retain(|(a, b), _| {
             let waits = |from, to| {
                 let queue = queues.get(to);
@@ -229,7 +229,7 @@ impl Forwarder {
     }
 }
 
-/// The two ids in order, and which of the two directions this is.
+/// Returns the two ids in order, and the index of the direction.
 fn pair(from: &PeerId, to: &PeerId) -> ((PeerId, PeerId), usize) {
     if from < to { ((from.clone(), to.clone()), 0) } else { ((to.clone(), from.clone()), 1) }
 }
@@ -257,22 +257,26 @@ mod tests {
     }
 
     #[test]
-    fn so_many_pairs_are_served_and_an_idle_one_makes_room() {
+    fn forwarding_serves_a_bounded_number_of_pairs_and_replaces_idle_ones() {
         let mut forwarder = Forwarder::default();
         assert_eq!(push(&mut forwarder, "a", "b", 1000), Ok(()));
-        assert_eq!(push(&mut forwarder, "b", "a", 1000), Ok(()), "the same pair");
+        assert_eq!(push(&mut forwarder, "b", "a", 1000), Ok(()), "the same pair, reversed");
         assert_eq!(push(&mut forwarder, "a", "c", 1001), Ok(()));
         assert_eq!(push(&mut forwarder, "b", "c", 10_999), Err(Refused::Pairs));
         assert_eq!(push(&mut forwarder, "b", "c", 11_001), Err(Refused::Pairs), "something waits");
         while forwarder.pop(&id("a")).or_else(|| forwarder.pop(&id("b"))).is_some() {}
         assert_eq!(push(&mut forwarder, "b", "c", 11_001), Ok(()));
-        assert_eq!(push(&mut forwarder, "a", "b", 11_001), Err(Refused::Pairs), "the oldest went");
+        assert_eq!(
+            push(&mut forwarder, "a", "b", 11_001),
+            Err(Refused::Pairs),
+            "replaced as the oldest"
+        );
         let counts = forwarder.counts();
         assert_eq!((counts.pairs, counts.packets, counts.dropped), (2, 2, 3));
     }
 
     #[test]
-    fn a_peer_with_most_of_the_pairs_makes_room_for_others_and_what_waits_of_it_goes() {
+    fn a_new_pair_replaces_one_of_the_peer_with_the_most_pairs_and_drops_its_queue() {
         let limits = ForwardLimits { pairs: 4, ..LIMITS };
         let mut forwarder = Forwarder::default();
         let mut push = |from: &str, to: &str, at| {
@@ -282,7 +286,7 @@ mod tests {
         for (at, to) in ["a", "b", "c", "d"].into_iter().enumerate() {
             assert_eq!(push("greedy", to, 1000 + at as u64), Ok(()));
         }
-        // Of 4 pairs 2 stay, because who has 2 has no more than a newcomer with one would have.
+        // 2 of the 4 pairs stay: a peer with 2 pairs has no more than a new pair's end would have.
         for (at, (from, to)) in [("x", "y"), ("y", "z")].into_iter().enumerate() {
             assert_eq!(push(from, to, 1010 + at as u64), Ok(()), "{from} {to}");
         }
@@ -298,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_beyond_its_rate_is_cut_down_to_it_and_the_other_direction_is_not() {
+    fn forwarding_limits_the_rate_of_each_direction_of_a_pair() {
         let mut forwarder = Forwarder::default();
         let mut passed = 0;
         for at in 0..10_000 {
@@ -314,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_bounded_and_goes_in_order() {
+    fn queued_bundles_to_forward_are_bounded_and_ordered() {
         let mut forwarder = Forwarder::default();
         let big = |number: usize| passed(10_000 + number);
         let mut taken = 0;
@@ -334,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_for_who_is_gone_and_what_the_gone_left_is_passed_on() {
+    fn bundles_to_a_departed_peer_are_dropped_and_bundles_from_it_are_forwarded() {
         let mut forwarder = Forwarder::default();
         push(&mut forwarder, "a", "b", 1000).unwrap();
         push(&mut forwarder, "b", "a", 1000).unwrap();

@@ -1,4 +1,4 @@
-//! All links of a session, and the books by which one input need not walk them all.
+//! All links of a session, and an index of them, so that no input walks all links.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -9,19 +9,19 @@ use crate::link::{Context, Link};
 use crate::path::Path;
 use crate::time::Time;
 
-/// The place of a link, until the link is removed.
+/// The index of a link, valid until the link is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key(usize);
 
-/// What the books keep of one link.
+/// The indexed properties of one link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Standing {
-    /// For `Ready`.
+    /// Counts for `Ready`.
     counts: bool,
     validated: bool,
-    /// Records go directly.
+    /// Sends records directly.
     direct: bool,
-    /// For `max_peers`.
+    /// Counts for `max_peers`.
     active: bool,
     wants_offer: bool,
     wants_relay: bool,
@@ -35,7 +35,7 @@ struct Standing {
     deadline: Option<Time>,
 }
 
-/// How many links are what.
+/// The number of links with each property.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
     pub(super) counted: usize,
@@ -64,9 +64,9 @@ pub(super) struct Links {
     wanting_offers: BTreeSet<Key>,
     wanting_relay: BTreeSet<Key>,
     joining: BTreeSet<Key>,
-    /// Links that have changed, or were asked, and have something for a channel of their own.
+    /// The links with output for their own channel that changed or were asked for.
     noted: Noted,
-    /// The same for the channel of a neighbour.
+    /// The same, for the channel of a neighbour.
     noted_via: Noted,
     totals: Totals,
 }
@@ -80,12 +80,12 @@ impl Links {
         self.totals
     }
 
-    /// In the order of the peers' ids.
+    /// Iterates over the links in the order of the peers' ids.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Link> {
         self.by_id.values().filter_map(|key| self.at(*key))
     }
 
-    /// In the order of the peers' ids.
+    /// Returns the keys in the order of the peers' ids.
     pub(super) fn keys(&self) -> Vec<Key> {
         self.by_id.values().copied().collect()
     }
@@ -114,7 +114,7 @@ impl Links {
         self.slots.get(key.0)?.as_ref().map(|slot| &slot.standing)
     }
 
-    /// Whoever changes a link calls [`review`](Self::review) afterwards.
+    /// The caller must call [`review`](Self::review) after it changed the link.
     pub(super) fn at_mut(&mut self, key: Key) -> Option<&mut Link> {
         self.slots.get_mut(key.0)?.as_mut().map(|slot| &mut slot.link)
     }
@@ -136,7 +136,7 @@ impl Links {
         self.slots.get_mut(key.0)?.take().map(|slot| slot.link)
     }
 
-    /// Enters into the books what has become of a link.
+    /// Updates the index after a change of a link.
     pub(super) fn review(&mut self, key: Key, cx: &Context<'_>) {
         if let Some(link) = self.at(key) {
             let standing = Standing::of(link, cx);
@@ -180,45 +180,45 @@ impl Links {
         }
     }
 
-    /// When the next link is due.
+    /// Returns the earliest deadline of all links.
     pub(super) fn next_timeout(&self) -> Option<Time> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// The links that are due.
+    /// Returns the links whose deadline has passed.
     pub(super) fn due(&self, now: Time) -> Vec<Key> {
         let due = self.deadlines.iter().take_while(|(at, _)| *at <= now);
         due.map(|(_, key)| *key).collect()
     }
 
-    /// A link that an attempt at a direct path is due for, the first in the order of their ids.
+    /// Returns the first link, in the order of ids, for which an attempt at a direct path is due.
     pub(super) fn first_wanting_offer(&self) -> Option<Key> {
         let ids = self.wanting_offers.iter().filter_map(|key| Some((self.at(*key)?.peer(), *key)));
         ids.min().map(|(_, key)| key)
     }
 
-    /// Whether a link has something for its channel.
+    /// Returns whether a link has output for its data channel.
     pub(super) fn wants_direct(&self, key: Key) -> bool {
         self.standing(key).is_some_and(|standing| standing.wants_direct)
     }
 
-    /// Whether a link has something for its datagram channel.
+    /// Returns whether a link has output for its datagram channel.
     pub(super) fn wants_datagram(&self, key: Key) -> bool {
         self.standing(key).is_some_and(|standing| standing.wants_datagram)
     }
 
-    /// Whether the link to a peer has something for a neighbour.
+    /// Returns whether the link to a peer has output for a neighbour.
     pub(super) fn wants_via(&self, peer: &PeerId) -> bool {
         let standing = self.key(peer).and_then(|key| self.standing(key));
         standing.is_some_and(|standing| standing.wants_via)
     }
 
-    /// Something waits for the channel of this link.
+    /// Notes that a link has output for its channel.
     pub(super) fn note(&mut self, key: Key) {
         self.noted.note(key.0);
     }
 
-    /// Notes all that have something for a neighbour: who goes through whom has changed.
+    /// Notes all links with output for a neighbour, after a change of vias.
     pub(super) fn note_all_wanting_via(&mut self) {
         if self.totals.wanting_via > 0 {
             for (index, slot) in self.slots.iter().enumerate() {
@@ -239,25 +239,25 @@ impl Links {
         self.noted_via.take().map(Key)
     }
 
-    /// Whether any link has something for the relay.
+    /// Returns whether any link has output for the relay.
     #[cfg(feature = "driver")]
     pub(super) fn any_wants_relay(&self) -> bool {
         !self.wanting_relay.is_empty()
     }
 
-    /// The link that has something for the relay and whose turn comes next after `last`.
+    /// Returns the link with output for the relay whose turn comes next after `last`.
     pub(super) fn next_wanting_relay(&self, last: Option<Key>) -> Option<Key> {
         let after = last.map_or(Bound::Unbounded, Bound::Excluded);
         let mut behind = self.wanting_relay.range((after, Bound::Unbounded));
         behind.next().or_else(|| self.wanting_relay.first()).copied()
     }
 
-    /// All that may join an envelope for others.
+    /// Returns the links that may share an envelope with others.
     pub(super) fn joining(&self) -> Vec<Key> {
         self.joining.iter().copied().collect()
     }
 
-    /// Those that hold something that cannot be handed out yet, from the most to the least.
+    /// Returns the links that hold undelivered data, in descending order of its size.
     pub(super) fn by_held(&self) -> Vec<Key> {
         let held = |key: &Key| self.standing(*key).map_or(0, |standing| standing.held);
         let mut keys = self.keys();

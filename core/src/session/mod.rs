@@ -1,14 +1,14 @@
 //! One end of the mesh: the signalling dialect, all links, limits, events to the application.
 //!
-//! - `links`: all links, and the books by which one input need not walk them all
-//! - `emit`: events of the application for peers
-//! - `signaling`: the connection to the server and what comes over it
+//! - `links`: all links, and the index by which no input walks all of them
+//! - `emit`: events of the application to peers
+//! - `signaling`: the connection to the server, and the messages on it
 //! - `peers`: membership, attempts at direct paths, `Ready` and `Upgrade`
 //! - `relay`: envelopes to and from the hub
 //! - `direct`: connections, data channels, datagram channels
-//! - `noted`: links that are to be looked at
-//! - `neighbours`, `forwarder`: ways through neighbours, and what is passed on for them
-//! - `transfer`: blobs that are written and read as streams
+//! - `noted`: a queue of links to be looked at
+//! - `neighbours`, `forwarder`: vias, and forwarding for other peers
+//! - `transfer`: transfers, blobs that are written and read as streams
 
 mod direct;
 mod emit;
@@ -48,34 +48,34 @@ use crate::path::Path;
 use crate::time::{Time, earliest};
 use crate::wire::IceServer;
 
-/// How long farewells may take to leave before the transports are closed.
+/// The time for the good-byes to leave before the transports are closed.
 const LINGER: Duration = Duration::from_millis(100);
 
-/// What a session knows about a peer.
+/// The state of a peer, as a session sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Peer {
-    /// Its id.
+    /// The peer's id.
     pub id: PeerId,
-    /// Its dialect.
+    /// The peer's dialect.
     pub dialect: Dialect,
-    /// The path on which events are sent now; `None` while they wait.
+    /// The path of events to the peer; `None` while events wait.
     pub path: Option<Path>,
-    /// Whether a direct path has proved itself, used or not.
+    /// Whether a direct path is validated, in use or not.
     pub validated: bool,
-    /// Whether it has no live path.
+    /// Whether the peer has no live path.
     pub away: bool,
-    /// Bytes that wait for it or for its acknowledgement, without volatile ones.
+    /// The bytes of events, other than volatile ones, that are queued for the peer or not acknowledged.
     pub queued: usize,
-    /// The memory that is held by what has come from it and cannot be handed out yet.
+    /// The bytes of memory for data received from the peer that cannot be delivered yet.
     pub held: usize,
-    /// Volatile events for it that were dropped before they left.
+    /// The number of volatile events for the peer that were dropped before they were sent.
     pub dropped: u64,
 }
 
-/// My end of the mesh, as a state machine without I/O, clock or randomness of its own.
+/// One end of the mesh, as a state machine without I/O, clock or randomness of its own.
 ///
-/// # Methods, by class
+/// # Methods by class
 ///
 /// - **Input**: [`handle_signaling_open`](Self::handle_signaling_open),
 ///   [`handle_signaling_frame`](Self::handle_signaling_frame),
@@ -102,8 +102,8 @@ pub struct Peer {
 ///
 /// After every input or command, and before the next input: drain `poll_event` and `poll_command`, drain the
 /// transmits of those transports that have room, then ask `poll_timeout`. A transmit that is not drained
-/// because its transport is full holds up nothing else. Inputs about a [`ConnectionId`](crate::ConnectionId) that is over are
-/// ignored. `now` must never go back.
+/// because its transport is full delays no other output. The session ignores inputs about a closed
+/// [`ConnectionId`](crate::ConnectionId). `now` must never decrease.
 #[derive(Debug)]
 pub struct Session {
     clock: Clock,
@@ -112,20 +112,20 @@ pub struct Session {
     stale_epochs: StaleEpochs,
     neighbourhood: Neighbourhood,
     shared: Shared,
-    /// Frames of the packet that is being written to the signalling channel.
+    /// The remaining frames of the packet that is being written to the signalling channel.
     frames: VecDeque<Frame>,
-    /// Where the turn of the links to use the relay stands.
+    /// The link that used the relay last.
     relay_turn: Option<Key>,
     next_epoch: u32,
     next_emit: u64,
     ready: bool,
     upgraded: bool,
     closing: Closing,
-    /// A DISCONNECT is to be written after everything else.
+    /// Whether a DISCONNECT is to be written after all other output.
     leave_room: bool,
 }
 
-/// What the links use too.
+/// The state that the session shares with its links.
 #[derive(Debug)]
 struct Shared {
     config: Config,
@@ -139,11 +139,11 @@ struct Shared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Closing {
     No,
-    /// Delivers what was accepted.
+    /// Delivers the accepted events.
     Flushing {
         until: Time,
     },
-    /// Lets farewells leave.
+    /// Waits for the good-byes to leave.
     Lingering {
         until: Time,
     },
@@ -151,7 +151,7 @@ enum Closing {
 }
 
 impl Shared {
-    /// `held`: bytes of what has come and cannot be handed out yet, of all peers.
+    /// Creates the context for a link. `held` is the size of the undelivered data of all peers, in bytes.
     fn context(&mut self, held: usize, now: Time) -> Context<'_> {
         Context {
             now,
@@ -167,12 +167,12 @@ impl Shared {
 }
 
 impl Session {
-    /// A session that asks at once for its signalling channel. Everything random in it comes from `seed`:
-    /// the same seed and the same calls give the same output. Use a fresh random seed per session in
-    /// production.
+    /// Creates a session, which asks for its signalling channel at once. `seed` is the only source of
+    /// randomness: the same seed and the same calls give the same output. In production, use a fresh random
+    /// seed per session.
     ///
     /// # Errors
-    /// [`ConfigError`] when a setting cannot be: see [`Config::validate`].
+    /// [`ConfigError`] when a setting is invalid: see [`Config::validate`].
     pub fn new(config: Config, seed: [u8; 32], now: Time) -> Result<Self, ConfigError> {
         config.validate()?;
         let policy = config.policy;
@@ -205,25 +205,25 @@ impl Session {
 
     // ----- getters -----
 
-    /// The own id, once the hub has given one.
+    /// Returns the session's peer id, once the hub has assigned one.
     #[must_use]
     pub fn id(&self) -> Option<&PeerId> {
         self.signaling.id()
     }
 
-    /// Whether the session is in its room right now.
+    /// Returns whether the session is in its room now.
     #[must_use]
     pub fn is_joined(&self) -> bool {
         self.signaling.is_joined()
     }
 
-    /// The policy in force.
+    /// Returns the current policy.
     #[must_use]
     pub fn policy(&self) -> Policy {
         self.shared.policy
     }
 
-    /// The peers, in the order of their ids.
+    /// Iterates over the peers, in the order of their ids.
     pub fn peers(&self) -> impl Iterator<Item = Peer> + '_ {
         self.links.iter().map(|link| Peer {
             id: link.peer().clone(),
@@ -237,7 +237,7 @@ impl Session {
         })
     }
 
-    /// What the session has passed on between other peers.
+    /// Returns the counters of forwarding between other peers.
     #[must_use]
     pub fn forwarding(&self) -> Forwarding {
         self.neighbourhood.forwarding()
@@ -245,7 +245,7 @@ impl Session {
 
     // ----- time -----
 
-    /// A deadline that [`poll_timeout`](Self::poll_timeout) named has come.
+    /// Handles the deadlines that have passed; to be called at the time of [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Time) {
         let now = self.advance(now);
         self.run_signaling_timers(now);
@@ -266,7 +266,8 @@ impl Session {
         self.settle(now);
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, unless something else happens before.
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called, unless another input comes
+    /// before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         self.next_timeout().map(|at| self.clock.outer(at))
@@ -287,7 +288,7 @@ impl Session {
         ])
     }
 
-    /// Takes the caller's time of an input; the time by which everything inside goes.
+    /// Advances the inner clock to the caller's time of an input, and returns the inner time.
     fn advance(&mut self, now: Time) -> Time {
         let due = self.next_timeout();
         self.clock.advance(now, due)
@@ -295,11 +296,11 @@ impl Session {
 
     // ----- commands -----
 
-    /// Sends directly from now on, to one peer or to all: the original's "go private". Under
-    /// [`Policy::Manual`] this is what switches paths; under the others it starts attempts anew.
+    /// Switches to direct paths, for one peer or for all: the original's "go private". Under [`Policy::Manual`]
+    /// this permits events on direct paths; under the other policies it restarts the attempts.
     ///
     /// # Errors
-    /// [`UpgradeError::UnknownPeer`].
+    /// [`UpgradeError::UnknownPeer`] when the room has no such peer.
     pub fn upgrade(&mut self, to: impl Into<Target>, now: Time) -> Result<(), UpgradeError> {
         let now = self.advance(now);
         let keys = match to.into() {
@@ -315,7 +316,7 @@ impl Session {
         Ok(())
     }
 
-    /// Changes the policy for all peers, with events under way.
+    /// Changes the policy for all peers. Queued events and those in flight are kept.
     pub fn set_policy(&mut self, policy: Policy, now: Time) {
         let now = self.advance(now);
         self.shared.policy = policy;
@@ -325,7 +326,7 @@ impl Session {
         self.settle(now);
     }
 
-    /// Tries to reach the server now: after [`Event::Refused`], or instead of waiting for the next try.
+    /// Connects to the server now: after [`Event::Refused`], or before the pause has passed.
     pub fn reconnect(&mut self, now: Time) {
         self.advance(now);
         if self.closing == Closing::No {
@@ -333,8 +334,8 @@ impl Session {
         }
     }
 
-    /// Closes the session: what was accepted is delivered or reported within [`Config::close_timeout`], peers
-    /// are told, then comes [`Event::Closed`].
+    /// Closes the session. Within [`Config::close_timeout`] the accepted events are delivered, or their
+    /// outcomes reported; then the session says good-bye to the peers and reports [`Event::Closed`].
     pub fn close(&mut self, now: Time) {
         let now = self.advance(now);
         if self.closing == Closing::No {
@@ -348,21 +349,21 @@ impl Session {
 
     // ----- output -----
 
-    /// The next thing that happened.
-    #[must_use = "what it returns is not returned again"]
+    /// Returns the next event.
+    #[must_use = "an event is returned only once"]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.shared.out.events.pop_front()
     }
 
-    /// The next request to a transport.
-    #[must_use = "what it returns is not returned again"]
+    /// Returns the next request to a transport.
+    #[must_use = "a command is returned only once"]
     pub fn poll_command(&mut self) -> Option<Command> {
         self.shared.out.commands.pop_front()
     }
 
     // ----- inside -----
 
-    /// Runs `act` on a link and enters into the books what has become of it.
+    /// Runs `act` on a link, and updates the index of links.
     fn with_key<T>(
         &mut self,
         key: Key,
@@ -375,7 +376,7 @@ impl Session {
         Some(done)
     }
 
-    /// The same for the link to a peer.
+    /// Runs `act` on the link to a peer, and updates the index of links.
     fn with_peer<T>(
         &mut self,
         peer: &PeerId,
@@ -386,7 +387,7 @@ impl Session {
         self.with_key(key, now, act)
     }
 
-    /// Draws the consequences of whatever happened.
+    /// Handles the consequences of an input for more than one link.
     fn settle(&mut self, now: Time) {
         self.settle_vias(now);
         self.make_room(now);
@@ -395,7 +396,7 @@ impl Session {
         self.continue_closing(now);
     }
 
-    /// Where what has come does not fit any more, the largest unfinished packet goes.
+    /// Refuses the largest unfinished packets while the received data exceeds its bound.
     fn make_room(&mut self, now: Time) {
         if !std::mem::take(&mut self.shared.out.starved) {
             return;
@@ -407,7 +408,7 @@ impl Session {
         }
     }
 
-    /// Taking the last frame for a v0 peer can be what closing waits for: no input follows it.
+    /// Completes a close that waited for the last frame for a v0 peer, after which no input follows.
     fn note_flushed(&mut self, now: Time) {
         if let Closing::Flushing { until } = &mut self.closing
             && self.links.totals().unflushed == 0

@@ -1,8 +1,8 @@
-//! Ways through neighbours: who knows whom, who is reached through whom, and what is passed on for others.
+//! Paths through neighbours: the choice of each link's via, the lists of neighbours, and forwarding for others.
 //!
-//! A neighbour is a v1 peer with a channel that has proved itself. Each tells its neighbours about the others it
-//! has; a link without a better path goes through one that knows its peer. What the two ends write to each other
-//! is in `link::seals`, the limits on what is passed on in `forwarder`.
+//! A neighbour is a v1 peer with a validated channel. A session sends each neighbour the list of its other
+//! neighbours. A link without a better path uses a neighbour that lists its peer. `link::seals` seals the
+//! bundles between the two ends, `forwarder` limits the forwarded ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,47 +18,47 @@ use crate::path::Path;
 use crate::time::{Time, earliest};
 use crate::wire::{Bundle, Item, MAX_NEIGHBOURS, Neighbours, Passed};
 
-/// The longest bundle that is passed on: a record and what control may be beside it.
+/// The maximum bytes of a forwarded bundle: a record and the control beside it.
 const MAX_BYTES: usize = 20 << 10;
 
-/// What a bundle costs on a channel beside its bytes: names, number and seal.
+/// The overhead of a forwarded bundle on a channel: ids, number and seal.
 const PASSING_BYTES: usize = 64;
 
-/// How long changes of neighbours gather before they are told.
+/// The time in which changes of the neighbours are gathered before they are sent.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// The shortest time between two reports about what a neighbour passed on.
+/// The minimum interval of error reports about bundles that a neighbour forwarded.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// After so many bytes of our own on a channel it is the turn of what is passed on, for one packet.
+/// The bytes of this session's own on a channel after which it carries one forwarded bundle.
 const PATIENCE: usize = 64 << 10;
 
-/// What a session knows about neighbours.
+/// The state of all neighbours.
 #[derive(Debug, Default)]
 pub(super) struct Neighbourhood {
     known: BTreeMap<PeerId, Neighbour>,
-    /// The neighbours at the last look.
+    /// The neighbours at the last review.
     validated: Vec<PeerId>,
-    /// When they are told about each other.
+    /// When the neighbours are sent the lists of each other.
     tell_at: Option<Time>,
-    /// When a neighbour that failed may be a way again.
+    /// When a neighbour that failed as a via may be chosen again.
     retry_at: Option<Time>,
-    /// Who is reached through whom now.
+    /// The links that use each neighbour as their via.
     users: BTreeMap<PeerId, Users>,
     forwarder: Forwarder,
-    /// Our own bytes per channel since something else had its turn there.
+    /// This session's own bytes per channel since the channel last carried a forwarded bundle.
     own_bytes: BTreeMap<PeerId, usize>,
 }
 
-/// A peer with a channel.
+/// A peer with a validated channel.
 #[derive(Debug)]
 struct Neighbour {
     connection: ConnectionId,
-    /// Whom it knows.
+    /// The peers that it lists.
     peers: BTreeSet<PeerId>,
     rate: u64,
-    /// Whom it was told that we know.
-    told: Vec<PeerId>,
+    /// The peers that were listed to it.
+    listed: Vec<PeerId>,
     reported_at: Option<Time>,
 }
 
@@ -66,13 +66,13 @@ struct Neighbour {
 #[derive(Debug, Default)]
 struct Users {
     peers: Vec<PeerId>,
-    /// Whose turn it is.
+    /// The index of the link whose turn is next.
     turn: usize,
 }
 
 impl Neighbour {
     fn new(connection: ConnectionId) -> Self {
-        Self { connection, peers: BTreeSet::new(), rate: 0, told: Vec::new(), reported_at: None }
+        Self { connection, peers: BTreeSet::new(), rate: 0, listed: Vec::new(), reported_at: None }
     }
 }
 
@@ -87,7 +87,7 @@ impl Neighbourhood {
 }
 
 impl Session {
-    /// Whether something that is not for this peer waits for its channel.
+    /// Returns whether bundles for other peers wait for this peer's channel.
     pub(super) fn has_work_for(&self, neighbour: &PeerId) -> bool {
         let Neighbourhood { users, forwarder, .. } = &self.neighbourhood;
         if self.links.totals().wanting_via == 0 && forwarder.is_idle() {
@@ -97,17 +97,17 @@ impl Session {
         users.into_iter().any(|peer| self.links.wants_via(peer)) || forwarder.waits_for(neighbour)
     }
 
-    /// Takes in what neighbours said, and draws the consequences of every change that bears on ways.
+    /// Handles control of neighbours, and the consequences of every change that affects vias.
     pub(super) fn settle_vias(&mut self, now: Time) {
-        while let Some((peer, said)) = self.shared.out.neighbourly.pop_front() {
-            match said {
+        while let Some((peer, item)) = self.shared.out.neighbourly.pop_front() {
+            match item {
                 Item::Neighbours(neighbours) => self.note_neighbours(&peer, neighbours),
                 Item::Pass(to, passed) => self.pass_on(&peer, &to, passed, now),
                 Item::Passed(from, passed) => self.handle_passed(&peer, &from, &passed, now),
                 Item::NoWay(to) => {
                     self.with_peer(&to, now, |link, cx| link.fail_via(&peer, cx));
                 }
-                // About the link to the peer itself, which has taken it.
+                // Concerns the link to the peer itself, which has handled it.
                 Item::Record(_)
                 | Item::Ping(_)
                 | Item::Pong(_)
@@ -135,7 +135,7 @@ impl Session {
         }
     }
 
-    /// What is known of a peer with a channel.
+    /// Returns the state of a neighbour.
     fn neighbour(&mut self, peer: &PeerId) -> Option<&mut Neighbour> {
         let connection = self.links.get(peer)?.connection_id()?;
         let known = &mut self.neighbourhood.known;
@@ -146,7 +146,7 @@ impl Session {
         Some(neighbour)
     }
 
-    /// Looks who has a channel that has proved itself, and plans to tell the others.
+    /// Reviews which peers have a validated channel, and schedules the lists.
     fn review_neighbours(&mut self, now: Time) {
         let links = &self.links;
         let connection = |peer: &PeerId| links.get(peer).and_then(Link::connection_id);
@@ -170,7 +170,8 @@ impl Session {
         }
     }
 
-    /// Chooses the way of every link: the one it has while that is there, or the first.
+    /// Chooses the via of every link: the current one while it leads to the peer, otherwise the first that
+    /// does.
     fn review_vias(&mut self, now: Time) {
         let Neighbourhood { known, validated, .. } = &self.neighbourhood;
         let mut changes = Vec::new();
@@ -184,10 +185,10 @@ impl Session {
             let present = present.filter(|neighbour| validated.binary_search(neighbour).is_ok());
             let via = present.filter(leads).or_else(|| validated.iter().find(leads));
             let via = via.and_then(|neighbour| Some((neighbour, known.get(neighbour)?.rate)));
-            let heard = link.heard_via().filter(|heard| validated.binary_search(heard).is_err());
-            if via != link.via() || heard.is_some() {
+            let ended = link.heard_via().filter(|heard| validated.binary_search(heard).is_err());
+            if via != link.via() || ended.is_some() {
                 let via = via.map(|(neighbour, rate)| (neighbour.clone(), rate));
-                changes.push((link.peer().clone(), via, heard.is_some()));
+                changes.push((link.peer().clone(), via, ended.is_some()));
             }
         }
         for (peer, via, forget) in changes {
@@ -226,22 +227,22 @@ impl Session {
         self.links.note_all_wanting_via();
     }
 
-    /// Tells every neighbour about the others, as far as it does not know.
+    /// Sends every neighbour the list of the others, if it has changed.
     fn tell_neighbours(&mut self, now: Time) {
         let rate = self.shared.config.forward_rate;
         for peer in self.neighbourhood.validated.clone() {
             let Neighbourhood { known, validated, .. } = &mut self.neighbourhood;
             let others = validated.iter().filter(|other| **other != peer);
             let others: Vec<PeerId> = others.take(MAX_NEIGHBOURS).cloned().collect();
-            let Some(neighbour) = known.get_mut(&peer).filter(|one| one.told != others) else {
+            let Some(neighbour) = known.get_mut(&peer).filter(|one| one.listed != others) else {
                 continue;
             };
-            neighbour.told.clone_from(&others);
+            neighbour.listed.clone_from(&others);
             self.with_peer(&peer, now, |link, _| link.tell_neighbours(others, rate));
         }
     }
 
-    /// Takes a packet of `from` that is to be passed on.
+    /// Queues a packet of `from` for forwarding.
     fn pass_on(&mut self, from: &PeerId, to: &PeerId, passed: Passed, now: Time) {
         let config = &self.shared.config;
         let allowance = ForwardLimits { pairs: config.forward_pairs, rate: config.forward_rate };
@@ -269,7 +270,7 @@ impl Session {
         }
     }
 
-    /// Takes a packet that `neighbour` passes on as from `from`.
+    /// Handles a bundle that `neighbour` forwarded, as sent by `from`.
     fn handle_passed(&mut self, neighbour: &PeerId, from: &PeerId, passed: &Passed, now: Time) {
         let Some(own_id) = self.id().cloned() else { return };
         let Some(link) = self.links.get(from) else { return };
@@ -281,7 +282,7 @@ impl Session {
                 return self.report_not_genuine(neighbour, error, now);
             }
         }
-        // It is sealed: what cannot be read is the sender's fault.
+        // The MAC is right: a malformed bundle is the sender's fault.
         let bundle = match Bundle::read(passed.bundle.clone()) {
             Ok(bundle) => bundle,
             Err(error) => return self.report(from, Misbehavior::from(error).into()),
@@ -298,7 +299,7 @@ impl Session {
         self.handle_admitted(from, &path, bundle, passed.bundle.len(), now);
     }
 
-    /// Reports what a neighbour passed on, not more often than anyone can read.
+    /// Reports a bundle with a wrong MAC or number, at a limited rate.
     fn report_not_genuine(&mut self, peer: &PeerId, error: PeerError, now: Time) {
         let Some(neighbour) = self.neighbour(peer) else { return };
         if neighbour.reported_at.is_some_and(|at| now - at < REPORT_INTERVAL) {
@@ -308,8 +309,8 @@ impl Session {
         self.shared.out.events.push_back(Event::PeerError { peer: peer.clone(), error });
     }
 
-    /// The next frame for a channel that is not for `peer` alone: what is for it first, and after so much of that
-    /// one bundle that goes on through it, or has come for it.
+    /// Returns the next frame for the channel to `peer`: the frames of its own link first, and after a bound of
+    /// their bytes one bundle that is forwarded, or that uses `peer` as its via.
     pub(super) fn next_shared_frame(&mut self, peer: &PeerId, now: Time) -> Option<Frame> {
         let own = |session: &mut Self| {
             session.with_peer(peer, now, |link, cx| link.poll_direct(cx)).flatten()
@@ -326,7 +327,7 @@ impl Session {
         own(self)
     }
 
-    /// Puts one bundle that only goes through `neighbour` on its channel.
+    /// Writes one bundle for another peer to the channel of `neighbour`.
     fn write_passed(&mut self, neighbour: &PeerId, now: Time) {
         self.neighbourhood.own_bytes.remove(neighbour);
         if let Some(item) = self.next_passed(neighbour, now)
@@ -336,12 +337,12 @@ impl Session {
         }
     }
 
-    /// Of our own links' and of others' in turn.
+    /// Alternates between this session's links and forwarded bundles.
     fn next_passed(&mut self, neighbour: &PeerId, now: Time) -> Option<Item> {
         let max_message = self.links.get(neighbour)?.max_message()?;
         let own_id = self.id()?.clone();
         let peers = self.neighbourhood.users.get(neighbour).map_or(0, |users| users.peers.len());
-        // One turn more than there are links: that of the others.
+        // One turn more than there are links: the last is that of forwarded bundles.
         let turns = peers + 1;
         for _ in 0..turns {
             let users = self.neighbourhood.users.get_mut(neighbour);
@@ -369,7 +370,7 @@ impl Session {
         None
     }
 
-    /// Says good-bye to those that are reached through a neighbour, before it is said to the neighbour.
+    /// Says good-bye to the peers reached through neighbours, before it says good-bye to the neighbours.
     pub(super) fn say_goodbye_through_neighbours(&mut self, now: Time) {
         let Neighbourhood { users, .. } = &self.neighbourhood;
         let ways = users.iter().map(|(neighbour, users)| (neighbour.clone(), users.peers.clone()));

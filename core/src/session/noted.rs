@@ -1,13 +1,13 @@
-//! Links that are to be looked at.
+//! A queue of links to be looked at.
 
 use std::collections::VecDeque;
 
-/// Places of links, each once, in the order in which they were noted. There are never more than there were links at a
-/// time, also when nobody takes them.
+/// The indices of links, each at most once, in the order in which they were noted. The queue never holds more
+/// entries than there were links at one time, even when it is not drained.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     queue: VecDeque<usize>,
-    /// By place.
+    /// By index.
     is_queued: Vec<bool>,
 }
 
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_are_taken_in_the_order_in_which_they_were_noted_and_each_once() {
+    fn noted_links_are_returned_in_order_and_once_each() {
         let mut noted = Noted::default();
         for place in [7, 2, 7, 2, 3] {
             noted.note(place);

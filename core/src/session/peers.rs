@@ -1,4 +1,4 @@
-//! Membership: who is in the room, and who talks directly.
+//! Membership: the members of the room, and the attempts at direct paths.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,10 +12,10 @@ use crate::path::Path;
 use crate::time::Time;
 use crate::wire::{Member, PeerSignal, RawSignal, Signal};
 
-/// How many departed peers' epochs are remembered.
+/// The maximum number of departed peers whose epochs are remembered.
 const MAX_STALE_EPOCHS: usize = 1024;
 
-/// The epochs of peers that left: what still comes of them is stale.
+/// The last epochs of peers that left: bundles of these epochs are stale.
 #[derive(Debug, Default)]
 pub(super) struct StaleEpochs {
     epochs: BTreeMap<PeerId, u32>,
@@ -40,7 +40,8 @@ impl StaleEpochs {
 }
 
 impl Session {
-    /// A member is there, or back. `roster`: it was there before us, so that we offer.
+    /// Handles a member that joined or resumed. `roster`: the member was in the room before this session, which
+    /// therefore makes the offer.
     pub(super) fn handle_peer_join(&mut self, member: &Member, roster: bool, now: Time) {
         if self.id() == Some(&member.id) {
             return;
@@ -67,7 +68,7 @@ impl Session {
         self.shared.out.vias_changed |= changed == Some(true);
     }
 
-    /// Opens the books on a peer. `false`: there is no room for it.
+    /// Adds a link to a peer. Returns `false` when `max_members` is reached.
     fn insert(&mut self, link: Link, now: Time) -> bool {
         if self.links.len() >= self.shared.config.max_members || self.closing != Closing::No {
             return false;
@@ -89,12 +90,12 @@ impl Session {
         let Some(link) = self.links.get(peer) else { return };
         let through = matches!(link.sending(), Some(Path::Via(_)));
         if through || (link.is_validated() && link.dialect() == Dialect::V1) {
-            // The hub may be wrong about a peer that we, or a neighbour, hear ourselves.
+            // The hub may be wrong about a peer with a direct path or a via.
             self.set_relay(peer, false, now);
         } else {
-            // The hub has told of a connection that is lost before it gives the seat up.
-            let said = link.is_relay_up() || link.dialect() == Dialect::V0;
-            let reason = if said { LeaveReason::Left } else { LeaveReason::Lost };
+            // The hub reports a lost connection (`peer-away`) before it removes the seat.
+            let is_reported = link.is_relay_up() || link.dialect() == Dialect::V0;
+            let reason = if is_reported { LeaveReason::Left } else { LeaveReason::Lost };
             self.remove(peer, reason, now);
         }
     }
@@ -107,7 +108,7 @@ impl Session {
         }
     }
 
-    /// Draws the consequence of what a link made of an input.
+    /// Handles the change that an input caused on a link.
     pub(super) fn conclude(&mut self, peer: &PeerId, verdict: LinkChange, now: Time) {
         match verdict {
             LinkChange::Alive => {}
@@ -118,12 +119,12 @@ impl Session {
         }
     }
 
-    /// The link is over, the peer is not: a new incarnation begins.
+    /// Ends a link whose peer stays in the room, and begins a new incarnation.
     pub(super) fn restart(&mut self, peer: &PeerId, reason: LeaveReason, now: Time) {
         self.succeed(peer, LinkChange::Restarted, reason, now);
     }
 
-    /// Ends a link and begins the next one to the same peer, with what `verdict` leaves of it.
+    /// Ends a link and begins its successor to the same peer, with the state that `verdict` keeps.
     pub(super) fn succeed(
         &mut self,
         peer: &PeerId,
@@ -136,7 +137,7 @@ impl Session {
         let epoch = self.next_epoch;
         let next = link.succeed(epoch, verdict, reason, &mut self.shared.context(held, now));
         self.stale_epochs.insert(peer.clone(), link.last_heard());
-        // A session that closes takes nobody up again.
+        // A closing session begins no new link.
         self.shared.out.vias_changed = true;
         if self.insert(next, now) {
             self.with_peer(peer, now, |link, cx| {
@@ -181,7 +182,7 @@ impl Session {
         }
     }
 
-    /// Starts the attempts that are due, as far as `max_peers` allows.
+    /// Starts the attempts that are due, within `max_peers`.
     pub(super) fn start_attempts(&mut self, now: Time) {
         let allowed = self.shared.policy != Policy::RelayOnly && self.closing == Closing::No;
         while allowed
@@ -193,7 +194,7 @@ impl Session {
         }
     }
 
-    /// `Ready` and `Upgrade`, each time they become true.
+    /// Reports `Ready` and `Upgrade`, each time their condition becomes true.
     pub(super) fn announce_milestones(&mut self) {
         let totals = self.links.totals();
         let expected = totals.counted.min(self.shared.config.max_peers);

@@ -15,14 +15,14 @@ use crate::wire::{
 };
 
 impl Session {
-    /// The next message for the signalling channel. Call it only when the channel has room: what it returns
-    /// counts as sent.
-    #[must_use = "what it returns is not returned again"]
+    /// Returns the next message for the signalling channel. Call it only when the channel has room: a returned
+    /// message counts as sent.
+    #[must_use = "a message is returned only once"]
     pub fn poll_signaling_transmit(&mut self, now: Time) -> Option<Frame> {
         let now = self.clock.inner(now);
         while self.frames.is_empty() {
             let packet = match self.next_message(now) {
-                // What we build ourselves can be encoded; if not, the link's timers recover.
+                // A message of this session can be encoded; otherwise the link's timers recover.
                 Some(message) => message.to_packet().ok(),
                 None if std::mem::take(&mut self.leave_room) => Some(Packet::disconnect()),
                 None => {
@@ -37,7 +37,7 @@ impl Session {
         self.frames.pop_front()
     }
 
-    /// Whether there may be a message for the signalling channel.
+    /// Returns whether there may be a message for the signalling channel.
     #[cfg(feature = "driver")]
     pub(crate) fn has_signaling_output(&self) -> bool {
         let has_message = || !self.shared.out.signals.is_empty() || self.links.any_wants_relay();
@@ -54,10 +54,11 @@ impl Session {
         self.next_envelope(now).map(ClientMessage::Relay)
     }
 
-    /// What the link whose turn it is has for the hub, together with every other link to which the same goes next.
+    /// Returns the envelope of the link whose turn is next, addressed also to every other link that sends the
+    /// same record next.
     fn next_envelope(&mut self, now: Time) -> Option<Upload> {
         let limits = self.signaling.limits();
-        // Each at most once: one that has nothing after all is not asked again.
+        // Asks each link at most once: a link without output after all is not asked again.
         for _ in 0..=self.links.len() {
             let key = self.links.next_wanting_relay(self.relay_turn)?;
             self.relay_turn = Some(key);
@@ -111,7 +112,7 @@ impl Session {
         }
     }
 
-    /// An event of an original client, which the hub has enclosed.
+    /// Handles an event of a v0 client, which the hub put in an envelope.
     fn handle_original(&mut self, from: &PeerId, body: bytes::Bytes, now: Time) {
         let Some((head, attachments)) = unflatten(body) else {
             return self.report(from, Misbehavior::EnvelopePacket.into());
@@ -121,7 +122,7 @@ impl Session {
         self.with_peer(from, now, |link, cx| link.handle_unnumbered(packet, Path::Relay, cx));
     }
 
-    /// Takes a bundle of `from` that came through the hub or a neighbour.
+    /// Handles a bundle of `from` that came through the hub or a neighbour.
     pub(super) fn handle_enclosed(
         &mut self,
         from: &PeerId,
@@ -139,7 +140,7 @@ impl Session {
         }
     }
 
-    /// Takes a bundle whose epochs have been admitted.
+    /// Handles a bundle whose epochs have been admitted.
     pub(super) fn handle_admitted(
         &mut self,
         from: &PeerId,
@@ -155,7 +156,7 @@ impl Session {
         self.conclude(from, verdict.unwrap_or(LinkChange::Alive), now);
     }
 
-    /// Judges the epochs of what came from `from`. `false`: it is stale.
+    /// Checks the epochs of a bundle or record of `from`. Returns `false` when it is stale.
     pub(super) fn admit(&mut self, from: &PeerId, epochs: Epochs, now: Time) -> bool {
         let verdict = match self.with_peer(from, now, |link, cx| link.admit(epochs, cx)) {
             None | Some(Admission::Stale) => return false,
@@ -164,7 +165,7 @@ impl Session {
             Some(Admission::Renewed) => LinkChange::Renewed,
         };
         self.succeed(from, verdict, LeaveReason::Restarted, now);
-        // Our new incarnation is not known to the peer yet.
+        // The peer does not know this side's new incarnation yet.
         let epochs = Epochs { peer_epoch: 0, ..epochs };
         let admitted = self.with_peer(from, now, |link, cx| link.admit(epochs, cx));
         admitted == Some(Admission::Current)

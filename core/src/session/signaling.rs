@@ -1,4 +1,4 @@
-//! The connection to the server: opening, joining, losing, and what the server says.
+//! The connection to the server: opening, joining, losing, and the server's messages.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,50 +19,51 @@ use crate::redacted::Redacted;
 use crate::time::Time;
 use crate::wire::{HubLimits, Join, PeerLimits, ServerMessage, Welcome};
 
-/// What the server passes on at most unless it says otherwise, and what an envelope may be longer on its way to us
-/// than on its way to the server.
+/// The hub's limits until the welcome names them.
 const HUB_LIMITS: HubLimits = HubLimits { max_envelope: 1 << 20, max_attachments: 256 };
+
+/// The bytes by which an envelope from the hub may be longer than the same envelope to the hub.
 const ENVELOPE_SLACK: usize = 4096;
 
-/// What a hub refuses with when there have been too many joins of late.
+/// The code with which a hub refuses a join beyond its rate limit.
 const TOO_MANY_JOINS: &str = "too-many-joins";
 
-/// No hub makes us wait longer than that.
+/// The maximum pause that a hub can demand.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// No server makes us take more than that at a time, unless our own limits allow it.
+/// The maximum packet that this session accepts from a server, unless its own limits allow more.
 const MAX_ENVELOPE: usize = 16 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Waits for the next try.
+    /// Waits for the next attempt.
     Waiting {
         until: Time,
     },
-    /// The transport opens a channel.
+    /// Waits for the transport to open a channel.
     Connecting,
-    /// The channel is open; CONNECT is sent, the welcome has not come.
+    /// The channel is open and CONNECT is sent; the welcome is missing.
     Joining {
         until: Time,
     },
-    /// The welcome has come before the answer to CONNECT: until that, the server takes no other packet.
+    /// The welcome arrived before the answer to CONNECT; until that answer the server accepts no other packet.
     Welcomed {
         until: Time,
     },
     Joined,
-    /// The server said no.
+    /// The server refused the session.
     Refused,
     Closed,
 }
 
-/// The session's end of its Socket.IO connection.
+/// The session's side of its Socket.IO connection.
 #[derive(Debug)]
 pub(super) struct Signaling {
     state: State,
     decoder: Decoder,
-    /// The server has answered CONNECT.
+    /// Whether the server has answered CONNECT.
     connected: bool,
-    /// Tries since the last success.
+    /// The attempts since the last success.
     attempts: u32,
     identity: Option<Identity>,
     limits: HubLimits,
@@ -71,7 +72,7 @@ pub(super) struct Signaling {
 #[derive(Debug)]
 struct Identity {
     id: PeerId,
-    /// Brings the identity back.
+    /// The resume token.
     token: Redacted<String>,
 }
 
@@ -80,8 +81,8 @@ struct Auth {
     p2p: Join,
 }
 
-/// Takes every envelope that the server passes on: what is in it is judged by our own limits, so that no member can
-/// send what costs us the server.
+/// Creates a decoder that accepts every envelope of the server. The session's own limits apply to its content,
+/// so that no member can close the connection to the server.
 fn decoder(limits: Limits, hub: HubLimits) -> Decoder {
     let attachments = limits.max_attachments.max(hub.max_attachments as usize);
     let envelope = (hub.max_envelope as usize).min(MAX_ENVELOPE) + ENVELOPE_SLACK;
@@ -151,7 +152,7 @@ impl Signaling {
 }
 
 impl Session {
-    /// The signalling channel is open: the session says CONNECT.
+    /// Handles the opening of the signalling channel. The session sends CONNECT.
     pub fn handle_signaling_open(&mut self, now: Time) {
         let now = self.advance(now);
         if self.signaling.state != State::Connecting {
@@ -172,7 +173,8 @@ impl Session {
         self.settle(now);
     }
 
-    /// A message came on the signalling channel. A bad one costs the channel: the session asks for a new one.
+    /// Handles a message received on the signalling channel. A malformed one closes the channel, and the session
+    /// asks for a new one.
     pub fn handle_signaling_frame(&mut self, frame: Frame, now: Time) {
         let now = self.advance(now);
         if self.signaling.is_open()
@@ -183,7 +185,8 @@ impl Session {
         self.settle(now);
     }
 
-    /// The signalling channel could not be opened or is over; `error` goes to the application.
+    /// Handles the end of the signalling channel, or a failure to open it. `error` is reported to the
+    /// application.
     pub fn handle_signaling_closed(&mut self, error: String, now: Time) {
         let now = self.advance(now);
         if self.signaling.has_channel() {
@@ -219,7 +222,7 @@ impl Session {
         self.leave_for(Duration::ZERO, error, close_channel, now);
     }
 
-    /// Leaves the hub, and tries again after a pause that is no shorter than `at_least`.
+    /// Leaves the hub, and schedules the next attempt after a pause of at least `at_least`.
     fn leave_for(
         &mut self,
         at_least: Duration,
@@ -243,7 +246,7 @@ impl Session {
         self.shared.out.events.push_back(Event::Disconnected { error, retry_in });
     }
 
-    /// Nobody is reached through the hub any more.
+    /// Ends the relay paths of all links.
     fn leave_hub(&mut self, now: Time) {
         self.frames.clear();
         self.shared.out.signals.clear();
@@ -258,7 +261,7 @@ impl Session {
             return Ok(());
         }
         match packet.packet_type() {
-            // The welcome follows, or has come before.
+            // The welcome follows, or came before.
             PacketType::Connect => {
                 self.signaling.connected = true;
                 if matches!(self.signaling.state, State::Welcomed { .. }) {
@@ -278,7 +281,7 @@ impl Session {
                 self.lose_signaling(SignalingError::Closed, true, now);
                 Ok(())
             }
-            // The session asks the server for no acknowledgement.
+            // The session asks the server for no acknowledgements.
             kind @ (PacketType::Ack | PacketType::BinaryAck) => {
                 Err(SignalingError::Unexpected(kind))
             }
@@ -297,7 +300,7 @@ impl Session {
         let code = reason.data.as_ref().and_then(|data| data.get("code")?.as_str());
         let code = code.or_else(|| code_in(&reason.message)).map(str::to_owned);
         if code.as_deref() == Some(TOO_MANY_JOINS) {
-            // Not for good: the hub wants us to come later.
+            // A temporary refusal: the hub demands a pause.
             let retry_after = retry_after_in(&reason.message).min(MAX_RETRY_AFTER);
             let refusal = JoinRefusal { message: reason.message, code };
             return self.leave_for(retry_after, SignalingError::PutOff(refusal), true, now);
@@ -314,7 +317,7 @@ impl Session {
             ServerMessage::NumClients { welcome: Some(welcome), .. } => {
                 self.handle_welcome(*welcome, now);
             }
-            // A server of the original has no welcome: the join times out and says so.
+            // An original server sends no welcome: the join ends with a time-out.
             ServerMessage::NumClients { welcome: None, .. } => {}
             ServerMessage::Offer { from, offer_id, offer } => {
                 self.handle_offer(&from, offer_id, &offer, now);
@@ -375,14 +378,14 @@ impl Session {
     }
 }
 
-/// Servers that cannot add data to a refusal write the code before the message.
+/// Finds the code before the message, where a server cannot add data to a refusal.
 fn code_in(message: &str) -> Option<&str> {
     let (code, _) = message.split_once(": ")?;
     let word = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
     (!code.is_empty() && code.bytes().all(word)).then_some(code)
 }
 
-/// The pause that a hub asks for, in `too-many-joins: try again in 500 ms: …`.
+/// Parses the pause that a hub demands, as in `too-many-joins: try again in 500 ms: …`.
 fn retry_after_in(message: &str) -> Duration {
     let (_, rest) = message.split_once("try again in ").unwrap_or_default();
     let millis = rest.split_once(" ms").and_then(|(millis, _)| millis.parse().ok());

@@ -14,12 +14,12 @@ use crate::transfer::{
 };
 
 impl Session {
-    /// Announces a transfer to a peer with an event, whose arguments say what it is; `size` is its length in
-    /// bytes if it is known. [`write_transfer`](Self::write_transfer) and
-    /// [`finish_transfer`](Self::finish_transfer) follow. It shares what events leave of a path with
-    /// [`emit_bulk`](Self::emit_bulk), has no order among other things, survives changes of paths as every event does, and
-    /// holds no more in memory than [`Config::queue_bytes`](crate::Config::queue_bytes) here and
-    /// [`Config::transfer_window`](crate::Config::transfer_window) at the peer, however long it is.
+    /// Opens a transfer to a peer with an event that describes it. `size` is the length in bytes, if it is
+    /// known. Calls of [`write_transfer`](Self::write_transfer) and [`finish_transfer`](Self::finish_transfer)
+    /// follow. Transfers and [`emit_bulk`](Self::emit_bulk) share the part of the window that the events lane
+    /// leaves. A transfer is not ordered among other packets, and continues across path changes. It uses at
+    /// most [`Config::queue_bytes`](crate::Config::queue_bytes) of memory on this side and
+    /// [`Config::transfer_window`](crate::Config::transfer_window) on the peer's, whatever its size.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -74,13 +74,13 @@ impl Session {
         opened.unwrap_or_else(|| Err(EmitError::UnknownPeer(to.clone())))
     }
 
-    /// Takes bytes from the front of `data`, as many as go now, and tells how many. When some stay, and once
-    /// at the beginning, when the peer is ready to take any,
-    /// [`Event::TransferWritable`](crate::Event::TransferWritable) tells when to go on.
+    /// Takes bytes from the front of `data` up to the free capacity, and returns their number.
+    /// [`Event::TransferWritable`](crate::Event::TransferWritable) reports when the transfer accepts bytes for
+    /// the first time, and again after a call that left some in `data`.
     ///
     /// # Errors
-    /// [`TransferError::Unknown`] when the transfer is over, [`TransferError::Finished`],
-    /// [`TransferError::BeyondSize`]: nothing was taken.
+    /// [`TransferError::Unknown`] when the transfer has ended, [`TransferError::Finished`],
+    /// [`TransferError::BeyondSize`]. A call that fails takes nothing.
     pub fn write_transfer(
         &mut self,
         id: &OutgoingTransferId,
@@ -90,11 +90,11 @@ impl Session {
         self.with_transfer(&id.into(), now, |link, cx| link.write_transfer(id, data, cx))
     }
 
-    /// Says that everything has been written.
-    /// [`Event::TransferEnded`](crate::Event::TransferEnded) tells when all of it has been read.
+    /// Marks the end of data. [`Event::TransferEnded`](crate::Event::TransferEnded) reports when the peer has
+    /// read all of it.
     ///
     /// # Errors
-    /// [`TransferError::Unknown`] when the transfer is over, [`TransferError::Finished`],
+    /// [`TransferError::Unknown`] when the transfer has ended, [`TransferError::Finished`],
     /// [`TransferError::Incomplete`].
     pub fn finish_transfer(
         &mut self,
@@ -104,11 +104,11 @@ impl Session {
         self.with_transfer(&id.into(), now, |link, _| link.finish_transfer(id))
     }
 
-    /// The next of what has come of a peer's transfer; there may be more behind it. Reading is what lets the peer send
-    /// on.
+    /// Returns the next bytes of a peer's transfer; more can follow at once. Reading grants the peer further
+    /// credit.
     ///
     /// # Errors
-    /// [`TransferError::Unknown`] when the transfer is over.
+    /// [`TransferError::Unknown`] when the transfer has ended.
     pub fn read_transfer(
         &mut self,
         id: &IncomingTransferId,
@@ -117,10 +117,11 @@ impl Session {
         self.with_transfer(&id.into(), now, |link, cx| link.read_transfer(id, cx))
     }
 
-    /// Breaks a transfer off, an own one or a peer's. The other end is told; this one hears no more of it.
+    /// Cancels a transfer in either direction. The session reports that to the peer, and nothing further to the
+    /// application.
     ///
     /// # Errors
-    /// [`TransferError::Unknown`] when the transfer is over.
+    /// [`TransferError::Unknown`] when the transfer has ended.
     pub fn cancel_transfer(
         &mut self,
         id: impl Into<TransferId>,
@@ -133,7 +134,7 @@ impl Session {
         })
     }
 
-    /// How far a transfer is; `None` when it is over.
+    /// Returns the progress of a transfer; `None` when it has ended.
     #[must_use]
     pub fn transfer_progress(&self, id: impl Into<TransferId>) -> Option<TransferProgress> {
         let id = id.into();

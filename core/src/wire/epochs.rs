@@ -1,13 +1,13 @@
-//! Incarnations of a link.
+//! The epochs of a bundle or record.
 
 use serde::{Deserialize, Serialize};
 
 /// The two incarnations of a link that an envelope belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Epochs {
-    /// The sender's.
+    /// The sender's epoch.
     pub epoch: u32,
-    /// The receiver's, as far as the sender knows it; 0 when it does not.
+    /// The receiver's epoch as the sender knows it; 0 when unknown.
     #[serde(default, rename = "for", skip_serializing_if = "is_zero")]
     pub peer_epoch: u32,
 }

@@ -1,15 +1,15 @@
-//! Lanes of a link, and their numbers on the wire.
+//! The lanes of a link, and their numbers on the wire.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Which lane of a link a packet belongs to. Order holds within a lane.
+/// A lane of a link. Packets are ordered within a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
-    /// Events: the default.
+    /// The lane of events: the default.
     Events,
-    /// Big blobs, which must not delay events.
+    /// The lane of large packets, which must not delay events.
     Bulk,
-    /// Events that may be lost rather than late.
+    /// The lane of events that may be lost, but must not be late.
     Volatile,
 }
 
@@ -17,10 +17,10 @@ impl Lane {
     /// All lanes, in the order of their numbers.
     pub const ALL: [Self; 3] = [Self::Events, Self::Bulk, Self::Volatile];
 
-    /// The lanes on which nothing gets lost.
+    /// The lanes with reliable delivery.
     pub const RELIABLE: [Self; 2] = [Self::Events, Self::Bulk];
 
-    /// The number on the wire.
+    /// Returns the number on the wire.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -30,7 +30,7 @@ impl Lane {
         }
     }
 
-    /// The position in arrays of one entry per lane.
+    /// Returns the index in arrays of one entry per lane.
     pub(crate) const fn index(self) -> usize {
         self.number() as usize
     }
@@ -58,7 +58,7 @@ impl<'de> Deserialize<'de> for Lane {
             0 => Ok(Self::Events),
             1 => Ok(Self::Bulk),
             2 => Ok(Self::Volatile),
-            _ => Err(serde::de::Error::custom("there are lanes 0, 1 and 2")),
+            _ => Err(serde::de::Error::custom("expected lane 0, 1 or 2")),
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Everything on the wire above Socket.IO, as `PROTOCOL.md` specifies it.
+//! The wire above Socket.IO, as `PROTOCOL.md` specifies it.
 //!
 //! - `hub`: messages between a client and the hub (sections 1 to 4)
 //! - `peer`: bundles between two v1 peers (section 5)
-//! - `names`: reserved names; `lane`, `epochs`, `pair_key`: what both of them use
+//! - `names`: reserved names; `lane`, `epochs`, `pair_key`: types used by both
 //!
-//! A [`Session`](crate::Session) and a [`Hub`](crate::hub::Hub) read and write all of it themselves. It is public for tests, fuzzers,
-//! and tools that inspect traffic.
+//! A [`Session`](crate::Session) and a [`Hub`](crate::hub::Hub) read and write the wire themselves. The module
+//! is public for tests, fuzzers, and tools that inspect traffic.
 //!
 //! ```
 //! use socketio_p2p_core::wire::{Bundle, Epochs, Item};
@@ -28,7 +28,7 @@ mod peer;
 pub use self::epochs::Epochs;
 pub use self::hub::description::{Decline, IceCandidate, IceServer, RawSignal, Signal};
 pub use self::hub::envelope::{Download, Upload};
-// The parts of an envelope: a hub passes them on as they came.
+// The parts of an envelope, which a hub forwards unread.
 #[doc(hidden)]
 pub use self::hub::envelope::{Numbers, Piece, Recipient};
 #[doc(hidden)]

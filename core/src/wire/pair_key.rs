@@ -1,4 +1,4 @@
-//! The secret that two members of a room share.
+//! Pair keys.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The length of a key in bytes.
 const LEN: usize = 32;
 
-/// A secret of two v1 members of a room, which the hub gives to both and to nobody else. By it the two know
-/// packets of each other that a third peer passes on. It is never shown, and goes only where a
-/// [`Member`](super::Member) goes: into the welcome and the joins that the hub sends.
+/// A pair key: the secret of two v1 members of a room, which the hub gives to these two only. With it they seal
+/// the bundles that a neighbour forwards between them. It is never printed, and is written only as part of a
+/// [`Member`](super::Member), in the hub's welcomes and joins.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PairKey([u8; LEN]);
 
@@ -25,7 +25,7 @@ impl PairKey {
     }
 }
 
-/// Never shows the key.
+/// Never prints the key.
 impl fmt::Debug for PairKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PairKey")
@@ -41,8 +41,8 @@ impl Serialize for PairKey {
 impl<'de> Deserialize<'de> for PairKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        // The words name the length, never the text: it may be a key with one character too many.
-        let wrong = || serde::de::Error::custom("a key is 32 bytes in base64url");
+        // The error names the length, never the text, which may be a key with one character too many.
+        let wrong = || serde::de::Error::custom("expected a key of 32 bytes in base64url");
         let mut bytes = [0; LEN];
         match URL_SAFE_NO_PAD.decode_slice(&text, &mut bytes) {
             Ok(LEN) => Ok(Self(bytes)),
@@ -56,7 +56,7 @@ mod tests {
     use super::PairKey;
 
     #[test]
-    fn a_key_travels_as_base64url_and_is_never_shown() {
+    fn a_pair_key_is_written_as_base64url_and_never_printed() {
         let key = PairKey::new([0xfb; 32]);
         let json = serde_json::to_string(&key).unwrap();
         assert_eq!(json, format!("\"{}-_s\"", "-_v7".repeat(10)));
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_without_being_shown() {
+    fn a_malformed_pair_key_is_refused_without_being_printed() {
         for text in ["", "AAAA", &"A".repeat(42), &"A".repeat(44), &"+".repeat(43)] {
             let error = serde_json::from_value::<PairKey>(text.into()).unwrap_err().to_string();
             assert!(text.is_empty() || !error.contains(text), "{error}");

@@ -1,4 +1,4 @@
-//! Settings: what is refused, and how settings and outcomes are written.
+//! Validation of settings, and `Display` of settings and outcomes.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use socketio_p2p_core::{
 };
 
 fn refused(config: Config) -> ConfigError {
-    let error = config.validate().expect_err("it cannot be");
+    let error = config.validate().expect_err("the setting is invalid");
     assert_eq!(Session::new(config, [1; 32], Time::ZERO).err(), Some(error.clone()));
     error
 }
 
 fn refused_by_hub(config: HubConfig) -> ConfigError {
-    let error = config.validate().expect_err("it cannot be");
+    let error = config.validate().expect_err("the setting is invalid");
     assert_eq!(Hub::new(config, [1; 32]).err(), Some(error.clone()));
     error
 }
@@ -28,7 +28,7 @@ fn defaults_are_valid() {
 }
 
 #[test]
-fn a_session_whose_settings_cannot_be_is_refused_by_the_name_of_the_setting() {
+fn a_session_with_an_invalid_setting_is_refused_with_its_name() {
     let config = Config::default;
     let error = refused(config().with_record_bytes(20_000));
     assert_eq!(error.field(), "record_bytes");
@@ -53,7 +53,7 @@ fn a_session_whose_settings_cannot_be_is_refused_by_the_name_of_the_setting() {
 }
 
 #[test]
-fn a_probe_that_comes_after_the_silence_timeout_and_pauses_that_shrink_are_refused() {
+fn a_probe_interval_beyond_the_silence_timeout_and_shrinking_pauses_are_refused() {
     let error = refused(Config::default().with_silence_timeout(Duration::from_secs(1)));
     assert_eq!(
         error.to_string(),
@@ -65,7 +65,7 @@ fn a_probe_that_comes_after_the_silence_timeout_and_pauses_that_shrink_are_refus
 }
 
 #[test]
-fn a_hub_whose_settings_cannot_be_is_refused_by_the_name_of_the_setting() {
+fn a_hub_with_an_invalid_setting_is_refused_with_its_name() {
     let config = HubConfig::default;
     let limits = |max_envelope, max_attachments| HubLimits::new(max_envelope, max_attachments);
     for (config, field) in [

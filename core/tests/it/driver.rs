@@ -25,7 +25,7 @@ use socketio_p2p_transport_memory::{
     MemoryChannel, MemoryDirect, MemoryNetwork, MemorySignaling, channel,
 };
 
-/// Tokio's clock, which jumps when it is paused and nothing else is to be done.
+/// Tokio's clock, which advances when it is paused and no task is ready.
 #[derive(Clone)]
 struct TestClock(tokio::time::Instant);
 
@@ -64,7 +64,7 @@ impl Net {
     }
 }
 
-/// Polls both drivers until one of `first` is what is looked for.
+/// Polls both drivers until an event of `first` matches.
 async fn until(
     first: &mut (impl Stream<Item = Event> + Unpin),
     second: &mut (impl Stream<Item = Event> + Unpin),
@@ -83,7 +83,7 @@ async fn until(
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it happens within a minute")
+    tokio::time::timeout(Duration::from_secs(60), wait).await.expect("the event within a minute")
 }
 
 fn emit<D: DirectTransport>(
@@ -98,7 +98,7 @@ fn direct(event: &Event) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_drivers_meet_upgrade_and_talk() {
+async fn two_drivers_join_upgrade_and_exchange_events() {
     let mut net = Net::new();
     let (mut a, mut b) = (net.peer(Config::default()), net.peer(Config::default()));
     until(&mut a, &mut b, direct).await;
@@ -111,7 +111,7 @@ async fn two_drivers_meet_upgrade_and_talk() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closed_driver_delivers_says_goodbye_and_ends() {
+async fn a_closed_driver_delivers_its_events_says_good_bye_and_ends() {
     let mut net = Net::new();
     let (mut a, mut b) = (net.peer(Config::default()), net.peer(Config::default()));
     until(&mut a, &mut b, direct).await;
@@ -130,14 +130,14 @@ async fn a_closed_driver_delivers_says_goodbye_and_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_driver_is_gone_after_the_resume_window() {
+async fn a_dropped_driver_has_left_after_the_resume_window() {
     let mut net = Net::new();
     let (mut a, mut b) = (net.peer(Config::default()), net.peer(Config::default()));
     until(&mut a, &mut b, direct).await;
     let start = tokio::time::Instant::now();
     drop(b);
     let left = async { while !matches!(a.next().await, Some(Event::PeerLeft { .. })) {} };
-    tokio::time::timeout(Duration::from_secs(60), left).await.expect("the peer is missed");
+    tokio::time::timeout(Duration::from_secs(60), left).await.expect("the peer has left");
     assert!(start.elapsed() <= Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
@@ -148,7 +148,7 @@ async fn a_receiver_that_takes_no_events_blocks_the_sender() {
     until(&mut a, &mut b, direct).await;
     let event = Packet::event("text", &("x".repeat(10_000),)).unwrap();
     let mut accepted = 0;
-    // Only the sender runs; events of the receiver are not taken.
+    // Only the sender's driver is polled.
     let blocked = async {
         loop {
             let emitted = emit(&mut a, &event);
@@ -168,7 +168,7 @@ async fn a_receiver_that_takes_no_events_blocks_the_sender() {
     }
 }
 
-/// A signalling transport whose only channel is the one that it was given.
+/// A signalling transport with one given channel.
 struct Given<C>(Option<C>);
 
 #[async_trait]
@@ -180,7 +180,7 @@ impl<C: SignalingChannel + 'static> Signaling for Given<C> {
     }
 }
 
-/// A direct transport that says what the test says.
+/// A direct transport whose events come from the test.
 struct Told(mpsc::Receiver<DirectEvent<MemoryChannel>>);
 
 impl Stream for Told {
@@ -252,7 +252,7 @@ async fn a_datagram_channel_is_read_beside_the_data_channel_and_ends_alone() {
             Driver::new(Config::default(), [9; 32], signaling, tapped, net.clock.clone()).unwrap();
         until(&mut a, &mut b, direct).await;
 
-        // More than the channel holds: all pass because they are read.
+        // More than the channel's capacity: all arrive because the driver reads them.
         let datagrams = async {
             for _ in 0..100 {
                 theirs.send(Frame::from(vec![7; 100])).await.unwrap();
@@ -275,7 +275,7 @@ async fn a_datagram_channel_is_read_beside_the_data_channel_and_ends_alone() {
     }
 }
 
-/// A signalling channel that takes all, says the same again and again, and needs a while to close.
+/// A signalling channel that accepts everything, sends the same frame without end, and closes slowly.
 #[derive(Clone, Default)]
 struct Chatty {
     says: Option<&'static str>,
@@ -354,14 +354,14 @@ async fn a_channel_that_opens_after_its_connection_is_over_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_never_stops_talking_does_not_keep_the_task() {
+async fn a_server_that_sends_without_pause_does_not_occupy_the_task() {
     let channel = Chatty { says: Some("2/elsewhere,[\"x\"]"), ..Chatty::default() };
     let (_tell, mut driver) = told(channel.clone());
     assert!(driver.next().now_or_never().is_none());
     assert!(channel.said.load(Ordering::Relaxed) < 1000);
 }
 
-/// Writes `size` bytes to the first peer that joins, as it takes them; the outcome.
+/// Writes `size` bytes to the first peer that joins, as the transfer accepts them. Returns the outcome.
 async fn upload(peer: &mut Peer, size: usize) -> TransferOutcome {
     let file = Packet::event("file", &("holiday.mp4",)).unwrap();
     let mut data = Bytes::from(vec![7; size]);
@@ -387,7 +387,7 @@ async fn upload(peer: &mut Peer, size: usize) -> TransferOutcome {
     panic!("the driver ended")
 }
 
-/// Reads transfers for ever.
+/// Reads transfers without end.
 async fn download(peer: &mut Peer, read: &mut usize) {
     while let Some(event) = peer.next().await {
         let Event::TransferReadable { transfer } = event else { continue };
@@ -400,7 +400,7 @@ async fn download(peer: &mut Peer, read: &mut usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transfer_passes_through_drivers_at_the_readers_pace() {
+async fn a_transfer_between_drivers_follows_the_readers_pace() {
     let mut net = Net::new();
     let (mut a, mut b) = (net.peer(Config::default()), net.peer(Config::default()));
     let mut read = 0;

@@ -1,4 +1,4 @@
-//! The fuzz targets' seeds and former findings, replayed.
+//! The replayed seeds and former findings of the fuzz targets.
 
 use std::path::Path;
 
@@ -20,43 +20,43 @@ fn replay(seeds: &str, at_least: usize, target: fn(&[u8])) {
 }
 
 #[test]
-fn sequences_of_frames_are_judged_stably() {
+fn sequences_of_frames_decode_to_the_same_result_again() {
     replay("codec_frames", 250, codec::frames);
 }
 
 #[test]
-fn what_decodes_survives_another_round() {
+fn decoded_packets_round_trip() {
     replay("codec_frames", 250, codec::round_trip);
 }
 
 #[test]
-fn any_value_goes_out_and_comes_back() {
+fn any_value_round_trips() {
     replay("codec_values", 10, codec::values);
     replay("codec_frames", 250, codec::values);
 }
 
 #[test]
-fn typed_values_with_bytes_go_out_and_come_back() {
+fn typed_values_with_bytes_round_trip() {
     replay("codec_typed", 10, codec::typed);
     replay("codec_frames", 250, codec::typed);
 }
 
 #[test]
-fn a_bundle_that_can_be_read_is_read_the_same_once_more() {
+fn a_bundle_that_was_read_round_trips() {
     replay("bundle", 20, wire::bundle);
 }
 
 #[test]
-fn a_hub_does_what_its_model_says_whatever_is_done_to_it() {
+fn a_hub_matches_its_model_under_any_operations() {
     replay("hub_operations", 20, hub::operations);
 }
 
 #[test]
-fn a_session_does_what_its_model_says_whatever_is_done_to_it() {
+fn a_session_matches_its_model_under_any_inputs() {
     replay("session_inputs", 20, session::inputs);
 }
 
 #[test]
-fn a_mesh_does_what_the_simulators_model_says_whatever_befalls_it() {
+fn a_mesh_matches_the_simulators_model_under_any_faults() {
     replay("session_mesh", 20, mesh::scenarios);
 }

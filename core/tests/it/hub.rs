@@ -1,4 +1,4 @@
-//! The hub against its rules, on virtual time.
+//! The rules of the hub, on virtual time.
 
 mod hostile;
 mod joins;
@@ -32,7 +32,7 @@ fn answer(offer_id: &str, claimed: Option<&str>, to: &PeerId) -> ClientMessage {
     ClientMessage::Signal(signal)
 }
 
-/// A receiver: of a record with its numbers, otherwise of a bundle.
+/// Returns a recipient: of a record with its numbers, otherwise of a bundle.
 fn recipient(id: &PeerId, seq: Option<u64>) -> Recipient {
     let epochs = Epochs { epoch: 1, peer_epoch: 0 };
     let numbers = seq.map(|seq| Numbers { epochs, lane: Lane::Events, seq });

@@ -7,7 +7,7 @@
     clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking"
 )]
-#![allow(unused_must_use, reason = "who takes an event, and who does not, is seen by what comes")]
+#![allow(unused_must_use, reason = "the received events show which peers accepted an emit")]
 
 mod codec;
 mod configuration;

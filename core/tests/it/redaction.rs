@@ -1,5 +1,5 @@
-//! `Debug` and errors show no session description, candidate, credential, token, key, seed or application data: in no
-//! state of a session or a hub, and in no public type.
+//! `Debug` output and errors contain no session description, candidate, credential, token, key, seed or
+//! application data: in no state of a session or a hub, and in no public type.
 
 mod types;
 mod world;
@@ -28,7 +28,7 @@ fn event() -> Packet {
     Packet::event("e", &(PAYLOAD, Blob::from(ATTACHMENT.to_vec()))).unwrap()
 }
 
-/// An event that travels in many pieces.
+/// An event of many records.
 fn large_event() -> Packet {
     Packet::event("e", &(PAYLOAD, Blob::from(ATTACHMENT.repeat(20_000)))).unwrap()
 }
@@ -95,7 +95,7 @@ fn a_mesh_through_a_neighbour_shows_no_secret() {
 }
 
 #[test]
-fn what_hostile_remotes_send_is_refused_without_being_shown() {
+fn input_of_hostile_remotes_is_refused_without_being_printed() {
     let mut world = World::new(2, &Config::default());
     world.run_for(Duration::from_secs(3));
     assert_eq!(world.path(0, 1), Some(Path::Direct));
@@ -125,7 +125,7 @@ fn what_hostile_remotes_send_is_refused_without_being_shown() {
         &format!(r#"2["peer-signal",{{"signal":"{DESCRIPTION}","toPeerId":"x","offerId":"o"}}]"#),
     );
     world.say(0, &format!(r#"2["e","{PAYLOAD}"]"#));
-    assert!(world.errors() > 0, "the hub refuses something");
+    assert!(world.errors() > 0, "the hub refuses a message");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn emits_that_are_refused_show_no_secret() {
     assert!(world.errors() >= 4);
 }
 
-/// The data of a transfer in pieces, as an application writes it.
+/// The data of a transfer in pieces, as an application writes them.
 fn transfer_data() -> Bytes {
     TRANSFER.repeat(1_000).into()
 }

@@ -155,7 +155,7 @@ async fn a_full_room_refuses_the_join_and_the_connection_stays_usable() {
     assert_eq!(refused.packet_type(), PacketType::ConnectError);
     assert_eq!(
         refused.payload(),
-        r#"{"message":"room-full: room \"x\" has all 1 members that it takes"}"#
+        r#"{"message":"room-full: room \"x\" has the maximum of 1 members"}"#
     );
     drop(first);
     // The refused connection may join another room.

@@ -1,4 +1,4 @@
-//! The direct path: offers, answers, the channel that comes of them, its proof and its loss.
+//! The direct path: offers, answers, the channel, its validation and its loss.
 
 mod offers;
 
@@ -16,38 +16,38 @@ use crate::id::{ConnectionId, Dialect};
 use crate::time::{Time, earliest};
 use crate::wire::Decline;
 
-/// The way to a direct path with one peer, and that path.
+/// The attempts at a direct path with one peer, and that path.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     state: State,
     connection: Option<Connection>,
     late_offer: Option<LateOffer>,
     allowance: OfferAllowance,
-    /// When an attempt is due (again).
+    /// When the next attempt is due.
     offer_at: Option<Time>,
-    /// An attempt is due as soon as there is room for it.
+    /// Whether an attempt is due as soon as `max_peers` allows it.
     wants_offer: bool,
-    /// `upgrade` was called.
+    /// Whether `upgrade` was called.
     wanted: bool,
-    /// The peer takes part in direct connections, as far as it has said.
+    /// Whether the peer takes part in direct connections, unless it declined for good.
     eligible: bool,
     attempts: u32,
-    /// Whether this end made the offer of the latest attempt.
+    /// Whether this side made the offer of the latest attempt.
     offered: bool,
-    /// We leave: that paths end now is no news.
+    /// Whether this side is leaving, so that the end of a path is not reported.
     leaving: bool,
 }
 
-/// The transport's end of an attempt.
+/// The transport's connection of an attempt.
 #[derive(Debug)]
 struct Connection {
     id: ConnectionId,
-    /// The offerer's name for the offer: the signals of this attempt repeat it.
+    /// The offerer's id of the attempt, which its signals repeat.
     offer_id: String,
-    /// Until then it has to have come to something.
+    /// The deadline of the current phase.
     until: Option<Time>,
     channel: Option<Channel>,
-    /// The longest message of the second channel, while that is open.
+    /// The maximum message of the datagram channel, while it is open.
     datagrams: Option<usize>,
 }
 
@@ -70,7 +70,8 @@ impl Default for Attempt {
 }
 
 impl Attempt {
-    /// What a next incarnation of the link begins with: who begins anew again and again may not offer any more often.
+    /// Creates the attempts of the next incarnation. The allowance of offers continues, so that a peer that
+    /// begins anew repeatedly may not offer more often.
     pub(crate) fn successor(&self) -> Self {
         Self { allowance: self.allowance.clone(), ..Self::default() }
     }
@@ -83,7 +84,7 @@ impl Attempt {
         self.connection.as_ref().map(|connection| connection.id)
     }
 
-    /// The channel, proved or not, and whose it is.
+    /// Returns the open channel, validated or not.
     pub(crate) fn channel(&self) -> Option<&Channel> {
         self.connection.as_ref()?.channel.as_ref()
     }
@@ -92,7 +93,7 @@ impl Attempt {
         self.connection.as_mut()?.channel.as_mut()
     }
 
-    /// The longest message of the channel for volatile events, if there is one and the path is proved.
+    /// Returns the maximum message of the datagram channel, if it is open and the path is validated.
     pub(crate) fn datagrams(&self) -> Option<usize> {
         self.connection.as_ref()?.datagrams.filter(|_| self.state.is_validated())
     }
@@ -103,37 +104,38 @@ impl Attempt {
         }
     }
 
-    /// Whether it has to be proved before the session is `Ready`: not for a peer with which all attempts came to nothing.
+    /// Returns whether the path must be validated before the session is `Ready`: not for a peer with which all
+    /// attempts failed.
     pub(crate) fn counts_for_ready(&self) -> bool {
         let gave_up = self.state == State::Backoff && self.offer_at.is_none();
         self.eligible && !gave_up
     }
 
-    /// Whether an attempt is due, as far as this end of it goes.
+    /// Returns whether an attempt is due on this side.
     pub(crate) fn wants_offer(&self) -> bool {
         self.wants_offer && self.eligible && self.state == State::Relayed
     }
 
-    /// Attempts are wanted from now on, the first one at once.
+    /// Schedules attempts, the first one at once.
     pub(crate) fn schedule_now(&mut self) {
         self.offer_at = None;
         self.wants_offer = true;
     }
 
-    /// The peer is expected to offer; this end does after a while.
+    /// Schedules an attempt after the patience for the peer's offer.
     pub(crate) fn schedule_after_patience(&mut self, peer: &Remote, cx: &Context<'_>) {
         if peer.dialect == Dialect::V1 {
             self.offer_at.get_or_insert(cx.now + cx.config.offer_patience);
         }
     }
 
-    /// The application wants the direct path.
+    /// Handles the application's `upgrade`.
     pub(crate) fn upgrade(&mut self, cx: &Context<'_>) {
         self.wanted = true;
         self.start_anew(cx);
     }
 
-    /// The policy has changed.
+    /// Applies a change of the policy.
     pub(crate) fn apply_policy(&mut self, peer: &Remote, cx: &mut Context<'_>) {
         match cx.policy {
             Policy::RelayOnly => {
@@ -144,7 +146,7 @@ impl Attempt {
                 if self.state == State::Negotiating(Role::Answerer)
                     && let Some(connection) = &self.connection
                 {
-                    // The offerer need not wait until its time is up.
+                    // Tells the offerer, which otherwise waits for a time-out.
                     send_decline(peer, connection.offer_id.clone(), Decline::RelayOnly, cx);
                 }
                 if self.step(Input::Release) {
@@ -155,7 +157,7 @@ impl Attempt {
         }
     }
 
-    /// Forgets earlier failures and declines.
+    /// Resets earlier failures and declines.
     fn start_anew(&mut self, cx: &Context<'_>) {
         self.eligible = true;
         self.attempts = 0;
@@ -166,7 +168,7 @@ impl Attempt {
         self.promote(cx);
     }
 
-    /// A pong has come on the channel: it works, and an offer in doubt was late.
+    /// Handles a pong on the channel: the channel works, so that a late offer is dismissed.
     pub(crate) fn handle_proof(&mut self, cx: &Context<'_>) {
         self.late_offer = None;
         if let Some(channel) = self.channel_mut() {
@@ -175,7 +177,7 @@ impl Attempt {
         self.try_verify(cx);
     }
 
-    /// A bundle of the right epochs has come on the channel.
+    /// Handles the first bundle of the right epochs on the channel.
     pub(crate) fn handle_greeting(&mut self, cx: &Context<'_>) {
         if let Some(channel) = self.channel_mut() {
             channel.greeted = true;
@@ -183,7 +185,7 @@ impl Attempt {
         self.try_verify(cx);
     }
 
-    /// The data channel is open. `false`: none was waited for.
+    /// Handles the opening of the data channel. Returns `false` when none was expected.
     pub(crate) fn handle_open(
         &mut self,
         peer: &Remote,
@@ -202,7 +204,7 @@ impl Attempt {
         true
     }
 
-    /// Takes a channel on which the peer has said who it is and a ping has come back for proved.
+    /// Validates the channel once the peer's first bundle and a pong have arrived on it.
     fn try_verify(&mut self, cx: &Context<'_>) {
         let proved = self.channel().is_some_and(|channel| channel.greeted && channel.proved);
         if !proved || !self.step(Input::Validate) {
@@ -226,12 +228,12 @@ impl Attempt {
         }
     }
 
-    /// Gives up the attempt or the path; another attempt is planned.
+    /// Ends the attempt or the path, and schedules another attempt.
     pub(crate) fn lose(&mut self, peer: &Remote, error: PeerError, cx: &mut Context<'_>) {
         if self.state == State::Negotiating(Role::Answerer)
             && let Some(connection) = &self.connection
         {
-            // The offerer need not wait for an answer that will not lead anywhere.
+            // Tells the offerer, which otherwise waits for an answer.
             send_decline(peer, connection.offer_id.clone(), Decline::Failed, cx);
         }
         self.close_connection(cx);
@@ -246,21 +248,21 @@ impl Attempt {
             let tried = self.attempts.saturating_sub(1);
             let mut pause = cx.config.retry.pause(tried, cx.rng.next_u32());
             if !self.offered {
-                // Both ends see the loss: the one that offered goes first.
+                // Both sides see the loss: the previous offerer offers first.
                 pause += cx.config.offer_patience;
             }
             self.offer_at = Some(cx.now + pause);
         }
     }
 
-    /// Nothing is made of what happens to the path from now on.
+    /// Ignores the end of the path from now on.
     pub(crate) fn leave(&mut self) {
         self.leaving = true;
         self.wants_offer = false;
         self.offer_at = None;
     }
 
-    /// The peer is gone.
+    /// Closes the path, because the link to the peer ends.
     pub(crate) fn close(&mut self, cx: &mut Context<'_>) {
         self.close_connection(cx);
         self.step(Input::Close);
@@ -268,7 +270,7 @@ impl Attempt {
         self.offer_at = None;
     }
 
-    /// Frees the transport's end of the attempt and everything that hangs on it.
+    /// Closes the transport's connection, and frees the state of the attempt.
     fn close_connection(&mut self, cx: &mut Context<'_>) {
         if let Some(Connection { id: connection, .. }) = self.connection.take() {
             cx.out.commands.push_back(Command::Direct(DirectCommand::Close { connection }));
@@ -283,7 +285,7 @@ impl Attempt {
         next.is_some()
     }
 
-    /// Runs what is due. Whether the quiet channel is to be probed.
+    /// Handles expired deadlines. Returns whether to probe the idle channel.
     pub(crate) fn handle_timeout(&mut self, peer: &Remote, cx: &mut Context<'_>) -> bool {
         let now = cx.now;
         let due = |at: Option<Time>| at.is_some_and(|at| at <= now);
@@ -319,7 +321,7 @@ impl Attempt {
         channel.take_probe(cx.now, cx.config.probe_interval)
     }
 
-    /// Whether the channel is one that has to give signs of life.
+    /// Returns whether the silence time-out applies to the channel.
     fn watches(&self, peer: &Remote) -> bool {
         self.state.is_validated() && peer.dialect == Dialect::V1
     }

@@ -1,4 +1,4 @@
-//! Offers and the signals that belong to them: whose counts, which is in doubt, what is declined.
+//! Offers and their signals: glare, late offers, declines.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -17,41 +17,41 @@ use crate::redacted::Redacted;
 use crate::time::Time;
 use crate::wire::{AddressedOffer, ClientMessage, Decline, PeerSignal, RawSignal, Signal};
 
-/// Bytes of an offer's name, written in hex as the original does.
+/// The bytes of an offer id, written in hex as the original does.
 const OFFER_ID_BYTES: usize = 20;
 
-/// How long a channel that works has to prove that an offer is late.
+/// The time in which a working channel must prove that an offer is late.
 const DOUBT: Duration = Duration::from_secs(1);
 
-/// How many offers of the peer are taken up at once; then one in each of the shortest pauses between attempts, so
-/// that each costs its sender as much patience as an attempt of ours costs us.
+/// The burst of the rate limit for the peer's offers. The rate is one offer in each of the shortest pauses
+/// between attempts, so that an offer costs its sender as much time as an attempt costs this side.
 const OFFER_BURST: u32 = 16;
 
-/// The most candidates that are kept for an offer in doubt.
+/// The maximum number of candidates kept for a late offer.
 const MAX_LATE_SIGNALS: usize = 64;
 
-/// An offer that came while the channel works: it is late, or the peer has lost its end of the channel.
+/// An offer that arrived while the channel works: it is late, or the peer has lost its end of the channel.
 #[derive(Debug)]
 pub(super) struct LateOffer {
     pub(super) offer_id: String,
     pub(super) sdp: Redacted<String>,
     pub(super) signals: Vec<Signal>,
-    /// Until then a pong dismisses it.
+    /// The time until which a pong dismisses the offer.
     pub(super) until: Time,
 }
 
-/// How often the peer may offer still: a token bucket, kept as the point in time at which it is full again.
+/// The rate limit for the peer's offers: a token bucket, stored as the time at which it is full again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OfferAllowance {
     allowed_at: Time,
     flooded: bool,
-    /// The names of the latest offers that were allowed, as hashes: the same offer again is a late duplicate, and must not
-    /// take the place of the attempt that came of it or of a later one.
+    /// The hashes of the latest accepted offer ids. A repeated offer is a late duplicate, which must not
+    /// replace its own attempt or a later one.
     latest: VecDeque<u64>,
 }
 
 impl OfferAllowance {
-    /// Whether an offer of this name was allowed lately.
+    /// Returns whether an offer with this id was accepted recently.
     fn is_duplicate(&self, offer_id: &str) -> bool {
         self.latest.contains(&hash(offer_id))
     }
@@ -71,7 +71,7 @@ fn hash(offer_id: &str) -> u64 {
 }
 
 impl Attempt {
-    /// Starts an attempt. The caller has seen that there is room for one.
+    /// Starts an attempt. The caller has checked `max_peers`.
     pub(crate) fn offer(&mut self, peer: &Remote, cx: &mut Context<'_>) {
         if !self.step(Input::Begin(Role::Offerer)) {
             return;
@@ -87,8 +87,8 @@ impl Attempt {
         cx.out.commands.push_back(Command::Direct(command));
     }
 
-    /// Takes up the peer's offer, or not: `has_room` tells whether another attempt is allowed. `true`: the channel has to
-    /// prove that the offer is late.
+    /// Accepts the peer's offer, or declines it; `has_room`: `max_peers` allows another attempt. Returns `true`
+    /// when the channel must prove that the offer is late.
     pub(crate) fn handle_offer(
         &mut self,
         peer: &Remote,
@@ -104,11 +104,11 @@ impl Attempt {
         let decline = if cx.policy == Policy::RelayOnly {
             Some(Decline::RelayOnly)
         } else if self.state == State::Negotiating(Role::Offerer) && *own_id < peer.id {
-            // The peer sees the same two ids and yields.
+            // The peer compares the same ids and answers our offer.
             Some(Decline::Glare)
         } else if !has_room && !self.state.is_active() {
-            // The peer waits for us from now on: it is told, and offered to when there is room. Not at once:
-            // peers whose offers go round in a circle would all be full for one another again.
+            // The peer waits for our offer, which follows when `max_peers` allows it. Not at once: with offers
+            // in a circle all peers would be full for one another again.
             self.eligible = true;
             let pause = cx.config.retry.pause(self.attempts.saturating_sub(1), cx.rng.next_u32());
             self.offer_at = Some(cx.now + pause);
@@ -130,8 +130,8 @@ impl Attempt {
         false
     }
 
-    /// Whether the peer offers no more often than attempts are made. What is beyond is not even declined: a flood
-    /// would make us one to the hub.
+    /// Returns whether the peer's offer is within the rate limit. An offer beyond it is not declined either:
+    /// otherwise a flood of offers would cause a flood of declines to the hub.
     pub(super) fn allows_offer(&mut self, peer: &Remote, cx: &mut Context<'_>) -> bool {
         let pause = cx.config.retry.first;
         let allowed_at = self.allowance.allowed_at.max(cx.now) + pause;
@@ -145,7 +145,8 @@ impl Attempt {
         allowed
     }
 
-    /// The channel has not proved itself, or is gone: the peer meant its offer. `false`: there is none.
+    /// Answers the late offer, because the channel closed or brought no pong in time. Returns `false` when
+    /// there is none.
     pub(super) fn answer_doubted(&mut self, peer: &Remote, cx: &mut Context<'_>) -> bool {
         let Some(LateOffer { offer_id, sdp, signals, .. }) = self.late_offer.take() else {
             return false;
@@ -189,7 +190,7 @@ impl Attempt {
         id
     }
 
-    /// A signal of the peer other than an offer. One of an attempt that is over is ignored.
+    /// Handles a signal of the peer other than an offer. A signal of an ended attempt is ignored.
     pub(crate) fn handle_signal(
         &mut self,
         peer: &Remote,
@@ -226,10 +227,14 @@ impl Attempt {
 
     pub(super) fn handle_decline(&mut self, peer: &Remote, decline: Decline, cx: &mut Context<'_>) {
         match decline {
-            // The peer's own offer is on its way, or the peer will try again.
+            // The peer's own offer follows, or the peer retries.
             Decline::Glare => {}
             Decline::Failed => {
-                self.lose(peer, PeerError::DirectFailed("the peer could not answer".into()), cx);
+                self.lose(
+                    peer,
+                    PeerError::DirectFailed("the peer could not use the offer".into()),
+                    cx,
+                );
             }
             Decline::Full | Decline::RelayOnly => {
                 self.eligible = false;
@@ -239,7 +244,7 @@ impl Attempt {
         }
     }
 
-    /// The direct transport has a signal for the peer.
+    /// Sends a signal of the direct transport to the peer.
     pub(crate) fn handle_local_signal(&self, peer: &Remote, signal: &Signal, cx: &mut Context<'_>) {
         if let Some(connection) = &self.connection {
             send_signal(peer, connection.offer_id.clone(), signal, cx);

@@ -1,4 +1,4 @@
-//! The receiving end of the lanes: puts packets together, and hands them out in order and once.
+//! The receiver of the lanes: reassembles packets, and delivers them in order and once.
 
 mod queue;
 mod unfinished;
@@ -16,22 +16,22 @@ use crate::path::Path;
 use crate::time::Time;
 use crate::wire::{Lane, LaneState, MAX_REFUSED, Record};
 
-/// The lanes of one peer.
+/// The lanes from one peer.
 #[derive(Debug, Default)]
 pub(crate) struct Receiver {
     lanes: [Queue; Lane::RELIABLE.len()],
     volatile: Volatile,
     refused: VecDeque<(Lane, u64)>,
     held: usize,
-    /// When packets without progress are looked for.
+    /// When unfinished packets without progress are looked for next.
     review_at: Option<Time>,
-    /// Since when nothing can come.
+    /// When the peer became unreachable.
     away_since: Option<Time>,
 }
 
 impl Receiver {
-    /// Takes a record of a lane that came in a message of `message` bytes. How many of its bytes are new; `None`: there is no
-    /// room for it in the session.
+    /// Takes a record of a lane that came in a message of `message` bytes. Returns the number of new bytes, or
+    /// `None` when the session has no room for the record.
     pub(crate) fn take(
         &mut self,
         lane: Lane,
@@ -57,7 +57,8 @@ impl Receiver {
         news
     }
 
-    /// Gives a packet up before it is there: one ahead of its turn as long as no more than `ahead` bytes wait.
+    /// Refuses an unfinished packet. One that is not next in order is refused only while no more than `ahead`
+    /// bytes wait.
     pub(crate) fn refuse(
         &mut self,
         lane: Lane,
@@ -73,8 +74,8 @@ impl Receiver {
         }
     }
 
-    /// The next packet of a lane, with its number and the path on which it came; or what made it unacceptable. Nothing of the
-    /// reliable lanes while there is no room for another refusal.
+    /// Returns the next packet of a lane, with its number and path, or the error for which it is refused.
+    /// Returns nothing on the reliable lanes while the list of refusals is full.
     pub(crate) fn pop(&mut self, lane: Lane) -> Option<(u64, Path, Result<Packet, PeerError>)> {
         let Some(queue) = self.lanes.get_mut(lane.index()) else {
             let (path, packet) = self.volatile.finished.pop_front()?;
@@ -93,14 +94,15 @@ impl Receiver {
         Some((queue.next - 1, path, packet))
     }
 
-    /// A packet that was handed out is not acceptable.
+    /// Notes that the application's side refused a delivered packet.
     pub(crate) fn note_refused(&mut self, lane: Lane, number: u64) {
         if lane != Lane::Volatile {
             self.refused.push_back((lane, number));
         }
     }
 
-    /// The peer knows what became of its packets below these numbers. Whether that makes room for refusals.
+    /// Removes the refusals below these numbers, which the peer has settled. Returns whether the list of
+    /// refusals has room again.
     pub(crate) fn settle(&mut self, settled: [u64; Lane::RELIABLE.len()]) -> bool {
         let before = self.refused.len();
         self.refused.retain(|(lane, number)| *number >= settled[lane.index()]);
@@ -119,7 +121,7 @@ impl Receiver {
         self.volatile.seen
     }
 
-    /// The memory that is held by what cannot be handed out yet.
+    /// Returns the memory of data that cannot be delivered yet, in bytes.
     pub(crate) fn held(&self) -> usize {
         self.held + self.volatile.held()
     }
@@ -128,7 +130,7 @@ impl Receiver {
         self.review_at.filter(|_| self.away_since.is_none())
     }
 
-    /// Gives up unfinished packets that make no progress. The time in which the peer is away does not count.
+    /// Refuses unfinished packets without progress. The time in which the peer is away does not count.
     pub(crate) fn handle_timeout(&mut self, patience: Duration, now: Time) {
         if self.away_since.is_some() || self.review_at.is_none_or(|at| now < at) {
             return;
@@ -158,12 +160,12 @@ impl Receiver {
         }
     }
 
-    /// The peer is away: packets need make no progress.
+    /// Stops the time-out of unfinished packets while the peer is away.
     pub(crate) fn pause(&mut self, now: Time) {
         self.away_since.get_or_insert(now);
     }
 
-    /// The peer is back.
+    /// Resumes the time-out of unfinished packets.
     pub(crate) fn resume(&mut self, now: Time) {
         let Some(since) = self.away_since.take() else { return };
         let away = now - since;
@@ -176,7 +178,7 @@ impl Receiver {
         self.review_at = self.review_at.map(|at| at + away);
     }
 
-    /// The lane and number of the unfinished packet that holds the most memory.
+    /// Returns the lane and number of the unfinished packet that uses the most memory.
     pub(crate) fn largest_unfinished(&self) -> Option<(Lane, u64)> {
         let unfinished = Lane::RELIABLE.into_iter().zip(&self.lanes).flat_map(|(lane, queue)| {
             queue

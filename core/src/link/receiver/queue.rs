@@ -1,4 +1,4 @@
-//! A lane that is delivered once and in order: what is there of each packet whose turn has not come.
+//! The receiver of a reliable lane: reassembly of packets, and delivery once and in order.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::wire::{LaneState, MAX_RANGES, Place, Record, flat_limit};
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// The packet that is handed out next.
+    /// The number of the next packet to deliver.
     pub(super) next: u64,
     pub(super) slots: BTreeMap<u64, Slot>,
     pub(super) unfinished: usize,
@@ -24,7 +24,7 @@ pub(super) struct Queue {
 #[derive(Debug)]
 pub(super) enum Slot {
     Unfinished(Box<Unfinished>),
-    /// What is handed out when its turn comes, or why it is not.
+    /// A complete packet, or the reason of its refusal.
     Finished {
         path: Path,
         packet: Result<Packet, PeerError>,
@@ -77,7 +77,7 @@ impl Queue {
         if !fits_in_lane {
             return Some(0);
         }
-        // What is handed out at once needs no room.
+        // A packet that is delivered at once needs no room.
         let at_once = whole && in_turn;
         if !(fits || at_once) {
             return None;
@@ -124,7 +124,7 @@ impl Queue {
 
     pub(super) fn refuse(&mut self, number: u64, path: &Path, why: PeerError, ahead: usize) {
         let known = self.slots.get(&number);
-        // What is not told now is refused when it comes again.
+        // A packet that is not refused now is refused when it arrives again.
         let fits = known.is_some() || number == self.next || self.held + PACKET_COST <= ahead;
         if number < self.next || !fits || matches!(known, Some(Slot::Finished { .. })) {
             return;

@@ -1,4 +1,4 @@
-//! A packet of which pieces are there, and what becomes of it when it is whole.
+//! Unfinished packets, and the decoding of complete ones.
 
 use std::time::Duration;
 
@@ -11,29 +11,29 @@ use crate::redacted::Redacted;
 use crate::time::Time;
 use crate::wire::{Record, unflatten};
 
-/// What a packet costs beside its bytes while it waits: small ones are no way around the bounds.
+/// The cost of a waiting packet in addition to its bytes, so that small packets do not evade the bounds.
 pub(super) const PACKET_COST: usize = 256;
 
-/// What a receiver may hold.
+/// The bounds of a receiver.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds<'a> {
     pub(crate) limits: &'a Limits,
-    /// Bytes per lane ahead of their turn.
+    /// The maximum bytes per lane that wait out of order.
     pub(crate) ahead: usize,
-    /// Bytes that are left of what the session may hold in all.
+    /// The bytes that the session may still hold in all.
     pub(crate) left: usize,
-    /// Bytes of one unfinished volatile event.
+    /// The maximum bytes of one unfinished volatile event.
     pub(crate) volatile: usize,
-    /// For how long an unfinished packet may make no progress.
+    /// The time that an unfinished packet may make no progress.
     pub(crate) patience: Duration,
 }
 
-/// A packet of which pieces are there.
+/// A packet of which some pieces are missing.
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
     pub(super) assembly: Assembly,
     pub(super) bytes: Redacted<Vec<u8>>,
-    /// New bytes since `progressed_at`.
+    /// The new bytes since `progressed_at`.
     pub(super) news: usize,
     pub(super) progressed_at: Time,
 }
@@ -43,7 +43,8 @@ impl Unfinished {
         PACKET_COST + self.bytes.capacity() + self.assembly.held()
     }
 
-    /// Takes a piece; `left`: so much more may be held. `Err`: it makes no packet.
+    /// Adds a piece; `left` is the memory still available in bytes. Returns `Err` when the pieces form no
+    /// packet.
     pub(super) fn push(
         &mut self,
         record: Record,
@@ -52,7 +53,7 @@ impl Unfinished {
     ) -> Result<usize, PeerError> {
         let Self { assembly, bytes: Redacted(bytes), .. } = self;
         let take = |piece: Bytes| {
-            // Little more than what is there, so that what is counted is what is held.
+            // The capacity stays close to the length, so that the memory counted is the memory used.
             if bytes.capacity() - bytes.len() < piece.len() {
                 bytes.reserve_exact(piece.len().max(left.min(bytes.len() / 4)));
             }
@@ -70,7 +71,7 @@ impl Unfinished {
     }
 }
 
-/// So many new bytes are progress: less does not keep an unfinished packet alive.
+/// The new bytes that count as progress: fewer do not extend the time-out of an unfinished packet.
 const PROGRESS: usize = 1 << 10;
 
 pub(super) fn too_large(limits: &Limits) -> PeerError {
@@ -78,7 +79,7 @@ pub(super) fn too_large(limits: &Limits) -> PeerError {
     PeerError::BadPacket(DecodeError::in_frame(too_large, 0))
 }
 
-/// The packet that is whole.
+/// Decodes a complete packet.
 pub(super) fn open(flat: Bytes, limits: &Limits) -> Result<Packet, PeerError> {
     let (head, attachments) = unflatten(flat).ok_or(Misbehavior::NoPacket)?;
     Packet::from_head_and_attachments(head, attachments, limits).map_err(PeerError::BadPacket)

@@ -1,4 +1,4 @@
-//! The volatile lane: the newest packet that is whole.
+//! The receiver of the volatile lane, which delivers the newest complete packet.
 
 use std::collections::VecDeque;
 
@@ -14,9 +14,9 @@ use crate::wire::Record;
 
 #[derive(Debug, Default)]
 pub(super) struct Volatile {
-    /// One above the highest number that ever came.
+    /// One above the highest number received.
     pub(super) seen: u64,
-    /// Numbers below this are not handed out any more.
+    /// Packets with a number below this are not delivered.
     pub(super) next: u64,
     pub(super) unfinished: Option<(u64, Box<Unfinished>)>,
     pub(super) finished: VecDeque<(Path, Result<Packet, PeerError>)>,

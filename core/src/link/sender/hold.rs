@@ -1,18 +1,18 @@
-//! When the packet at the front of a lane is sent again, if it is lost whenever it is sent: a receiver that has no room for it
-//! drops it, however much comes of other packets in between.
+//! The retransmission back-off of the packet at the front of a lane that is lost repeatedly: a receiver without
+//! room for it drops it, however many records of other packets arrive in between.
 
 use std::time::Duration;
 
 use crate::time::Time;
 
-/// So many losses in a row are made good at once.
+/// The number of consecutive losses that are retransmitted at once.
 const AT_ONCE: u32 = 1;
 
 #[derive(Debug, Default)]
 pub(super) struct Hold {
-    /// Losses in a row without news of the packet.
+    /// The consecutive losses without an acknowledgement of the packet.
     losses: u32,
-    /// It has been lost once more.
+    /// Whether it was lost once more.
     is_lost: bool,
     until: Option<Time>,
 }
@@ -22,8 +22,8 @@ impl Hold {
         self.is_lost = true;
     }
 
-    /// All that a pong shows to be lost has been noted. What is lost again and again waits, longer with each time, for what
-    /// `pause` says.
+    /// Applies the losses that a pong proved. A packet that is lost repeatedly waits for `pause`, which grows
+    /// with each loss.
     pub(super) fn settle(&mut self, pause: impl Fn(u32) -> Duration, now: Time) {
         if !std::mem::take(&mut self.is_lost) {
             return;
@@ -34,12 +34,12 @@ impl Hold {
         }
     }
 
-    /// Something of the packet has come, or another one is at the front.
+    /// Ends the back-off: a part of the packet was acknowledged, or another packet is at the front.
     pub(super) fn release(&mut self) {
         *self = Self::default();
     }
 
-    /// Until when it is not sent again.
+    /// Returns the time until which the packet is not retransmitted.
     pub(super) fn until(&self, now: Time) -> Option<Time> {
         self.until.filter(|until| now < *until)
     }
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_again_and_again_waits_longer_with_each_time_until_something_comes_of_it() {
+    fn retransmission_of_a_repeatedly_lost_packet_backs_off_until_an_acknowledgement() {
         let mut hold = Hold::default();
         lose(&mut hold, 100);
         assert_eq!(hold.until(Time::from_millis(100)), None);

@@ -1,4 +1,4 @@
-//! The sending end of the lanes: what was accepted and is not acknowledged.
+//! The sender of the lanes: the packets that were accepted and are not acknowledged.
 
 mod hold;
 mod piece;
@@ -25,12 +25,12 @@ use crate::wire::{Flat, Lane, LaneState, Stream};
 pub(crate) struct Sender {
     lanes: [Queue; Lane::RELIABLE.len()],
     volatile: Volatile,
-    /// Bytes of events that went out while bulk waited.
+    /// The bytes of events sent while bulk waited.
     overtaken: usize,
 }
 
 impl Sender {
-    /// Takes a packet into a reliable lane. `Err`: the bytes that wait there already.
+    /// Queues a packet on a reliable lane. Returns `Err` with the bytes queued when the lane is full.
     pub(crate) fn push(
         &mut self,
         lane: Lane,
@@ -57,7 +57,7 @@ impl Sender {
         Ok(())
     }
 
-    /// The lanes that were full and have room again, each once.
+    /// Returns the lanes that were full and have room again, each once.
     pub(crate) fn take_writable(&mut self, config: &Config) -> impl Iterator<Item = Lane> + use<> {
         let writable = |queue: &mut Queue| {
             let room = queue.bytes <= config.queue_bytes as u64 / 2
@@ -71,14 +71,14 @@ impl Sender {
         Lane::RELIABLE.into_iter().zip(writable).filter_map(|(lane, is)| is.then_some(lane))
     }
 
-    /// Of this lane the piece that goes out next, `max` bytes at most.
+    /// Returns the next piece of this lane, at most `max` bytes.
     pub(crate) fn peek(&self, lane: Lane, max: usize, now: Time) -> Option<Piece> {
         let Some(queue) = self.queue(lane) else { return self.peek_volatile(max) };
         let (number, outgoing) = queue.peek(now)?;
         Self::piece(lane, number, outgoing, max)
     }
 
-    /// The same of the volatile lane.
+    /// Returns the next piece of the volatile lane.
     pub(crate) fn peek_volatile(&self, max: usize) -> Option<Piece> {
         Self::piece(Lane::Volatile, self.volatile.base, self.volatile.packets.front()?, max)
     }
@@ -91,7 +91,7 @@ impl Sender {
         Some(Piece { lane, number, end: bytes.end == len, bytes, shared })
     }
 
-    /// The packet that a piece is of.
+    /// Returns the packet of a piece.
     pub(crate) fn packet_of(&self, piece: &Piece) -> Option<&Flat> {
         let outgoing = match self.queue(piece.lane) {
             Some(queue) => queue.get(piece.number)?,
@@ -106,7 +106,7 @@ impl Sender {
         }
     }
 
-    /// Notes that a piece, which [`peek`](Self::peek) gave, has been handed to a path.
+    /// Notes that a piece, which [`peek`](Self::peek) returned, was sent.
     pub(crate) fn note_sent(&mut self, piece: &Piece, now: Time) {
         match self.queue_mut(piece.lane) {
             Some(queue) => queue.note_sent(piece),
@@ -114,7 +114,7 @@ impl Sender {
         }
     }
 
-    /// Whether anything waits to go out in a lane.
+    /// Returns whether a lane has anything to send.
     pub(crate) fn waits(&self, lane: Lane) -> bool {
         match self.queue(lane) {
             Some(queue) => queue.waits(),
@@ -122,17 +122,18 @@ impl Sender {
         }
     }
 
-    /// Whether it is the turn of bulk although there are events: they have overtaken so many bytes of it.
+    /// Returns whether bulk goes before waiting events, because events of `patience` bytes have overtaken it.
     pub(crate) const fn owes_bulk(&self, patience: usize) -> bool {
         self.overtaken >= patience
     }
 
-    /// Keeps count of what overtakes bulk.
+    /// Counts the bytes that overtake bulk.
     pub(crate) fn note_turn(&mut self, bulk: bool, bytes: usize, bulk_waits: bool) {
         self.overtaken = if bulk || !bulk_waits { 0 } else { self.overtaken.saturating_add(bytes) };
     }
 
-    /// Takes in what the peer has of a lane; `refused` tells what it could not take. How many bytes that is news of.
+    /// Applies the peer's state of a lane; `refused` lists the refusals. Returns the number of newly
+    /// acknowledged bytes.
     pub(crate) fn acknowledge(
         &mut self,
         lane: Lane,
@@ -146,12 +147,12 @@ impl Sender {
         }
     }
 
-    /// The peer has seen volatile events below this number.
+    /// Notes that the peer has seen volatile events below this number.
     pub(crate) fn acknowledge_volatile(&mut self, seen: u64) {
         while self.volatile.in_flight.pop_front_if(|(number, ..)| *number < seen).is_some() {}
     }
 
-    /// What became of a record of a reliable lane whose packet has not been refused.
+    /// Returns the fate of a record of a reliable lane whose packet has not been refused.
     pub(crate) fn fate(&self, sent: &Sent) -> Fate {
         let Stream::Lane(lane) = sent.stream else { return Fate::Arrived };
         let packet = self.queue(lane).and_then(|queue| queue.get(sent.number));
@@ -161,7 +162,7 @@ impl Sender {
         }
     }
 
-    /// What was under way has been lost.
+    /// Notes a lost record.
     pub(crate) fn lose(&mut self, sent: &Sent) {
         if let Stream::Lane(lane) = sent.stream
             && let Some(queue) = self.queue_mut(lane)
@@ -170,38 +171,38 @@ impl Sender {
         }
     }
 
-    /// All that a pong shows to be lost has been taken in. Of what is lost again and again `pause` tells how long it waits.
+    /// Applies the losses that a pong proved. Packets that are lost repeatedly wait for `pause`.
     pub(crate) fn settle_losses(&mut self, pause: impl Fn(u32) -> Duration, now: Time) {
         self.lanes.iter_mut().for_each(|queue| queue.hold.settle(&pause, now));
     }
 
-    /// When something that waits although it is lost is sent again.
+    /// Returns when a lost packet that waits is retransmitted.
     pub(crate) fn held_until(&self, now: Time) -> Option<Time> {
         earliest(self.lanes.each_ref().map(|queue| queue.hold.until(now)))
     }
 
-    /// What became of our packets below these numbers is known here.
+    /// Returns the numbers below which the outcome of this side's packets is known.
     pub(crate) fn settled(&self) -> [u64; Lane::RELIABLE.len()] {
         self.lanes.each_ref().map(|queue| queue.base)
     }
 
-    /// Whether everything in the reliable lanes has been acknowledged.
+    /// Returns whether all packets of the reliable lanes have been acknowledged.
     pub(crate) fn is_empty(&self) -> bool {
         self.lanes.iter().all(|queue| queue.packets.is_empty())
     }
 
-    /// Whether something of a reliable lane was sent that is not acknowledged.
+    /// Returns whether a reliable lane has data that was sent and is not acknowledged.
     pub(crate) fn has_sent(&self) -> bool {
         self.lanes.iter().any(|queue| queue.begun() > 0)
     }
 
-    /// Bytes in the reliable lanes.
+    /// Returns the bytes in the reliable lanes.
     pub(crate) fn bytes(&self) -> usize {
         usize::try_from(self.lanes.iter().map(|queue| queue.bytes).sum::<u64>())
             .unwrap_or(usize::MAX)
     }
 
-    /// How many volatile events never left.
+    /// Returns the number of volatile events that were never sent.
     pub(crate) const fn dropped(&self) -> u64 {
         self.volatile.dropped
     }
@@ -210,12 +211,12 @@ impl Sender {
         self.volatile.dropped += 1;
     }
 
-    /// Volatile events wait for no path.
+    /// Drops queued volatile events, which wait for no path.
     pub(crate) fn drop_volatile(&mut self) {
         self.volatile.forget();
     }
 
-    /// Takes packets that no byte has gone out of and that `is_refused`. They have no number yet.
+    /// Removes the packets that `is_refused` and of which no byte was sent. They have no number yet.
     pub(crate) fn take_unsent(
         &mut self,
         is_refused: impl Fn(&Packet) -> bool,
@@ -235,21 +236,21 @@ impl Sender {
         taken
     }
 
-    /// Takes the emits away, each with whether any of it was ever sent. The packets that were stay, as nobody's, because
-    /// the numbers behind them have to be reached.
+    /// Removes and returns the emits, each with whether any of it was sent. Packets that were sent stay without
+    /// an emit, because the numbers behind them have to be reached.
     pub(crate) fn disown(&mut self) -> Vec<(EmitId, bool)> {
         let unsent = self.take_unsent(|_| true);
         let sent = self.lanes.iter_mut().flat_map(|queue| &mut queue.packets);
         let mut disowned: Vec<_> =
             sent.filter_map(|packet| Some((packet.emit.take()?, true))).collect();
         disowned.extend(unsent.into_iter().filter_map(|(_, packet)| Some((packet.emit?, false))));
-        // Nobody waits for room in this incarnation.
+        // No emit waits for room in this incarnation.
         self.lanes.iter_mut().for_each(|queue| queue.blocked = false);
         self.drop_volatile();
         disowned
     }
 
-    /// Gives everything up: each emit with whether any of it was ever sent.
+    /// Removes everything. Returns each emit with whether any of it was sent.
     pub(crate) fn drain(&mut self) -> Vec<(EmitId, bool)> {
         let mut drained = Vec::new();
         for queue in &mut self.lanes {
@@ -260,7 +261,7 @@ impl Sender {
         drained
     }
 
-    /// Takes the packet at the front of a lane, for a peer that acknowledges nothing.
+    /// Removes the packet at the front of a lane, for a peer that does not acknowledge.
     pub(crate) fn take_front(&mut self, lane: Lane) -> Option<(Packet, Option<EmitId>)> {
         let (packets, bytes) = match lane {
             Lane::Events | Lane::Bulk => {

@@ -1,4 +1,4 @@
-//! A lane that is delivered once and in order: what was accepted and is not acknowledged.
+//! The sender of a reliable lane: the packets that were accepted and are not acknowledged.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
@@ -15,16 +15,16 @@ use crate::wire::{Flat, LaneState};
 #[derive(Debug)]
 pub(crate) struct QueuedPacket {
     pub(crate) flat: Flat,
-    /// Whose outcome it is; none for answers to the peer's events.
+    /// The emit whose outcome it determines; `None` for answers to the peer's events.
     pub(crate) emit: Option<EmitId>,
-    /// The same goes to others too.
+    /// Whether the same packet goes to other peers.
     pub(crate) shared: bool,
     pub(super) progress: Progress,
-    /// How often in a row it was lost while one before it was missing.
+    /// The consecutive losses while an earlier packet was missing.
     losses: u32,
 }
 
-/// A packet of which the peer has said what became of it.
+/// A packet whose outcome is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Done {
     pub(crate) number: u64,
@@ -32,7 +32,7 @@ pub(crate) struct Done {
     pub(crate) refused: bool,
 }
 
-/// An acknowledgement of what was never sent.
+/// An acknowledgement of data that was never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BeyondSent;
 
@@ -42,20 +42,20 @@ pub(super) struct Queue {
     pub(super) packets: VecDeque<QueuedPacket>,
     /// The number of the packet at the front.
     pub(super) base: u64,
-    /// How many packets, from the front, have gone out whole.
+    /// The number of packets, from the front, that were sent completely.
     pub(super) whole: usize,
-    /// The packets of which something has to be sent again.
+    /// The packets with bytes to retransmit.
     pub(super) lost: BTreeSet<u64>,
     pub(super) bytes: u64,
-    /// An emit was turned away: the application waits for room.
+    /// Whether an emit failed with `Blocked`, so that the application waits for room.
     pub(super) blocked: bool,
-    /// The peer has no room for what is ahead of the packet at the front.
+    /// Whether the peer has no room for packets behind the one at the front.
     stuck: bool,
-    /// When the packet at the front is sent again.
+    /// The back-off of the packet at the front.
     pub(super) hold: Hold,
 }
 
-/// For a packet that is lost so often ahead of its turn the receiver has no room: it waits for its turn.
+/// After so many losses out of order the receiver has no room for a packet: it waits until it is at the front.
 const MAX_LOSSES: u32 = 2;
 
 impl QueuedPacket {
@@ -90,7 +90,7 @@ impl Queue {
         self.get(number).is_some_and(|packet| packet.losses < MAX_LOSSES)
     }
 
-    /// What was under way has been lost.
+    /// Notes lost bytes.
     pub(super) fn lose(&mut self, number: u64, bytes: Range<u64>) {
         let ahead = number > self.base;
         let Some(packet) = self.get_mut(number) else { return };
@@ -109,7 +109,7 @@ impl Queue {
         !self.lost.is_empty() || self.whole < self.packets.len()
     }
 
-    /// How many packets, from the front, have gone out at least in part.
+    /// Returns the number of packets, from the front, that were sent at least in part.
     pub(super) fn begun(&self) -> usize {
         let begun = self.packets.get(self.whole).is_some_and(|next| next.progress.sent() > 0);
         self.whole + usize::from(begun)
@@ -135,7 +135,7 @@ impl Queue {
         mut done: impl FnMut(Done),
     ) -> Result<u64, BeyondSent> {
         if next.number < self.base {
-            // An older one, overtaken by another.
+            // An older state, overtaken by another.
             return Ok(0);
         }
         if next.number > self.base + self.begun() as u64 {
@@ -190,7 +190,7 @@ impl Queue {
     ) -> Result<u64, BeyondSent> {
         let (mut news, mut last) = (0, crate::wire::Place::default());
         for (from, to) in ahead {
-            // In order, or the same packets would be walked again and again.
+            // The ranges must be in order, otherwise the same packets would be visited repeatedly.
             if *from < last || *to <= *from || to.number > self.base + self.begun() as u64 {
                 return Err(BeyondSent);
             }

@@ -1,4 +1,4 @@
-//! Volatile events: sent once, dropped rather than late.
+//! The sender of volatile events, which are sent once and dropped rather than delayed.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use super::piece::Piece;
 use super::queue::QueuedPacket;
 use crate::time::Time;
 
-/// For so long a volatile event counts as under way when nothing is heard of it.
+/// The time for which a volatile event counts as in flight without an acknowledgement.
 const VOLATILE_AGE: Duration = Duration::from_secs(1);
 
-/// Volatile events: sent once, dropped rather than late.
+/// Volatile events: sent once, dropped rather than delayed.
 #[derive(Debug, Default)]
 pub(super) struct Volatile {
     pub(super) packets: VecDeque<QueuedPacket>,
     /// The number of the packet at the front.
     pub(super) base: u64,
     pub(super) bytes: u64,
-    /// What was sent and is not known to have come: number, bytes, when.
+    /// The events in flight: number, bytes, time of sending.
     pub(super) in_flight: VecDeque<(u64, u64, Time)>,
     pub(super) dropped: u64,
 }

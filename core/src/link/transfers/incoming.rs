@@ -1,4 +1,4 @@
-//! The receiving end of transfers.
+//! The receiver of transfers.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -15,41 +15,41 @@ use crate::wire::{
     unflatten,
 };
 
-/// How many ended transfers are told until the sender has heard of it; more have to wait.
+/// The maximum number of ended transfers whose outcome the sender has not learnt; further transfers wait.
 const MAX_ENDED: usize = 64;
 
-/// How far numbers may run ahead of each other: records of transfers have no order among them.
+/// The maximum distance of transfer numbers, whose records are unordered among each other.
 const MAX_UNSEEN: u64 = 64;
 
-/// Shorter pieces are put together, so that what is counted is what is held.
+/// Pieces shorter than this are joined, so that the memory counted is the memory used.
 const SHORT: usize = 1 << 10;
 
-/// All transfers of one peer.
+/// All transfers from one peer.
 #[derive(Debug, Default)]
 pub(crate) struct IncomingTransfers {
-    /// One above the highest number that has come.
+    /// One above the highest number received.
     expected: u64,
-    /// Numbers below that have not come yet.
+    /// The numbers below that of which nothing has arrived.
     unseen: BTreeSet<u64>,
     open: BTreeMap<u64, Incoming>,
-    /// Those that are over, as long as the sender may not know.
+    /// The ended transfers whose end the sender may not know.
     ended: BTreeMap<u64, IncomingKind>,
 }
 
 #[derive(Debug, Default)]
 struct Incoming {
     assembly: Assembly,
-    /// What has come before the announcement is whole.
+    /// The bytes received before the announcement is complete.
     announcement: Redacted<Vec<u8>>,
-    /// Where the data begins, once the application knows of the transfer.
+    /// The offset of the data, once the application knows the transfer.
     data_at: Option<u64>,
     size: Option<u64>,
-    /// The bytes below this may come.
+    /// The bytes below this offset may be sent (credit).
     granted: u64,
-    /// The application has read the bytes below this.
+    /// The application has read the bytes below this offset.
     read: u64,
     buffer: Buffer,
-    /// The application has found nothing and waits.
+    /// Whether the application found nothing to read and waits.
     waiting: bool,
 }
 
@@ -57,7 +57,7 @@ struct Incoming {
 #[derive(Debug, Default)]
 struct Buffer {
     pieces: Redacted<VecDeque<Bytes>>,
-    /// Short pieces at the end.
+    /// Short pieces at the end, joined.
     tail: Redacted<BytesMut>,
     len: usize,
 }
@@ -69,28 +69,28 @@ pub(crate) struct Opened {
     pub(crate) size: Option<u64>,
 }
 
-/// What a record is to the application.
+/// The consequences of a record.
 #[derive(Debug, Default)]
 pub(crate) struct News {
     pub(crate) opened: Option<Opened>,
-    /// There is something to read in a transfer in which there was nothing.
+    /// Whether a transfer that had nothing to read has bytes or has ended.
     pub(crate) readable: bool,
-    /// The transfer has been broken off, by its sender or because of what came; the application knew of it.
+    /// Whether a transfer that the application knew was aborted, by its sender or because of a violation.
     pub(crate) aborted: bool,
-    /// Something that the sender has to hear of.
-    pub(crate) told: bool,
+    /// Whether the sender must be sent a `state`.
+    pub(crate) owes_state: bool,
     pub(crate) error: Option<PeerError>,
 }
 
-/// What may be held.
+/// The bounds of received transfers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TransferBounds<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) window: usize,
     pub(crate) transfers: usize,
-    /// Bytes that are left of what the session may hold in all.
+    /// The bytes that the session may still hold in all.
     pub(crate) left: usize,
-    /// Bytes of the message in which a record came.
+    /// The bytes of the message that contained the record.
     pub(crate) message: usize,
 }
 
@@ -102,23 +102,23 @@ impl IncomingTransfers {
         }
         if record.abort {
             let known = self.end(number, IncomingKind::Aborted);
-            return News { aborted: known, told: true, ..News::default() };
+            return News { aborted: known, owes_state: true, ..News::default() };
         }
         let Some(incoming) = self.open.get_mut(&number) else {
-            return News { told: true, ..News::default() };
+            return News { owes_state: true, ..News::default() };
         };
         let known = incoming.data_at.is_some();
         match incoming.take(record, bounds) {
             Ok(news) => news,
             Err(error) => {
-                // Of one that this record would have opened the application has not heard.
+                // The application does not know a transfer that this record would have opened.
                 self.end(number, IncomingKind::Refused);
-                News { aborted: known, told: true, error: Some(error), ..News::default() }
+                News { aborted: known, owes_state: true, error: Some(error), ..News::default() }
             }
         }
     }
 
-    /// Takes note of a transfer of which nothing has come yet. `false`: the record is not taken.
+    /// Registers a transfer of which nothing arrived before. Returns `false` when the record is dropped.
     fn begin(&mut self, number: u64, record: &Record, bounds: TransferBounds<'_>) -> bool {
         if self.ended.contains_key(&number) {
             return false;
@@ -127,7 +127,7 @@ impl IncomingTransfers {
         let far = number.saturating_sub(self.expected) > MAX_UNSEEN;
         let unseen = (number.saturating_sub(self.expected)) as usize + self.unseen.len();
         if self.ended.len() >= MAX_ENDED || far || unseen > 2 * MAX_UNSEEN as usize {
-            // Not acknowledged: it comes again.
+            // Not acknowledged, so that the sender retransmits it.
             return false;
         }
         if number >= self.expected {
@@ -137,7 +137,7 @@ impl IncomingTransfers {
             self.unseen.remove(&number);
         }
         if !new {
-            // Late, or of an incarnation of ours that is over.
+            // A late record, or one for an ended incarnation of this side.
             self.ended.insert(number, IncomingKind::Unknown);
         } else if record.abort {
             self.ended.insert(number, IncomingKind::Aborted);
@@ -149,14 +149,15 @@ impl IncomingTransfers {
         true
     }
 
-    /// Notes how a transfer ended. Whether the application knew of it.
+    /// Notes the end of a transfer. Returns whether the application knew the transfer.
     fn end(&mut self, number: u64, kind: IncomingKind) -> bool {
         let Some(incoming) = self.open.remove(&number) else { return false };
         self.ended.insert(number, kind);
         incoming.data_at.is_some()
     }
 
-    /// The next bytes; and whether the sender has to hear of it. `None`: the transfer is over.
+    /// Returns the next bytes, and whether the sender must be sent a `state`; `None` when the transfer has
+    /// ended.
     pub(crate) fn read(&mut self, number: u64, window: usize) -> Option<(TransferRead, bool)> {
         let incoming = self.open.get_mut(&number).filter(|one| one.data_at.is_some())?;
         let Some(bytes) = incoming.buffer.pop() else {
@@ -168,17 +169,17 @@ impl IncomingTransfers {
             return Some((TransferRead::Pending, false));
         };
         incoming.read += bytes.len() as u64;
-        // Told several times per window, not for each piece.
+        // Granted several times per window, not for each piece.
         let window = window as u64;
         let low = incoming.granted - incoming.read <= window - window / 4;
-        let told = incoming.assembly.len().is_none() && low;
-        if told {
+        let owes_state = incoming.assembly.len().is_none() && low;
+        if owes_state {
             incoming.granted = incoming.granted.max(incoming.read.saturating_add(window));
         }
-        Some((TransferRead::Data(bytes), told))
+        Some((TransferRead::Data(bytes), owes_state))
     }
 
-    /// The application wants no more. `false`: the transfer is over.
+    /// Refuses the rest of a transfer. Returns `false` when it has ended.
     pub(crate) fn refuse(&mut self, number: u64) -> bool {
         self.end(number, IncomingKind::Refused)
     }
@@ -188,7 +189,8 @@ impl IncomingTransfers {
         Some(TransferProgress { read: incoming.read - incoming.data_at?, size: incoming.size })
     }
 
-    /// The sender has opened so many, and these are not over: it knows what became of the others. Whether that makes room.
+    /// Applies the sender's number of opened transfers and the list of open ones: it knows the outcome of all
+    /// others. Returns whether there is room for further transfers.
     pub(crate) fn settle(&mut self, opened: u64, open: &[u64]) -> bool {
         let before = self.ended.len();
         self.ended.retain(|number, _| *number >= opened || open.contains(number));
@@ -205,8 +207,8 @@ impl IncomingTransfers {
         self.open.values().map(Incoming::held).sum()
     }
 
-    /// The link ends: the numbers of those that the application knows. Whoever sends goes on hears that they are not
-    /// known any more.
+    /// Ends all transfers with the link. Returns the numbers of those that the application knows. A sender that
+    /// continues learns that they are unknown.
     pub(crate) fn disown(&mut self) -> Vec<u64> {
         let open = std::mem::take(&mut self.open);
         let known = |(number, one): (&u64, &Incoming)| one.data_at.map(|_| *number);
@@ -227,7 +229,8 @@ impl Incoming {
         if until > most {
             return Err(Misbehavior::TransferWindow { granted: most, until }.into());
         }
-        // What the application waits for is taken always, or what is held behind it would stay for ever.
+        // The bytes that the application waits for are always accepted; otherwise the bytes behind them would
+        // be held for ever.
         let awaited = offset <= self.assembly.had() && self.buffer.len == 0;
         if bytes.len() > bounds.left && !awaited {
             return Ok(News::default());
@@ -254,10 +257,10 @@ impl Incoming {
         let to_read =
             self.data_at.is_some() && (self.buffer.len > 0 || self.assembly.is_complete());
         let readable = to_read && std::mem::take(&mut self.waiting);
-        Ok(News { told: opened.is_some(), opened, readable, ..News::default() })
+        Ok(News { owes_state: opened.is_some(), opened, readable, ..News::default() })
     }
 
-    /// Reads the announcement if it is whole.
+    /// Parses the announcement once it is complete.
     fn open(&mut self, bounds: TransferBounds<'_>) -> Result<Option<Opened>, PeerError> {
         let bad = || PeerError::from(Misbehavior::TransferAnnouncement);
         let mut head = &self.announcement[..];
@@ -286,7 +289,7 @@ impl Incoming {
         self.size = (size != u64::MAX).then_some(size);
         self.read = data_at;
         self.granted = data_at.saturating_add(bounds.window as u64);
-        // What waits behind a gap counts too: it is there as soon as the gap is filled.
+        // Bytes behind a gap count too: they become readable as soon as the gap is filled.
         if self.assembly.reach() > self.granted {
             return Err(bad());
         }
@@ -340,7 +343,7 @@ impl Buffer {
     }
 }
 
-/// The longest announcement that may turn out to be within the limits.
+/// Returns the maximum length of an announcement that may be within the limits.
 fn announcement_limit(limits: &Limits) -> u64 {
     flat_limit(limits).saturating_add(PREFIX as u64)
 }

@@ -1,8 +1,8 @@
-//! Transfers: blobs that one end writes and the other reads as streams, each with a window that the reading application
-//! opens.
+//! Transfers: blobs that one side writes and the other reads as streams, each with a credit that the reading
+//! application controls.
 //!
-//! A transfer is one long packet of a stream of its own: `size event-length event data`. The event that announces it
-//! needs no credit, the data does.
+//! A transfer is one long packet of a stream of its own: `size event-length event data`. The event that
+//! announces the transfer needs no credit, the data does.
 
 mod incoming;
 mod outgoing;
@@ -14,19 +14,19 @@ pub(crate) use self::outgoing::{NotWritten, OutgoingTransfers, TransferPiece};
 use crate::codec::Packet;
 use crate::wire::Flat;
 
-/// Size and event length.
+/// The bytes of size and event length.
 const PREFIX: usize = size_of::<u64>() + size_of::<u32>();
 
 /// The transfers of a link.
 #[derive(Debug, Default)]
 pub(crate) struct Transfers {
-    /// The bulk lane goes before transfers, next time that both wait.
+    /// Whether the bulk lane goes before transfers the next time that both wait.
     pub(crate) bulk_first: bool,
     pub(crate) outgoing: OutgoingTransfers,
     pub(crate) incoming: IncomingTransfers,
 }
 
-/// What goes before the data.
+/// Writes the bytes before the data.
 fn announcement(size: Option<u64>, event: &Packet) -> Bytes {
     let flat = Flat::new(event.clone());
     let len = usize::try_from(flat.len()).unwrap_or(usize::MAX);

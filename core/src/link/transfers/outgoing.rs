@@ -1,4 +1,4 @@
-//! The sending end of transfers.
+//! The sender of transfers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -14,16 +14,16 @@ use crate::redacted::Redacted;
 use crate::transfer::{TransferOutcome, TransferProgress};
 use crate::wire::{Incoming, IncomingKind};
 
-/// Where a record that breaks a transfer off is: behind everything.
+/// The range of a record that aborts a transfer: behind all bytes.
 const ABORT: Range<u64> = u64::MAX..u64::MAX;
 
 /// All transfers to one peer.
 #[derive(Debug, Default)]
 pub(crate) struct OutgoingTransfers {
     opened: u64,
-    /// Those that are not over, and those of which the peer has to hear that they are.
+    /// The open transfers, and ended ones whose abort the peer has not learnt.
     open: BTreeMap<u64, OutgoingTransfer>,
-    /// Whose turn it was last.
+    /// The transfer that was sent last.
     turn: u64,
 }
 
@@ -31,18 +31,18 @@ pub(crate) struct OutgoingTransfers {
 struct OutgoingTransfer {
     announcement: Redacted<Bytes>,
     size: Option<u64>,
-    /// What is not acknowledged of the data, in pieces as they were written.
+    /// The unacknowledged data, in pieces as written.
     data: Redacted<VecDeque<Bytes>>,
-    /// Where `data` begins.
+    /// The offset at which `data` begins.
     start: u64,
-    /// Announcement and data so far.
+    /// The length of the announcement and the data so far.
     end: u64,
-    /// The bytes below this may be sent.
+    /// The bytes below this offset may be sent (credit).
     granted: u64,
-    /// The peer's application has read the bytes below this.
+    /// The peer's application has read the bytes below this offset.
     read: u64,
     finished: bool,
-    /// The application waits for room.
+    /// Whether the application waits for room.
     blocked: bool,
     aborted: Option<Abort>,
     progress: Progress,
@@ -50,26 +50,26 @@ struct OutgoingTransfer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Abort {
-    /// To be said, or to be said again.
+    /// The abort is to be sent or retransmitted.
     Due,
     InFlight,
 }
 
-/// What goes out next of a transfer.
+/// A piece of a transfer to send next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TransferPiece {
     pub(crate) number: u64,
-    /// The end takes a place behind the last byte.
+    /// The end of data counts as one byte behind the last one.
     pub(crate) bytes: Range<u64>,
     pub(crate) len: u64,
     pub(crate) end: bool,
     pub(crate) abort: bool,
 }
 
-/// A transfer that is over.
+/// A transfer that has ended.
 pub(crate) type Ended = (u64, TransferOutcome);
 
-/// Why nothing is written.
+/// The reason why nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotWritten {
     Unknown,
@@ -83,7 +83,7 @@ impl OutgoingTransfers {
         self.open.values().filter(|one| one.aborted.is_none()).count()
     }
 
-    /// Opens a transfer; its number.
+    /// Opens a transfer, and returns its number.
     pub(crate) fn open(&mut self, event: &Packet, size: Option<u64>) -> u64 {
         let number = self.opened;
         self.opened += 1;
@@ -98,7 +98,7 @@ impl OutgoingTransfers {
             granted: end,
             read: end,
             finished: false,
-            // The peer's first word opens the window, and the application is told.
+            // The peer's first grant makes it writable, and is reported to the application.
             blocked: true,
             aborted: None,
             progress: Progress::default(),
@@ -107,7 +107,7 @@ impl OutgoingTransfers {
         number
     }
 
-    /// Takes bytes from the front of `data`, as far as credit and `room` allow; how many.
+    /// Takes bytes from the front of `data`, as far as credit and `room` allow. Returns their number.
     pub(crate) fn write(
         &mut self,
         number: u64,
@@ -133,7 +133,7 @@ impl OutgoingTransfers {
         Ok(taken)
     }
 
-    /// Notes that everything has been written.
+    /// Marks the end of data.
     pub(crate) fn finish(&mut self, number: u64) -> Result<(), NotWritten> {
         let outgoing = self.live(number)?;
         if outgoing.finished {
@@ -147,7 +147,7 @@ impl OutgoingTransfers {
         Ok(())
     }
 
-    /// Breaks a transfer off. `false`: it is over.
+    /// Aborts a transfer. Returns `false` when it has ended.
     pub(crate) fn abort(&mut self, number: u64) -> bool {
         let Some(outgoing) = self.open.get_mut(&number).filter(|one| one.aborted.is_none()) else {
             return false;
@@ -157,7 +157,7 @@ impl OutgoingTransfers {
         true
     }
 
-    /// Breaks all off that `are`; their numbers.
+    /// Aborts all transfers, or all unfinished ones. Returns their numbers.
     pub(crate) fn abort_all(&mut self, unfinished_only: bool) -> Vec<u64> {
         let those = self
             .open
@@ -175,7 +175,8 @@ impl OutgoingTransfers {
         Some(TransferProgress { read: outgoing.read - outgoing.head(), size: outgoing.size })
     }
 
-    /// Takes in what the peer has. How many bytes that is news of, and what is over.
+    /// Applies the peer's state of the transfers. Returns the number of newly acknowledged bytes, and the ended
+    /// transfers.
     pub(crate) fn acknowledge(
         &mut self,
         incoming: &[Incoming],
@@ -204,7 +205,7 @@ impl OutgoingTransfers {
                 }
                 IncomingKind::Unknown => TransferOutcome::Lost,
             };
-            // That the peer has heard of an end is progress.
+            // An acknowledged abort counts as progress.
             news += 1;
             if self.open.remove(number).is_some_and(|one| one.aborted.is_none()) {
                 ended((*number, outcome));
@@ -213,7 +214,7 @@ impl OutgoingTransfers {
         Ok(news)
     }
 
-    /// The transfers whose application waits and has room again, each once.
+    /// Returns the transfers whose application waits and that have room again, each once.
     pub(crate) fn take_writable(&mut self, room: usize) -> Vec<u64> {
         let mut writable = Vec::new();
         for (number, outgoing) in &mut self.open {
@@ -229,7 +230,7 @@ impl OutgoingTransfers {
         self.open.values().any(OutgoingTransfer::waits)
     }
 
-    /// The piece that goes out next, of the transfers in turn, `max` bytes at most.
+    /// Returns the next piece, of the transfers in turn, at most `max` bytes.
     pub(crate) fn peek(&self, max: usize) -> Option<TransferPiece> {
         let behind = self.open.range(self.turn.saturating_add(1)..);
         let mut turns = behind.chain(self.open.range(..=self.turn));
@@ -260,7 +261,7 @@ impl OutgoingTransfers {
         }
     }
 
-    /// What became of a record of a transfer that the peer has not ended.
+    /// Returns the fate of a record of a transfer that the peer has not ended.
     pub(crate) fn fate(&self, sent: &Sent) -> Fate {
         match self.open.get(&sent.number) {
             Some(OutgoingTransfer { aborted: Some(_), .. }) if sent.bytes != ABORT => Fate::Moot,
@@ -274,7 +275,7 @@ impl OutgoingTransfers {
         }
     }
 
-    /// Whether a transfer is not over, as far as is known here.
+    /// Returns whether a transfer is open, as far as this side knows.
     pub(crate) fn is_open(&self, number: u64) -> bool {
         self.open.contains_key(&number)
     }
@@ -287,12 +288,12 @@ impl OutgoingTransfers {
         }
     }
 
-    /// So many have been opened, and these are not over.
+    /// Returns the number of opened transfers, and the open ones.
     pub(crate) fn told(&self) -> (u64, Vec<u64>) {
         (self.opened, self.open.keys().copied().collect())
     }
 
-    /// Whether something of one was sent that is not acknowledged.
+    /// Returns whether any transfer has data that was sent and is not acknowledged.
     pub(crate) fn has_sent(&self) -> bool {
         let has_sent = |one: &OutgoingTransfer| match one.aborted {
             Some(abort) => abort == Abort::InFlight,
@@ -301,18 +302,18 @@ impl OutgoingTransfers {
         self.open.values().any(has_sent)
     }
 
-    /// Whether one waits for the peer's application to read it.
+    /// Returns whether no transfer waits for the peer's application to read it.
     pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
 
-    /// The link ends: the numbers of those that were going on.
+    /// Ends all transfers with the link. Returns the numbers of the open ones.
     pub(crate) fn drain(&mut self) -> Vec<u64> {
         let open = std::mem::take(&mut self.open).into_iter();
         open.filter(|(_, one)| one.aborted.is_none()).map(|(number, _)| number).collect()
     }
 
-    /// Bytes that wait or are not acknowledged.
+    /// Returns the bytes that are queued or not acknowledged.
     pub(crate) fn bytes(&self) -> usize {
         self.open.values().flat_map(|one| one.data.iter()).map(Bytes::len).sum()
     }
@@ -324,12 +325,12 @@ impl OutgoingTransfers {
 }
 
 impl OutgoingTransfer {
-    /// Whether its end has gone out, which is as long as a byte.
+    /// Returns whether the end of data was sent, which counts as one byte.
     fn has_sent_end(&self) -> bool {
         self.finished && self.progress.sent() > self.end
     }
 
-    /// The length of the announcement.
+    /// Returns the length of the announcement.
     fn head(&self) -> u64 {
         self.announcement.len() as u64
     }
@@ -338,7 +339,7 @@ impl OutgoingTransfer {
         self.end - self.head()
     }
 
-    /// How many bytes may be written, with `max` held at most.
+    /// Returns how many bytes may be written, when at most `max` are held.
     fn room(&self, max: usize) -> usize {
         let credit = usize::try_from(self.granted.saturating_sub(self.end)).unwrap_or(usize::MAX);
         let held = usize::try_from(self.end - self.start).unwrap_or(usize::MAX);
@@ -350,7 +351,7 @@ impl OutgoingTransfer {
         self.granted > self.end && held <= max / 2
     }
 
-    /// What may be sent, the end counted as one more.
+    /// Returns the offset up to which bytes may be sent, with the end of data as one more.
     fn sendable(&self) -> u64 {
         self.end + u64::from(self.finished)
     }

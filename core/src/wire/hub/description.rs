@@ -1,4 +1,4 @@
-//! Signals: what one peer tells another to set up a direct connection.
+//! Signals: session descriptions and candidates for a direct connection.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use super::unreadable::UnreadableJson;
 use crate::codec::EncodeError;
 
-/// What one peer tells another to set up a direct connection (RFC 8829 session descriptions, RFC 8838
-/// candidates).
+/// A message between two peers that sets up a direct connection: a session description (RFC 8829), a candidate
+/// (RFC 8838), or a refusal.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signal {
@@ -19,22 +19,22 @@ pub enum Signal {
     Answer(String),
     /// A trickled ICE candidate.
     Candidate(IceCandidate),
-    /// "Not now": the offer is turned down and no answer will come (v1).
+    /// The refusal of an offer: no answer follows (v1).
     Decline(Decline),
 }
 
-/// Why a peer turns an offer down.
+/// The reason why a peer declines an offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Decline {
-    /// It has all the direct connections that it allows.
+    /// The peer has its maximum number of direct connections.
     Full,
-    /// Its policy is to stay on the relay.
+    /// The peer's policy is to stay on the relay.
     RelayOnly,
-    /// Its own offer crossed with ours and wins.
+    /// The offers of both peers crossed, and the decliner's offer stands.
     Glare,
-    /// It could not use the offer.
+    /// The peer could not use the offer.
     Failed,
 }
 
@@ -54,15 +54,15 @@ impl fmt::Display for Decline {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct IceCandidate {
-    /// The candidate attribute; empty for "end of candidates".
+    /// The candidate attribute; empty for the end of candidates.
     pub candidate: String,
-    /// The media stream the candidate belongs to, by its `mid`.
+    /// The `mid` of the candidate's media section.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sdp_mid: Option<String>,
-    /// The media stream the candidate belongs to, by its position.
+    /// The index of the candidate's media section.
     #[serde(default, rename = "sdpMLineIndex", skip_serializing_if = "Option::is_none")]
     pub sdp_mline_index: Option<u16>,
-    /// The user name fragment of the ICE generation the candidate belongs to.
+    /// The user name fragment of the candidate's ICE generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username_fragment: Option<String>,
 }
@@ -76,7 +76,7 @@ impl IceCandidate {
     }
 }
 
-/// Shows the kind only: descriptions and candidates carry passwords and addresses.
+/// Prints the kind only: descriptions and candidates contain passwords and addresses.
 impl fmt::Debug for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -130,7 +130,7 @@ impl<'de> Deserialize<'de> for Signal {
             SignalWire::Description { kind, sdp } => match kind.as_str() {
                 "offer" => Ok(Self::Offer(sdp)),
                 "answer" => Ok(Self::Answer(sdp)),
-                _ => Err(serde::de::Error::custom("the type is neither offer nor answer")),
+                _ => Err(serde::de::Error::custom("expected the type `offer` or `answer`")),
             },
             SignalWire::Candidate { candidate } => Ok(Self::Candidate(candidate)),
             SignalWire::Decline { decline } => Ok(Self::Decline(decline)),
@@ -138,30 +138,30 @@ impl<'de> Deserialize<'de> for Signal {
     }
 }
 
-/// A signal as the JSON that travels, unread: the hub passes it on as it came.
+/// A signal as JSON text, which the hub forwards unread.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RawSignal(Box<RawValue>);
 
 impl RawSignal {
-    /// Takes a JSON text as a signal, without looking at what it says.
+    /// Creates a signal from JSON text, without parsing its content.
     ///
     /// # Errors
-    /// [`UnreadableJson`] when it is no JSON.
+    /// [`UnreadableJson`] when the text is not JSON.
     pub fn from_json(json: String) -> Result<Self, UnreadableJson> {
         RawValue::from_string(json).map(Self).map_err(|error| UnreadableJson::new("JSON", &error))
     }
 
-    /// The JSON text.
+    /// Returns the JSON text.
     #[must_use]
     pub fn as_json(&self) -> &str {
         self.0.get()
     }
 
-    /// Reads the signal.
+    /// Parses the signal.
     ///
     /// # Errors
-    /// [`UnreadableJson`] when it is none that this version knows.
+    /// [`UnreadableJson`] when the JSON is not a signal of a known kind.
     pub fn parse(&self) -> Result<Signal, UnreadableJson> {
         serde_json::from_str(self.0.get()).map_err(|error| UnreadableJson::new("a signal", &error))
     }
@@ -177,7 +177,7 @@ impl TryFrom<&Signal> for RawSignal {
     }
 }
 
-/// Shows the length only.
+/// Prints the length only.
 impl fmt::Debug for RawSignal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RawSignal({} bytes)", self.0.get().len())
@@ -218,7 +218,7 @@ impl IceServer {
     }
 }
 
-/// Shows the addresses, never the credential.
+/// Prints the addresses, never the credential.
 impl fmt::Debug for IceServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! What goes between peers through the hub.
+//! Envelopes: bundles and records on their way through the hub.
 
 use bytes::Bytes;
 
@@ -6,10 +6,10 @@ use crate::id::PeerId;
 use crate::redacted::Redacted;
 use crate::wire::{Epochs, Lane};
 
-/// What tells a receiver whose record it got: the incarnations of the link and the packet's place in it.
+/// The position of a record for one receiver: the incarnations of the link, the lane, and the packet's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numbers {
-    /// The incarnations, as the sender sees them.
+    /// The epochs, as the sender knows them.
     pub epochs: Epochs,
     /// The lane.
     pub lane: Lane,
@@ -17,61 +17,62 @@ pub struct Numbers {
     pub seq: u64,
 }
 
-/// Which part of a packet a record is: the same for all its receivers.
+/// The position of a record in its packet, which is the same for all receivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Where in the flattened packet it begins.
+    /// The offset of the record in the flattened packet.
     pub at: u64,
-    /// Whether the packet ends with it.
+    /// Whether the packet ends with the record.
     pub end: bool,
 }
 
 impl Piece {
-    /// A packet that is one record.
+    /// The piece that is a whole packet.
     pub const WHOLE: Self = Self { at: 0, end: true };
 }
 
 /// One receiver of an envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
-    /// Who.
+    /// The receiver's id.
     pub id: PeerId,
-    /// For a record: its place in the stream to this receiver. None for a bundle, and for a v0 client.
+    /// For a record: its numbers for this receiver. `None` for a bundle, and for a v0 receiver.
     pub numbers: Option<Numbers>,
 }
 
-/// What goes through the hub to one peer or more: one upload, whatever their number. Opaque to whoever carries it.
+/// An envelope on its way to the hub: one upload for one receiver or several. Opaque to applications and
+/// servers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Upload {
     /// The receivers.
     #[doc(hidden)]
     pub to: Vec<Recipient>,
-    /// For a record: which part of its packet it is. None for a bundle.
+    /// For a record: its position in the packet. `None` for a bundle.
     #[doc(hidden)]
     pub piece: Option<Piece>,
-    /// The record's bytes or the bundle, unread by the hub.
+    /// The bytes of the record, or the bundle, which the hub does not read.
     #[doc(hidden)]
     pub body: Bytes,
 }
 
-/// What came through the hub from one peer. Opaque to whoever carries it.
+/// An envelope on its way from the hub. Opaque to applications and servers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Download {
-    /// The sender, written by the hub.
+    /// The sender, set by the hub.
     #[doc(hidden)]
     pub from: PeerId,
-    /// For a record: whose it is. None for a bundle, and from a v0 client.
+    /// For a record: its numbers for the receiver. `None` for a bundle, and from a v0 client.
     #[doc(hidden)]
     pub numbers: Option<Numbers>,
-    /// For a record: which part of its packet it is.
+    /// For a record: its position in the packet.
     #[doc(hidden)]
     pub piece: Option<Piece>,
-    /// The record's bytes, the bundle, or the flattened packet of a v0 client; shared by all receivers.
+    /// The bytes of the record, the bundle, or the flattened packet of a v0 client; shared by all receivers.
     #[doc(hidden)]
     pub body: Bytes,
 }
 
-/// Shows the length of the body only.
+/// Prints the length of the body only.
 impl std::fmt::Debug for Upload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { to, piece, body } = self;
@@ -83,7 +84,7 @@ impl std::fmt::Debug for Upload {
     }
 }
 
-/// Shows the length of the body only.
+/// Prints the length of the body only.
 impl std::fmt::Debug for Download {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { from, numbers, piece, body } = self;

@@ -1,4 +1,4 @@
-//! Who joins, and what it finds.
+//! Joining: the client's `p2p` entry, the welcome, members.
 
 use std::fmt;
 
@@ -10,8 +10,7 @@ use crate::codec::{Limits, Packet};
 use crate::id::{Dialect, PeerId, RoomName};
 use crate::wire::PairKey;
 
-/// What a client says of itself when it connects, in the auth payload of its CONNECT packet under the key
-/// `p2p`. A client that says nothing is a v0 client.
+/// The entry `p2p` of the auth payload in a client's CONNECT packet. A client without the entry is a v0 client.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Join {
@@ -21,10 +20,10 @@ pub struct Join {
     /// The room; the default room when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<RoomName>,
-    /// The resume token of an earlier welcome: the way back to that identity.
+    /// The resume token of an earlier welcome, with which the client keeps its peer id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// What the client accepts of other members. None when it does not say.
+    /// The limits of the client's application. `None` when they are unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<PeerLimits>,
 }
@@ -57,16 +56,16 @@ impl Join {
         self
     }
 
-    /// What a v0 client means by saying nothing: this room, no token.
+    /// Returns the entry that stands for a v0 client, which sends none: this room, no token.
     #[must_use]
     pub fn v0(room: RoomName) -> Self {
         Self { dialect: Dialect::V0, room: Some(room), token: None, limits: None }
     }
 
-    /// Reads the auth payload of a CONNECT packet. `None` when it has no `p2p` entry, as from a v0 client.
+    /// Parses the auth payload of a CONNECT packet. Returns `None` without a `p2p` entry, as from a v0 client.
     ///
     /// # Errors
-    /// [`UnreadableJson`] when there is an entry that cannot be read.
+    /// [`UnreadableJson`] when the entry is malformed.
     pub fn from_auth(auth: &str) -> Result<Option<Self>, UnreadableJson> {
         #[derive(Deserialize)]
         struct Auth {
@@ -78,11 +77,11 @@ impl Join {
         }
         serde_json::from_str::<Option<Auth>>(auth)
             .map(|auth| auth.and_then(|auth| auth.p2p))
-            .map_err(|error| UnreadableJson::new("a `p2p` entry that says who joins", &error))
+            .map_err(|error| UnreadableJson::new("a valid `p2p` entry", &error))
     }
 }
 
-/// Never shows the token.
+/// Never prints the token.
 impl fmt::Debug for Join {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Join")
@@ -94,10 +93,10 @@ impl fmt::Debug for Join {
     }
 }
 
-/// How many incarnations a peer may number from one welcome to the next.
+/// The maximum number of epochs that a peer begins between one welcome and the next.
 pub const EPOCH_BLOCK: u32 = 1 << 12;
 
-/// What the hub tells a v1 peer that has joined.
+/// The hub's answer to a v1 peer that has joined.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -107,26 +106,26 @@ pub struct Welcome {
     pub dialect: Dialect,
     /// The peer's own id.
     pub id: PeerId,
-    /// The token that brings this identity back after a lost connection.
+    /// The resume token, with which the peer keeps its id after a lost connection.
     pub token: String,
     /// The room.
     pub room: RoomName,
-    /// The incarnations that the peer begins from here on have numbers above this one, and not above this plus
-    /// [`EPOCH_BLOCK`]; what has begun keeps its number. 0 for somebody new, and from a hub that does not say.
+    /// The base of the epochs that the peer begins after this welcome: above this number, and at most
+    /// [`EPOCH_BLOCK`] above it. Current epochs stay valid. 0 for a new id, and when the hub does not send it.
     ///
-    /// Whatever restarts, the program, the hub or both, a program that comes back with the token of its last
-    /// welcome gets a base at or above every number that it may have used, and so does one whose latest welcome
-    /// was lost on the way: it has used nothing of that one. A program must therefore save the token before it
-    /// uses numbers of the welcome that brought it, and needs another welcome before it has used up the block.
+    /// After a restart of the program, the hub or both, a program that joins with the token of its last welcome
+    /// gets a base at or above every epoch that it may have used. So does a program whose latest welcome was
+    /// lost on the way, because it has used no epoch of that welcome. Therefore a program must save the token
+    /// before it uses epochs of the same welcome, and needs another welcome before the block is exhausted.
     ///
-    /// With an older token than that, the base is as high all the same while the hub has the peer's seat (within
-    /// the resume window, and when the older program is still connected). When the hub has restarted or has given
-    /// the seat up, it is not: numbers can come again that other members remember.
+    /// With an older token the base is as high only while the hub has the peer's seat (within the resume
+    /// window, or when the older program is still connected). After a restart of the hub, or the end of the
+    /// seat, epochs can repeat that other members remember.
     #[serde(default)]
     pub epoch_base: u32,
-    /// The other members, in the order in which they came.
+    /// The other members, in the order of arrival.
     pub roster: Vec<Member>,
-    /// What the hub allows.
+    /// The limits that the hub enforces.
     pub limits: HubLimits,
     /// The ICE servers to use.
     #[serde(default)]
@@ -150,7 +149,7 @@ impl Welcome {
     }
 }
 
-/// Never shows the token.
+/// Never prints the token.
 impl fmt::Debug for Welcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Welcome")
@@ -163,23 +162,23 @@ impl fmt::Debug for Welcome {
     }
 }
 
-/// A member of a room as the others see it.
+/// A member of a room, as sent to another member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Member {
-    /// Its id.
+    /// The member's id.
     pub id: PeerId,
-    /// Its dialect.
+    /// The member's dialect.
     #[serde(rename = "v")]
     pub dialect: Dialect,
-    /// Whether its connection is lost and the hub waits for it to come back.
+    /// Whether the member's connection is lost and the hub keeps its seat.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub away: bool,
-    /// The secret that it shares with the receiver of this entry, by which packets that a third peer passes on
-    /// are known. None where one of the two is a v0 client, and where the hub gives none.
+    /// The pair key of the member and the receiver of this entry, with which they seal bundles through a
+    /// neighbour. `None` when one of them is a v0 client, or when the hub gives no pair keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<PairKey>,
-    /// What it accepts. None for a v0 client, and when it does not say.
+    /// The limits of the member's application. `None` for a v0 client, and when they are unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<PeerLimits>,
 }
@@ -192,27 +191,27 @@ impl Member {
     }
 }
 
-/// What a member accepts of others. What is over it is refused at the receiver's end; who knows it need not send
-/// it.
+/// The limits of a member's application. The receiver refuses packets beyond them, and a sender that knows them
+/// does not send such packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PeerLimits {
-    /// The most bytes of a packet, head and attachments together.
+    /// The maximum bytes of a packet, head and attachments together.
     #[serde(rename = "bytes")]
     pub packet_bytes: u64,
-    /// The most attachments of a packet.
+    /// The maximum number of attachments of a packet.
     pub attachments: u32,
-    /// The most arrays and objects open at once in a payload.
+    /// The maximum nesting depth of arrays and objects in a payload.
     #[serde(rename = "depth")]
     pub json_depth: u32,
-    /// The most bytes of an event name as it is written.
+    /// The maximum bytes of an event name as written.
     #[serde(rename = "name")]
     pub event_name: u32,
-    /// The most bytes of a namespace.
+    /// The maximum bytes of a namespace.
     pub namespace: u32,
 }
 
-/// What does not fit is said as the most that does.
+/// A limit that does not fit becomes the maximum that does.
 impl From<&Limits> for PeerLimits {
     fn from(limits: &Limits) -> Self {
         let count = |limit| u32::try_from(limit).unwrap_or(u32::MAX);
@@ -226,14 +225,14 @@ impl From<&Limits> for PeerLimits {
     }
 }
 
-/// What the hub allows a v1 peer to send.
+/// The limits that the hub enforces on a v1 peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct HubLimits {
-    /// The most bytes in one relay envelope, attachments counted.
+    /// The maximum bytes of an envelope, including attachments.
     pub max_envelope: u32,
-    /// The most attachments in one relay envelope.
+    /// The maximum number of attachments of an envelope.
     pub max_attachments: u32,
 }
 
@@ -259,7 +258,7 @@ impl PeerLimits {
         }
     }
 
-    /// Whether such a packet, which is within `own`, is accepted.
+    /// Returns whether these limits accept a packet that is within `own`.
     pub(crate) fn accept(&self, packet: &Packet, own: &Limits) -> bool {
         let theirs = Limits::unbounded()
             .with_max_packet_bytes(usize::try_from(self.packet_bytes).unwrap_or(usize::MAX))

@@ -1,4 +1,4 @@
-//! The messages of the dialect ⇄ Socket.IO packets.
+//! The messages between clients and hub, to and from Socket.IO packets.
 
 use std::fmt;
 
@@ -13,16 +13,16 @@ use crate::codec::{Blob, EncodeError, Packet, PacketType, PayloadError};
 use crate::id::PeerId;
 use crate::wire::{Epochs, Lane, names};
 
-/// An offer on its way to one member.
+/// An offer for one member.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct AddressedOffer {
-    /// The offerer's name for this offer: the answer and the candidates repeat it.
+    /// The offerer's id of the attempt, which the answer and the candidates repeat.
     pub offer_id: String,
-    /// The signal, unread: the hub passes it on as it came.
+    /// The signal, which the hub forwards unread.
     pub offer: RawSignal,
-    /// The member it is for. A v0 client cannot say.
+    /// The receiver. `None` from a v0 client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_peer_id: Option<PeerId>,
 }
@@ -35,16 +35,16 @@ impl AddressedOffer {
     }
 }
 
-/// An answer, a candidate or a decline on its way to one member.
+/// An answer, a candidate or a decline for one member.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct PeerSignal {
-    /// The signal, unread: the hub passes it on as it came.
+    /// The signal, which the hub forwards unread.
     pub signal: RawSignal,
-    /// The name of the offer it belongs to.
+    /// The id of the offer it belongs to.
     pub offer_id: String,
-    /// The sender. The hub writes it; what a client claims is ignored.
+    /// The sender. The hub sets it and ignores the client's value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_peer_id: Option<PeerId>,
     /// The receiver.
@@ -59,67 +59,67 @@ impl PeerSignal {
     }
 }
 
-/// From a client to the hub.
+/// A message from a client to the hub.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ClientMessage {
-    /// `offers`: offers for members; from a v0 client unaddressed.
+    /// `offers`: offers for members; from a v0 client without receivers.
     Offers(Vec<AddressedOffer>),
     /// `peer-signal`: an answer, a candidate or a decline.
     Signal(PeerSignal),
-    /// `p2p:relay`: a packet between v1 peers.
+    /// `p2p:relay`: an envelope between v1 peers.
     Relay(Upload),
-    /// Any other event: for everyone else in the room.
+    /// Any other event: for all other members of the room.
     Broadcast(Packet),
 }
 
-/// From the hub to a client.
+/// A message from the hub to a client.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ServerMessage {
     /// `numClients`: the number of other members, and for a v1 peer the welcome.
     NumClients {
-        /// How many others there are.
+        /// The number of other members.
         others: u32,
-        /// For a v1 peer: who it is and what it finds.
+        /// For a v1 peer: the welcome.
         welcome: Option<Box<Welcome>>,
     },
     /// `offer`: a member's offer.
     Offer {
         /// The offerer.
         from: PeerId,
-        /// The offerer's name for the offer.
+        /// The offerer's id of the attempt.
         offer_id: String,
         /// The signal as the offerer sent it.
         offer: RawSignal,
     },
     /// `peer-signal`: a member's answer, candidate or decline.
     Signal(PeerSignal),
-    /// `peer-join`: a member came, or came back.
+    /// `peer-join`: a member joined or resumed.
     PeerJoin(Member),
-    /// `peer-away`: a member's connection is lost; it may come back.
+    /// `peer-away`: a member's connection is lost; the member can resume.
     PeerAway(PeerId),
     /// `peer-disconnect`: a member left.
     PeerDisconnect(PeerId),
-    /// `p2p:relay`: a packet from a member to a v1 peer.
+    /// `p2p:relay`: an envelope for a v1 peer.
     Relay(Download),
-    /// An event of a member for a v0 client.
+    /// A member's event for a v0 client.
     Event(Packet),
 }
 
-/// A packet that is no message of the dialect.
+/// A packet that is not a message of the dialect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessageError {
-    /// Only events carry messages.
+    /// The packet is not an event.
     #[error("expected an EVENT, got {0}")]
     NotAnEvent(PacketType),
-    /// The event has a name of the dialect and arguments that do not fit.
-    #[error("expected other arguments of {event:?}")]
+    /// The event has a name of the dialect and arguments of another form.
+    #[error("expected other arguments of the event {event:?}")]
     Arguments {
-        /// The event.
+        /// The event name.
         event: String,
-        /// What did not fit.
+        /// The cause.
         source: PayloadError,
     },
 }
@@ -132,7 +132,7 @@ struct OffersWire {
     from_peer_id: Option<IgnoredPeer>,
 }
 
-/// A claim that nobody believes: the hub knows who sent the message.
+/// Parses and discards the sender that a client names: the hub knows the sender.
 struct IgnoredPeer;
 
 impl Serialize for IgnoredPeer {
@@ -161,7 +161,7 @@ struct PeerWire {
     peer_id: PeerId,
 }
 
-/// The header of an envelope on its way to the hub.
+/// The header of an envelope to the hub.
 #[derive(Serialize, Deserialize)]
 struct UploadHeader {
     to: Vec<RecipientWire>,
@@ -184,7 +184,7 @@ struct RecipientWire {
     seq: Option<u64>,
 }
 
-/// The header of an envelope on its way from the hub.
+/// The header of an envelope from the hub.
 #[derive(Serialize, Deserialize)]
 struct DownloadHeader {
     from: PeerId,
@@ -202,7 +202,7 @@ struct DownloadHeader {
     end: bool,
 }
 
-/// The numbers of a record, if all of them are there.
+/// Returns the numbers of a record, if all of them are present.
 fn numbers(
     epoch: Option<u32>,
     peer_epoch: Option<u32>,
@@ -213,7 +213,7 @@ fn numbers(
     Some(Numbers { epochs, lane: lane?, seq: seq? })
 }
 
-/// How the numbers of a record are written.
+/// Splits the numbers of a record into the fields on the wire.
 fn split(numbers: Option<Numbers>) -> (Option<u32>, Option<u32>, Option<Lane>, Option<u64>) {
     let epochs = numbers.map(|numbers| numbers.epochs);
     let known = epochs.map(|epochs| epochs.peer_epoch).filter(|epoch| *epoch != 0);
@@ -230,7 +230,7 @@ impl DownloadHeader {
 }
 
 impl Download {
-    /// The header of the envelope, as JSON: for a server that writes packets by itself.
+    /// Returns the header of the envelope as JSON, for a server that writes packets itself.
     ///
     /// # Errors
     /// [`EncodeError`] when the header cannot be written, which does not happen with a hub's messages.
@@ -258,7 +258,7 @@ fn envelope<H: Serialize>(header: &H, body: &Bytes) -> Result<Packet, EncodeErro
     Packet::event(names::RELAY, &(header, Blob::from(body.clone())))
 }
 
-/// The header and the body of an envelope.
+/// Reads the header and the body of an envelope.
 fn open_envelope<H: for<'de> Deserialize<'de>>(
     packet: &Packet,
 ) -> Result<(H, Bytes), MessageError> {
@@ -267,7 +267,7 @@ fn open_envelope<H: for<'de> Deserialize<'de>>(
     Ok((header, body.into()))
 }
 
-/// The first argument of an event, whatever follows it.
+/// The first argument of an event; further ones are ignored.
 struct First<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for First<T> {
@@ -293,7 +293,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for First<T> {
     }
 }
 
-/// `numClients` has one argument for a v0 client and two for ours.
+/// The arguments of `numClients`: one for a v0 client and two for a v1 client.
 struct NumClientsArgs(u32, Option<Box<Welcome>>);
 
 impl<'de> Deserialize<'de> for NumClientsArgs {
@@ -304,7 +304,7 @@ impl<'de> Deserialize<'de> for NumClientsArgs {
             type Value = NumClientsArgs;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number and possibly a welcome")
+                f.write_str("a number and an optional welcome")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut args: A) -> Result<NumClientsArgs, A::Error> {
@@ -332,11 +332,11 @@ fn event_of(packet: &Packet) -> Result<std::borrow::Cow<'_, str>, MessageError> 
 }
 
 impl ClientMessage {
-    /// Reads a client's packet.
+    /// Parses a client's packet.
     ///
     /// # Errors
-    /// [`MessageError`] when the packet is no event, or has a name of the dialect and arguments that do not
-    /// fit. An event with any other name is a [`ClientMessage::Broadcast`].
+    /// [`MessageError`] when the packet is not an event, or has a name of the dialect and arguments of another
+    /// form. An event with any other name is a [`ClientMessage::Broadcast`].
     pub fn from_packet(packet: Packet) -> Result<Self, MessageError> {
         let event = event_of(&packet)?;
         match event.as_ref() {
@@ -356,10 +356,10 @@ impl ClientMessage {
         }
     }
 
-    /// The message as a packet in the default namespace.
+    /// Writes the message as a packet in the default namespace.
     ///
     /// # Errors
-    /// [`EncodeError`] when it exceeds what a packet can carry.
+    /// [`EncodeError`] when it exceeds the limits of a packet.
     pub fn to_packet(&self) -> Result<Packet, EncodeError> {
         match self {
             Self::Offers(offers) => {
@@ -378,7 +378,7 @@ impl ClientMessage {
 }
 
 impl ServerMessage {
-    /// Reads a packet of the hub.
+    /// Parses a packet of the hub.
     ///
     /// # Errors
     /// [`MessageError`] as [`ClientMessage::from_packet`].
@@ -415,10 +415,10 @@ impl ServerMessage {
         }
     }
 
-    /// The message as a packet in the default namespace.
+    /// Writes the message as a packet in the default namespace.
     ///
     /// # Errors
-    /// [`EncodeError`] when it exceeds what a packet can carry.
+    /// [`EncodeError`] when it exceeds the limits of a packet.
     pub fn to_packet(&self) -> Result<Packet, EncodeError> {
         match self {
             Self::NumClients { others, welcome: None } => {

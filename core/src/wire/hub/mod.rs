@@ -1,10 +1,11 @@
-//! Between a client and the hub (`PROTOCOL.md` sections 1 to 4): plain data. The rules are the hub's.
+//! The messages between a client and the hub (`PROTOCOL.md` sections 1 to 4), as plain data. `crate::hub` has
+//! the rules.
 //!
 //! - `membership`: joining, the welcome, members
 //! - `description`: offers, answers, candidates, ICE servers
 //! - `envelope`: bundles and records on their way through the hub
 //! - `message`: all messages, to and from Socket.IO packets
-//! - `unreadable`: JSON that cannot be read
+//! - `unreadable`: the error of malformed JSON
 
 pub(super) mod description;
 pub(super) mod envelope;

@@ -1,7 +1,7 @@
-//! Packets as bytes that can be cut anywhere.
+//! Flattened packets, which can be cut anywhere.
 //!
-//! A packet is flattened to `u32 length, head, (u32 length, attachment)*`, lengths big-endian. Cutting copies one piece at
-//! a time; the attachments of a packet that has been put together are slices of its bytes.
+//! A packet is flattened to `u32 length, head, (u32 length, attachment)*`, lengths big-endian. Cutting copies
+//! one piece at a time; the attachments of a reassembled packet are slices of its bytes.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use bytestring::ByteString;
@@ -10,7 +10,7 @@ use crate::codec::{Limits, Packet};
 
 const LENGTH: usize = size_of::<u32>();
 
-/// A packet whose bytes are read as if it were flattened.
+/// A packet whose flattened bytes can be read at any offset.
 #[derive(Clone, Debug)]
 pub(crate) struct Flat {
     packet: Packet,
@@ -31,7 +31,7 @@ impl Flat {
         self.len
     }
 
-    /// Writes the bytes `start..end`, as far as there are any.
+    /// Writes the bytes `start..end`, or those of them that exist.
     pub(crate) fn put(&self, start: u64, end: u64, buffer: &mut BytesMut) {
         let parts = std::iter::once(self.packet.head().as_bytes()).chain(self.packet.attachments());
         let mut at = 0_u64;
@@ -50,7 +50,7 @@ impl Flat {
         }
     }
 
-    /// The flattened packet.
+    /// Returns the flattened packet.
     pub(crate) fn to_bytes(&self) -> Bytes {
         let mut buffer = BytesMut::with_capacity(self.len as usize);
         self.put(0, self.len, &mut buffer);
@@ -64,14 +64,14 @@ pub fn flatten(packet: &Packet) -> Bytes {
     Flat::new(packet.clone()).to_bytes()
 }
 
-/// The longest flattened packet that may turn out to be within the limits.
+/// Returns the maximum length of a flattened packet that may be within the limits.
 pub(crate) fn flat_limit(limits: &Limits) -> u64 {
     let lengths = limits.max_attachments.saturating_add(1).saturating_mul(LENGTH);
     limits.max_packet_bytes.saturating_add(lengths) as u64
 }
 
-/// The head and the attachments of a flattened packet, as slices of its bytes. `None`: the lengths do not add up, or the
-/// head is not UTF-8.
+/// Splits a flattened packet into head and attachments, as slices of its bytes. Returns `None` when the lengths
+/// do not add up or the head is not UTF-8.
 #[must_use]
 pub fn unflatten(mut flat: Bytes) -> Option<(ByteString, Vec<Bytes>)> {
     let mut take = || {
@@ -102,7 +102,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_of_any_size_make_the_packet_again(
+        fn a_packet_cut_into_pieces_of_any_size_is_reassembled(
             text in ".{0,40}",
             blobs in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 0..5),
             size in 1_usize..60,
@@ -116,14 +116,14 @@ mod tests {
                 prop_assert!(bytes.len() - before <= size);
             }
             prop_assert_eq!(&flat.to_bytes(), &bytes);
-            let (head, attachments) = unflatten(bytes.freeze()).expect("what was flattened");
+            let (head, attachments) = unflatten(bytes.freeze()).expect("a flattened packet");
             prop_assert_eq!(&head, flat.packet().head());
             prop_assert_eq!(&attachments[..], flat.packet().attachments());
         }
     }
 
     #[test]
-    fn lengths_that_do_not_add_up_and_heads_that_are_no_text_are_refused() {
+    fn flattened_packets_with_wrong_lengths_or_without_text_as_head_are_refused() {
         for bytes in [
             &[][..],
             &[0, 0, 0],

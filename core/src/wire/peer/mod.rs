@@ -1,10 +1,10 @@
-//! Between two v1 peers (`PROTOCOL.md` section 5): bundles of records and control, the same on every path.
+//! The bundles between two v1 peers (`PROTOCOL.md` section 5), the same on every path.
 //!
 //! - `bundle`: one transport message and its items
 //! - `state`: acknowledgements
 //! - `flat`: packets as bytes that can be cut into records
-//! - `seal`: the MAC of a bundle that goes through a neighbour
-//! - `varint`: integers of variable length
+//! - `seal`: the MAC of a bundle through a neighbour
+//! - `varint`: variable-length integers
 
 pub(super) mod bundle;
 pub(super) mod flat;

@@ -1,4 +1,4 @@
-//! Proof that a bundle is of the peer with which a key is shared, whoever passes it on.
+//! The MAC that proves the sender of a bundle that a neighbour forwards.
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -10,57 +10,57 @@ use crate::wire::PairKey;
 
 pub(crate) const SEAL_LEN: usize = 32;
 
-/// Keeps seals apart from every other use of a key.
+/// Separates seals from every other use of a key.
 const CONTEXT: &[u8] = b"socketio-p2p/1 via";
 
-/// A bundle that a neighbour is to pass on, or has passed on.
+/// A bundle that a neighbour is to forward, or has forwarded.
 #[derive(Clone, PartialEq)]
 pub struct Passed {
-    /// Grows with every bundle that its sender gives to a neighbour in an epoch.
+    /// The number, which grows with every bundle that the sender gives to a neighbour in an epoch.
     pub number: u64,
-    /// Proof of who sent it.
+    /// The MAC.
     pub seal: Seal,
     /// The bundle.
     pub bundle: Bytes,
 }
 
-/// Shows no byte of the bundle.
+/// Prints the length of the bundle only.
 impl std::fmt::Debug for Passed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Passed({}, {} bytes)", self.number, self.bundle.len())
     }
 }
 
-/// A MAC under the key that two members share (`PROTOCOL.md`, "Through a neighbour").
+/// A MAC under a pair key (`PROTOCOL.md`, "Through a neighbour").
 #[derive(Clone, Copy, PartialEq)]
 pub struct Seal([u8; SEAL_LEN]);
 
-/// Shows no byte of it.
+/// Prints no byte of the MAC.
 impl std::fmt::Debug for Seal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Seal").field(&Redacted(&self.0[..])).finish()
     }
 }
 
-/// Who gives a bundle to whom, through whom: a seal holds for this and nothing else.
+/// The neighbour, sender and receiver of a bundle, which a seal covers.
 #[derive(Clone, Copy, Debug)]
 pub struct Passage<'a> {
-    /// Through whom.
+    /// The neighbour that forwards the bundle.
     pub neighbour: &'a PeerId,
-    /// Who has sealed it.
+    /// The sender, which seals the bundle.
     pub from: &'a PeerId,
-    /// For whom it is.
+    /// The receiver.
     pub to: &'a PeerId,
 }
 
 impl Seal {
-    /// Takes bytes for a seal, whatever they prove.
+    /// Creates a seal from bytes, without verification.
     #[must_use]
     pub const fn new(bytes: [u8; SEAL_LEN]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; SEAL_LEN] {
         &self.0
@@ -75,7 +75,7 @@ impl Passage<'_> {
         Passed { number, seal, bundle }
     }
 
-    /// Whether the sender has sealed what came. Compares in constant time.
+    /// Returns whether the sender has sealed the bundle. Compares in constant time.
     #[must_use]
     pub fn is_genuine(&self, key: &PairKey, passed: &Passed) -> bool {
         self.mac(key, passed.number, &passed.bundle).verify_slice(&passed.seal.0).is_ok()
@@ -87,7 +87,7 @@ impl Passage<'_> {
         let mut mac = Hmac::<Sha256>::new(&block.into());
         mac.update(CONTEXT);
         for id in [self.neighbour, self.from, self.to] {
-            // It fits: MAX_PEER_ID is 64.
+            // The length fits in a byte: MAX_PEER_ID is 64.
             mac.update(&[id.as_str().len() as u8]);
             mac.update(id.as_str().as_bytes());
         }
@@ -106,7 +106,7 @@ mod tests {
     use crate::wire::PairKey;
 
     #[test]
-    fn a_seal_holds_for_the_bundle_its_number_and_its_way_and_for_nothing_else() {
+    fn a_seal_covers_the_bundle_its_number_and_its_passage() {
         let id = |name: &str| name.parse::<PeerId>().unwrap();
         let (ann, bob, cid) = (id("ann"), id("bob"), id("cid"));
         let key = PairKey::new([7; 32]);

@@ -1,86 +1,86 @@
-//! What one end has of the other's, and knows of its own: always the whole truth.
+//! The control item `state`: complete acknowledgements, each of which replaces all earlier ones.
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 use super::varint;
 use crate::wire::Lane;
 
-/// The most ranges ahead of their turn that are told of a lane or a transfer.
+/// The maximum number of ranges received out of order, per lane and per transfer.
 pub const MAX_RANGES: usize = 16;
 
-/// The most refusals that are told.
+/// The maximum number of refusals.
 pub const MAX_REFUSED: usize = 64;
 
-/// The most transfers of one kind that are told.
+/// The maximum number of transfers of one kind.
 const MAX_TRANSFERS: usize = 1024;
 
-/// A place in a lane: the bytes of packet `number` from `offset` on come next.
+/// A position in a lane: byte `offset` of packet `number`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The packet's number.
     pub number: u64,
-    /// The offset in it.
+    /// The offset in the packet.
     pub offset: u64,
 }
 
-/// What one end has of one lane.
+/// The received records of one lane.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LaneState {
-    /// Everything before this place.
+    /// The position before which everything has been received.
     pub next: Place,
-    /// What is there beyond: from a place up to another, in order.
+    /// The ranges received out of order, each from the first position up to the second, in order.
     pub ahead: Vec<(Place, Place)>,
 }
 
-/// What one end has of the other's packets and transfers, and knows of its own.
+/// The acknowledgements of one side, and the state of its own packets and transfers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// Of the reliable lanes.
+    /// The reliable lanes.
     pub lanes: [LaneState; Lane::RELIABLE.len()],
-    /// One above the highest number of the volatile lane.
+    /// One above the highest number received on the volatile lane.
     pub seen: u64,
-    /// What became of the own packets below these numbers is known.
+    /// The numbers below which this side knows the outcome of its own packets.
     pub settled: [u64; Lane::RELIABLE.len()],
-    /// What was not acceptable, until the other end has settled it.
+    /// The refused packets, until the other side has settled them.
     pub refused: Vec<(Lane, u64)>,
-    /// The transfers of the other end that go on, or of whose end it may not know.
+    /// The other side's transfers that are open, or whose end the other side may not know.
     pub incoming: Vec<Incoming>,
-    /// So many transfers have been opened to the other end.
+    /// The number of transfers that this side has opened.
     pub opened: u64,
-    /// Those of them that are not over.
+    /// The opened transfers that have not ended.
     pub open: Vec<u64>,
 }
 
-/// What one end has of a transfer of the other's.
+/// The state of a transfer at its receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incoming {
-    /// Its number.
+    /// The transfer's number.
     pub number: u64,
-    /// How far it is.
+    /// The state.
     pub kind: IncomingKind,
 }
 
-/// How far a transfer is at its receiver.
+/// The state of a transfer at its receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IncomingKind {
-    /// It goes on.
+    /// The transfer is open.
     Open {
         /// The application has read the bytes below this offset.
         read: u64,
-        /// The bytes below this are there.
+        /// The bytes below this offset are received.
         had: u64,
-        /// The bytes below this may be sent.
+        /// The bytes below this offset may be sent (credit).
         granted: u64,
-        /// What is there beyond.
+        /// The ranges received out of order.
         ahead: Vec<(u64, u64)>,
     },
     /// The application has read everything.
     Done,
-    /// No more is wanted.
+    /// The application wants no more.
     Refused,
-    /// It is known to have been broken off.
+    /// The sender aborted the transfer.
     Aborted,
-    /// It was opened to an incarnation before this one.
+    /// The transfer was opened in an earlier incarnation.
     Unknown,
 }
 
@@ -195,7 +195,7 @@ fn take_byte(bytes: &mut Bytes) -> Option<u8> {
     (!bytes.is_empty()).then(|| bytes.get_u8())
 }
 
-/// A counted list of at most `max`.
+/// Reads a counted list of at most `max` elements.
 fn take_all<T>(
     bytes: &mut Bytes,
     max: usize,
@@ -240,7 +240,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(
+        fn reading_returns_what_was_written(
             lanes in [lane(), lane()],
             seen in 0..1_u64 << 60,
             refused in prop::collection::vec((prop::sample::select(&Lane::RELIABLE[..]), 0..99_u64), 0..9),
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_of_a_link_on_which_nothing_happened_is_short() {
+    fn the_state_of_an_unused_link_is_short() {
         let mut buffer = BytesMut::new();
         State::default().write(&mut buffer);
         assert_eq!(buffer.len(), 13);

@@ -1,13 +1,13 @@
-//! Integers of one to eight bytes (RFC 9000 section 16).
+//! Variable-length integers of one to eight bytes (RFC 9000 section 16).
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
-/// The greatest number that can be written.
+/// The maximum integer.
 pub(crate) const MAX: u64 = (1 << 62) - 1;
 
-/// Writes a number; one above [`MAX`] as [`MAX`], which no counter reaches.
+/// Writes an integer; one above [`MAX`], which no counter reaches, as [`MAX`].
 pub(crate) fn put(buffer: &mut BytesMut, number: u64) {
-    // The two highest bits of the first byte tell the length.
+    // The two highest bits of the first byte encode the length.
     match number.min(MAX) {
         n @ 0..0x40 => buffer.put_u8(n as u8),
         n @ 0x40..0x4000 => buffer.put_u16(n as u16 | 0x4000),
@@ -16,7 +16,7 @@ pub(crate) fn put(buffer: &mut BytesMut, number: u64) {
     }
 }
 
-/// How many bytes a number takes.
+/// Returns the encoded length in bytes.
 pub(crate) const fn len(number: u64) -> usize {
     match number {
         0..0x40 => 1,
@@ -26,7 +26,7 @@ pub(crate) const fn len(number: u64) -> usize {
     }
 }
 
-/// Reads a number. `None`: the bytes end within it.
+/// Reads an integer. Returns `None` when the bytes end within it.
 pub(crate) fn take(bytes: &mut Bytes) -> Option<u64> {
     let first = *bytes.first()?;
     let len = 1_usize << (first >> 6);
@@ -56,7 +56,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_number_comes_back_in_as_many_bytes_as_said(bits in 0_u32..62, low in any::<u64>()) {
+        fn a_varint_round_trips_in_the_stated_length(bits in 0_u32..62, low in any::<u64>()) {
             let number = low & ((1 << bits) | ((1 << bits) - 1));
             let mut bytes = written(number);
             prop_assert_eq!(bytes.len(), len(number));
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_of_the_rfc_hold() {
+    fn the_varint_examples_of_the_rfc_hold() {
         for (bytes, number) in [
             (&[0xc2, 0x19, 0x7c, 0x5e, 0xff, 0x14, 0xe8, 0x8c][..], 151_288_809_941_952_652),
             (&[0x9d, 0x7f, 0x3e, 0x7d], 494_878_333),
@@ -76,12 +76,12 @@ mod tests {
             assert_eq!(take(&mut Bytes::copy_from_slice(bytes)), Some(number));
             assert_eq!(written(number), bytes);
         }
-        // More bytes than needed are allowed.
+        // An encoding that is longer than necessary is valid.
         assert_eq!(take(&mut Bytes::from_static(&[0x40, 0x25])), Some(37));
     }
 
     #[test]
-    fn a_number_that_is_cut_off_is_none_and_one_too_great_is_the_greatest() {
+    fn a_truncated_varint_is_none_and_one_above_the_maximum_is_the_maximum() {
         for cut in [&[][..], &[0x40], &[0x9d, 0x7f, 0x3e], &[0xc0; 7]] {
             assert_eq!(take(&mut Bytes::copy_from_slice(cut)), None);
         }

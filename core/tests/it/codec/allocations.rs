@@ -1,4 +1,4 @@
-//! How often the codec allocates.
+//! The allocations of the codec.
 
 use allocation_counter::measure;
 use bytes::Bytes;
@@ -47,7 +47,7 @@ fn a_packet_with_one_attachment_allocates_nothing_and_more_take_two_lists() {
 }
 
 #[test]
-fn a_packet_that_comes_as_a_whole_takes_a_list_only_for_several_attachments() {
+fn a_packet_from_all_its_frames_allocates_a_list_only_for_several_attachments() {
     for (count, expected) in [(0, 0), (1, 0), (2, 1), (3, 1)] {
         let head = match count {
             0 => ByteString::from_static("2[\"event\"]"),
@@ -102,7 +102,7 @@ fn one_more_receiver_allocates_nothing() {
 }
 
 #[test]
-fn an_encoder_gives_back_the_buffer_of_a_huge_packet() {
+fn an_encoder_releases_the_buffer_of_a_huge_packet() {
     let mut encoder = Encoder::new();
     let namespace = Namespace::default();
     let capacity = |encoder: &Encoder| {

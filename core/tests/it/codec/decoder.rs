@@ -1,4 +1,4 @@
-//! Frames to packets.
+//! Decoding: frames to packets.
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -33,7 +33,7 @@ fn a_packet_shares_the_memory_of_its_frames() {
 }
 
 #[test]
-fn attachments_are_waited_for_and_counted() {
+fn a_decoder_waits_for_attachments_and_counts_them() {
     let mut decoder = Decoder::new(Limits::default());
     assert_eq!((decoder.pending(), decoder.pending_bytes()), (false, 0));
     assert!(decoder.push(HEAD_OF_TWO.into()).unwrap().is_none());
@@ -45,7 +45,7 @@ fn attachments_are_waited_for_and_counted() {
 }
 
 #[test]
-fn after_an_error_or_a_reset_the_decoder_is_as_new() {
+fn an_error_or_a_reset_returns_the_decoder_to_its_initial_state() {
     let mut decoder = Decoder::new(Limits::default());
     decoder.push(HEAD_OF_TWO.into()).unwrap();
     decoder.push(vec![1].into()).unwrap();
@@ -81,13 +81,13 @@ fn a_packet_may_be_as_long_as_the_limit_and_no_longer() {
     assert_eq!(error.kind(), &DecodeErrorKind::PacketTooLarge { max: head.len() - 1 });
     assert_eq!(error.frame(), 0);
 
-    // CVE-2020-36049: by default a head of more than a megabyte is refused unread.
+    // CVE-2020-36049: by default a head above 1,000,000 bytes is refused unread.
     let huge = format!("2[\"e\",\"{}\"]", "x".repeat(1_000_000));
     assert!(matches!(kind(&huge), DecodeErrorKind::PacketTooLarge { max: 1_000_000 }));
 }
 
 #[test]
-fn the_other_limits_hold_at_their_border() {
+fn the_other_limits_are_exact() {
     let limits =
         Limits::default().with_max_namespace(3).with_max_event_name(4).with_max_attachments(2);
     let kind = |head: &str| {
@@ -101,7 +101,7 @@ fn the_other_limits_hold_at_their_border() {
     assert_eq!(kind(r#"2["\u0061"]"#), Some(DecodeErrorKind::EventNameTooLong { max: 4 }));
     assert_eq!(kind(r#"2["abc\n"]"#), Some(DecodeErrorKind::EventNameTooLong { max: 4 }));
     assert_eq!(kind(r#"2["ab\n"]"#), None);
-    // What is wrong before the border is told as such.
+    // A fault before the limit has precedence.
     assert_eq!(kind("2[\"a\tbcde\"]"), Some(JsonError::ControlCharacter.into()));
     assert_eq!(kind(r#"2["ab]"#), Some(JsonError::UnexpectedEnd("the closing quote").into()));
     assert_eq!(kind(r#"53-["e"]"#), Some(DecodeErrorKind::TooManyAttachments { max: 2 }));
@@ -109,7 +109,7 @@ fn the_other_limits_hold_at_their_border() {
 }
 
 #[test]
-fn nesting_has_the_same_border_when_checked_and_when_read() {
+fn validation_and_typed_reading_have_the_same_depth_limit() {
     for (open, inner, close) in [("[", "", "]"), ("{\"k\":", "0", "}")] {
         let nested = |depth: usize| {
             let json = format!("2[\"e\",{}{inner}{}]", open.repeat(depth), close.repeat(depth));
@@ -130,7 +130,7 @@ fn nesting_has_the_same_border_when_checked_and_when_read() {
             deeper.args::<serde::de::IgnoredAny>().unwrap_err();
             deeper.args::<(Box<serde_json::value::RawValue>,)>().unwrap_err();
         }
-        // A limit may be tighter, not looser.
+        // A limit above the maximum has no effect.
         let flat = nested(2);
         flat.validate(&Limits::default().with_max_depth(3)).unwrap();
         flat.validate(&Limits::default().with_max_depth(2)).unwrap_err();
@@ -152,8 +152,8 @@ fn deep_nesting_never_exhausts_the_stack() {
 }
 
 #[test]
-fn placeholders_without_end_cost_linear_time() {
-    // Each looks like the beginning of a placeholder: reading on from each to the end would take minutes.
+fn unterminated_placeholders_cost_linear_time() {
+    // Each could begin a placeholder: scanning from each to the end would take minutes.
     let start = r#"{"_placeholder":true,"num":"#;
     let head = format!("51-[\"e\",\"{}\"]", start.replace('"', "\\\"").repeat(25_000));
     let limits = Limits::unbounded();
@@ -168,7 +168,7 @@ fn placeholders_without_end_cost_linear_time() {
 }
 
 #[test]
-fn a_head_and_its_attachments_make_a_packet_only_together() {
+fn a_packet_needs_its_head_and_all_its_attachments() {
     let make = |count: usize| {
         let attachments = vec![Bytes::from_static(b"x"); count];
         Packet::from_head_and_attachments(HEAD_OF_TWO.into(), attachments, &Limits::default())
@@ -188,7 +188,7 @@ fn a_head_and_its_attachments_make_a_packet_only_together() {
 }
 
 #[test]
-fn the_header_says_what_the_frame_says() {
+fn the_header_matches_the_frame() {
     let packet =
         packet(r#"61-/chat?room=1,18446744073709551615[{"_placeholder":true,"num":0}]"#, &[b"x"]);
     assert_eq!(packet.packet_type(), PacketType::BinaryAck);
@@ -211,7 +211,7 @@ fn event_names_are_read_without_the_arguments() {
 }
 
 #[test]
-fn errors_say_what_was_expected_what_came_and_where() {
+fn decode_errors_name_the_expected_and_the_actual_value_and_the_position() {
     let message = |head: &str| {
         decode_all([head.to_owned().into()], &Limits::default()).unwrap_err().to_string()
     };
@@ -229,12 +229,12 @@ fn errors_say_what_was_expected_what_came_and_where() {
     let error = decode_all([HEAD_OF_TWO.into(), "2".into()], &Limits::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "expected an attachment, of which 2 are missing, got a text frame at attachment 1"
+        "expected an attachment (2 are missing), got a text frame at attachment 1"
     );
 }
 
 #[test]
-fn a_placeholder_whose_number_is_none_is_found_by_the_check_and_when_read() {
+fn a_placeholder_with_a_malformed_number_is_found_by_validation_and_typed_reading() {
     for (number, wrong) in [("", JsonError::Expected("a value")), ("00", JsonError::LeadingZero)] {
         let head = format!(r#"51-["e",{{"_placeholder":true,"num":{number}}}]"#);
         let packet = packet(&head, &[b"x"]);
@@ -245,7 +245,7 @@ fn a_placeholder_whose_number_is_none_is_found_by_the_check_and_when_read() {
 }
 
 #[test]
-fn an_ack_id_is_as_large_as_it_may_be_wherever_it_stands() {
+fn the_greatest_ack_id_is_decoded_in_every_position() {
     for start in ["2", "2/a,", "2/a/long/namespace,", "51-", "51-/a,"] {
         let end = if start.starts_with('5') {
             r#"["e",{"_placeholder":true,"num":0}]"#
@@ -261,7 +261,7 @@ fn an_ack_id_is_as_large_as_it_may_be_wherever_it_stands() {
 }
 
 #[test]
-fn a_placeholder_out_of_range_is_found_by_the_check_and_when_read() {
+fn a_placeholder_out_of_range_is_found_by_validation_and_typed_reading() {
     for number in [1, 2, 7] {
         let text = format!(r#"51-["e",{{"_placeholder":true,"num":{number}}}]"#);
         let packet = packet(&text, &[b"x"]);
@@ -300,7 +300,7 @@ fn debug_output_shows_sizes_and_no_content() {
 }
 
 #[test]
-fn numbers_of_any_length_are_judged_by_what_a_double_holds() {
+fn numbers_of_any_length_are_checked_against_the_range_of_a_double() {
     let verdict = |number: &str| {
         let packet = packet(&format!("2[\"e\",{number}]"), &[]);
         let check = packet.validate(&Limits::default()).map_err(|error| error.kind().clone());
@@ -322,7 +322,7 @@ fn numbers_of_any_length_are_judged_by_what_a_double_holds() {
 }
 
 #[test]
-fn a_payload_that_breaks_off_is_told_from_one_that_goes_on_otherwise() {
+fn a_truncated_payload_and_a_malformed_one_have_different_errors() {
     let check = |head: &str| {
         let error = packet(head, &[]).validate(&Limits::default()).unwrap_err();
         (error.kind().clone(), error.offset())
@@ -342,7 +342,7 @@ fn a_payload_that_breaks_off_is_told_from_one_that_goes_on_otherwise() {
 }
 
 #[test]
-fn a_payload_of_an_opening_alone_is_refused_at_once() {
+fn a_payload_of_an_opening_bracket_alone_is_refused() {
     for (head, missing) in [
         ("2[", "`]` as the last character"),
         ("31[", "`]` as the last character"),
@@ -357,7 +357,7 @@ fn a_payload_of_an_opening_alone_is_refused_at_once() {
 }
 
 #[test]
-fn more_than_ten_attachments_are_told_apart_however_their_placeholders_are_written() {
+fn more_than_ten_attachments_are_resolved_in_every_placeholder_notation() {
     let limits = Limits::default().with_max_attachments(12);
     let attachments: Vec<Bytes> = (0..12_u8).map(|byte| Bytes::from(vec![byte])).collect();
     for (open, close) in

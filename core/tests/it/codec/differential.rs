@@ -1,4 +1,4 @@
-//! Generated streams, judged by the codec and by the reference parser: every difference is a documented one.
+//! Generated streams, decoded by the codec and by the reference parser: every difference is a documented one.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,10 +18,7 @@ fn a_hundred_thousand_generated_packets_differ_from_the_reference_parser_only_as
     if !has_reference_parser(&directory) {
         let hint = "install Node.js and run `npm ci` in core/tests/reference";
         assert!(std::env::var_os("CI").is_none(), "the reference parser is missing: {hint}");
-        #[allow(
-            clippy::print_stderr,
-            reason = "whoever runs the test must see that it did nothing"
-        )]
+        #[allow(clippy::print_stderr, reason = "the output must show that the test was skipped")]
         {
             eprintln!("SKIPPED the comparison with the reference parser: {hint}");
         }
@@ -66,7 +63,7 @@ fn a_hundred_thousand_generated_packets_differ_from_the_reference_parser_only_as
     writer.join().expect("no panic").expect("node reads");
     assert!(node.wait().expect("node ends").success());
     assert_eq!(judged, STREAMS);
-    // The generator reaches what it should reach.
+    // The generator reaches every outcome.
     for outcome in [
         "accepted",
         "rejected",
@@ -90,7 +87,8 @@ fn has_reference_parser(directory: &Path) -> bool {
             || runs(Command::new("npm").args(["ci", "--no-audit", "--no-fund"])) && installed())
 }
 
-/// How two judgements relate: both the same, or by which documented difference not; `None` if by none.
+/// Compares two results: returns `""` or the name of the documented difference, or `None` for an undocumented
+/// one.
 fn compare(line: &str, ours: &Value, theirs: &Value) -> Option<&'static str> {
     let (our_packets, their_packets) = (ours["packets"].as_array()?, theirs["packets"].as_array()?);
     let (our_error, their_error) = (ours.get("error"), theirs.get("error"));
@@ -117,7 +115,7 @@ fn compare(line: &str, ours: &Value, theirs: &Value) -> Option<&'static str> {
     if their_error.is_some() && our_packets.len() == their_packets.len() {
         return Some("rejected");
     }
-    // We reject what they take: the reason must be one of those in the documentation.
+    // The codec rejects what the reference accepts: the reason must be documented.
     let frames: Value = serde_json::from_str(line).ok()?;
     let frame = &frames["frames"][usize::try_from(error["frame"].as_u64()?).ok()?];
     let head = frame.as_str()?;
@@ -147,13 +145,13 @@ fn compare(line: &str, ours: &Value, theirs: &Value) -> Option<&'static str> {
         }
         "json" if message.contains("surrogate") => Some("lone-surrogate"),
         "json" if message.contains("double") => Some("number-range"),
-        "json" if message.contains("nested deeper") => Some("nesting"),
+        "json" if message.contains("nested no deeper") => Some("nesting"),
         "namespace-too-long" | "event-name-too-long" => Some("name-limits"),
         _ => None,
     }
 }
 
-/// Whether the two judge the same once the values of keys that come again in the same object are taken out.
+/// Returns whether both results are the same without the values of keys that are repeated in the same object.
 fn agrees_without_overridden_values(mut frames: Value, index: usize, theirs: &Value) -> bool {
     let frame = &mut frames["frames"][index];
     let head = frame.as_str().expect("a head").to_owned();
@@ -166,7 +164,7 @@ fn agrees_without_overridden_values(mut frames: Value, index: usize, theirs: &Va
     compare(&line, &ours, theirs).is_some()
 }
 
-/// What JavaScript turns into the number 0.
+/// Returns whether JavaScript converts the character to the number 0.
 fn is_js_space(char: char) -> bool {
     char.is_whitespace() && char != '\u{85}' || char == '\u{feff}'
 }
@@ -175,17 +173,17 @@ fn is_plain_decimal(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0') && !text.is_empty()
 }
 
-/// Whether a number may be beyond what a double holds exactly.
+/// Returns whether a number may be beyond the exact range of a double.
 fn has_wide_number(line: &str) -> bool {
     line.split(|char: char| !char.is_ascii_digit()).any(|digits| digits.len() >= 16)
 }
 
-/// Equality with all numbers as doubles and no negative zero, as JavaScript writes them.
+/// Compares all numbers as doubles and without negative zero, as JavaScript writes them.
 fn same(ours: &Value, theirs: &Value) -> bool {
     match (ours, theirs) {
         (Value::Number(ours), Value::Number(theirs)) => {
             let (ours, theirs) = (ours.as_f64().unwrap(), theirs.as_f64().unwrap());
-            // `serde_json`, which reads the answers, may be off in the last bits.
+            // `serde_json`, which reads the answers, may differ in the last bits.
             (ours - theirs).abs() <= ours.abs() * 4.0 * f64::EPSILON
         }
         (Value::Array(ours), Value::Array(theirs)) => {
@@ -226,7 +224,7 @@ impl Random {
     }
 }
 
-/// The frames of a few packets, and how many packets they were before anything was broken.
+/// Generates the frames of some packets, and the number of packets before any was damaged.
 fn stream(random: &mut Random) -> (Vec<Value>, usize) {
     let packets = 1 + random.below(4);
     let mut frames = Vec::new();
@@ -383,7 +381,7 @@ fn object(random: &mut Random, out: &mut String, depth: usize, attachments: usiz
     out.push('}');
 }
 
-/// A text with a few characters taken out, put in or exchanged.
+/// Removes, inserts or replaces some characters.
 fn damaged(random: &mut Random, text: &str) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     for _ in 0..1 + random.below(3) {

@@ -1,4 +1,4 @@
-//! Values to JSON text.
+//! Encoding: values to JSON text.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ fn arg<T: Serialize>(value: T) -> String {
     packet.payload().to_owned()
 }
 
-/// What JSON has no bytes for is written as `serde_json` writes it.
+/// Values without bytes are written as `serde_json` writes them.
 #[test]
 fn json_is_written_as_serde_json_writes_it() {
     #[derive(Serialize)]
@@ -86,7 +86,7 @@ fn json_is_written_as_serde_json_writes_it() {
 }
 
 #[test]
-fn map_keys_that_have_no_one_text_are_refused() {
+fn map_keys_without_a_unique_text_are_refused() {
     for error in [
         Packet::event("e", &(BTreeMap::from([((), 1)]),)).unwrap_err(),
         Packet::event("e", &(BTreeMap::from([([1, 2], 1)]),)).unwrap_err(),
@@ -99,7 +99,7 @@ fn map_keys_that_have_no_one_text_are_refused() {
 }
 
 #[test]
-fn arguments_come_from_whatever_is_a_sequence() {
+fn any_sequence_is_encoded_as_arguments() {
     #[derive(Serialize)]
     struct Wrapped((i32, &'static str));
     #[derive(Serialize)]
@@ -122,7 +122,7 @@ fn arguments_come_from_whatever_is_a_sequence() {
 }
 
 #[test]
-fn a_blob_is_written_without_a_copy_wherever_it_stands() {
+fn a_blob_is_encoded_without_a_copy_in_any_position() {
     #[derive(Serialize)]
     struct File {
         name: &'static str,
@@ -167,8 +167,8 @@ fn other_byte_strings_are_copied_into_attachments() {
 }
 
 #[test]
-fn a_blob_for_another_format_leaves_nothing_behind() {
-    /// Writes its blob as text through another serializer, then bytes of the same content through ours.
+fn a_blob_written_to_another_format_leaves_no_attachment_behind() {
+    /// Writes its blob as text through another serializer, then bytes of the same content through the codec's.
     struct Both(Blob);
     impl Serialize for Both {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -185,7 +185,7 @@ fn a_blob_for_another_format_leaves_nothing_behind() {
 }
 
 #[test]
-fn raw_json_is_written_as_it_stands_once_it_is_checked() {
+fn raw_json_is_checked_and_written_unchanged() {
     let raw = RawValue::from_string("{ \"a\" : [1] }".into()).unwrap();
     assert_eq!(arg((&raw, 1)), "[[{ \"a\" : [1] },1]]");
     let deep =
@@ -194,7 +194,7 @@ fn raw_json_is_written_as_it_stands_once_it_is_checked() {
     let error = Packet::event("e", &(deep(MAX_DEPTH),)).unwrap_err();
     assert_eq!(error, EncodeError::RawJson(JsonError::TooDeep));
 
-    /// Passes as raw JSON what is none, as only a type that wants to cheat can.
+    /// Passes text that is not JSON as raw JSON, as only a malicious type can.
     #[derive(Serialize)]
     #[serde(rename = "$serde_json::private::RawValue")]
     struct Cheat {
@@ -208,14 +208,14 @@ fn raw_json_is_written_as_it_stands_once_it_is_checked() {
 }
 
 #[test]
-fn nesting_that_no_decoder_takes_is_refused() {
+fn encoding_beyond_the_maximum_depth_is_refused() {
     let nested = |depth: usize| (0..depth).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
     Packet::event("e", &(nested(MAX_DEPTH - 1),)).unwrap();
     assert_eq!(Packet::event("e", &(nested(MAX_DEPTH),)).unwrap_err(), EncodeError::TooDeep);
 }
 
 #[test]
-fn an_object_that_would_be_taken_for_an_attachment_is_refused_beside_attachments() {
+fn an_object_that_looks_like_a_placeholder_is_refused_beside_attachments() {
     #[derive(Serialize)]
     struct Fake {
         _placeholder: bool,
@@ -233,14 +233,14 @@ fn an_object_that_would_be_taken_for_an_attachment_is_refused_beside_attachments
     ] {
         assert_eq!(error, EncodeError::Placeholder);
     }
-    // Without attachments it is an object like any other, and so is one that says it is none.
+    // Without attachments it is an object like any other, as is one whose flag is not `true`.
     Packet::event("e", &(fake(), map(Value::Bool(true)), &raw)).unwrap();
     Packet::event("e", &(&blob, map(Value::Bool(false)), map(Value::Bytes(vec![1].into()))))
         .unwrap();
 }
 
 #[test]
-fn a_failing_value_tells_why() {
+fn the_error_of_a_failing_serialize_is_returned() {
     struct Failing;
     impl Serialize for Failing {
         fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
@@ -254,15 +254,15 @@ fn a_failing_value_tells_why() {
 }
 
 #[test]
-fn arrays_and_objects_beside_one_another_do_not_count_as_nested() {
+fn adjacent_arrays_and_objects_do_not_add_to_the_depth() {
     let many = vec![([1], BTreeMap::from([("k", 2)])); 2 * MAX_DEPTH];
     let written = arg(&many);
     assert_eq!(written, serde_json::to_string(&(&many,)).unwrap());
 }
 
 #[test]
-fn escapes_are_found_wherever_they_stand_in_a_text_of_any_length() {
-    // Neighbours of those that are escaped, and characters of one to four bytes.
+fn escapes_are_found_in_any_position_of_a_text_of_any_length() {
+    // Neighbours of the escaped characters, and characters of one to four bytes.
     let plain: String = "a !#[]\u{7f}é방😀".chars().cycle().take(200).collect();
     let specials = ["\"", "\\", "\n", "\r\n", "\r", "\u{1}", "\u{1f}", "\t\t", "\u{8}\u{c}"];
     let check = |text: &str| {
@@ -350,7 +350,7 @@ impl<S: serde::Serializer> serde::Serializer for Backwards<S> {
 }
 
 #[test]
-fn a_blob_that_an_adapter_writes_otherwise_goes_out_as_the_adapter_wrote_it() {
+fn a_blob_changed_by_a_serializer_adapter_is_encoded_as_changed() {
     struct Reversed<'b>(&'b Blob);
     impl Serialize for Reversed<'_> {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

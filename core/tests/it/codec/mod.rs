@@ -1,4 +1,4 @@
-//! The packet codec, seen from outside.
+//! The packet codec through its public interface.
 
 mod allocations;
 mod decoder;
@@ -32,7 +32,7 @@ fn decode_all(
     Ok(packets)
 }
 
-/// The packet that a head with these attachments makes.
+/// Decodes the packet of a head and these attachments.
 fn packet(head: &str, attachments: &[&'static [u8]]) -> Packet {
     let attachments = attachments.iter().map(|bytes| Bytes::from_static(bytes)).collect();
     Packet::from_head_and_attachments(head.into(), attachments, &Limits::default())

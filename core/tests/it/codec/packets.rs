@@ -1,4 +1,4 @@
-//! Making packets, and other packets from them.
+//! Construction and modification of packets.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use socketio_p2p_core::{Namespace, Packet, PacketType};
 
 use super::{decode_all, packet};
 
-/// A packet reads the same whether it was made or came through a decoder.
+/// Checks that a constructed packet equals the decoded one.
 fn assert_like_decoded(packet: &Packet) {
     let decoded = decode_all(packet.frames(), &Limits::default()).unwrap().remove(0);
     assert_eq!(&decoded, packet);
@@ -80,7 +80,7 @@ fn a_namespace_and_an_ack_id_can_be_changed_and_changed_back() {
 }
 
 #[test]
-fn a_clone_shares_everything() {
+fn a_clone_of_a_packet_shares_head_and_attachments() {
     let packet = Packet::event("e", &(Blob::from(vec![1]), Blob::from(vec![2]))).unwrap();
     let clone = packet.clone();
     assert_eq!(clone.head().as_ptr(), packet.head().as_ptr());
@@ -88,7 +88,7 @@ fn a_clone_shares_everything() {
 }
 
 #[test]
-fn parts_that_are_json_already_make_a_packet_under_the_decoders_rules() {
+fn from_parts_accepts_what_a_decoder_accepts() {
     let namespace = Namespace::from_static("/a");
     let bytes = || vec![Bytes::from_static(b"x")];
     let make = |packet_type, id, payload: &str, attachments| {
@@ -217,7 +217,7 @@ fn a_value_that_makes_packets_while_it_is_written_disturbs_nothing() {
 }
 
 #[test]
-fn what_is_shown_of_encoded_values_tells_sizes_and_no_content() {
+fn debug_output_of_encoders_shows_sizes_and_no_content() {
     let blob = Blob::from(b"secret".to_vec());
     assert_eq!(format!("{blob:?}"), "Blob(6 bytes)");
     let mut encoder = Encoder::new();

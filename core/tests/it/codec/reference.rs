@@ -1,18 +1,18 @@
-//! Beside the reference implementation's parser.
+//! The recorded results of the reference implementation's parser.
 
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::value::{RawValue, Value};
 
-#[allow(dead_code, reason = "the example's main function has no use here")]
+#[allow(dead_code, reason = "the example's main function is not used here")]
 #[path = "../../../examples/codec.rs"]
 pub(super) mod filter;
 
 const TABLE: &str = include_str!("../../data/malformed.jsonl");
 const DOCUMENTATION: &str = include_str!("../../../src/codec/mod.rs");
 
-/// A stream of frames, what the codec makes of it, and, where that differs, what the reference parser does.
+/// A stream of frames, the codec's result, and the reference parser's where it differs.
 #[derive(Deserialize)]
 struct Row {
     name: String,
@@ -27,16 +27,16 @@ fn table() -> impl Iterator<Item = Row> {
     TABLE.lines().map(|line| serde_json::from_str(line).expect("a row of the table"))
 }
 
-/// What the example `codec` answers to these lines, as it is started with or without `--encode`.
+/// Returns the answers of the example `codec` to these lines, with or without `--encode`.
 fn answers(mode: Option<&str>, lines: &[String]) -> Vec<String> {
     let mut out = Vec::new();
     filter::run(mode, lines.join("\n").as_bytes(), &mut out)
-        .expect("the filter goes on to the end");
+        .expect("the filter continues to the end");
     let out = String::from_utf8(out).expect("text");
     out.split_terminator('\n').map(str::to_owned).collect()
 }
 
-/// An answer without the text of the error message, which has to say what was expected.
+/// Returns an answer without the text of the error message, which must name what was expected.
 fn without_message(answer: &str) -> String {
     match answer.split_once(r#","message":"expected "#) {
         Some((answer, _)) => format!("{answer}}}}}"),
@@ -45,7 +45,7 @@ fn without_message(answer: &str) -> String {
 }
 
 #[test]
-fn every_row_of_the_malformed_table_is_judged_as_written() {
+fn every_row_of_the_malformed_table_decodes_as_recorded() {
     let rows: Vec<Row> = table().collect();
     assert!(rows.len() > 250, "the table has {} rows", rows.len());
     let lines: Vec<_> =
@@ -61,7 +61,7 @@ fn every_row_of_the_malformed_table_is_judged_as_written() {
 }
 
 #[test]
-fn what_the_filter_decodes_it_encodes_to_frames_that_decode_to_the_same() {
+fn the_filter_encodes_decoded_packets_to_frames_that_decode_to_the_same() {
     #[derive(Deserialize)]
     struct Decoded {
         packets: Vec<Box<RawValue>>,
@@ -69,7 +69,7 @@ fn what_the_filter_decodes_it_encodes_to_frames_that_decode_to_the_same() {
     let packets: Vec<String> = table()
         .flat_map(|row| serde_json::from_str::<Decoded>(row.ours.get()).expect("an answer").packets)
         .map(|packet| packet.get().to_owned())
-        // The lines of the filter are read by `serde_json`, which does not go as deep as the codec.
+        // The filter reads its lines with `serde_json`, whose maximum depth is below the codec's.
         .filter(|packet| !packet.contains(&"[".repeat(100)))
         .collect();
     assert!(packets.len() > 80, "the table has {} packets", packets.len());
@@ -84,7 +84,7 @@ fn what_the_filter_decodes_it_encodes_to_frames_that_decode_to_the_same() {
 }
 
 #[test]
-fn the_filter_answers_a_line_that_it_cannot_read_with_an_error_and_lives_on() {
+fn the_filter_answers_a_malformed_line_with_an_error_and_continues() {
     let hello = r#"{"frames":["2[\"hello\"]"]}"#;
     let lines =
         ["{", hello, "", "  \t", r#"{"frames":[1]}"#, r#"{"frames":[{"$bytes":"!"}]}"#, hello];

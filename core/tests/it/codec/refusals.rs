@@ -1,4 +1,4 @@
-//! What is refused, and in which words.
+//! Refused packets and values, and the error texts.
 
 use bytes::Bytes;
 use serde::de::{MapAccess, Visitor};
@@ -12,7 +12,7 @@ use socketio_p2p_core::{Frame, Packet};
 
 use super::packet;
 
-/// One value of every kind that serde knows.
+/// A value of every kind of serde's data model.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Bool,
@@ -103,7 +103,7 @@ const ARRAYS: [Kind; 3] = [Kind::Seq, Kind::Tuple, Kind::TupleStruct];
 const OBJECTS: [Kind; 5] =
     [Kind::NewtypeVariant, Kind::TupleVariant, Kind::Map, Kind::Struct, Kind::StructVariant];
 
-/// A map of one entry, whose key need not be hashed nor sorted.
+/// A map of one entry, whose key need be neither hashed nor sorted.
 struct OneEntry(Kind);
 
 impl Serialize for OneEntry {
@@ -113,7 +113,7 @@ impl Serialize for OneEntry {
 }
 
 #[test]
-fn keys_are_what_has_one_text() {
+fn map_keys_have_a_unique_text() {
     let written = |kind| Packet::event("e", &(OneEntry(kind),));
     for (kind, key) in [
         (Kind::Bool, r#""true""#),
@@ -150,7 +150,7 @@ fn keys_are_what_has_one_text() {
 }
 
 #[test]
-fn arguments_are_what_is_a_sequence() {
+fn arguments_must_be_a_sequence() {
     for kind in NULLS.into_iter().chain(ARRAYS) {
         assert_eq!(Packet::event("e", &kind).unwrap().payload(), r#"["e"]"#, "{kind:?}");
     }
@@ -172,8 +172,8 @@ fn arguments_are_what_is_a_sequence() {
 }
 
 #[test]
-fn raw_json_is_a_string() {
-    /// Passes as raw JSON what is none, as only a type that wants to cheat can.
+fn raw_json_must_be_a_string() {
+    /// Passes text that is not JSON as raw JSON, as only a malicious type can.
     #[derive(Serialize)]
     #[serde(rename = "$serde_json::private::RawValue")]
     struct Cheat<T> {
@@ -201,7 +201,7 @@ fn raw_json_is_a_string() {
 }
 
 #[test]
-fn errors_of_encoding_say_what_was_expected() {
+fn encode_errors_name_the_expected_value() {
     let shown = |result: Result<Packet, EncodeError>| result.unwrap_err().to_string();
     assert_eq!(
         shown(Packet::event("connect", &())),
@@ -216,7 +216,7 @@ fn errors_of_encoding_say_what_was_expected() {
 }
 
 #[test]
-fn errors_of_whole_packets_name_themselves() {
+fn decode_errors_of_whole_packets_name_the_kind() {
     let taken = |attachments: Vec<Bytes>, limits: &Limits| -> DecodeError {
         let head = "51-[\"e\"]".into();
         Packet::from_head_and_attachments(head, attachments, limits).unwrap_err()
@@ -232,7 +232,7 @@ fn errors_of_whole_packets_name_themselves() {
 }
 
 #[test]
-fn errors_of_payloads_say_where_if_they_know() {
+fn payload_errors_name_the_position_if_known() {
     let connect = packet("0", &[]);
     let error = connect.args::<(u8,)>().unwrap_err();
     assert_eq!(error.to_string(), "expected arguments, CONNECT has none");
@@ -246,7 +246,7 @@ fn errors_of_payloads_say_where_if_they_know() {
 }
 
 #[test]
-fn whole_numbers_that_fit_no_64_bits_are_the_nearest_double() {
+fn integers_beyond_64_bits_are_read_as_the_nearest_double() {
     for (text, expected) in [
         ("-9223372036854775808", Number::Signed(i64::MIN)),
         ("-9223372036854775809", Number::Float(-9_223_372_036_854_775_809.0)),

@@ -1,4 +1,4 @@
-//! Properties: whatever goes out comes back, and whatever comes in is judged the same by every reader.
+//! Properties: encoded values round-trip, and all readers agree on any input.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ fn number() -> impl Strategy<Value = Number> {
     ]
 }
 
-/// Any value a packet can carry, except objects that would be taken for placeholders.
+/// Any value that a packet can carry, except objects that look like placeholders.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -48,7 +48,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// How the protocol writes a value, by the simplest code that could do it.
+/// The simplest encoder of a value.
 fn model(value: &Value, attachments: &mut Vec<Bytes>) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -85,7 +85,7 @@ fn namespace() -> impl Strategy<Value = Namespace> {
 
 proptest! {
     #[test]
-    fn an_event_comes_back_as_it_went_out(
+    fn an_event_round_trips(
         name in text().prop_filter("not reserved", |name| !is_reserved_event_name(name)),
         namespace in namespace(),
         ack_id in any::<Option<u64>>(),
@@ -111,9 +111,9 @@ proptest! {
         prop_assert_eq!(decoded.args::<Vec<Value>>().unwrap(), args);
     }
 
-    /// What the check lets pass can be read, and what it does not cannot, whatever the type.
+    /// A valid payload can be read, and an invalid one cannot, as any type.
     #[test]
-    fn the_check_and_the_readers_agree_on_any_payload(
+    fn validation_and_typed_reading_agree_on_any_payload(
         pieces in proptest::collection::vec(
             prop_oneof![
                 Just("["), Just("]"), Just("{"), Just("}"), Just(","), Just(":"), Just("\""), Just(" "), Just("\\"), Just("\\u00"),
@@ -149,10 +149,10 @@ proptest! {
         }
     }
 
-    /// Any sequence of frames is taken without a panic, within bounds, and a stream that was refused is refused
+    /// Any sequence of frames is decoded without a panic and within bounds, and a refused stream is refused
     /// again for the same reason.
     #[test]
-    fn any_sequence_of_frames_is_judged_stably(frames in proptest::collection::vec(frame(), 0..12)) {
+    fn any_sequence_of_frames_decodes_to_the_same_result_again(frames in proptest::collection::vec(frame(), 0..12)) {
         let limits = Limits::default();
         let run = || {
             let mut decoder = Decoder::new(limits.clone());
@@ -187,7 +187,7 @@ fn frame() -> impl Strategy<Value = Frame> {
 }
 
 #[test]
-fn the_model_knows_objects() {
+fn the_round_trip_model_covers_objects() {
     let entries = Object::from_iter([("a", Value::Bytes(Bytes::from_static(b"x")))]);
     let mut attachments = Vec::new();
     let written = model(&Value::Object(entries), &mut attachments);

@@ -1,4 +1,4 @@
-//! Payloads to typed values.
+//! Typed reading of payloads.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ fn event(args: &str) -> Packet {
     packet(&format!("2[\"e\",{args}]"), &[])
 }
 
-/// An event with one attachment, and the place of the attachment in memory.
+/// Returns an event with one attachment, and the address of the attachment.
 fn binary(args: &str) -> (Packet, *const u8) {
     let packet = packet(&format!("51-[\"e\",{args}]"), &[b"attachment"]);
     let place = packet.attachments()[0].as_ptr();
@@ -94,7 +94,7 @@ fn strings_borrow_when_they_can() {
 }
 
 #[test]
-fn an_attachment_is_shared_with_blobs_and_lent_to_slices_wherever_it_stands() {
+fn an_attachment_is_shared_with_blobs_and_borrowed_by_slices_in_any_position() {
     #[derive(Deserialize)]
     struct Inner<'a> {
         #[serde(borrow)]
@@ -183,14 +183,14 @@ fn other_types_of_bytes_get_a_copy() {
 }
 
 #[test]
-fn an_attachment_is_nothing_but_bytes() {
+fn an_attachment_is_read_as_bytes_only() {
     #[derive(Deserialize, Debug, Default)]
     #[serde(default)]
     struct AllOptional {
         _num: u8,
     }
     #[derive(Deserialize, Debug)]
-    #[allow(dead_code, reason = "no value of it can come about")]
+    #[allow(dead_code, reason = "the type has no value")]
     enum Enum {
         #[serde(rename = "_placeholder")]
         Variant(bool),
@@ -209,7 +209,7 @@ fn an_attachment_is_nothing_but_bytes() {
     packet.args::<(serde_json::Value,)>().unwrap_err();
     packet.args::<(Option<()>,)>().unwrap_err();
     assert_eq!(packet.args::<(IgnoredAny,)>().unwrap(), (IgnoredAny,));
-    // And bytes are nothing but attachments, or an array of numbers.
+    // Bytes are read from attachments and from arrays of numbers only.
     event("\"text\"").args::<(Blob,)>().unwrap_err();
     event("\"text\"").args::<(&[u8],)>().unwrap_err();
     event(PLACEHOLDER).args::<(Blob,)>().unwrap_err();
@@ -218,7 +218,7 @@ fn an_attachment_is_nothing_but_bytes() {
 }
 
 #[test]
-fn placeholders_in_any_spelling_are_found_between_objects_that_are_none() {
+fn placeholders_in_any_notation_are_found_among_other_objects() {
     let odd = r#"{"x":{"_placeholder":true,"num":9}, "num" : 0 ,"\u005fplaceholder":true}"#;
     let (packet, place) =
         binary(&format!(r#"{{"a":{{"b":1}}}},{odd},[{odd},{PLACEHOLDER}],{{"c":{odd}}}"#));
@@ -249,7 +249,7 @@ fn packets_read_while_a_packet_is_read_keep_their_attachments_apart() {
 }
 
 #[test]
-fn raw_json_is_read_as_it_stands() {
+fn raw_json_is_read_unchanged() {
     #[derive(Deserialize)]
     struct Signal<'a> {
         id: String,
@@ -307,7 +307,7 @@ fn the_number_of_arguments_is_that_of_the_type() {
 }
 
 #[test]
-fn payloads_that_are_no_arguments_are_read_as_data() {
+fn payloads_without_arguments_are_read_as_data() {
     #[derive(Deserialize)]
     struct Sid<'a> {
         sid: &'a str,
@@ -377,7 +377,7 @@ fn enums_and_maps_are_read_as_serde_json_reads_them() {
 }
 
 #[test]
-fn errors_name_the_place_and_the_types_but_no_value() {
+fn payload_errors_name_the_position_and_the_types_but_no_value() {
     #[derive(Deserialize, Debug)]
     #[serde(deny_unknown_fields)]
     struct Login {
@@ -405,7 +405,7 @@ fn text_packets_have_objects_where_binary_ones_have_attachments() {
 }
 
 #[test]
-fn numbers_compare_by_what_they_are() {
+fn numbers_compare_by_value() {
     let packet = event("1,-1,1.0,18446744073709551616,-0");
     let values: Vec<Value> = packet.args().unwrap();
     assert_eq!(
@@ -415,7 +415,7 @@ fn numbers_compare_by_what_they_are() {
 }
 
 #[test]
-fn bytes_outlive_the_packet() {
+fn attachments_outlive_the_packet() {
     let (packet, _) = binary(PLACEHOLDER);
     let (blob,): (Blob,) = packet.args().unwrap();
     drop(packet);
@@ -423,7 +423,7 @@ fn bytes_outlive_the_packet() {
 }
 
 #[test]
-fn placeholders_that_nobody_asks_for_are_passed_however_they_are_written() {
+fn ignored_placeholders_are_skipped_in_any_notation() {
     #[derive(Deserialize)]
     struct Wanted {
         keep: Blob,
@@ -439,7 +439,7 @@ fn placeholders_that_nobody_asks_for_are_passed_however_they_are_written() {
 }
 
 #[test]
-fn what_is_left_of_an_array_or_an_object_is_named() {
+fn remaining_elements_of_an_array_or_an_object_are_an_error() {
     /// Reads one entry of a map and leaves the others.
     struct FirstEntry;
     impl<'de> Deserialize<'de> for FirstEntry {
@@ -463,7 +463,7 @@ fn what_is_left_of_an_array_or_an_object_is_named() {
             deserializer.deserialize_map(First)
         }
     }
-    /// As a decoder leaves it: neither the payload's inner nor its end has been looked at.
+    /// As decoded, without validation: neither the content nor the end of the payload has been checked.
     fn error<T: for<'de> Deserialize<'de>>(args: &str) -> String {
         match packet(&format!("2[\"e\",{args} "), &[]).args::<T>() {
             Ok(_) => panic!("{args} is read"),
@@ -485,7 +485,7 @@ fn what_is_left_of_an_array_or_an_object_is_named() {
 }
 
 #[test]
-fn less_common_forms_of_types_are_read_as_serde_means_them() {
+fn less_common_forms_of_types_are_read_as_serde_specifies() {
     #[derive(Deserialize, PartialEq, Debug)]
     struct Nothing;
     #[derive(Deserialize, PartialEq, Debug)]

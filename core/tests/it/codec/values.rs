@@ -1,4 +1,4 @@
-//! The small public types: frames, types of packets, dynamic values.
+//! The small public types: frames, packet types, dynamic values.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -12,7 +12,7 @@ use socketio_p2p_core::{Frame, Namespace, Packet, PacketType};
 use super::packet;
 
 #[test]
-fn frames_are_what_they_are_made_of_and_show_their_size_only() {
+fn frames_keep_their_bytes_and_print_their_size_only() {
     let rows = [
         (Frame::from("text"), "Frame::Text(4 bytes)"),
         (Frame::from("text".to_owned()), "Frame::Text(4 bytes)"),
@@ -30,7 +30,7 @@ fn frames_are_what_they_are_made_of_and_show_their_size_only() {
 }
 
 #[test]
-fn types_of_packets_tell_what_they_have() {
+fn packet_types_name_their_parts() {
     use PacketType as T;
     let rows = [
         (T::Connect, "CONNECT", false, false, T::Connect),
@@ -60,7 +60,7 @@ fn namespaces_have_at_most_65535_bytes_and_show_no_query() {
     let error = Namespace::new(longest + "n").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a namespace begins with `/`, has no comma and at most 65535 bytes"
+        "expected a namespace that begins with `/`, has no comma and at most 65535 bytes"
     );
     let namespace = Namespace::from_static("/chat?token=secret");
     assert_eq!(namespace.to_string(), "/chat?token=secret");
@@ -79,7 +79,7 @@ fn packets_are_equal_when_all_their_frames_are() {
 }
 
 #[test]
-fn numbers_keep_what_is_exact_and_are_at_hand_as_doubles() {
+fn numbers_keep_exact_integers_and_convert_to_doubles() {
     let rows = [
         (Number::from(3_u64), Number::Unsigned(3), 3.0),
         (Number::from(3_u32), Number::Unsigned(3), 3.0),
@@ -116,7 +116,7 @@ fn values_show_kind_and_size_but_no_content() {
 
 #[test]
 fn values_are_read_from_other_formats_too() {
-    /// A format that wraps what it has: as optional values, newtypes and absent ones come.
+    /// A format that wraps its values: optional, newtype and absent ones.
     enum Wrapped {
         Some(&'static str),
         Newtype(&'static str),
@@ -152,7 +152,7 @@ fn values_are_read_from_other_formats_too() {
 }
 
 #[test]
-fn what_values_and_blobs_expect_is_named() {
+fn the_errors_of_values_and_blobs_name_the_expected_type() {
     let unit = || serde::de::value::UnitDeserializer::<Error>::new();
     let error = Blob::deserialize(unit()).unwrap_err();
     assert_eq!(error.to_string(), "invalid type: unit value, expected an attachment");

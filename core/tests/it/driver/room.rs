@@ -1,4 +1,4 @@
-//! A driver with direct channels to many original clients, polled by hand. The driver's bench uses it too.
+//! A driver with direct channels to many v0 clients, polled by hand. The driver's bench uses it too.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -16,15 +16,15 @@ use socketio_p2p_core::{Config, Event, Frame, Time};
 use socketio_p2p_transport_memory::{MemoryChannel, channel};
 use tokio::time::Instant;
 
-/// Messages that a channel holds in each direction.
+/// The capacity of a channel, in messages per direction.
 const CAPACITY: usize = 4;
 
-/// A driver in a room of original clients, with an open channel to each.
+/// A driver in a room of v0 clients, with an open channel to each.
 pub(crate) struct Room {
     pub(crate) driver: Driver<Server, Direct, RealClock>,
-    /// The clients' ends of the channels.
+    /// The clients' sides of the channels.
     pub(crate) clients: Vec<MemoryChannel>,
-    /// How often the driver has polled the stream of each channel.
+    /// The number of polls of each channel's stream.
     polls: Vec<Arc<AtomicUsize>>,
 }
 
@@ -42,7 +42,7 @@ impl Room {
         let clock = RealClock(Instant::now());
         let driver = Driver::new(config, [1; 32], Server { size }, direct, clock);
         let mut room = Self { driver: driver.unwrap(), clients, polls };
-        // The driver lets other tasks have their turn now and then.
+        // The driver yields to other tasks from time to time.
         for _ in 0..100 {
             while room.poll(Waker::noop()).is_some() {}
         }
@@ -50,7 +50,7 @@ impl Room {
         room
     }
 
-    /// The driver's next event, unless it waits.
+    /// Returns the driver's next event, or `None` while the driver waits.
     pub(crate) fn poll(&mut self, waker: &Waker) -> Option<Event> {
         match self.driver.poll_next_unpin(&mut Context::from_waker(waker)) {
             Poll::Ready(event) => event,
@@ -58,7 +58,7 @@ impl Room {
         }
     }
 
-    /// One client sends a message.
+    /// Sends a message from one client.
     pub(crate) fn send(&mut self, client: usize, frame: Frame) {
         let channel = &mut self.clients[client];
         let ready = channel.poll_ready_unpin(&mut Context::from_waker(Waker::noop()));
@@ -66,14 +66,14 @@ impl Room {
         channel.start_send_unpin(frame).expect("the channel is open");
     }
 
-    /// How often each channel was polled since this was called last.
+    /// Returns the number of polls of each channel since the last call.
     #[allow(dead_code, reason = "the bench counts nothing")]
     pub(crate) fn take_polls(&self) -> Vec<usize> {
         self.polls.iter().map(|polls| polls.swap(0, Ordering::Relaxed)).collect()
     }
 }
 
-/// The time since its making. It never wakes anybody.
+/// The time since its creation, without wake-ups.
 pub(crate) struct RealClock(Instant);
 
 #[async_trait]
@@ -87,7 +87,7 @@ impl Clock for RealClock {
     }
 }
 
-/// A server with so many original clients in its room.
+/// A server with v0 clients in its room.
 pub(crate) struct Server {
     size: usize,
 }
@@ -110,7 +110,7 @@ impl Signaling for Server {
     }
 }
 
-/// It takes everything.
+/// A signalling channel that accepts everything.
 pub(crate) struct ServerChannel {
     says: VecDeque<Frame>,
 }
@@ -143,7 +143,7 @@ impl Sink<Frame> for ServerChannel {
     }
 }
 
-/// Opens a channel for each offer at once.
+/// A direct transport that opens a channel for each offer at once.
 pub(crate) struct Direct {
     channels: VecDeque<Counted>,
     events: VecDeque<DirectEvent<Counted>>,
@@ -168,7 +168,7 @@ impl DirectTransport for Direct {
     }
 }
 
-/// Counts how often its stream is polled.
+/// A channel that counts the polls of its stream.
 pub(crate) struct Counted {
     inner: MemoryChannel,
     polls: Arc<AtomicUsize>,

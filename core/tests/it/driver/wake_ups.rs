@@ -1,4 +1,4 @@
-//! What a wake-up of the driver polls.
+//! The polls that a wake-up of the driver causes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use super::room::Room;
 
 const CHANNELS: usize = 1000;
 
-/// Counts how often the driver's task is woken.
+/// Counts the wake-ups of the driver's task.
 #[derive(Default)]
 struct Task(AtomicUsize);
 
@@ -21,12 +21,12 @@ impl Wake for Task {
     }
 }
 
-/// Polls until the driver waits; the events.
+/// Polls until the driver waits. Returns the events.
 fn drain(room: &mut Room, waker: &Waker) -> Vec<Event> {
     std::iter::from_fn(|| room.poll(waker)).collect()
 }
 
-/// The channels that were polled, and the most that one of them was.
+/// Returns the channels that were polled, and the maximum number of polls of one of them.
 fn polled(room: &Room) -> (Vec<usize>, usize) {
     let polls = room.take_polls();
     let channels = (0..polls.len()).filter(|channel| polls[*channel] > 0).collect();
@@ -99,7 +99,7 @@ fn a_full_channel_is_polled_again_when_it_has_room() {
 }
 
 #[test]
-fn a_client_that_does_not_stop_talking_does_not_keep_others_waiting() {
+fn a_client_that_sends_without_pause_does_not_delay_others() {
     let mut room = Room::new(2);
     let talk = |room: &mut Room| (0..3).for_each(|_| room.send(0, hello()));
     talk(&mut room);

@@ -1,4 +1,4 @@
-//! Clients that ask for too much. Nobody else may notice.
+//! Clients that exceed their limits, without effect on others.
 
 use socketio_p2p_core::Packet;
 use socketio_p2p_core::hub::ClientError;
@@ -7,7 +7,7 @@ use socketio_p2p_core::wire::{HubLimits, Upload};
 use super::*;
 
 #[test]
-fn signals_over_the_rate_are_refused_until_time_has_passed() {
+fn signals_beyond_the_rate_limit_are_refused_until_the_bucket_refills() {
     let mut world = World::new(HubConfig::default().with_signal_rate(3, 10));
     let (a, _) = world.v1("a");
     let (b, _) = world.v1("a");
@@ -17,7 +17,7 @@ fn signals_over_the_rate_are_refused_until_time_has_passed() {
         world.say(a, answer("1", None, &to)).unwrap();
     }
     let refused = world.say(a, answer("1", None, &to)).unwrap_err();
-    assert_eq!(refused, "more signals than 10 per second after the first 3");
+    assert_eq!(refused, "expected at most 10 signals per second after a burst of 3, got more");
     assert_eq!(world.received(b).len(), 3);
     world.pass(Duration::from_millis(200));
     world.say(a, answer("1", None, &to)).unwrap();
@@ -26,7 +26,7 @@ fn signals_over_the_rate_are_refused_until_time_has_passed() {
 }
 
 #[test]
-fn a_client_that_keeps_on_is_closed_and_has_left() {
+fn a_client_that_keeps_exceeding_the_signal_rate_is_closed_and_has_left() {
     let mut world = World::new(HubConfig::default().with_signal_rate(3, 10));
     let (abuser, welcome) = world.v1("a");
     let (b, _) = world.v1("a");
@@ -46,7 +46,7 @@ fn a_client_that_keeps_on_is_closed_and_has_left() {
 }
 
 #[test]
-fn packets_that_are_no_messages_count() {
+fn malformed_messages_count_towards_the_signal_rate() {
     let mut world = World::new(HubConfig::default().with_signal_rate(1, 1));
     let (abuser, _) = world.v1("a");
     assert_eq!(world.hub.handle_malformed(abuser, world.now), ClientError::Malformed);
@@ -59,7 +59,7 @@ fn packets_that_are_no_messages_count() {
 }
 
 #[test]
-fn each_offer_counts_for_the_rate() {
+fn each_offer_counts_towards_the_signal_rate() {
     let mut world = World::new(HubConfig::default().with_signal_rate(4, 1));
     let (a, _) = world.v1("a");
     let (b, _) = world.v1("a");
@@ -71,7 +71,7 @@ fn each_offer_counts_for_the_rate() {
 }
 
 #[test]
-fn too_many_offers_and_too_big_signals_are_refused() {
+fn offers_and_signals_beyond_their_maximum_are_refused() {
     let mut world = World::new(HubConfig::default().with_max_offers(2).with_max_signal(100));
     let (a, _) = world.v1("a");
     let (b, _) = world.v1("a");
@@ -79,27 +79,27 @@ fn too_many_offers_and_too_big_signals_are_refused() {
     world.forget_all();
     let offers = vec![offer("1", Some(&to)); 3];
     let refused = world.say(a, ClientMessage::Offers(offers)).unwrap_err();
-    assert_eq!(refused, "3 offers in one message where 2 are allowed");
+    assert_eq!(refused, "expected at most 2 offers in a message, got 3");
     let refused = world.say(a, answer(&"i".repeat(100), None, &to)).unwrap_err();
-    assert_eq!(refused, "a signal of 127 bytes where 100 are allowed");
+    assert_eq!(refused, "expected a signal of at most 100 bytes, got 127");
     let long = vec![offer(&"i".repeat(100), Some(&to))];
     assert!(world.say(a, ClientMessage::Offers(long)).is_err());
     assert_eq!(world.received(b), [""; 0]);
 }
 
 #[test]
-fn a_million_v0_offers_cost_what_their_receivers_cost() {
+fn a_million_v0_offers_cost_as_much_as_their_receivers() {
     let mut world = World::new(HubConfig::default());
     let first = world.v0("a", "socket-0");
     let joiner = world.v0("a", "socket-1");
     world.forget_all();
     world.say(joiner, ClientMessage::Offers(vec![offer("1", None); 1_000_000])).unwrap();
     assert_eq!(world.received(first).len(), 1);
-    assert!(world.closed.is_empty(), "surplus offers are normal for an old client");
+    assert!(world.closed.is_empty(), "surplus offers are normal for a v0 client");
 }
 
 #[test]
-fn envelopes_and_events_over_the_limits_are_refused() {
+fn envelopes_and_v0_events_beyond_the_limits_are_refused() {
     let limits = HubLimits::new(100, 2);
     let mut world = World::new(HubConfig::default().with_limits(limits));
     let (a, _) = world.v1("a");
@@ -126,7 +126,7 @@ fn envelopes_and_events_over_the_limits_are_refused() {
 }
 
 #[test]
-fn an_envelope_that_names_one_receiver_several_times_reaches_nobody() {
+fn an_envelope_that_names_a_receiver_twice_is_delivered_to_no_receiver() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let (b, _) = world.v1("a");
@@ -162,7 +162,7 @@ fn envelope(to: &[&PeerId], bytes: usize) -> ClientMessage {
 }
 
 #[test]
-fn bytes_for_receivers_are_paid_for_by_their_sender() {
+fn deliveries_are_charged_to_the_sender_of_an_envelope() {
     let mut world = World::new(HubConfig::default().with_delivery_rate(10_000, 1_000));
     let (a, _) = world.v1("a");
     let (b, _) = world.v1("a");
@@ -173,12 +173,15 @@ fn bytes_for_receivers_are_paid_for_by_their_sender() {
     let say = |world: &mut World| world.say(a, envelope(&[&b_id, &c_id], 2_372));
     assert_eq!([say(&mut world), say(&mut world)], [Ok(()), Ok(())]);
     let refused = say(&mut world).unwrap_err();
-    assert_eq!(refused, "more bytes for receivers than 1000 per second after the first 10000");
+    assert_eq!(
+        refused,
+        "expected at most 1000 delivered bytes per second after a burst of 10000, got more"
+    );
     assert_eq!((world.hub.stats().throttled, world.hub.stats().refused), (1, 1));
     world.pass(Duration::from_millis(4_999));
     assert!(say(&mut world).is_err());
     world.pass(Duration::from_millis(1));
-    assert_eq!(say(&mut world), Ok(()), "what was refused cost nothing");
+    assert_eq!(say(&mut world), Ok(()), "a refused envelope took no token");
     for client in [b, c] {
         assert_eq!(world.received(client).len(), 3);
     }
@@ -186,7 +189,7 @@ fn bytes_for_receivers_are_paid_for_by_their_sender() {
 }
 
 #[test]
-fn an_envelope_that_costs_more_than_the_burst_passes_and_is_paid_for() {
+fn an_envelope_above_the_delivery_burst_passes_and_leaves_a_debt() {
     let mut world = World::new(HubConfig::default().with_delivery_rate(1_000, 1_000_000));
     let (a, _) = world.v1("a");
     let (b, _) = world.v1("a");
@@ -199,7 +202,7 @@ fn an_envelope_that_costs_more_than_the_burst_passes_and_is_paid_for() {
 }
 
 #[test]
-fn events_of_a_v0_client_are_paid_for_as_envelopes_are() {
+fn v0_events_are_charged_as_envelopes() {
     let config = HubConfig::default().with_delivery_rate(1_000, 1_000).with_envelope_rate(3, 1);
     let mut world = World::new(config);
     let chatter = world.v0("a", "socket-0");
@@ -223,7 +226,7 @@ fn events_of_a_v0_client_are_paid_for_as_envelopes_are() {
 }
 
 #[test]
-fn who_keeps_sending_far_too_much_is_closed_and_who_adapts_is_not() {
+fn a_client_far_beyond_the_envelope_rate_is_closed_and_one_that_adapts_is_not() {
     let mut world = World::new(HubConfig::default().with_envelope_rate(10, 10));
     let (blaster, _) = world.v1("a");
     let (honest, _) = world.v1("a");
@@ -237,7 +240,7 @@ fn who_keeps_sending_far_too_much_is_closed_and_who_adapts_is_not() {
     assert!(world.say(blaster, envelope(&[&to], 1)).is_err());
     assert_eq!(world.closed, [(blaster, CloseReason::Abusive)]);
     assert_eq!(world.received(b).len(), 11, "ten envelopes, and a goodbye");
-    // Twice what is allowed, for as long as one likes: half of it arrives.
+    // Twice the rate, for any time: half of the envelopes arrive.
     for _ in 0..1_000 {
         let _ = world.say(honest, envelope(&[&to], 1));
         world.pass(Duration::from_millis(50));
@@ -248,11 +251,11 @@ fn who_keeps_sending_far_too_much_is_closed_and_who_adapts_is_not() {
 }
 
 #[test]
-fn the_default_rates_touch_nobody_who_fills_100_mbit_per_second() {
+fn the_default_rate_limits_permit_100_mbit_per_second() {
     const ROOM: usize = 64;
     const UPLINK: usize = 12_500_000;
     let default = HubConfig::default();
-    // Bursts that are used up within this second if the rates do not suffice.
+    // Bursts that are exhausted within this second if the rates do not suffice.
     let config = HubConfig::default()
         .with_envelope_rate(1_000, default.envelopes_per_second)
         .with_delivery_rate(100_000_000, default.deliveries_per_second);
@@ -263,7 +266,7 @@ fn the_default_rates_touch_nobody_who_fills_100_mbit_per_second() {
         let others: Vec<_> = ids[1..].iter().collect();
         for to in [&others[..], &others[..1]] {
             let message = envelope(to, body);
-            // Two frames of WebSocket, and 78 bytes of TCP, IP and Ethernet for each 1,460.
+            // Two WebSocket frames, and 78 bytes of TCP, IP and Ethernet for each 1,460.
             let wire = (message.to_packet().unwrap().wire_len() + 16) * 1_538 / 1_460;
             for _ in 0..UPLINK / wire {
                 let said = world.hub.handle_message(sender, message.clone(), world.now);
@@ -289,7 +292,7 @@ fn the_default_rates_touch_nobody_who_fills_100_mbit_per_second() {
 }
 
 #[test]
-fn a_refused_envelope_costs_the_hub_next_to_nothing() {
+fn a_refused_envelope_costs_the_hub_little_time() {
     let mut world = World::new(HubConfig::default().with_envelope_rate(1, 1));
     let ids: Vec<_> = (0..64).map(|_| world.v1("a").1.id).collect();
     let sender = world.client_of(&ids[0]);
@@ -310,7 +313,7 @@ fn a_refused_envelope_costs_the_hub_next_to_nothing() {
 }
 
 #[test]
-fn a_clock_that_jumps_takes_nobodys_seat_and_one_that_overflows_or_goes_back_breaks_nothing() {
+fn a_clock_jump_ends_no_seat_and_a_clock_that_overflows_or_goes_back_does_no_harm() {
     let mut world = World::new(HubConfig::default());
     let window = world.hub.config().resume_window;
     let (a, _) = world.v1("a");

@@ -1,4 +1,4 @@
-//! Who gets a place, how often, and what the hub says to it.
+//! Admission: seats, join rates, welcomes.
 
 use socketio_p2p_core::codec::Limits;
 use socketio_p2p_core::wire::EPOCH_BLOCK;
@@ -8,7 +8,7 @@ use super::*;
 
 const ROOM: usize = 64;
 
-/// A member that has said something.
+/// Adds a member of which a message has been accepted.
 fn speaker(world: &mut World, room: &str) -> (ClientId, Welcome) {
     let (client, welcome) = world.v1(room);
     world.say(client, ClientMessage::Offers(vec![])).unwrap();
@@ -20,7 +20,7 @@ fn ids(world: &World, room: &str) -> Vec<PeerId> {
 }
 
 #[test]
-fn a_newcomer_takes_the_place_of_the_member_that_has_been_away_for_longest() {
+fn a_newcomer_replaces_the_member_that_has_been_away_for_longest() {
     let mut world = World::new(HubConfig::default().with_room_capacity(4));
     let (here, _) = speaker(&mut world, "a");
     let old = world.v0("a", "socket-0");
@@ -37,24 +37,24 @@ fn a_newcomer_takes_the_place_of_the_member_that_has_been_away_for_longest() {
     let gone = format!("disconnect {}", second_id.id);
     assert_eq!(world.received(here), [gone.clone(), format!("join {} v1", welcome.id)]);
     assert_eq!(world.received(old), [gone]);
-    assert_eq!(world.received(newcomer), [""; 0], "it finds things as they are");
+    assert_eq!(world.received(newcomer), [""; 0], "its welcome shows the state afterwards");
     assert_eq!(world.hub.stats().displaced, 1);
     assert_eq!(world.hub.stats().away, 1);
 
     world.v0("a", "socket-1");
     let full = world.try_join(resume("a", &second_id.token), None).unwrap_err();
-    assert_eq!(full.code(), "room-full", "nobody is away any more");
+    assert_eq!(full.code(), "room-full", "no member is away any more");
     world.part(newcomer, Departure::Left);
     let (_, back) = world.resume("a", &second_id.token);
-    assert_eq!(back.id, second_id.id, "with room it is a new member with its old id");
+    assert_eq!(back.id, second_id.id, "with capacity it is a new member with its old id");
     assert_eq!(ids(&world, "a").last(), Some(&back.id));
     world.pass(Duration::from_secs(20));
-    assert_eq!(world.hub.stats().clients, 4, "no timer is left of the one that was displaced");
+    assert_eq!(world.hub.stats().clients, 4, "the replaced member has no timer any more");
     assert_eq!(world.hub.poll_timeout(), None);
 }
 
 #[test]
-fn connecting_and_dropping_fills_no_room() {
+fn clients_that_connect_and_drop_do_not_fill_a_room() {
     let mut world = World::new(HubConfig::default().with_room_capacity(ROOM));
     let (here, _) = speaker(&mut world, "a");
     let (away, honest) = speaker(&mut world, "a");
@@ -66,14 +66,14 @@ fn connecting_and_dropping_fills_no_room() {
     let (_, newcomer) = world.v1("a");
     assert_eq!(newcomer.roster.len(), ROOM - 1);
     let members = ids(&world, "a");
-    assert!(members.contains(&honest.id), "who was of use to nobody goes first");
+    assert!(members.contains(&honest.id), "members without accepted messages are replaced first");
     assert!(world.hub.peer_id(here).is_some());
     let (_, back) = world.resume("a", &honest.token);
     assert_eq!(back.id, honest.id);
 }
 
 #[test]
-fn a_quiet_member_keeps_its_seat_while_nobody_needs_it() {
+fn a_quiet_member_keeps_its_seat_until_a_newcomer_needs_it() {
     let mut world = World::new(HubConfig::default());
     let (stays, _) = world.v1("a");
     let (quiet, welcome) = world.v1("a");
@@ -85,7 +85,7 @@ fn a_quiet_member_keeps_its_seat_while_nobody_needs_it() {
 }
 
 #[test]
-fn what_is_refused_is_no_reason_to_keep_a_seat() {
+fn refused_messages_do_not_protect_a_seat() {
     let mut world = World::new(HubConfig::default().with_room_capacity(2));
     let (honest, kept) = speaker(&mut world, "a");
     let (noisy, _) = world.v1("a");
@@ -99,7 +99,7 @@ fn what_is_refused_is_no_reason_to_keep_a_seat() {
 }
 
 #[test]
-fn rooms_of_nobody_but_those_away_lock_out_no_room() {
+fn rooms_of_away_members_do_not_block_a_new_room() {
     let mut world = World::new(HubConfig::default().with_max_rooms(3));
     world.v1("kept");
     for room in ["b", "c"] {
@@ -118,7 +118,7 @@ fn rooms_of_nobody_but_those_away_lock_out_no_room() {
 }
 
 #[test]
-fn who_comes_back_too_often_is_told_when_to_try_again() {
+fn a_member_that_resumes_too_often_is_told_when_to_retry() {
     let mut world = World::new(HubConfig::default().with_resume_rate(3, 2));
     let (stays, _) = world.v1("a");
     let (_, mut welcome) = world.v1("a");
@@ -133,7 +133,7 @@ fn who_comes_back_too_often_is_told_when_to_try_again() {
     assert_eq!(refused.code(), "too-many-joins");
     assert_eq!(refused.retry_after(), Some(retry_after));
     assert_eq!(refused.to_string(), r#"try again in 201 ms: too many joins of room "a""#);
-    assert!(world.inboxes.is_empty(), "nobody notices");
+    assert!(world.inboxes.is_empty(), "without effect on others");
     assert_eq!(world.received(stays), [""; 0]);
     assert_eq!(world.hub.stats().joins_refused, 1);
 
@@ -145,7 +145,7 @@ fn who_comes_back_too_often_is_told_when_to_try_again() {
 }
 
 #[test]
-fn strangers_that_come_too_often_keep_strangers_out_and_no_member() {
+fn the_join_rate_limit_of_a_room_does_not_affect_resuming_members() {
     let config = HubConfig::default().with_room_capacity(2).with_room_join_rate(1, 10);
     let mut world = World::new(config);
     let (_, member) = speaker(&mut world, "a");
@@ -173,7 +173,7 @@ fn strangers_that_come_too_often_keep_strangers_out_and_no_member() {
 }
 
 #[test]
-fn everyone_comes_back_at_once_after_a_restart() {
+fn all_members_can_rejoin_at_once_after_a_hub_restart() {
     for capacity in [ROOM, 300] {
         let config = HubConfig::default().with_token_key([7; 32]).with_room_capacity(capacity);
         let config = config.with_pair_keys(false);
@@ -186,8 +186,8 @@ fn everyone_comes_back_at_once_after_a_restart() {
     }
 }
 
-/// Bytes that the hub sends because of one client that joins a hundred times a second: per join, and per byte of
-/// what the client has sent.
+/// Returns the bytes that the hub sends because of one client that joins a hundred times per second: per join,
+/// and per byte that the client sends.
 fn amplification(config: HubConfig, attempts: usize, resumes: bool) -> [usize; 2] {
     let limits = Some(PeerLimits::from(&Limits::default()));
     let join = |token| {
@@ -227,12 +227,12 @@ fn amplification(config: HubConfig, attempts: usize, resumes: bool) -> [usize; 2
 }
 
 #[test]
-fn joins_again_and_again_make_the_hub_send_no_more_than_their_rates_allow() {
+fn repeated_joins_cause_no_more_traffic_than_their_rate_limits() {
     let unbounded = || {
         let config = HubConfig::default().with_room_join_rate(u32::MAX, u32::MAX);
         config.with_resume_rate(u32::MAX, u32::MAX)
     };
-    // Members that come back, and newcomers.
+    // Resuming members, and newcomers.
     let before = [true, false].map(|resumes| amplification(unbounded(), 100, resumes));
     assert_eq!(before, [[25_793, 132], [26_578, 237]]);
     let after = [true, false].map(|resumes| amplification(HubConfig::default(), 6_000, resumes));
@@ -247,7 +247,7 @@ const LIMITS: PeerLimits = {
 };
 
 #[test]
-fn what_a_member_accepts_is_told_to_all() {
+fn the_limits_of_a_member_are_sent_to_all() {
     let mut world = World::new(HubConfig::default());
     let (first, first_id) = world.v1("a");
     let modest = |limits, token| {
@@ -283,7 +283,7 @@ fn what_a_member_accepts_is_told_to_all() {
 }
 
 #[test]
-fn limits_and_bases_travel_under_their_names_and_may_be_absent() {
+fn limits_and_epoch_bases_have_their_names_on_the_wire_and_are_optional() {
     let join = v1("a").with_limits(LIMITS);
     let text = r#"{"bytes":4000,"attachments":0,"depth":8,"name":32,"namespace":64}"#;
     let written = serde_json::to_string(&join).unwrap();
@@ -312,23 +312,23 @@ fn limits_and_bases_travel_under_their_names_and_may_be_absent() {
 }
 
 #[test]
-fn limits_of_a_v0_client_are_nobodys() {
+fn the_limits_of_a_v0_client_are_not_sent() {
     let mut world = World::new(HubConfig::default());
     let join = Join::v0(room_name("a")).with_limits(LIMITS);
     world.try_join(join, Some("socket-0")).unwrap();
     assert_eq!(world.v1("a").1.roster[0].limits, None);
 }
 
-/// A world in which the hub can restart and keeps its key.
+/// The configuration of a hub that can restart with its key.
 fn restartable() -> HubConfig {
     HubConfig::default().with_token_key([3; 32])
 }
 
 #[test]
-fn each_welcome_brings_a_base_above_all_that_the_last_one_allowed() {
+fn each_welcome_has_an_epoch_base_above_all_epochs_of_the_last_one() {
     let mut world = World::new(restartable());
     let (mut client, mut welcome) = world.v1("a");
-    assert_eq!(welcome.epoch_base, 0, "somebody new");
+    assert_eq!(welcome.epoch_base, 0, "a new peer id");
     for restart in 0..8 {
         match restart % 4 {
             0 => world.part(client, Departure::Lost),
@@ -344,7 +344,7 @@ fn each_welcome_brings_a_base_above_all_that_the_last_one_allowed() {
 }
 
 #[test]
-fn who_has_not_got_its_welcome_comes_back_above_what_it_has_used() {
+fn a_client_that_lost_its_welcome_resumes_above_its_used_epochs() {
     let mut world = World::new(restartable());
     let (_, known) = world.v1("a");
     let (lost, _) = world.resume("a", &known.token);
@@ -353,11 +353,11 @@ fn who_has_not_got_its_welcome_comes_back_above_what_it_has_used() {
     assert_eq!(again.epoch_base, 2 * EPOCH_BLOCK);
     world = World::new(restartable());
     let (_, again) = world.resume("a", &known.token);
-    assert_eq!(again.epoch_base, EPOCH_BLOCK, "of the lost ones nothing was used");
+    assert_eq!(again.epoch_base, EPOCH_BLOCK, "no epoch of the lost welcomes was used");
 }
 
 #[test]
-fn an_old_token_gets_no_old_base_while_the_hub_has_the_seat() {
+fn an_old_token_gets_the_current_epoch_base_while_the_hub_has_the_seat() {
     let mut world = World::new(restartable());
     let (_, first) = world.v1("a");
     let mut client = world.resume("a", &first.token).0;
@@ -369,13 +369,13 @@ fn an_old_token_gets_no_old_base_while_the_hub_has_the_seat() {
     world.part(client, Departure::Lost);
     let (back, welcome) = world.resume("a", &first.token);
     assert_eq!(welcome.epoch_base, 6 * EPOCH_BLOCK);
-    // What does not hold, as the docs say.
+    // The documented exception.
     world.part(back, Departure::Left);
     assert_eq!(world.resume("a", &first.token).1.epoch_base, EPOCH_BLOCK);
 }
 
 #[test]
-fn the_newer_token_counts_where_the_hub_has_an_older_base() {
+fn a_newer_token_overrides_an_older_epoch_base_of_the_hub() {
     let mut world = World::new(restartable());
     let (_, first) = world.v1("a");
     let (_, second) = world.resume("a", &first.token);

@@ -1,4 +1,4 @@
-//! Random operations on a hub beside a simple model of rooms: who gets what. The body of the fuzz target.
+//! Random operations on a hub, compared with a simple model of rooms: the body of the fuzz target.
 
 use proptest::prelude::*;
 use socketio_p2p_fuzz::hub::operations;
@@ -7,7 +7,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn everyone_gets_what_the_rules_say(bytes in prop::collection::vec(any::<u8>(), 1..1500)) {
+    fn every_client_receives_what_the_hub_model_predicts(bytes in prop::collection::vec(any::<u8>(), 1..1500)) {
         operations(&bytes);
     }
 }

@@ -1,4 +1,4 @@
-//! Joining, leaving, coming back.
+//! Joining, leaving, resuming.
 
 use super::*;
 
@@ -6,7 +6,7 @@ const WINDOW: Duration = Duration::from_secs(8);
 const INSTANT: Duration = Duration::from_nanos(1);
 
 #[test]
-fn a_v1_peer_gets_its_identity_and_the_roster_and_the_others_hear_of_it() {
+fn a_v1_join_sends_a_welcome_with_the_roster_and_a_peer_join_to_the_others() {
     let mut world = World::new(HubConfig::default());
     let old = world.v0("a", "socket-0");
     assert_eq!(world.received(old), ["numClients 0"]);
@@ -32,7 +32,7 @@ fn a_v1_peer_gets_its_identity_and_the_roster_and_the_others_hear_of_it() {
 }
 
 #[test]
-fn rooms_are_apart() {
+fn rooms_are_separate() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let (b, welcome) = world.v1("b");
@@ -40,7 +40,7 @@ fn rooms_are_apart() {
     assert_eq!(world.received(a), [""; 0]);
     world.part(a, Departure::Left);
     assert_eq!(world.received(b), [""; 0]);
-    assert_eq!(world.hub.rooms().collect::<Vec<_>>(), [&room_name("b")], "empty rooms are gone");
+    assert_eq!(world.hub.rooms().collect::<Vec<_>>(), [&room_name("b")], "empty rooms are removed");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_join_without_a_room_goes_to_the_default_room() {
 }
 
 #[test]
-fn who_leaves_is_gone_at_once_for_everyone() {
+fn a_member_that_disconnects_leaves_at_once() {
     let mut world = World::new(HubConfig::default());
     let (stays, _) = world.v1("a");
     let old = world.v0("a", "socket-0");
@@ -66,7 +66,7 @@ fn who_leaves_is_gone_at_once_for_everyone() {
 }
 
 #[test]
-fn a_v0_client_is_gone_at_once_even_when_its_connection_was_lost() {
+fn a_v0_client_leaves_at_once_even_when_its_connection_breaks() {
     let mut world = World::new(HubConfig::default());
     let (stays, _) = world.v1("a");
     let old = world.v0("a", "socket-0");
@@ -77,7 +77,7 @@ fn a_v0_client_is_gone_at_once_even_when_its_connection_was_lost() {
 }
 
 #[test]
-fn a_lost_v1_peer_is_away_and_comes_back_to_its_seat() {
+fn a_v1_member_whose_connection_breaks_is_away_and_resumes_its_seat() {
     let mut world = World::new(HubConfig::default());
     let old = world.v0("a", "socket-0");
     let (lost, first) = world.v1("a");
@@ -99,15 +99,15 @@ fn a_lost_v1_peer_is_away_and_comes_back_to_its_seat() {
     assert_eq!(world.received(stays), [format!("join {} v1", first.id)]);
     assert_eq!(world.received(old), [""; 0]);
     let order: Vec<_> = world.hub.members(&room_name("a")).map(|member| member.id).collect();
-    assert_eq!(order[1], first.id, "it keeps its place");
+    assert_eq!(order[1], first.id, "it keeps its position");
 
     world.pass(WINDOW * 2);
-    assert_eq!(world.received(stays), [""; 0], "the timer is gone");
+    assert_eq!(world.received(stays), [""; 0], "the timer is removed");
     assert_eq!(world.hub.poll_timeout(), None);
 }
 
 #[test]
-fn after_the_window_a_lost_peer_has_left() {
+fn a_member_away_beyond_the_resume_window_has_left() {
     let mut world = World::new(HubConfig::default());
     let old = world.v0("a", "socket-0");
     let (stays, _) = world.v1("a");
@@ -121,14 +121,14 @@ fn after_the_window_a_lost_peer_has_left() {
     for client in [old, stays] {
         assert_eq!(world.received(client), [format!("disconnect {}", welcome.id)]);
     }
-    // The identity is still its own.
+    // The token is still valid.
     let (_, back) = world.resume("a", &welcome.token);
     assert_eq!(back.id, welcome.id);
     assert_eq!(world.received(stays), [format!("join {} v1", welcome.id)]);
 }
 
 #[test]
-fn a_jump_of_the_clock_expires_nobody() {
+fn a_clock_jump_expires_no_resume_window() {
     let mut world = World::new(HubConfig::default());
     let (stays, _) = world.v1("a");
     let (lost, welcome) = world.v1("a");
@@ -137,23 +137,23 @@ fn a_jump_of_the_clock_expires_nobody() {
     world.now = world.now + Duration::from_secs(86_400);
     world.hub.handle_timeout(world.now);
     world.drain();
-    assert_eq!(world.received(stays), [""; 0], "nobody was away for a day");
+    assert_eq!(world.received(stays), [""; 0], "no member was away for a day");
     assert_eq!(world.hub.poll_timeout(), Some(world.now + WINDOW));
 
     world.now = world.now + Duration::from_secs(86_400);
     world.say(stays, answer("x", None, &welcome.id)).unwrap_err();
     world.pass(WINDOW - INSTANT);
-    assert_eq!(world.received(stays), [""; 0], "whatever the first input after the jump is");
+    assert_eq!(world.received(stays), [""; 0], "for any first input after the jump");
     world.pass(INSTANT);
     assert_eq!(world.received(stays), [format!("disconnect {}", welcome.id)]);
 
     let (_, back) = world.resume("a", &welcome.token);
     assert_eq!(back.id, welcome.id);
-    assert_eq!(world.hub.poll_timeout(), None, "the moved timer is gone with its seat");
+    assert_eq!(world.hub.poll_timeout(), None, "the moved timer is removed with its seat");
 }
 
 #[test]
-fn a_room_of_nobody_but_those_away_ends_with_the_last_window() {
+fn a_room_of_away_members_ends_with_the_last_resume_window() {
     let mut world = World::new(HubConfig::default());
     let (lost, _) = world.v1("a");
     world.part(lost, Departure::Lost);
@@ -178,7 +178,7 @@ fn a_half_open_connection_is_replaced_and_its_late_input_ignored() {
     world.part(half_open, Departure::Left);
     assert_eq!(
         world.say(half_open, ClientMessage::Offers(vec![])),
-        Err("the client is not connected any more".to_owned())
+        Err("the client is not connected".to_owned())
     );
     assert_eq!(world.received(stays), [""; 0]);
     assert_eq!(world.id(back), welcome.id);
@@ -186,7 +186,7 @@ fn a_half_open_connection_is_replaced_and_its_late_input_ignored() {
 }
 
 #[test]
-fn a_token_outlives_the_hub_if_the_key_does() {
+fn a_token_survives_a_hub_restart_with_the_same_key() {
     let config = || HubConfig::default().with_token_key([9; 32]);
     let mut world = World::new(config());
     let (_, welcome) = world.v1("a");
@@ -195,7 +195,7 @@ fn a_token_outlives_the_hub_if_the_key_does() {
     let (_, back) = world.resume("a", &welcome.token);
     assert_eq!(back.id, welcome.id);
     let (_, elsewhere) = world.resume("b", &welcome.token);
-    assert_ne!(elsewhere.id, welcome.id, "a token is for one room");
+    assert_ne!(elsewhere.id, welcome.id, "a token is valid in one room");
 
     world.hub = Hub::new(HubConfig::default(), [1; 32]).unwrap();
     let (_, stranger) = world.resume("a", &welcome.token);
@@ -203,7 +203,7 @@ fn a_token_outlives_the_hub_if_the_key_does() {
 }
 
 #[test]
-fn a_bad_token_makes_somebody_new() {
+fn an_invalid_token_gets_a_new_id() {
     let mut world = World::new(HubConfig::default());
     let (_, welcome) = world.v1("a");
     let (_, other) = world.v1("a");
@@ -229,14 +229,14 @@ fn a_v0_client_that_took_a_v1_peers_id_keeps_it() {
 }
 
 #[test]
-fn a_full_room_refuses_by_name() {
+fn a_full_room_refuses_a_join_and_names_the_room() {
     let mut world = World::new(HubConfig::default().with_room_capacity(2));
     let (_, welcome) = world.v1("a");
     world.v0("a", "socket-0");
     let full = JoinError::RoomFull { room: room_name("a"), capacity: 2 };
     assert_eq!(world.try_join(v1("a"), None), Err(full.clone()));
     assert_eq!(full.code(), "room-full");
-    assert_eq!(full.to_string(), r#"room "a" has all 2 members that it takes"#);
+    assert_eq!(full.to_string(), r#"room "a" has the maximum of 2 members"#);
     assert_eq!(full.retry_after(), None);
     assert_eq!(world.hub.stats().joins_refused, 1);
 
@@ -245,11 +245,11 @@ fn a_full_room_refuses_by_name() {
     world.v1("b");
     world.forget_all();
     assert_eq!(world.try_join(Join::v0(room_name("a")), Some("socket-1")), Err(full));
-    assert!(world.inboxes.is_empty(), "who is refused changes nothing");
+    assert!(world.inboxes.is_empty(), "a refused join has no effect on others");
 }
 
 #[test]
-fn one_room_too_many_is_refused() {
+fn a_join_beyond_the_maximum_of_rooms_is_refused() {
     let mut world = World::new(HubConfig::default().with_max_rooms(1));
     world.v1("a");
     world.v1("a");
@@ -259,7 +259,7 @@ fn one_room_too_many_is_refused() {
 }
 
 #[test]
-fn a_v0_name_that_is_taken_or_impossible_is_refused() {
+fn a_v0_socket_id_that_is_taken_or_invalid_is_refused() {
     let mut world = World::new(HubConfig::default());
     world.v0("a", "socket-0");
     let join = || Join::v0(room_name("a"));
@@ -309,7 +309,7 @@ fn debug_output_tells_no_secret() {
     assert!(!shown.contains(&welcome.token) && !shown.contains("hidden"), "{shown}");
 }
 
-/// The keys in the joins that a client has received since the last time.
+/// Returns the pair keys in the joins that a client has received since the last call.
 fn joins(world: &mut World, client: ClientId) -> Vec<Option<PairKey>> {
     let inbox = world.inboxes.remove(&client).unwrap_or_default().into_iter();
     let key = |message| match message {
@@ -320,7 +320,7 @@ fn joins(world: &mut World, client: ClientId) -> Vec<Option<PairKey>> {
 }
 
 #[test]
-fn every_two_v1_members_are_given_a_secret_of_their_own() {
+fn every_two_v1_members_get_their_own_pair_key() {
     let mut world = World::new(HubConfig::default());
     world.v0("a", "socket-0");
     let (first, _) = world.v1("a");
@@ -336,7 +336,7 @@ fn every_two_v1_members_are_given_a_secret_of_their_own() {
     world.v0("a", "socket-1");
     assert_eq!(joins(&mut world, first), [None]);
     let members: Vec<_> = world.hub.members(&room_name("a")).collect();
-    assert!(members.iter().all(|member| member.key.is_none()), "who asks is no member");
+    assert!(members.iter().all(|member| member.key.is_none()), "the caller is no member");
     let secret = serde_json::to_string(&ours).unwrap();
     let secret = secret.trim_matches('"');
     assert!(world.log.iter().all(|line| !line.contains(secret)));
@@ -348,7 +348,7 @@ fn roster_keys<const N: usize>(welcome: &Welcome) -> [Option<PairKey>; N] {
 }
 
 #[test]
-fn the_secret_of_two_members_survives_a_restart_of_the_hub() {
+fn a_pair_key_survives_a_hub_restart() {
     let config = HubConfig::default().with_token_key([5; 32]);
     let mut world = World::new(config.clone());
     let (_, first) = world.v1("a");
@@ -362,7 +362,7 @@ fn the_secret_of_two_members_survives_a_restart_of_the_hub() {
 }
 
 #[test]
-fn a_hub_without_secrets_tells_the_room_of_a_join_at_once() {
+fn a_hub_without_pair_keys_announces_a_join_with_one_message() {
     let mut world = World::new(HubConfig::default().with_pair_keys(false));
     let (first, _) = world.v1("a");
     world.v1("a");

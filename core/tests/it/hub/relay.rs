@@ -11,7 +11,7 @@ fn upload(to: Vec<Recipient>, piece: Option<Piece>, body: impl Into<Bytes>) -> C
     ClientMessage::Relay(Upload { to, piece, body: body.into() })
 }
 
-/// A packet flattened by the words of `PROTOCOL.md`.
+/// Flattens a packet as `PROTOCOL.md` specifies.
 fn flat(parts: &[&str]) -> Vec<u8> {
     let part = |part: &&str| [&(part.len() as u32).to_be_bytes()[..], part.as_bytes()].concat();
     parts.iter().flat_map(part).collect()
@@ -22,7 +22,7 @@ fn whole(to: Vec<Recipient>, parts: &[&str]) -> ClientMessage {
 }
 
 #[test]
-fn a_record_goes_to_those_it_names_with_the_real_sender_and_their_numbers() {
+fn an_envelope_with_a_record_reaches_its_recipients_with_the_sender_and_their_numbers() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let (b, _) = world.v1("a");
@@ -41,7 +41,7 @@ fn a_record_goes_to_those_it_names_with_the_real_sender_and_their_numbers() {
 }
 
 #[test]
-fn a_bundle_goes_to_the_one_it_names_unread() {
+fn an_envelope_with_a_bundle_is_forwarded_unread() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let (b, _) = world.v1("a");
@@ -72,7 +72,7 @@ fn the_hub_copies_no_payload() {
 }
 
 #[test]
-fn an_envelope_for_somebody_away_or_gone_or_elsewhere_is_counted_and_the_rest_goes_on() {
+fn an_envelope_for_an_unreachable_member_is_counted_and_reaches_the_other_recipients() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let (away, _) = world.v1("a");
@@ -88,7 +88,7 @@ fn an_envelope_for_somebody_away_or_gone_or_elsewhere_is_counted_and_the_rest_go
 }
 
 #[test]
-fn a_v0_client_gets_what_is_in_the_envelope() {
+fn a_v0_client_gets_the_packet_of_an_envelope_unwrapped() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let old = world.v0("a", "socket-0");
@@ -98,13 +98,13 @@ fn a_v0_client_gets_what_is_in_the_envelope() {
     let blob = r#"51-["file",{"_placeholder":true,"num":0}]"#;
     world.say(a, whole(to(), &[blob, "abc"])).unwrap();
     assert_eq!(world.received(old), [r#"event 2["chat","hi"]"#, &format!("event {blob} + abc")]);
-    // Its own namespace is the only one it is in, and nobody would pass an answer back.
+    // The library does not know the namespace of v0 clients, and no answer could reach the sender.
     world.say(a, whole(to(), &["2/other,17[\"chat\",\"hi\"]"])).unwrap();
     assert_eq!(world.received(old), [r#"event 2["chat","hi"]"#]);
 }
 
 #[test]
-fn a_v0_client_gets_nothing_that_is_not_an_event_for_it() {
+fn a_v0_client_gets_only_whole_events_of_envelopes() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let old = world.v0("a", "socket-0");
@@ -141,7 +141,7 @@ fn a_v0_client_gets_nothing_that_is_not_an_event_for_it() {
 }
 
 #[test]
-fn an_event_of_a_v0_client_reaches_everyone_else_in_its_room() {
+fn a_v0_event_reaches_all_other_members_of_its_room() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let sender = world.v0("a", "socket-0");
@@ -160,7 +160,7 @@ fn an_event_of_a_v0_client_reaches_everyone_else_in_its_room() {
 }
 
 #[test]
-fn an_event_that_could_pass_for_the_hubs_is_refused() {
+fn a_v0_event_with_a_reserved_name_is_refused() {
     let mut world = World::new(HubConfig::default());
     let sender = world.v0("a", "socket-0");
     let old = world.v0("a", "socket-1");
@@ -168,24 +168,24 @@ fn an_event_that_could_pass_for_the_hubs_is_refused() {
     for name in ["numClients", "offer", "peer-disconnect", "peer-join", "p2p:anything"] {
         let packet = Packet::event(name, &(1,)).unwrap();
         let refused = world.say(sender, ClientMessage::Broadcast(packet)).unwrap_err();
-        assert_eq!(refused, "a packet that is no message of the dialect", "{name}");
+        assert_eq!(refused, "expected a message of the dialect, got another packet", "{name}");
     }
     assert_eq!(world.received(old), [""; 0]);
     assert_eq!(world.hub.stats().refused, 5);
 }
 
 #[test]
-fn each_dialect_keeps_to_its_own_form() {
+fn a_client_of_one_dialect_may_not_send_the_messages_of_the_other() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let old = world.v0("a", "socket-0");
     let packet = Packet::event("chat", &("hi",)).unwrap();
     assert_eq!(
         world.say(a, ClientMessage::Broadcast(packet)),
-        Err("an event outside an envelope, from a v1 client".to_owned())
+        Err("expected an envelope from a v1 client, got an event".to_owned())
     );
     assert_eq!(
         world.say(old, whole(vec![], &["2[\"chat\"]"])),
-        Err("an envelope from a v0 client".to_owned())
+        Err("expected an event from a v0 client, got an envelope".to_owned())
     );
 }

@@ -1,4 +1,4 @@
-//! Offers and signals: who gets them.
+//! Routing of offers and signals.
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn a_v1_offer_goes_to_the_member_it_names() {
 }
 
 #[test]
-fn one_receiver_that_is_gone_does_not_cost_the_others_their_offer() {
+fn an_offer_to_a_departed_member_does_not_affect_the_other_offers() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let (b, _) = world.v1("a");
@@ -32,12 +32,15 @@ fn one_receiver_that_is_gone_does_not_cost_the_others_their_offer() {
     world.forget_all();
     let offers = vec![offer("1", Some(&gone)), offer("2", Some(&to_b)), offer("3", None)];
     let refused = world.say(a, ClientMessage::Offers(offers)).unwrap_err();
-    assert_eq!(refused, r#""gone" is no other member of the room"#, "the first is reported");
+    assert_eq!(
+        refused, r#"expected another member of the room as the receiver, got "gone""#,
+        "the first is reported"
+    );
     assert_eq!(world.received(b).len(), 1);
 }
 
 #[test]
-fn nobody_reaches_into_another_room_or_signals_itself() {
+fn a_signal_to_another_room_or_to_its_sender_is_refused() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let (b, _) = world.v1("b");
@@ -45,25 +48,28 @@ fn nobody_reaches_into_another_room_or_signals_itself() {
     for to in [&own, &other] {
         for message in [ClientMessage::Offers(vec![offer("1", Some(to))]), answer("1", None, to)] {
             let refused = world.say(a, message).unwrap_err();
-            assert_eq!(refused, format!("{to:?} is no other member of the room"));
+            assert_eq!(
+                refused,
+                format!("expected another member of the room as the receiver, got {to:?}")
+            );
         }
     }
     assert_eq!(world.received(b), [""; 0]);
 }
 
 #[test]
-fn an_away_member_gets_no_signal_and_the_sender_is_told() {
+fn a_signal_to_an_away_member_is_refused() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let (b, _) = world.v1("a");
     let to = world.id(b);
     world.part(b, Departure::Lost);
     let refused = world.say(a, answer("1", None, &to)).unwrap_err();
-    assert_eq!(refused, format!("the connection of {to:?} is lost"));
+    assert_eq!(refused, format!("the receiver {to:?} is away"));
 }
 
 #[test]
-fn the_hub_writes_the_sender_whatever_the_client_claims() {
+fn the_hub_sets_the_sender_of_a_signal() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let old = world.v0("a", "socket-0");
@@ -76,7 +82,7 @@ fn the_hub_writes_the_sender_whatever_the_client_claims() {
 }
 
 #[test]
-fn a_v0_client_is_reached_under_its_alias_while_it_is_there() {
+fn signals_reach_a_v0_client_under_its_alias_while_it_is_connected() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let old = world.v0("a", "socket-0");
@@ -92,7 +98,7 @@ fn a_v0_client_is_reached_under_its_alias_while_it_is_there() {
 }
 
 #[test]
-fn an_alias_takes_nobodys_signals() {
+fn an_alias_does_not_override_a_member_id() {
     let mut world = World::new(HubConfig::default());
     let (a, _) = world.v1("a");
     let (b, _) = world.v1("a");
@@ -106,7 +112,7 @@ fn an_alias_takes_nobodys_signals() {
 }
 
 #[test]
-fn v0_offers_go_one_each_to_those_who_came_before_in_order() {
+fn v0_offers_go_one_each_to_earlier_members_in_order() {
     let mut world = World::new(HubConfig::default());
     let first = world.v0("a", "socket-0");
     let (lost, _) = world.v1("a");
@@ -121,12 +127,12 @@ fn v0_offers_go_one_each_to_those_who_came_before_in_order() {
     assert_eq!(world.received(first), [format!("offer 1 from socket-1: {OFFER}")]);
     assert_eq!(world.received(second), [format!("offer 2 from socket-1: {OFFER}")]);
     for client in [joiner, later] {
-        assert_eq!(world.received(client), [""; 0], "crossing offers connect old clients twice");
+        assert_eq!(world.received(client), [""; 0], "crossing offers connect v0 clients twice");
     }
 }
 
 #[test]
-fn v0_offers_reach_each_member_once_over_the_clients_life() {
+fn v0_offers_reach_each_member_once_per_connection() {
     let mut world = World::new(HubConfig::default());
     let a = world.v0("a", "socket-0");
     let b = world.v0("a", "socket-1");
@@ -142,7 +148,7 @@ fn v0_offers_reach_each_member_once_over_the_clients_life() {
 }
 
 #[test]
-fn the_first_v0_client_makes_offers_for_nobody() {
+fn the_offers_of_the_first_v0_client_are_dropped() {
     let mut world = World::new(HubConfig::default());
     let only = world.v0("a", "socket-0");
     world.forget_all();

@@ -1,4 +1,4 @@
-//! Public types that hold secrets, each by itself.
+//! Public types that hold secrets, each separately.
 
 use bytes::Bytes;
 use socketio_p2p_core::codec::{Blob, Decoder, Encoder, Limits, Value};
@@ -120,7 +120,7 @@ fn envelopes_bundles_and_transport_commands_are_shown_without_content() {
 }
 
 #[test]
-fn errors_of_reading_name_the_place_and_show_no_content() {
+fn read_errors_name_the_position_and_show_no_content() {
     let mut markers = Markers::new();
     markers.show_error(&event().args::<(u32,)>().unwrap_err());
     markers.show_error(&event().args::<(Value, u32)>().unwrap_err());
@@ -140,7 +140,7 @@ fn errors_of_reading_name_the_place_and_show_no_content() {
     markers.show_error(&RawSignal::from_json(DESCRIPTION.to_owned()).unwrap_err());
 }
 
-/// The checks themselves: each form in which a marker could be shown is found.
+/// The checks themselves: each form in which a marker could be printed is found.
 #[test]
 fn a_leak_is_found_in_every_form() {
     use base64::Engine as _;
@@ -161,7 +161,7 @@ fn a_leak_is_found_in_every_form() {
     }
 }
 
-/// An error and what it says by itself, without the text of its source.
+/// Checks that the text of an error does not contain the text of its source.
 fn tells_once(error: &dyn std::error::Error) {
     let source = error.source().expect("it has a source").to_string();
     assert!(!error.to_string().contains(&source), "{error} repeats {source}");

@@ -1,4 +1,4 @@
-//! Sessions and a hub that carry markers, everything of which is shown after each input.
+//! Sessions and a hub that carry markers, and are printed completely after each input.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::error::Error;
@@ -25,7 +25,7 @@ use super::{
 /// Each session has a seed of one byte, this one plus its number, 32 times.
 const SEED: u8 = 0xa1;
 
-/// What must not be shown, in every form in which it could be.
+/// The markers that must not be printed, in every form in which they could be.
 #[derive(Default)]
 pub(super) struct Markers {
     forms: BTreeSet<String>,
@@ -46,7 +46,7 @@ impl Markers {
         markers
     }
 
-    /// As text, escaped, in base64 wherever it begins in what is encoded, in hex, and as a list of numbers.
+    /// Adds a marker: as text, escaped, in base64 at any alignment, in hex, and as a list of numbers.
     pub(super) fn add(&mut self, marker: &[u8]) {
         let start = &marker[..marker.len().min(12)];
         let list: Vec<String> = start.iter().map(u8::to_string).collect();
@@ -61,13 +61,13 @@ impl Markers {
         }
     }
 
-    /// Shows something in both forms of `Debug`.
+    /// Prints a value in both forms of `Debug`, and checks the output.
     pub(super) fn show(&self, what: &impl Debug) {
         self.check(&format!("{what:?}"));
         self.check(&format!("{what:#?}"));
     }
 
-    /// Shows an error and all its sources.
+    /// Prints an error and all its sources, and checks the output.
     pub(super) fn show_error(&mut self, error: &impl Error) {
         self.errors += 1;
         self.show(error);
@@ -79,7 +79,7 @@ impl Markers {
         }
     }
 
-    /// Without white space, so that a list is found whatever its layout.
+    /// Compares without white space, so that a list is found in any layout.
     fn check(&self, shown: &str) {
         let shown: String = shown.chars().filter(|char| !char.is_whitespace()).collect();
         let found = self.forms.iter().find_map(|form| Some((form, shown.find(&**form)?)));
@@ -95,11 +95,11 @@ struct End {
     session: Session,
     decoder: Decoder,
     client: Option<ClientId>,
-    /// The other end of each direct connection.
+    /// The remote side of each direct connection.
     channels: BTreeMap<ConnectionId, (usize, ConnectionId)>,
     replies: Vec<ReplyToken>,
     crashed: bool,
-    /// Its socket is broken for good.
+    /// Whether its socket is broken for good.
     cut: bool,
 }
 
@@ -110,21 +110,21 @@ pub(super) struct World {
     markers: Markers,
     seen: Vec<Event>,
     blocked: BTreeSet<(usize, usize)>,
-    /// Answers that their transports have not made yet: whose, connection, description of the offer.
+    /// Answers that the transports have not made yet: session, connection, description of the offer.
     answers: Option<VecDeque<(usize, ConnectionId, String)>>,
-    /// So many messages on data channels are lost.
+    /// The number of messages on data channels to lose.
     losses: usize,
 }
 
 impl World {
-    /// Sessions that have joined a room.
+    /// Creates sessions that have joined a room.
     pub(super) fn new(ends: usize, config: &Config) -> Self {
         let mut world = Self::apart(ends, config);
         world.join();
         world
     }
 
-    /// Sessions that have not reached the hub yet.
+    /// Creates sessions that have not reached the hub yet.
     pub(super) fn apart(ends: usize, config: &Config) -> Self {
         let now = Time::from_millis(1);
         let server =
@@ -157,7 +157,7 @@ impl World {
         assert!(self.ends.iter().all(|end| end.session.peers().count() == others));
     }
 
-    // ----- what has come of it -----
+    // ----- results -----
 
     pub(super) fn has_seen(&self, is: impl Fn(&Event) -> bool) -> bool {
         self.seen.iter().any(is)
@@ -176,13 +176,13 @@ impl World {
         self.ends[end].session.id().expect("it has joined").clone()
     }
 
-    // ----- what the applications do -----
+    // ----- commands of the applications -----
 
     pub(super) fn emit(&mut self, from: usize, event: &Packet) -> bool {
         self.emit_to(from, Target::All, event)
     }
 
-    /// Whether all took it.
+    /// Emits an event. Returns whether all receivers accepted it.
     pub(super) fn emit_to(&mut self, from: usize, to: Target, event: &Packet) -> bool {
         let emitted = self.ends[from].session.emit(to, event, self.now);
         self.show();
@@ -221,7 +221,7 @@ impl World {
         assert!(self.has_seen(|event| matches!(event, Event::Ack { .. })));
     }
 
-    /// A transfer that is announced, stalled, read and ended.
+    /// Runs a transfer that is announced, stalled, read and ended.
     pub(super) fn transfer(&mut self, from: usize, to: usize) {
         let (peer, now) = (self.id(to), self.now);
         let id = self.ends[from].session.open_transfer(&peer, &event(), None, now).unwrap();
@@ -257,7 +257,7 @@ impl World {
         self.run();
     }
 
-    // ----- what goes wrong -----
+    // ----- faults -----
 
     pub(super) fn hold_answers(&mut self, held: bool) {
         let answers = self.answers.take().unwrap_or_default();
@@ -276,7 +276,7 @@ impl World {
         self.losses = messages;
     }
 
-    /// No direct connection can be made between these.
+    /// Prevents direct connections between these two.
     pub(super) fn block(&mut self, one: usize, other: usize) {
         self.blocked.extend([(one, other), (other, one)]);
     }
@@ -302,7 +302,7 @@ impl World {
         self.run();
     }
 
-    /// An offer of a session's, as the server passes it on.
+    /// Returns an offer of a session, as the server forwards it.
     pub(super) fn offer_of(&self, from: usize, offer_id: &str) -> Frame {
         let offer = serde_json::json!(["offer", {
             "fromPeerId": self.id(from), "offerId": offer_id,
@@ -311,21 +311,21 @@ impl World {
         format!("2{offer}").into()
     }
 
-    /// The server says this.
+    /// Delivers a frame of the server.
     pub(super) fn hear(&mut self, end: usize, frame: Frame) {
         self.markers.show(&frame);
         self.ends[end].session.handle_signaling_frame(frame, self.now);
         self.show();
     }
 
-    /// The other end of the only direct connection says this.
+    /// Delivers a frame of the remote side of the only direct connection.
     pub(super) fn hear_directly(&mut self, end: usize, frame: Frame) {
         let Some(&connection) = self.ends[end].channels.keys().next_back() else { return };
         self.ends[end].session.handle_direct_frame(connection, frame, self.now);
         self.show();
     }
 
-    /// The client of a session says this to the hub.
+    /// Sends a text from the client of a session to the hub.
     pub(super) fn say(&mut self, end: usize, text: &str) {
         let client = self.ends[end].client.expect("it is connected");
         let head = text.to_owned().into();
@@ -361,7 +361,7 @@ impl World {
         self.now = end;
     }
 
-    /// Carries everything where it belongs, until nothing moves.
+    /// Delivers all output, until there is none.
     pub(super) fn run(&mut self) {
         loop {
             let mut moved = false;
@@ -480,7 +480,7 @@ impl World {
         }
     }
 
-    /// A description and a candidate of a session's own transport.
+    /// Delivers a description or a candidate of a session's own transport.
     fn signal(&mut self, end: usize, connection: ConnectionId, signal: &Signal) {
         let mut candidate = IceCandidate::new(CANDIDATE);
         candidate.username_fragment = Some(USER_FRAGMENT.into());
@@ -546,12 +546,12 @@ impl World {
         moved
     }
 
-    /// Resume tokens and the keys of pairs are made by the hub.
+    /// Registers the resume tokens and the pair keys, which the hub creates.
     fn learn_secrets(&mut self, output: &Output) {
         let Output::Send { message, .. } = output else { return };
         let members = match message {
             ServerMessage::NumClients { welcome: Some(welcome), .. } => {
-                // It names the peer, which is no secret, and ends with the proof.
+                // It begins with the peer id, which is no secret, and ends with the MAC.
                 let token = welcome.token.as_bytes();
                 self.markers.add(&token[token.len() - 24..]);
                 &welcome.roster[..]
@@ -568,7 +568,7 @@ impl World {
     }
 }
 
-/// A session description that says whose it is.
+/// Returns a session description that names its session.
 fn describe(end: usize, connection: ConnectionId) -> String {
     format!("{DESCRIPTION} a=ice-ufrag:{USER_FRAGMENT} {end} {connection}")
 }

@@ -1,5 +1,5 @@
-//! A session with nobody but the test on its wires: what it says to the letter, and what hostile or old
-//! remotes can do to it.
+//! A session whose remotes are the test: its output byte for byte, and its behaviour with hostile or v0
+//! remotes.
 
 mod acks;
 mod closing;
@@ -32,21 +32,21 @@ use socketio_p2p_core::{
 
 use super::{has, numbered, outcomes};
 
-/// The epochs of a peer's bundles that has not heard the session, and of one that has: the session's first link has
-/// epoch 1, and so has the peer's unless a test says something else.
+/// The epochs of bundles of a peer that does not know the session's epoch, and of one that does: the session's
+/// first link has epoch 1, and so has the peer's unless a test uses another one.
 const FRESH: Epochs = Epochs { epoch: 1, peer_epoch: 0 };
 const KNOWN: Epochs = Epochs { epoch: 1, peer_epoch: 1 };
 
-/// A session, its clock, and what it has put out.
+/// A session, its clock, and its output.
 struct Alone {
     session: Session,
     now: Time,
     decoder: Decoder,
-    /// The session's epoch towards the peer at the other end of each channel.
+    /// The session's epoch towards the peer of each channel.
     channels: BTreeMap<ConnectionId, u32>,
 }
 
-/// One bundle of the session's to a peer, or the record in an envelope that is for others too.
+/// One bundle of the session to a peer, or the record in an envelope that several peers may share.
 #[derive(Clone, Debug, PartialEq)]
 struct SentBundle {
     epochs: Epochs,
@@ -54,7 +54,7 @@ struct SentBundle {
 }
 
 impl Alone {
-    /// A session that has joined a room with these members: id and version.
+    /// Creates a session that has joined a room with these members: id and dialect.
     fn with_members(config: Config, members: &[(&str, u8)]) -> Self {
         let now = Time::from_millis(1);
         let ours = serde_json::to_value(PeerLimits::from(&config.limits)).unwrap();
@@ -68,31 +68,31 @@ impl Alone {
         alone.session.handle_signaling_open(now);
         let connect: Value = serde_json::from_str(&alone.sent()[0].head()[1..]).unwrap();
         assert_eq!(connect, json!({"p2p": {"v": 1, "room": "lobby", "limits": ours}}));
-        alone.hear(r#"0{"sid":"s"}"#);
+        alone.receive(r#"0{"sid":"s"}"#);
         let roster: Vec<Value> =
             members.iter().map(|(id, dialect)| json!({"id": id, "v": dialect})).collect();
         let welcome = json!({
             "v": 1, "id": "me", "token": "secret-token", "room": "lobby", "roster": roster,
             "limits": {"maxEnvelope": 65536, "maxAttachments": 16},
         });
-        alone.hear(&format!("2{}", json!(["numClients", members.len(), welcome])));
+        alone.receive(&format!("2{}", json!(["numClients", members.len(), welcome])));
         assert!(alone.session.is_joined());
         alone
     }
 
-    /// A session that has joined an empty room into which these have come.
+    /// Creates a session that has joined an empty room, and then these newcomers.
     fn with_newcomers(config: Config, newcomers: &[&str]) -> Self {
         let mut alone = Self::with_members(config, &[]);
         for id in newcomers {
-            alone.hear(&format!("2{}", json!(["peer-join", {"id": id, "v": 1}])));
+            alone.receive(&format!("2{}", json!(["peer-join", {"id": id, "v": 1}])));
         }
         alone
     }
 
-    // ----- what it hears through the server -----
+    // ----- input from the server -----
 
-    /// The server says this.
-    fn hear(&mut self, text: &str) {
+    /// Delivers a message of the server.
+    fn receive(&mut self, text: &str) {
         self.session.handle_signaling_frame(text.to_owned().into(), self.now);
     }
 
@@ -102,31 +102,31 @@ impl Alone {
         }
     }
 
-    /// The server passes on a bundle, whatever its bytes are.
-    fn hear_body(&mut self, from: &str, body: Bytes) {
+    /// Delivers a bundle through the server, with any bytes.
+    fn receive_body(&mut self, from: &str, body: Bytes) {
         self.hear_download(Download { from: id(from), numbers: None, piece: None, body });
     }
 
-    /// The server passes on a bundle.
-    fn hear_bundle(&mut self, from: &str, epochs: Epochs, items: &[Item]) {
-        self.hear_body(from, Bundle::write(epochs, items));
+    /// Delivers a bundle through the server.
+    fn receive_bundle(&mut self, from: &str, epochs: Epochs, items: &[Item]) {
+        self.receive_body(from, Bundle::write(epochs, items));
     }
 
-    /// The server passes on a record that others may have got too.
-    fn hear_record(&mut self, from: &str, numbers: Numbers, piece: Piece, body: Bytes) {
+    /// Delivers a record through the server, of an envelope that several peers may share.
+    fn receive_record(&mut self, from: &str, numbers: Numbers, piece: Piece, body: Bytes) {
         let (numbers, piece) = (Some(numbers), Some(piece));
         self.hear_download(Download { from: id(from), numbers, piece, body });
     }
 
-    /// The server passes on a whole packet that others may have got too, as number `seq` of the lane for events.
-    fn hear_packet(&mut self, from: &str, epochs: Epochs, seq: u64, head: &str) {
+    /// Delivers a whole packet through the server, as number `seq` of the lane for events.
+    fn receive_packet(&mut self, from: &str, epochs: Epochs, seq: u64, head: &str) {
         let numbers = Numbers { epochs, lane: Lane::Events, seq };
-        self.hear_record(from, numbers, Piece::WHOLE, flat(head, &[]));
+        self.receive_record(from, numbers, Piece::WHOLE, flat(head, &[]));
     }
 
-    // ----- what it says -----
+    // ----- output -----
 
-    /// What the session has sent to the server.
+    /// Returns the packets that the session has sent to the server.
     fn sent(&mut self) -> Vec<Packet> {
         let mut packets = Vec::new();
         while let Some(frame) = self.session.poll_signaling_transmit(self.now) {
@@ -135,9 +135,9 @@ impl Alone {
         packets
     }
 
-    /// What the session has said to a peer through the server; what it said to others is lost.
-    fn said(&mut self, to: &str) -> Vec<SentBundle> {
-        said_to(to, &self.sent())
+    /// Returns the bundles that the session has sent to a peer through the server, and drops its other output.
+    fn sent_to(&mut self, to: &str) -> Vec<SentBundle> {
+        bundles_to(to, &self.sent())
     }
 
     fn events(&mut self) -> Vec<Event> {
@@ -150,12 +150,12 @@ impl Alone {
 
     // ----- time -----
 
-    /// Lets time pass. What the session says is lost.
+    /// Advances the time, and drops the session's output.
     fn wait(&mut self, span: Duration) {
         self.wait_and(span, |alone| drop(alone.sent()));
     }
 
-    /// Lets time pass, and does something whenever the session was due.
+    /// Advances the time, and calls `act` after each deadline of the session.
     fn wait_and(&mut self, span: Duration, mut act: impl FnMut(&mut Self)) {
         let end = self.now + span;
         while let Some(at) = self.session.poll_timeout().filter(|at| *at <= end) {
@@ -169,7 +169,7 @@ impl Alone {
 
     // ----- channels -----
 
-    /// Takes up an offer of `from` and opens the channel.
+    /// Answers an offer of `from`, and opens the channel.
     fn open_channel(&mut self, from: &str) -> ConnectionId {
         self.open_channel_of(from, 262_144)
     }
@@ -178,7 +178,7 @@ impl Alone {
         let offer = json!(["offer", {
             "fromPeerId": from, "offerId": "o1", "offer": {"type": "offer", "sdp": "theirs"},
         }]);
-        self.hear(&format!("2{offer}"));
+        self.receive(&format!("2{offer}"));
         let connection = self.commands().into_iter().find_map(|command| match command {
             Command::Direct(DirectCommand::Answer { connection, .. }) => Some(connection),
             _ => None,
@@ -188,7 +188,7 @@ impl Alone {
         connection
     }
 
-    /// A channel with `from` on which the session's first ping has been answered.
+    /// Opens a channel with `from` on which the session's first ping has been answered.
     fn validated_channel(&mut self, from: &str) -> ConnectionId {
         self.validated_channel_of(from, 262_144)
     }
@@ -202,15 +202,15 @@ impl Alone {
         channel
     }
 
-    /// The peer answers what the session asks on a channel, and has got nothing.
+    /// Answers the session's pings on a channel, with a state that acknowledges nothing.
     fn answer_pings(&mut self, channel: ConnectionId) {
-        let said = self.written(channel);
-        for ping in pings(&items(&said)) {
+        let output = self.written(channel);
+        for ping in pings(&items(&output)) {
             self.direct(channel, &[Item::State(State::default()), Item::Pong(ping)]);
         }
     }
 
-    /// The peer says this on the channel, in its epoch 1.
+    /// Delivers these items on the channel, in the peer's epoch 1.
     fn direct(&mut self, channel: ConnectionId, items: &[Item]) {
         let peer_epoch = self.channels.get(&channel).copied().unwrap_or(0);
         let bundle = Bundle::write(Epochs { epoch: 1, peer_epoch }, items);
@@ -225,38 +225,38 @@ impl Alone {
         std::iter::from_fn(|| self.session.poll_direct_transmit(channel, self.now)).collect()
     }
 
-    /// What the session has said on a channel with a v1 peer.
+    /// Returns the bundles that the session has written to a channel with a v1 peer.
     fn written(&mut self, channel: ConnectionId) -> Vec<SentBundle> {
         let frames = self.sent_directly(channel).into_iter();
-        let said: Vec<SentBundle> = frames.map(|frame| read(&binary(frame))).collect();
-        for one in &said {
+        let output: Vec<SentBundle> = frames.map(|frame| read(&binary(frame))).collect();
+        for one in &output {
             self.channels.insert(channel, one.epochs.epoch);
         }
-        said
+        output
     }
 }
 
 // ----- bundles -----
 
-/// A packet flattened by the words of `PROTOCOL.md`.
+/// Flattens a packet as `PROTOCOL.md` specifies.
 fn flat(head: &str, attachments: &[&[u8]]) -> Bytes {
     let parts = std::iter::once(head.as_bytes()).chain(attachments.iter().copied());
     let part = |part: &[u8]| [&(part.len() as u32).to_be_bytes()[..], part].concat();
     parts.flat_map(part).collect()
 }
 
-/// A piece of a packet.
+/// Returns a piece of a packet.
 fn piece(lane: Lane, number: u64, offset: u64, bytes: impl Into<Bytes>, end: bool) -> Item {
     let (stream, bytes) = (Stream::Lane(lane), bytes.into());
     Item::Record(Record { stream, number, offset, end, abort: false, bytes })
 }
 
-/// A whole packet without attachments, in the lane for events.
+/// Returns a whole packet without attachments, in the lane for events.
 fn packet(number: u64, head: &str) -> Item {
     piece(Lane::Events, number, 0, flat(head, &[]), true)
 }
 
-/// What a peer says that has all events below `next` and nothing else.
+/// Returns the state of a peer that has received all events below `next` and nothing else.
 fn has_events(next: u64) -> Item {
     let events = LaneState { next: Place { number: next, offset: 0 }, ..LaneState::default() };
     Item::State(State { lanes: [events, LaneState::default()], ..State::default() })
@@ -267,8 +267,8 @@ fn read(bytes: &Bytes) -> SentBundle {
     SentBundle { epochs: bundle.epochs, items: bundle.map(Result::unwrap).collect() }
 }
 
-/// What is said to a peer among what was sent to the server.
-fn said_to(peer: &str, sent: &[Packet]) -> Vec<SentBundle> {
+/// Returns the bundles to a peer among the packets to the server.
+fn bundles_to(peer: &str, sent: &[Packet]) -> Vec<SentBundle> {
     downloads(peer, sent)
         .into_iter()
         .map(|Download { numbers, piece, body, .. }| match numbers.zip(piece) {
@@ -280,7 +280,7 @@ fn said_to(peer: &str, sent: &[Packet]) -> Vec<SentBundle> {
         .collect()
 }
 
-/// What a hub would pass on to this peer, as from `a`.
+/// Returns the envelopes that a hub would forward to this peer, as from `a`.
 fn downloads(peer: &str, sent: &[Packet]) -> Vec<Download> {
     let relayed = sent.iter().filter_map(|packet| {
         let message = ClientMessage::from_packet(packet.clone()).ok()?;
@@ -291,12 +291,12 @@ fn downloads(peer: &str, sent: &[Packet]) -> Vec<Download> {
     relayed.collect()
 }
 
-/// Passes on what one session has sent for the other. Each knows the other as `a`.
+/// Forwards the output of one session to the other. Each knows the other as `a`.
 fn pass(sent: &[Packet], to: &mut Alone) {
     downloads("a", sent).into_iter().for_each(|download| to.hear_download(download));
 }
 
-/// Each hears what the other has to say, for so long.
+/// Exchanges the output of both sessions for this time.
 fn converse(one: &mut Alone, other: &mut Alone, span: Duration) {
     let end = one.now.max(other.now) + span;
     loop {
@@ -317,8 +317,8 @@ fn converse(one: &mut Alone, other: &mut Alone, span: Duration) {
     }
 }
 
-fn items(said: &[SentBundle]) -> Vec<Item> {
-    said.iter().flat_map(|said| said.items.clone()).collect()
+fn items(output: &[SentBundle]) -> Vec<Item> {
+    output.iter().flat_map(|output| output.items.clone()).collect()
 }
 
 fn records(items: &[Item]) -> Vec<Record> {
@@ -329,7 +329,7 @@ fn records(items: &[Item]) -> Vec<Record> {
     items.iter().filter_map(record).collect()
 }
 
-/// The number and the head of each whole packet among the records.
+/// Returns the number and the head of each whole packet among the records.
 fn packets(items: &[Item]) -> Vec<(u64, String)> {
     let whole = records(items).into_iter().filter(|record| record.offset == 0 && record.end);
     whole.map(|record| (record.number, unflatten(record.bytes).unwrap().0.to_string())).collect()
@@ -351,7 +351,7 @@ fn pings(items: &[Item]) -> Vec<u64> {
     items.iter().filter_map(ping).collect()
 }
 
-// ----- odds and ends -----
+// ----- helpers -----
 
 fn id(name: &str) -> PeerId {
     name.parse().unwrap()
@@ -385,11 +385,11 @@ fn forbidden(events: &[Event]) -> bool {
     })
 }
 
-fn misbehaved(events: &[Event]) -> bool {
+fn violated(events: &[Event]) -> bool {
     has(events, |event| matches!(event, Event::PeerError { error: PeerError::Misbehaved(_), .. }))
 }
 
-/// The names of the events that have come.
+/// Returns the names of the received events.
 fn names(events: &[Event]) -> Vec<String> {
     let name = |event: &Event| match event {
         Event::Received { packet, .. } => packet.event_name().map(|name| name.to_string()),

@@ -57,7 +57,7 @@ fn blobs_of_any_size_arrive_whole_on_the_relay() {
 }
 
 #[test]
-fn a_blob_is_whole_and_single_when_its_path_closes_in_the_middle() {
+fn a_blob_arrives_once_and_whole_when_its_path_closes_in_flight() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     emit_all(&mut mesh, a, [numbered(0), file(), numbered(1)]);
     for _ in 0..20 {
@@ -104,7 +104,7 @@ fn every_emit_is_reported_delivered() {
 }
 
 #[test]
-fn what_a_killed_peer_did_not_acknowledge_ends_as_unknown_or_not_sent() {
+fn emits_that_a_killed_peer_did_not_acknowledge_are_unknown_or_not_sent() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     let id = mesh.id(b);
     mesh.crash(b);
@@ -117,7 +117,7 @@ fn what_a_killed_peer_did_not_acknowledge_ends_as_unknown_or_not_sent() {
 }
 
 #[test]
-fn answers_come_back_on_either_path() {
+fn acknowledgements_arrive_on_either_path() {
     let (mut mesh, nodes) = mesh(2, &Config::default());
     let (a, b) = (nodes[0], nodes[1]);
     for path in [Path::Relay, Path::Direct] {
@@ -148,7 +148,7 @@ fn answers_come_back_on_either_path() {
 }
 
 #[test]
-fn an_answer_that_does_not_come_is_reported_at_its_deadline_and_ignored_afterwards() {
+fn a_missing_acknowledgement_is_reported_at_its_deadline_and_ignored_later() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     let id = mesh.id(b);
     mesh.with(a, |session, now| session.emit_with_ack(&id, &numbered(0), None, now)).unwrap();
@@ -169,7 +169,7 @@ fn an_answer_that_does_not_come_is_reported_at_its_deadline_and_ignored_afterwar
 }
 
 #[test]
-fn the_answer_of_a_peer_that_is_gone_is_given_up() {
+fn a_pending_acknowledgement_ends_when_the_peer_leaves() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     let id = mesh.id(b);
     mesh.with(a, |session, now| {
@@ -184,7 +184,7 @@ fn the_answer_of_a_peer_that_is_gone_is_given_up() {
 }
 
 #[test]
-fn a_full_queue_blocks_and_says_when_it_is_writable() {
+fn a_full_queue_blocks_and_reports_when_it_is_writable() {
     let config = Config::default().with_queue_bytes(10_000);
     let (mut mesh, a, b) = direct_pair(&config);
     mesh.set_silent(a, b, true);
@@ -208,7 +208,7 @@ fn a_full_queue_blocks_and_says_when_it_is_writable() {
 }
 
 #[test]
-fn one_blocked_peer_does_not_hold_up_the_others() {
+fn one_blocked_peer_does_not_delay_the_others() {
     let config = Config::default().with_queue_bytes(1_000);
     let (mut mesh, nodes) = mesh(3, &config);
     let (a, b, c) = (nodes[0], nodes[1], nodes[2]);
@@ -264,7 +264,7 @@ fn reserved_names_and_foreign_packet_types_are_refused_at_emit() {
 }
 
 #[test]
-fn a_packet_over_the_receivers_limits_is_refused_and_the_stream_goes_on() {
+fn a_packet_beyond_the_receivers_limits_is_refused_and_the_lane_continues() {
     let mut mesh = Mesh::new(1);
     let strict = Config::default();
     let limits = strict.limits.clone().with_max_attachments(2);
@@ -298,7 +298,7 @@ fn a_packet_over_the_receivers_limits_is_refused_and_the_stream_goes_on() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_run() {
+fn the_same_seed_gives_the_same_trace() {
     let run = || {
         let (mut mesh, nodes) = mesh(3, &Config::default());
         for number in 0..20 {
@@ -314,7 +314,7 @@ fn the_same_seed_gives_the_same_run() {
 }
 
 #[test]
-fn a_record_to_many_peers_keeps_within_what_the_server_takes() {
+fn a_record_to_many_peers_stays_within_the_hub_limits() {
     let limits = HubLimits::new(6_000, 1);
     let mut mesh = Mesh::with_hub(1, HubConfig::default().with_limits(limits));
     let config = Config::default().with_policy(Policy::RelayOnly);
@@ -331,7 +331,7 @@ fn a_record_to_many_peers_keeps_within_what_the_server_takes() {
 }
 
 #[test]
-fn what_a_receiver_could_not_hold_ahead_of_its_turn_comes_again() {
+fn records_out_of_order_that_a_receiver_dropped_are_retransmitted() {
     let (mut mesh, nodes) = mesh(2, &Config::default().with_policy(Policy::Manual));
     let (a, b) = (nodes[0], nodes[1]);
     let validated = |mesh: &Mesh| mesh.peer(a, b).unwrap().validated;
@@ -355,7 +355,7 @@ fn what_a_receiver_could_not_hold_ahead_of_its_turn_comes_again() {
 }
 
 #[test]
-fn a_receiver_that_closes_acknowledges_what_it_has_before_it_goes() {
+fn a_closing_receiver_acknowledges_received_packets_first() {
     for policy in [Policy::RelayOnly, Policy::Automatic] {
         let (mut mesh, nodes) = mesh(2, &Config::default().with_policy(policy));
         let (a, b) = (nodes[0], nodes[1]);
@@ -373,7 +373,7 @@ fn a_receiver_that_closes_acknowledges_what_it_has_before_it_goes() {
 }
 
 #[test]
-fn a_jump_of_the_clock_does_not_change_the_order_on_the_wire() {
+fn a_clock_jump_does_not_change_the_order_on_the_wire() {
     let config = Config::default().with_policy(Policy::RelayOnly);
     let (mut mesh, nodes) = mesh(2, &config);
     let latency = |relay| Latency { relay, direct: Duration::from_millis(5) };
@@ -381,14 +381,14 @@ fn a_jump_of_the_clock_does_not_change_the_order_on_the_wire() {
     mesh.emit(nodes[0], Target::All, &numbered(0)).unwrap();
     mesh.jump_clock(Duration::from_secs(100));
     mesh.set_latency(latency(Duration::from_millis(1)));
-    // The server sees the end of the connection after what was sent on it.
+    // The server sees the end of the connection after the frames sent on it.
     mesh.set_reachable(nodes[0], false);
     mesh.run_for(Duration::from_secs(3));
     assert_eq!(numbers(&mut mesh, nodes[1]).len(), 1);
 }
 
 #[test]
-fn what_came_of_a_blob_is_kept_when_its_path_closes_and_not_sent_again() {
+fn received_records_of_a_blob_are_not_retransmitted_when_its_path_closes() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     mesh.set_direct_conditions(a, b, Conditions { rate: 500_000, ..Conditions::default() });
     let before = mesh.sent_bytes(a);

@@ -1,4 +1,4 @@
-//! What once went wrong at the edges: limits, slow paths, memory, members that do nothing.
+//! Former faults in special cases: limits, slow paths, memory, members that do nothing.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn blob(len: usize) -> Packet {
     Packet::event("blob", &(Blob::from(vec![7; len]),)).unwrap()
 }
 
-/// A sender and a receiver with settings of its own, on the relay or on a channel.
+/// Creates a sender, and a receiver with its own settings, on the relay or on a channel.
 fn pair(policy: Policy, receiver: impl FnOnce(Config) -> Config) -> (Mesh, Node, Node) {
     let config = Config::default().with_policy(policy);
     let mut mesh = Mesh::new(1);
@@ -38,7 +38,7 @@ fn gone(event: &Event) -> bool {
 // ----- limits -----
 
 #[test]
-fn a_transfer_of_unknown_size_is_whole_whatever_its_receiver_takes_in_a_packet() {
+fn a_transfer_of_unknown_size_is_independent_of_the_receivers_packet_limit() {
     for policy in PATHS {
         let (mut mesh, a, b) = pair(policy, |config| {
             let limits = config.limits.clone().with_max_packet_bytes(4_000).with_max_attachments(0);
@@ -79,9 +79,9 @@ fn a_transfer_of_unknown_size_is_whole_whatever_its_receiver_takes_in_a_packet()
     }
 }
 
-/// What waits for the channel, because there is no other path, is told from what it takes when the other end says so.
+/// Events wait for the channel, the only path, until the peer's limits arrive on it.
 #[test]
-fn an_event_beyond_the_limits_of_its_receiver_does_not_cost_the_channel() {
+fn an_event_beyond_the_receivers_limits_does_not_close_the_channel() {
     let config = Config::default().with_policy(Policy::DirectOnly);
     let limits = config.limits.clone().with_max_attachments(0);
     let mut mesh = Mesh::new(1);
@@ -100,7 +100,7 @@ fn an_event_beyond_the_limits_of_its_receiver_does_not_cost_the_channel() {
     let attempts = mesh.attempts(a);
     mesh.run_for(Duration::from_secs(600));
     assert_eq!(path(&mesh, a, b), Some(Path::Direct));
-    assert_eq!(mesh.attempts(a), attempts, "the channel is made again and again");
+    assert_eq!(mesh.attempts(a), attempts, "the channel is established repeatedly");
     let ends = outcomes(&mesh.take_events(a));
     match beyond {
         Err(error) => {
@@ -112,7 +112,7 @@ fn an_event_beyond_the_limits_of_its_receiver_does_not_cost_the_channel() {
 }
 
 #[test]
-fn text_in_bulk_reaches_who_takes_no_attachments_on_either_path() {
+fn bulk_text_reaches_a_receiver_without_attachments_on_either_path() {
     for policy in PATHS {
         let (mut mesh, a, b) = pair(policy, |config| {
             let limits = config.limits.clone().with_max_attachments(0);
@@ -127,7 +127,7 @@ fn text_in_bulk_reaches_who_takes_no_attachments_on_either_path() {
 }
 
 #[test]
-fn emit_refuses_what_its_own_limits_forbid() {
+fn emit_refuses_a_packet_beyond_its_own_limits() {
     let (mut mesh, a, _) = pair(Policy::RelayOnly, |config| config);
     let blobs = Packet::event("x", &(vec![Blob::from(vec![1]); 300],)).unwrap();
     let name = Packet::event(&"n".repeat(300), &()).unwrap();
@@ -148,7 +148,7 @@ fn emit_refuses_what_its_own_limits_forbid() {
 
 // ----- slow paths -----
 
-/// A sender and a receiver whose way to the hub carries so many bytes per second, each way.
+/// Creates a sender and a receiver whose path to the hub has this rate in bytes per second, in each direction.
 fn slow_relay(rate: u32) -> (Mesh, Node, Node) {
     let (mut mesh, a, b) = pair(Policy::RelayOnly, |config| config);
     for node in [a, b] {
@@ -193,7 +193,7 @@ fn an_event_behind_bulk_waits_no_longer_than_a_second_on_a_slow_relay() {
 }
 
 #[test]
-fn a_slow_channel_is_not_silent_while_data_flows() {
+fn a_slow_channel_does_not_time_out_while_data_flows() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     for (from, to) in [(a, b), (b, a)] {
         mesh.set_direct_conditions(from, to, Conditions { rate: 12_000, ..Conditions::default() });
@@ -217,7 +217,7 @@ fn a_slow_channel_is_not_silent_while_data_flows() {
 }
 
 #[test]
-fn a_long_event_goes_on_when_the_server_is_lost_every_half_minute() {
+fn a_long_event_continues_when_the_server_is_lost_every_half_minute() {
     let (mut mesh, a, b) = slow_relay(125_000);
     let config = Config::default();
     assert!(config.limits.max_packet_bytes > 15_000_000);
@@ -232,9 +232,9 @@ fn a_long_event_goes_on_when_the_server_is_lost_every_half_minute() {
 
 // ----- neighbours -----
 
-/// The peer that only receives has no reason to doubt its way: the one that hears nothing has.
+/// The peer that only receives has no sign of a failure of its via; the peer without acknowledgements has.
 #[test]
-fn a_neighbour_that_swallows_acknowledgements_is_left() {
+fn a_via_that_drops_acknowledgements_is_replaced() {
     let mut mesh = Mesh::new(1);
     let nodes: Vec<Node> = (0..4).map(|_| mesh.add(Config::default())).collect();
     let (a, b) = (nodes[0], nodes[1]);
@@ -265,7 +265,7 @@ fn a_neighbour_that_swallows_acknowledgements_is_left() {
 // ----- members -----
 
 #[test]
-fn a_member_between_which_and_us_nothing_can_be_made_does_not_keep_ready_away() {
+fn a_member_without_a_possible_direct_path_does_not_prevent_ready() {
     let mut mesh = Mesh::new(1);
     let nodes: Vec<Node> = (0..3).map(|_| mesh.add(Config::default())).collect();
     let (a, b, c) = (nodes[0], nodes[1], nodes[2]);

@@ -1,4 +1,4 @@
-//! What the lanes do to one another, volatile events, and questions to all.
+//! The interaction of lanes, volatile events, and emits with acknowledgement to all.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn small(number: u64) -> Packet {
     Packet::event("small", &(number, None::<Blob>)).unwrap()
 }
 
-/// The first arguments of all events that a node has received, in order.
+/// Returns the first arguments of all events that a node has received, in order.
 fn order(mesh: &mut Mesh, node: Node) -> Vec<u64> {
     let received = mesh.received(node).into_iter();
     let number = |event| match event {
@@ -59,11 +59,11 @@ fn bulk_gets_its_turn_under_a_constant_load_of_events() {
             break;
         }
     }
-    assert!(bulk_after.is_some(), "bulk never got through");
+    assert!(bulk_after.is_some(), "bulk never arrived");
 }
 
 #[test]
-fn each_lane_has_a_queue_of_its_own_and_says_when_it_is_writable() {
+fn each_lane_has_its_own_queue_and_reports_when_it_is_writable() {
     let config = Config::default().with_queue_bytes(10_000);
     let (mut mesh, a, b) = direct_pair(&config);
     mesh.set_silent(a, b, true);
@@ -94,10 +94,10 @@ fn each_lane_has_a_queue_of_its_own_and_says_when_it_is_writable() {
 }
 
 #[test]
-fn big_packets_to_many_are_uploaded_once_and_reach_everyone() {
+fn large_packets_to_several_peers_are_uploaded_once() {
     let (mut mesh, nodes) = mesh(5, &relay_only());
     mesh.run_for(Duration::from_secs(1));
-    // Their streams stand at different numbers.
+    // The next packet numbers differ per receiver.
     let first = mesh.id(nodes[1]);
     mesh.emit(nodes[0], first, &small(0)).unwrap();
     mesh.run_until_quiet();
@@ -127,7 +127,7 @@ fn emit_volatile(mesh: &mut Mesh, node: Node, number: u64) -> Vec<(PeerId, EmitE
 }
 
 #[test]
-fn volatile_events_travel_on_either_path_and_have_no_outcome() {
+fn volatile_events_use_either_path_and_have_no_outcome() {
     let (mut mesh, nodes) = mesh(2, &Config::default());
     let (a, b) = (nodes[0], nodes[1]);
     for path in [Path::Relay, Path::Direct] {
@@ -144,7 +144,7 @@ fn volatile_events_travel_on_either_path_and_have_no_outcome() {
 }
 
 #[test]
-fn volatile_events_that_the_path_does_not_take_are_dropped_and_counted() {
+fn volatile_events_beyond_the_capacity_of_the_path_are_dropped_and_counted() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     mesh.set_silent(a, b, true);
     let sent = 100_000;
@@ -162,11 +162,11 @@ fn volatile_events_that_the_path_does_not_take_are_dropped_and_counted() {
     mesh.run_for(Duration::from_secs(1));
     let came = numbers(&mut mesh, b);
     assert_eq!(came.len() as u64, sent - dropped);
-    assert!(emit_volatile(&mut mesh, a, sent).is_empty(), "acknowledged, there is room again");
+    assert!(emit_volatile(&mut mesh, a, sent).is_empty(), "acknowledged, so that there is room");
 }
 
 #[test]
-fn volatile_events_that_were_lost_take_up_no_room_for_longer_than_a_second() {
+fn lost_volatile_events_count_as_in_flight_for_at_most_a_second() {
     let mut config = Config::default().with_policy(Policy::RelayOnly);
     config.volatile_bytes = 20;
     let (mut mesh, nodes) = mesh(2, &config);
@@ -174,7 +174,7 @@ fn volatile_events_that_were_lost_take_up_no_room_for_longer_than_a_second() {
     mesh.set_relay_conditions(a, Conditions { loss: 1_000, ..Conditions::default() });
     mesh.set_relay_conditions(b, Conditions { loss: 1_000, ..Conditions::default() });
     assert!(emit_volatile(&mut mesh, a, 0).is_empty());
-    assert_eq!(emit_volatile(&mut mesh, a, 1).len(), 1, "the first is under way");
+    assert_eq!(emit_volatile(&mut mesh, a, 1).len(), 1, "the first is in flight");
     mesh.run_for(Duration::from_millis(1_001));
     for node in [a, b] {
         mesh.set_relay_conditions(node, Conditions::default());
@@ -185,7 +185,7 @@ fn volatile_events_that_were_lost_take_up_no_room_for_longer_than_a_second() {
 }
 
 #[test]
-fn volatile_events_do_not_wait_for_a_path_and_big_ones_never_leave() {
+fn volatile_events_do_not_wait_for_a_path_and_long_ones_are_never_sent() {
     let (mut mesh, nodes) = mesh(2, &Config::default().with_policy(Policy::DirectOnly));
     let (a, b) = (nodes[0], nodes[1]);
     mesh.set_blocked(a, b, true);
@@ -201,7 +201,7 @@ fn volatile_events_do_not_wait_for_a_path_and_big_ones_never_leave() {
 }
 
 #[test]
-fn a_volatile_event_is_not_repeated_when_its_path_breaks() {
+fn a_volatile_event_is_not_retransmitted_when_its_path_ends() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     assert!(emit_volatile(&mut mesh, a, 0).is_empty());
     mesh.emit(a, Target::All, &numbered(1)).unwrap();
@@ -211,7 +211,7 @@ fn a_volatile_event_is_not_repeated_when_its_path_breaks() {
 }
 
 #[test]
-fn a_question_to_all_collects_who_answered_by_the_deadline() {
+fn an_emit_with_ack_to_all_reports_the_answers_until_the_deadline() {
     let (mut mesh, nodes) = mesh(4, &Config::default());
     mesh.set_latency(Latency::default());
     let (asker, silent) = (nodes[0], nodes[3]);
@@ -223,7 +223,7 @@ fn a_question_to_all_collects_who_answered_by_the_deadline() {
         })
         .unwrap();
     assert_eq!(asked.accepted.len(), 3);
-    assert_eq!(mesh.uploads() - before, 1, "one upload asks everybody");
+    assert_eq!(mesh.uploads() - before, 1, "one upload serves all receivers");
     let answering = &nodes[1..3];
     mesh.run_for(Duration::from_millis(200));
     for &node in answering {
@@ -257,7 +257,7 @@ fn a_question_to_all_collects_who_answered_by_the_deadline() {
 }
 
 #[test]
-fn a_question_to_nobody_is_complete_at_once() {
+fn an_emit_with_ack_without_receivers_completes_at_once() {
     let (mut mesh, nodes) = mesh(1, &Config::default());
     let question = Packet::event("who", &()).unwrap();
     mesh.with(nodes[0], |session, now| session.emit_with_ack(Target::All, &question, None, now))

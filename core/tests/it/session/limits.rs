@@ -1,4 +1,4 @@
-//! A receiver that takes less than its sender sends and the hub passes on.
+//! A receiver whose limits are below the sender's and the hub's.
 
 use std::time::Duration;
 
@@ -25,9 +25,9 @@ fn with_strict_receiver(
     (mesh, a, b)
 }
 
-/// Sends what the receiver does not take, and one event behind it. Tells how often the receiver lost the server and its
-/// channel in ten minutes, and how the emits ended: one that is turned away at once because the limits are known counts as
-/// refused.
+/// Sends an event beyond the receiver's limits, and one event behind it. Returns how often the receiver lost
+/// the server and its channel in ten minutes, and the outcomes of the emits: one that is rejected at once
+/// because the limits are known counts as refused.
 fn send_beyond(mesh: &mut Mesh, a: Node, b: Node, event: &Packet) -> (usize, Vec<Outcome>) {
     let at_once = emit_beyond_limits(mesh, a, event);
     mesh.emit(a, Target::All, &numbered(1)).unwrap();
@@ -58,7 +58,7 @@ fn send_too_much(policy: Policy, max: usize, len: usize) -> (usize, Vec<Outcome>
 }
 
 #[test]
-fn an_event_longer_than_the_receiver_takes_is_refused_alone_on_either_path() {
+fn an_event_longer_than_the_receivers_limit_is_refused_alone_on_either_path() {
     for policy in [Policy::RelayOnly, Policy::Automatic] {
         for (max, len) in [(1_100_000, 1_500_000), (50_000, 60_000), (1_000, 1_100)] {
             let (lost, outcomes) = send_too_much(policy, max, len);
@@ -69,7 +69,7 @@ fn an_event_longer_than_the_receiver_takes_is_refused_alone_on_either_path() {
 }
 
 #[test]
-fn an_event_of_more_attachments_than_the_receiver_takes_is_refused_alone_on_either_path() {
+fn an_event_with_attachments_beyond_the_receivers_limit_is_refused_alone_on_either_path() {
     for policy in [Policy::RelayOnly, Policy::Automatic] {
         let (mut mesh, a, b) = with_strict_receiver(policy, |config| {
             let limits = config.limits.clone().with_max_attachments(2);
@@ -83,7 +83,7 @@ fn an_event_of_more_attachments_than_the_receiver_takes_is_refused_alone_on_eith
 }
 
 #[test]
-fn a_transfer_whose_announcement_the_receiver_cannot_take_ends() {
+fn a_transfer_whose_announcement_is_beyond_the_receivers_limits_ends() {
     let (mut mesh, a, b) = with_strict_receiver(Policy::RelayOnly, |config| {
         let limits = config.limits.clone().with_max_attachments(2);
         config.with_limits(limits)

@@ -1,4 +1,4 @@
-//! Joining, leaving, coming back.
+//! Joining, leaving, resuming.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{direct_pair, has, mesh, numbered, numbers, outcomes, path};
 const LONG: Duration = Duration::from_secs(120);
 
 #[test]
-fn a_full_room_refuses_and_names_itself() {
+fn a_session_is_refused_by_a_full_room() {
     let mut mesh = Mesh::with_hub(1, HubConfig::default().with_room_capacity(2));
     let (a, _, c) =
         (mesh.add(Config::default()), mesh.add(Config::default()), mesh.add(Config::default()));
@@ -23,7 +23,7 @@ fn a_full_room_refuses_and_names_itself() {
     assert_eq!(refusal.code.as_deref(), Some("room-full"));
     assert!(refusal.message.contains("lobby"), "{refusal}");
     mesh.run_for(Duration::from_secs(60));
-    assert!(mesh.take_events(c).is_empty(), "a refused session does not try again by itself");
+    assert!(mesh.take_events(c).is_empty(), "a refused session does not retry by itself");
 
     mesh.with(a, |session, now| session.close(now));
     mesh.run_for(Duration::from_secs(1));
@@ -33,7 +33,7 @@ fn a_full_room_refuses_and_names_itself() {
 }
 
 #[test]
-fn peers_of_different_rooms_do_not_meet() {
+fn peers_of_different_rooms_do_not_see_each_other() {
     let mut mesh = Mesh::new(1);
     let room = |name: &str| Config::default().with_room(name.parse().unwrap());
     let (a, b, c) = (mesh.add(room("x")), mesh.add(room("x")), mesh.add(room("y")));
@@ -42,7 +42,7 @@ fn peers_of_different_rooms_do_not_meet() {
 }
 
 #[test]
-fn a_session_that_closes_leaves_at_once_after_what_it_sent_has_arrived() {
+fn a_closing_session_leaves_once_its_events_are_acknowledged() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     let id = mesh.id(a);
     let file = socketio_p2p_core::codec::Blob::from(vec![7; 1_000_000]);
@@ -62,7 +62,7 @@ fn a_session_that_closes_leaves_at_once_after_what_it_sent_has_arrived() {
 }
 
 #[test]
-fn a_session_that_closes_says_what_it_has_got() {
+fn a_closing_session_acknowledges_received_packets() {
     for policy in [Policy::RelayOnly, Policy::Automatic] {
         let (mut mesh, nodes) = mesh(2, &Config::default().with_policy(policy));
         let (a, b) = (nodes[0], nodes[1]);
@@ -80,7 +80,7 @@ fn a_session_that_closes_says_what_it_has_got() {
 }
 
 #[test]
-fn what_ends_after_the_good_bye_is_no_news() {
+fn a_path_that_ends_after_the_good_bye_is_not_reported() {
     let (mut mesh, nodes) = mesh(3, &Config::default());
     let a = nodes[0];
     for &other in &nodes[1..] {
@@ -98,7 +98,7 @@ fn what_ends_after_the_good_bye_is_no_news() {
 }
 
 #[test]
-fn a_session_that_cannot_deliver_closes_all_the_same_and_reports() {
+fn a_session_that_cannot_deliver_closes_and_reports_outcomes() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     mesh.stop_server();
     mesh.set_silent(a, b, true);
@@ -112,7 +112,7 @@ fn a_session_that_cannot_deliver_closes_all_the_same_and_reports() {
 }
 
 #[test]
-fn a_cut_signalling_channel_is_resumed_with_the_same_id_and_nothing_is_lost() {
+fn a_cut_signalling_channel_is_resumed_with_the_same_id_without_loss() {
     let config = Config::default().with_policy(Policy::RelayOnly);
     let (mut mesh, nodes) = mesh(2, &config);
     let (a, b) = (nodes[0], nodes[1]);
@@ -137,7 +137,7 @@ fn a_cut_signalling_channel_is_resumed_with_the_same_id_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_restarted_server_gets_its_peers_back_under_their_ids() {
+fn peers_resume_their_ids_at_a_restarted_hub() {
     let config = Config::default().with_policy(Policy::RelayOnly);
     let (mut mesh, nodes) = mesh(3, &config);
     let ids: Vec<_> = nodes.iter().map(|node| mesh.id(*node)).collect();
@@ -180,7 +180,7 @@ fn a_peer_that_returns_after_the_resume_window_starts_a_new_epoch() {
 }
 
 #[test]
-fn only_one_end_forgetting_the_other_still_starts_a_new_epoch_for_both() {
+fn a_link_ended_by_one_side_only_begins_a_new_epoch_on_both() {
     let config = Config::default().with_policy(Policy::RelayOnly);
     let patient = config.clone().with_resume_window(Duration::from_secs(3600));
     let mut mesh = Mesh::new(5);
@@ -208,14 +208,14 @@ fn only_one_end_forgetting_the_other_still_starts_a_new_epoch_for_both() {
 }
 
 #[test]
-fn a_clock_that_jumps_gives_up_nobody_who_is_away() {
+fn a_clock_jump_ends_no_link_to_an_away_peer() {
     let window = Duration::from_secs(60);
     let config = Config::default().with_policy(Policy::RelayOnly).with_resume_window(window);
     let (mut mesh, nodes) = mesh(2, &config);
     mesh.set_reachable(nodes[1], false);
     mesh.run_for(Duration::from_secs(1));
     mesh.take_events(nodes[0]);
-    // The end of the window is all that either side waits for.
+    // Both sides wait for nothing but the end of the resume window.
     mesh.jump_clock(Duration::from_secs(86_400));
     mesh.run_for(Duration::from_secs(1));
     assert!(!has(&mesh.take_events(nodes[0]), |event| matches!(event, Event::PeerLeft { .. })));
@@ -225,7 +225,7 @@ fn a_clock_that_jumps_gives_up_nobody_who_is_away() {
 }
 
 #[test]
-fn a_clock_that_jumps_drops_nobody() {
+fn a_clock_jump_ends_no_link() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     mesh.take_events(a);
     mesh.jump_clock(Duration::from_secs(86_400));
@@ -235,7 +235,7 @@ fn a_clock_that_jumps_drops_nobody() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_tried_again_with_growing_pauses() {
+fn an_unreachable_server_is_retried_with_growing_pauses() {
     let mut mesh = Mesh::new(1);
     mesh.stop_server();
     let a = mesh.add(Config::default());
@@ -261,7 +261,7 @@ fn a_server_that_is_not_there_is_tried_again_with_growing_pauses() {
 }
 
 #[test]
-fn a_member_found_away_is_away_and_is_given_up_when_it_does_not_come() {
+fn a_member_that_is_away_in_the_roster_leaves_after_the_resume_window() {
     let config = Config::default().with_policy(Policy::RelayOnly);
     let patient = HubConfig::default().with_resume_window(Duration::from_secs(3600));
     let mut mesh = Mesh::with_hub(1, patient);
@@ -284,7 +284,7 @@ fn a_member_found_away_is_away_and_is_given_up_when_it_does_not_come() {
 }
 
 #[test]
-fn an_end_that_was_forgotten_before_it_heard_the_other_starts_anew() {
+fn a_side_whose_link_ended_before_its_first_bundle_begins_anew() {
     let config = Config::default().with_policy(Policy::RelayOnly);
     let long = Duration::from_secs(3600);
     for forgetful_speaks_first in [false, true] {
@@ -295,7 +295,7 @@ fn an_end_that_was_forgotten_before_it_heard_the_other_starts_anew() {
         while mesh.received(b).is_empty() {
             assert!(mesh.step());
         }
-        // Before its first acknowledgement, the first that it ever says, has left.
+        // Before its first acknowledgement, and first output at all, has left.
         mesh.set_reachable(b, false);
         mesh.run_for(Duration::from_secs(20));
         assert_eq!((mesh.session(a).peers().count(), mesh.session(b).peers().count()), (1, 0));
@@ -316,7 +316,7 @@ fn an_end_that_was_forgotten_before_it_heard_the_other_starts_anew() {
 }
 
 #[test]
-fn a_peer_is_back_before_its_path_is_told() {
+fn a_peer_is_reported_back_before_its_path() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     mesh.stop_server();
     mesh.close_direct(a, b);
@@ -332,7 +332,7 @@ fn a_peer_is_back_before_its_path_is_told() {
 }
 
 #[test]
-fn a_peer_that_crashes_is_lost_and_one_that_closes_has_left() {
+fn a_crashed_peer_is_lost_and_a_closed_peer_has_left() {
     let hub = HubConfig::default().with_resume_window(Duration::from_secs(2));
     for crashes in [true, false] {
         let mut mesh = Mesh::with_hub(1, hub.clone());

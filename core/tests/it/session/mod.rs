@@ -15,7 +15,7 @@ use std::time::Duration;
 use socketio_p2p_core::{Config, EmitError, Event, Outcome, Packet, Path, Target};
 use socketio_p2p_transport_memory::{Mesh, Node};
 
-/// A mesh of `n` sessions that have joined.
+/// Creates a mesh of `n` sessions that have joined.
 fn mesh(n: usize, config: &Config) -> (Mesh, Vec<Node>) {
     let mut mesh = Mesh::new(1);
     let nodes: Vec<Node> = (0..n).map(|_| mesh.add(config.clone())).collect();
@@ -25,7 +25,7 @@ fn mesh(n: usize, config: &Config) -> (Mesh, Vec<Node>) {
     (mesh, nodes)
 }
 
-/// Two sessions that send directly.
+/// Creates two sessions with a direct path in use.
 fn direct_pair(config: &Config) -> (Mesh, Node, Node) {
     let (mut mesh, nodes) = mesh(2, config);
     mesh.run_until_direct(nodes[0], nodes[1]);
@@ -36,7 +36,7 @@ fn numbered(number: u64) -> Packet {
     Packet::event("n", &(number,)).unwrap()
 }
 
-/// The numbers of the numbered events that a node has received, with the paths on which they came.
+/// Returns the numbers of the numbered events that a node has received, with their paths.
 fn numbers(mesh: &mut Mesh, node: Node) -> Vec<(u64, Path)> {
     let received = mesh.received(node).into_iter();
     let number = |event| match event {
@@ -58,8 +58,8 @@ fn has(events: &[Event], is: impl Fn(&Event) -> bool) -> bool {
     events.iter().any(is)
 }
 
-/// Emits an event to the only other member. Whether it is turned away because its limits are known already, in which case
-/// it has no outcome.
+/// Emits an event to the only other member. Returns whether it is rejected because the limits are known
+/// already, in which case it has no outcome.
 fn emit_beyond_limits(mesh: &mut Mesh, node: Node, event: &Packet) -> bool {
     let rejected = mesh.emit(node, Target::All, event).unwrap().rejected;
     match &rejected[..] {
@@ -73,7 +73,7 @@ fn path(mesh: &Mesh, node: Node, other: Node) -> Option<Path> {
     mesh.peer(node, other)?.path
 }
 
-/// Emits numbered events, taking back what is blocked until there is room.
+/// Emits numbered events, and retries blocked ones until there is room.
 fn emit_all(mesh: &mut Mesh, node: Node, events: impl IntoIterator<Item = Packet>) {
     for event in events {
         let mut to: Vec<Target> = vec![Target::All];
@@ -91,7 +91,7 @@ fn emit_all(mesh: &mut Mesh, node: Node, events: impl IntoIterator<Item = Packet
                 break;
             }
             to = blocked;
-            assert!(mesh.step(), "blocked and nothing will ever happen");
+            assert!(mesh.step(), "blocked without any further event");
         }
     }
 }

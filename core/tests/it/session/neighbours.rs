@@ -1,4 +1,4 @@
-//! Peers without a path between them, and neighbours that pass packets on.
+//! Peers without a path between them, and neighbours that forward bundles.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use socketio_p2p_transport_memory::{Mesh, Node};
 
 use super::{emit_all, has, numbered, numbers, outcomes, path};
 
-/// Two nodes between which no direct connection can be made, and others that have one with everybody else; all
-/// neighbours know each other.
+/// Creates two nodes between which no direct connection is possible, and others that are connected to all; all
+/// neighbours are connected to each other.
 fn apart(config: &Config, others: &[Config]) -> (Mesh, Node, Node, Vec<Node>) {
     let mut mesh = Mesh::new(1);
     let (a, b) = (mesh.add(config.clone()), mesh.add(config.clone()));
@@ -36,7 +36,8 @@ fn away(event: &Event) -> bool {
     matches!(event, Event::PeerAway { .. })
 }
 
-/// The paths on which numbers came, each once per stretch, after a check that the numbers are all of `range`.
+/// Returns the paths of received numbers, each once per stretch, after a check that the numbers are exactly
+/// `range`.
 fn stretches(received: &[(u64, Path)], range: std::ops::Range<u64>) -> Vec<Path> {
     assert!(received.iter().map(|(number, _)| *number).eq(range), "{received:?}");
     let mut paths: Vec<Path> = received.iter().map(|(_, path)| path.clone()).collect();
@@ -98,7 +99,7 @@ fn is_named(event: &Event, name: &str) -> bool {
 }
 
 #[test]
-fn a_stream_over_the_relay_a_neighbour_and_the_relay_again_is_one_stream() {
+fn events_over_the_relay_a_via_and_the_relay_again_stay_in_order() {
     let (mut mesh, a, b, others) = apart(&Config::default(), &[Config::default()]);
     let (to_a, to_b) = (mesh.id(a), mesh.id(b));
     for number in 0..300 {
@@ -134,7 +135,7 @@ fn a_peer_that_the_server_has_lost_is_reached_through_a_neighbour_and_stays() {
     mesh.set_reachable(a, false);
     let (to_a, to_b) = (mesh.id(a), mesh.id(b));
     for number in 0..100 {
-        // Longer than the hub waits for the one that is cut off.
+        // Longer than the hub's resume window.
         mesh.emit(a, &to_b, &numbered(number)).unwrap();
         mesh.emit(b, &to_a, &numbered(number)).unwrap();
         mesh.run_for(Duration::from_millis(200));
@@ -152,7 +153,7 @@ fn a_peer_that_the_server_has_lost_is_reached_through_a_neighbour_and_stays() {
 }
 
 #[test]
-fn who_will_not_use_the_server_goes_through_a_neighbour_until_there_is_a_direct_path() {
+fn a_direct_only_session_uses_a_via_until_a_direct_path_is_validated() {
     let config = Config::default().with_policy(Policy::DirectOnly);
     let (mut mesh, a, b, others) = apart(&config, &[Config::default()]);
     let through = via(&mesh, others[0]);
@@ -160,7 +161,7 @@ fn who_will_not_use_the_server_goes_through_a_neighbour_until_there_is_a_direct_
         (path(&mesh, a, b), path(&mesh, b, a)),
         (Some(through.clone()), Some(through.clone()))
     );
-    // Attempts at a direct path go on for a while, and with them signals.
+    // Attempts at a direct path continue for a time, and with them signals.
     mesh.run_for(Duration::from_secs(300));
     mesh.take_events(b);
     let uploads = mesh.uploads();
@@ -169,11 +170,7 @@ fn who_will_not_use_the_server_goes_through_a_neighbour_until_there_is_a_direct_
         mesh.emit(a, &to_b, &numbered(number)).unwrap();
         mesh.run_for(Duration::from_millis(50));
     }
-    assert_eq!(
-        mesh.uploads(),
-        uploads,
-        "neither events nor acknowledgements go through the server"
-    );
+    assert_eq!(mesh.uploads(), uploads, "neither events nor acknowledgements use the relay");
     mesh.set_blocked(a, b, false);
     mesh.with(a, |session, now| session.upgrade(Target::All, now)).unwrap();
     for number in 20..100 {
@@ -183,7 +180,7 @@ fn who_will_not_use_the_server_goes_through_a_neighbour_until_there_is_a_direct_
     mesh.run_until_quiet();
     let paths = stretches(&numbers(&mut mesh, b), 0..100);
     assert_eq!(paths, [through.clone(), Path::Direct]);
-    // And back.
+    // And in the other direction.
     mesh.set_blocked(a, b, true);
     mesh.close_direct(a, b);
     mesh.emit(a, &to_b, &numbered(100)).unwrap();
@@ -193,7 +190,7 @@ fn who_will_not_use_the_server_goes_through_a_neighbour_until_there_is_a_direct_
 }
 
 #[test]
-fn what_comes_through_the_server_to_who_does_not_use_it_is_refused() {
+fn packets_on_the_relay_to_a_direct_only_session_are_refused() {
     let mut mesh = Mesh::new(1);
     let a = mesh.add(Config::default().with_policy(Policy::DirectOnly));
     let b = mesh.add(Config::default());
@@ -215,7 +212,7 @@ fn what_comes_through_the_server_to_who_does_not_use_it_is_refused() {
 }
 
 #[test]
-fn who_does_not_want_to_pass_on_is_no_way() {
+fn a_session_with_forwarding_disabled_is_no_via() {
     let unwilling = Config::default().with_forward_pairs(0);
     let (mut mesh, a, b, others) = apart(&Config::default(), &[unwilling]);
     let id = mesh.id(b);
@@ -233,7 +230,7 @@ fn who_does_not_want_to_pass_on_is_no_way() {
 }
 
 #[test]
-fn without_secrets_from_the_hub_nobody_is_a_way() {
+fn without_pair_keys_there_is_no_via() {
     let mut mesh =
         Mesh::with_hub(1, socketio_p2p_core::hub::HubConfig::default().with_pair_keys(false));
     let (a, b) = (mesh.add(Config::default()), mesh.add(Config::default()));
@@ -248,7 +245,7 @@ fn without_secrets_from_the_hub_nobody_is_a_way() {
 }
 
 #[test]
-fn when_the_neighbour_dies_another_one_is_taken() {
+fn a_via_that_crashes_is_replaced() {
     let (mut mesh, a, b, others) =
         apart(&Config::default(), &[Config::default(), Config::default()]);
     mesh.stop_server();
@@ -274,7 +271,7 @@ fn when_the_neighbour_dies_another_one_is_taken() {
 }
 
 #[test]
-fn when_the_last_neighbour_dies_the_peer_is_away_and_then_left() {
+fn a_peer_is_away_and_leaves_after_the_last_via_crashes() {
     let (mut mesh, a, b, others) = apart(&Config::default(), &[Config::default()]);
     mesh.stop_server();
     let id = mesh.id(b);
@@ -285,13 +282,13 @@ fn when_the_last_neighbour_dies_the_peer_is_away_and_then_left() {
     let lost = |mesh: &Mesh| mesh.peer(a, b).unwrap().away;
     assert!(mesh.run_until(Duration::from_secs(5), lost));
     mesh.run_for(Duration::from_millis(7_900));
-    assert!(lost(&mesh), "the resume window begins when the way is lost");
+    assert!(lost(&mesh), "the resume window begins at the end of the path");
     mesh.run_for(Duration::from_millis(200));
     assert!(mesh.peer(a, b).is_none());
 }
 
 #[test]
-fn more_pairs_than_a_neighbour_serves_are_refused_and_the_others_go_on() {
+fn pairs_beyond_a_neighbours_maximum_are_refused_and_the_others_continue() {
     let mut mesh = Mesh::new(1);
     let spokes: Vec<Node> = (0..5).map(|_| mesh.add(Config::default())).collect();
     for (index, &one) in spokes.iter().enumerate() {
@@ -322,7 +319,7 @@ fn more_pairs_than_a_neighbour_serves_are_refused_and_the_others_go_on() {
                 from.entry(sender.clone()).or_default().push(number);
             }
         }
-        // What was refused never came: those peers have left each other.
+        // Events refused by the neighbour never arrived: those peers have left each other.
         assert!(from.values().all(|numbers| numbers.iter().copied().eq(0..20)), "{from:?}");
         let left = events.iter().filter(|event| matches!(event, Event::PeerLeft { .. })).count();
         assert_eq!(from.len() + left, 4, "{from:?}");
@@ -332,7 +329,7 @@ fn more_pairs_than_a_neighbour_serves_are_refused_and_the_others_go_on() {
 }
 
 #[test]
-fn a_pair_is_held_to_the_rate_and_loses_nothing_by_it() {
+fn a_pair_keeps_to_the_neighbours_rate_without_loss() {
     let slow = Config::default().with_forward_rate(100_000);
     let (mut mesh, a, b, others) = apart(&Config::default(), &[slow]);
     mesh.stop_server();
@@ -367,7 +364,7 @@ fn a_pair_is_held_to_the_rate_and_loses_nothing_by_it() {
 }
 
 #[test]
-fn both_ends_at_full_rate_through_one_neighbour_lose_nothing() {
+fn both_directions_at_full_rate_through_one_via_lose_no_event() {
     let (mut mesh, a, b, others) = apart(&Config::default(), &[Config::default()]);
     mesh.stop_server();
     let events = || (0..3_000).map(numbered);
@@ -383,7 +380,7 @@ fn both_ends_at_full_rate_through_one_neighbour_lose_nothing() {
 }
 
 #[test]
-fn who_closes_says_good_bye_through_a_neighbour_after_everything_else() {
+fn a_closing_session_says_good_bye_through_a_via_last() {
     let (mut mesh, a, b, others) = apart(&Config::default(), &[Config::default()]);
     mesh.stop_server();
     let (from_a, to_b) = (mesh.id(a), mesh.id(b));
@@ -401,7 +398,7 @@ fn who_closes_says_good_bye_through_a_neighbour_after_everything_else() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_run_through_neighbours() {
+fn the_same_seed_gives_the_same_trace_through_vias() {
     let run = || {
         let (mut mesh, a, b, others) =
             apart(&Config::default(), &[Config::default(), Config::default()]);

@@ -1,4 +1,4 @@
-//! Blobs as streams: whole or not at all, bounded in memory, across changes of paths.
+//! Transfers: complete or not at all, bounded in memory, across changes of paths.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use super::{direct_pair, has, mesh, numbered, numbers};
 
 const WINDOW: usize = 256 << 10;
 
-/// The byte at each place of every blob in these tests.
+/// The byte at each offset of every transfer in these tests.
 fn byte_at(place: u64) -> u8 {
     (place % 251) as u8 ^ (place >> 16) as u8
 }
 
-/// Sends `size` bytes of the pattern, a piece at a time, as an application would.
+/// Sends `size` bytes of the pattern, piece by piece, as an application would.
 struct Sender {
     node: Node,
     id: OutgoingTransferId,
@@ -38,7 +38,7 @@ impl Sender {
         Self { node, id, size, written: 0, finished: false, outcome: None }
     }
 
-    /// Writes what goes; tells how the transfer ended.
+    /// Writes up to the capacity. Returns the outcome when the transfer has ended.
     fn turn(&mut self, mesh: &mut Mesh) -> Option<TransferOutcome> {
         for event in mesh.take_events(self.node) {
             if let Event::TransferEnded { transfer, outcome } = event {
@@ -113,7 +113,7 @@ impl Receiver {
 }
 
 #[test]
-fn a_blob_larger_than_the_queues_arrives_while_memory_stays_bounded_and_events_pass() {
+fn a_transfer_larger_than_the_queues_keeps_memory_bounded_and_events_overtake_it() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     let size = 20_000_000;
     let mut sender = Sender::open(&mut mesh, a, b, size);
@@ -128,7 +128,7 @@ fn a_blob_larger_than_the_queues_arrives_while_memory_stays_bounded_and_events_p
         assert!(mesh.step());
         most = most.max(mesh.peer(a, b).unwrap().queued);
         receiver.turn(&mut mesh, b);
-        // At most one step behind, though megabytes of the blob are to come.
+        // At most one step behind, though megabytes of the transfer follow.
         assert!(receiver.numbers.len() as u64 + 8 >= number, "events wait for the blob");
     }
     assert_eq!(sender.outcome, Some(TransferOutcome::Delivered));
@@ -138,7 +138,7 @@ fn a_blob_larger_than_the_queues_arrives_while_memory_stays_bounded_and_events_p
 }
 
 #[test]
-fn a_blob_is_whole_across_relay_direct_and_relay() {
+fn a_transfer_is_whole_across_relay_direct_and_relay() {
     let (mut mesh, nodes) = mesh(2, &Config::default().with_policy(Policy::Manual));
     let (a, b) = (nodes[0], nodes[1]);
     mesh.run_for(Duration::from_secs(1));
@@ -164,7 +164,7 @@ fn a_blob_is_whole_across_relay_direct_and_relay() {
 }
 
 #[test]
-fn a_reader_that_does_not_read_holds_up_its_own_transfer_and_nothing_else() {
+fn an_unread_transfer_delays_no_other_packet() {
     let (mut mesh, nodes) = mesh(3, &Config::default());
     let (a, b, c) = (nodes[0], nodes[1], nodes[2]);
     mesh.run_until_direct(a, b);
@@ -185,10 +185,10 @@ fn a_reader_that_does_not_read_holds_up_its_own_transfer_and_nothing_else() {
     let to = mesh.id(b);
     mesh.with(a, |session, now| session.emit_bulk(&to, &other, now)).unwrap();
     mesh.run_until_quiet();
-    assert_eq!(numbers(&mut mesh, b).len(), 51, "the lane itself goes on");
+    assert_eq!(numbers(&mut mesh, b).len(), 51, "the lane itself continues");
 }
 
-/// A transfer of which the receiver has been told.
+/// Opens a transfer that has been reported to the receiver.
 fn opened(mesh: &mut Mesh, a: Node, b: Node, size: u64) -> (Sender, IncomingTransferId) {
     let sender = Sender::open(mesh, a, b, size);
     mesh.run_for(Duration::from_millis(200));
@@ -208,7 +208,7 @@ fn ended(events: &[Event]) -> Vec<TransferOutcome> {
 }
 
 #[test]
-fn either_end_can_break_a_transfer_off_and_the_other_is_told_once() {
+fn either_side_can_cancel_a_transfer_and_the_other_is_told_once() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     let (mut sender, incoming) = opened(&mut mesh, a, b, 1_000_000);
     sender.turn(&mut mesh);
@@ -229,7 +229,7 @@ fn either_end_can_break_a_transfer_off_and_the_other_is_told_once() {
 }
 
 #[test]
-fn a_transfer_that_outlives_its_peer_is_lost_at_the_end_that_lives() {
+fn a_transfer_is_lost_when_its_peer_leaves() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     let (mut sender, _) = opened(&mut mesh, a, b, 1_000_000);
     sender.turn(&mut mesh);
@@ -239,7 +239,7 @@ fn a_transfer_that_outlives_its_peer_is_lost_at_the_end_that_lives() {
 }
 
 #[test]
-fn closing_waits_for_what_was_finished_and_breaks_off_what_was_not() {
+fn closing_delivers_finished_transfers_and_aborts_others() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     let (mut finished, incoming) = opened(&mut mesh, a, b, 100_000);
     finished.turn(&mut mesh);
@@ -271,7 +271,7 @@ fn closing_waits_for_what_was_finished_and_breaks_off_what_was_not() {
 }
 
 #[test]
-fn sizes_are_kept() {
+fn transfer_sizes_are_enforced() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     let (sender, _) = opened(&mut mesh, a, b, 10);
     let id = &sender.id;
@@ -290,7 +290,7 @@ fn sizes_are_kept() {
 }
 
 #[test]
-fn transfers_beyond_the_limit_are_turned_away_at_either_end() {
+fn transfers_beyond_the_maximum_are_refused_at_either_side() {
     let (mut mesh, nodes) = mesh(0, &Config::default());
     assert!(nodes.is_empty());
     let generous = mesh.add(Config::default().with_max_transfers(3));

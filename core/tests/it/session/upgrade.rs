@@ -12,7 +12,7 @@ use super::{direct_pair, emit_all, has, mesh, numbered, numbers, path};
 const LONG: Duration = Duration::from_secs(120);
 
 #[test]
-fn peers_meet_through_the_relay_and_upgrade_by_themselves() {
+fn peers_join_through_the_relay_and_upgrade_automatically() {
     let (mut mesh, nodes) = mesh(2, &Config::default());
     let (a, b) = (nodes[0], nodes[1]);
     mesh.emit(a, Target::All, &numbered(0)).unwrap();
@@ -31,10 +31,10 @@ fn peers_meet_through_the_relay_and_upgrade_by_themselves() {
 }
 
 #[test]
-fn a_stream_in_full_flow_keeps_its_order_across_the_upgrade() {
+fn events_in_flight_keep_their_order_across_the_upgrade() {
     let (mut mesh, nodes) = mesh(2, &Config::default());
     let (a, b) = (nodes[0], nodes[1]);
-    // The relay is slow: direct events overtake those that are still under way on it.
+    // The relay is slow: direct events overtake those that are still in flight on it.
     mesh.set_latency(Latency {
         relay: Duration::from_millis(200),
         direct: Duration::from_millis(1),
@@ -51,7 +51,7 @@ fn a_stream_in_full_flow_keeps_its_order_across_the_upgrade() {
 }
 
 #[test]
-fn a_closed_direct_path_falls_back_and_is_made_again() {
+fn a_closed_direct_path_falls_back_to_the_relay_and_is_established_again() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     mesh.close_direct(a, b);
     mesh.step();
@@ -68,7 +68,7 @@ fn a_closed_direct_path_falls_back_and_is_made_again() {
 }
 
 #[test]
-fn nothing_is_lost_doubled_or_reordered_when_the_path_closes_in_mid_stream() {
+fn no_event_is_lost_duplicated_or_reordered_when_the_path_closes() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     for round in 0..10 {
         emit_all(&mut mesh, a, (0..50).map(|number| numbered(round * 50 + number)));
@@ -81,7 +81,7 @@ fn nothing_is_lost_doubled_or_reordered_when_the_path_closes_in_mid_stream() {
 }
 
 #[test]
-fn a_silent_direct_path_is_found_within_five_seconds_and_its_events_are_sent_again() {
+fn a_silent_direct_path_ends_within_five_seconds_and_its_events_are_retransmitted() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     mesh.set_silent(a, b, true);
     let start = mesh.now();
@@ -96,7 +96,7 @@ fn a_silent_direct_path_is_found_within_five_seconds_and_its_events_are_sent_aga
 }
 
 #[test]
-fn a_quiet_pair_stays_direct() {
+fn an_idle_direct_path_stays_open() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     mesh.take_events(a);
     mesh.run_for(Duration::from_secs(600));
@@ -105,7 +105,7 @@ fn a_quiet_pair_stays_direct() {
 }
 
 #[test]
-fn a_manual_session_verifies_and_waits_for_upgrade() {
+fn a_manual_session_validates_the_path_and_waits_for_upgrade() {
     let config = Config::default().with_policy(Policy::Manual);
     let (mut mesh, nodes) = mesh(3, &config);
     let (a, b, c) = (nodes[0], nodes[1], nodes[2]);
@@ -120,7 +120,7 @@ fn a_manual_session_verifies_and_waits_for_upgrade() {
     mesh.with(a, |session, now| session.upgrade(id, now)).unwrap();
     assert_eq!(path(&mesh, a, b), Some(Path::Direct));
     assert_eq!(path(&mesh, a, c), Some(Path::Relay));
-    assert_eq!(path(&mesh, b, a), Some(Path::Relay), "each end decides for its own sending");
+    assert_eq!(path(&mesh, b, a), Some(Path::Relay), "each side chooses its own path");
     mesh.with(a, |session, now| session.upgrade(Target::All, now)).unwrap();
     assert!(has(&mesh.take_events(a), |event| matches!(event, Event::Upgrade)));
 }
@@ -137,7 +137,7 @@ fn a_relay_only_session_never_connects_directly() {
 }
 
 #[test]
-fn going_back_to_the_relay_in_mid_stream_loses_nothing() {
+fn a_return_to_the_relay_loses_no_event_in_flight() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     emit_all(&mut mesh, a, (0..100).map(numbered));
     mesh.with(a, |session, now| session.set_policy(Policy::RelayOnly, now));
@@ -167,7 +167,7 @@ fn a_direct_only_session_sends_nothing_through_the_server() {
 }
 
 #[test]
-fn crossing_offers_make_one_connection() {
+fn crossing_offers_resolve_by_glare_to_one_connection() {
     for seed in 0..20 {
         let mut mesh = Mesh::new(seed);
         let config = Config::default().with_policy(Policy::RelayOnly);
@@ -188,7 +188,7 @@ fn crossing_offers_make_one_connection() {
 }
 
 #[test]
-fn attempts_that_lead_nowhere_are_bounded_and_the_relay_is_untouched() {
+fn failing_attempts_are_bounded_and_do_not_affect_the_relay() {
     let config = Config::default();
     let mut mesh = Mesh::new(3);
     let (a, b) = (mesh.add(config.clone()), mesh.add(config.clone()));
@@ -210,7 +210,7 @@ fn attempts_that_lead_nowhere_are_bounded_and_the_relay_is_untouched() {
 }
 
 #[test]
-fn members_beyond_max_peers_stay_on_the_relay_and_do_not_hold_up_ready() {
+fn members_beyond_max_peers_stay_on_the_relay_and_do_not_delay_ready() {
     let (mut mesh, nodes) = mesh(4, &Config::default().with_max_peers(2));
     mesh.run_for(Duration::from_secs(60));
     for &node in &nodes {
@@ -229,7 +229,7 @@ fn members_beyond_max_peers_stay_on_the_relay_and_do_not_hold_up_ready() {
 }
 
 #[test]
-fn upgrading_with_an_unknown_peer_names_it() {
+fn an_upgrade_with_an_unknown_peer_is_an_error() {
     let (mut mesh, nodes) = mesh(1, &Config::default());
     let nobody = "nobody".parse::<socketio_p2p_core::PeerId>().unwrap();
     let result = mesh.with(nodes[0], |session, now| session.upgrade(&nobody, now));
@@ -237,7 +237,7 @@ fn upgrading_with_an_unknown_peer_names_it() {
 }
 
 #[test]
-fn a_server_that_goes_down_does_not_touch_direct_peers() {
+fn a_lost_server_does_not_affect_direct_paths() {
     let (mut mesh, a, b) = direct_pair(&Config::default());
     mesh.take_events(a);
     mesh.stop_server();
@@ -281,7 +281,7 @@ fn a_peer_that_is_killed_while_direct_has_left_within_ten_seconds() {
 }
 
 #[test]
-fn a_change_of_policy_starts_attempts_anew_after_the_last_has_failed() {
+fn a_change_of_policy_restarts_attempts_after_the_last_one_failed() {
     let (mut mesh, nodes) = mesh(2, &Config::default());
     let (a, b) = (nodes[0], nodes[1]);
     mesh.set_blocked(a, b, true);

@@ -1,4 +1,4 @@
-//! What a bundle can hold (`PROTOCOL.md` section 5).
+//! The items of a bundle (`PROTOCOL.md` section 5).
 
 use bytes::Bytes;
 
@@ -7,7 +7,7 @@ use crate::wire::peer::seal::Passed;
 use crate::wire::peer::state::State;
 use crate::wire::{Lane, PeerLimits};
 
-/// The most peers that a neighbour names.
+/// The maximum number of peers that a neighbour lists.
 pub const MAX_NEIGHBOURS: usize = 64;
 
 pub(super) const RECORD: u8 = 0x80;
@@ -15,7 +15,7 @@ pub(super) const RECORD_END: u8 = 0x04;
 pub(super) const RECORD_OFFSET: u8 = 0x08;
 pub(super) const RECORD_ABORT: u8 = 0x10;
 
-/// The types of control.
+/// The type numbers of control.
 pub(super) mod kind {
     pub(in crate::wire) const PING: u8 = 1;
     pub(in crate::wire) const PONG: u8 = 2;
@@ -29,12 +29,12 @@ pub(super) mod kind {
     pub(in crate::wire) const NO_WAY: u8 = 10;
 }
 
-/// What records belong to: one of the lanes, or the transfers.
+/// The stream of a record: one of the lanes, or the transfers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// Packets in order, or volatile ones.
+    /// A lane; the record's number is a packet's.
     Lane(Lane),
-    /// Each number is a transfer.
+    /// The transfers; the record's number is a transfer's.
     Transfers,
 }
 
@@ -59,26 +59,26 @@ impl Stream {
 /// A piece of a packet or of a transfer.
 #[derive(Clone, PartialEq)]
 pub struct Record {
-    /// What it belongs to.
+    /// The stream.
     pub stream: Stream,
-    /// The packet's number in its lane, or the transfer's.
+    /// The number of the packet in its lane, or of the transfer.
     pub number: u64,
-    /// Where in it the bytes belong.
+    /// The offset of the bytes in the packet or transfer.
     pub offset: u64,
-    /// It ends with these bytes.
+    /// Whether the packet or transfer ends with these bytes.
     pub end: bool,
-    /// The transfer is broken off.
+    /// Whether the transfer is aborted.
     pub abort: bool,
     /// The bytes.
     pub bytes: Bytes,
 }
 
 impl Record {
-    /// The most bytes that a record takes beside its own.
+    /// The maximum overhead of a record in bytes.
     pub(crate) const HEAD: usize = 1 + 8 + 8 + 4;
 }
 
-/// Shows no byte of the application's.
+/// Prints the length of the bytes only.
 impl std::fmt::Debug for Record {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { stream, number, offset, end, abort, bytes } = self;
@@ -87,43 +87,43 @@ impl std::fmt::Debug for Record {
     }
 }
 
-/// One thing that a bundle says.
+/// An item of a bundle.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
     /// A piece of a packet or of a transfer.
     Record(Record),
-    /// To be answered at once.
+    /// A ping, to be answered at once.
     Ping(u64),
-    /// The answer to the ping of this number.
+    /// The answer to the ping with this number.
     Pong(u64),
-    /// What the sender has, and knows.
+    /// The acknowledgements of the sender, and the state of its own packets and transfers.
     State(State),
     /// The sender leaves.
     Bye,
-    /// What the sender's application accepts.
+    /// The limits of the sender's application.
     Limits(PeerLimits),
-    /// This epoch of the receiver's is over.
+    /// This epoch of the receiver is over.
     GivenUp(u32),
-    /// Whom the sender passes bundles on to.
+    /// The peers to which the sender forwards bundles.
     Neighbours(Neighbours),
-    /// To be passed on to this peer.
+    /// A bundle to forward to this peer.
     Pass(PeerId, Passed),
-    /// Passed on for this peer.
+    /// A bundle forwarded from this peer.
     Passed(PeerId, Passed),
-    /// Nothing is passed on to this peer now.
+    /// The sender forwards nothing to this peer at present.
     NoWay(PeerId),
 }
 
-/// Whom a neighbour passes bundles on to, and how many bytes per second from one peer to one other.
+/// The peers to which a neighbour forwards bundles, and the rate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Neighbours {
-    /// Whom.
+    /// The peers.
     pub peers: Vec<PeerId>,
-    /// Bytes per second.
+    /// The rate per pair of peers, in bytes per second.
     pub rate: u64,
 }
 
-/// A record without its bytes.
+/// The header of a record: all but its bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RecordHead {
     pub(crate) stream: Stream,

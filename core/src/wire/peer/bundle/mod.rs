@@ -1,4 +1,4 @@
-//! One transport message between two v1 peers: its epochs, then items.
+//! Bundles: the messages between two v1 peers, each two epochs and then items.
 
 mod item;
 mod read;
@@ -68,13 +68,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(all in prop::collection::vec(item(), 0..8)) {
+        fn reading_returns_what_was_written(all in prop::collection::vec(item(), 0..8)) {
             prop_assert_eq!(items(Bundle::write(EPOCHS, &all)), Ok(all));
         }
 
-        /// Cut anywhere, a bundle gives a beginning of what is in it, and an error unless the cut is between two items.
+        /// A bundle that is cut anywhere yields a prefix of its items, and an error unless the cut is between
+        /// two items.
         #[test]
-        fn what_is_cut_off_is_an_error(all in prop::collection::vec(item(), 1..5), cut in any::<prop::sample::Index>()) {
+        fn a_truncated_bundle_is_an_error(all in prop::collection::vec(item(), 1..5), cut in any::<prop::sample::Index>()) {
             let mut writer = Writer::new(EPOCHS, 0);
             let mut ends = vec![writer.len()];
             for item in &all {
@@ -90,7 +91,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_are_too_strange(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_are_read_as_a_bundle_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(bundle) = Bundle::read(bytes.into()) {
                 let errors = bundle.filter(Result::is_err).count();
                 prop_assert!(errors <= 1);
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn control_of_a_type_that_is_not_known_is_passed_over() {
+    fn control_of_an_unknown_type_is_ignored() {
         let mut writer = Writer::new(EPOCHS, 0);
         writer.control(0x7f, b"later");
         writer.bye();

@@ -1,4 +1,4 @@
-//! Bytes to the items of a bundle.
+//! Reading the items of a bundle.
 
 use bytes::{Buf as _, Bytes};
 use bytestring::ByteString;
@@ -13,36 +13,36 @@ use crate::wire::peer::state::State;
 use crate::wire::peer::varint;
 use crate::wire::{Epochs, PeerLimits};
 
-/// A bundle that cannot be read, and why.
+/// The reason why a bundle is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadBundle {
-    /// It does not begin with two epochs.
+    /// The bundle does not begin with two epochs.
     #[error("expected a bundle to begin with two epochs of 32 bits")]
     Epochs,
-    /// The bytes of a record end before its length.
-    #[error("expected a whole record, got one that is cut off")]
+    /// A record is shorter than its length says.
+    #[error("expected a whole record, got a truncated one")]
     Record,
-    /// The bytes of a control item end before its length.
-    #[error("expected a whole control item, got one that is cut off")]
+    /// A control item is shorter than its length says.
+    #[error("expected a whole control item, got a truncated one")]
     Control,
-    /// The content of a control item is not what its type says.
-    #[error("expected control of type {kind} to be well formed")]
+    /// The content of a control item does not match its type.
+    #[error("expected control of type {kind} to be well-formed, got other content")]
     Content {
         /// The type.
         kind: u8,
     },
 }
 
-/// A bundle, read as far as its epochs: an iterator over what is in it. After an error there is nothing more.
+/// A bundle whose epochs have been read: an iterator over its items. It is fused, and ends after an error.
 #[derive(Clone)]
 pub struct Bundle {
-    /// Between which incarnations of the two ends it is; the receiver's is 0 when it is not known.
+    /// The epochs of sender and receiver; the receiver's is 0 when unknown.
     pub epochs: Epochs,
     rest: Bytes,
 }
 
-/// Shows the epochs and the length of the rest.
+/// Prints the epochs and the length of the rest.
 impl std::fmt::Debug for Bundle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Bundle({:?}, {} bytes)", self.epochs, self.rest.len())
@@ -50,10 +50,10 @@ impl std::fmt::Debug for Bundle {
 }
 
 impl Bundle {
-    /// Reads a bundle as far as its epochs. What is in it is read by iterating.
+    /// Reads the epochs of a bundle. Iterate to read the items.
     ///
     /// # Errors
-    /// [`BadBundle`] when it has no epochs.
+    /// [`BadBundle`] when the bundle does not begin with two epochs.
     pub fn read(mut bytes: Bytes) -> Result<Self, BadBundle> {
         let mut epoch = || u32::try_from(varint::take(&mut bytes)?).ok();
         let (epoch, peer_epoch) = epoch().zip(epoch()).ok_or(BadBundle::Epochs)?;
@@ -68,7 +68,7 @@ impl Bundle {
         Some(Record { stream: Stream::from_bits(kind), number, offset, end, abort, bytes })
     }
 
-    /// The bytes behind their length.
+    /// Takes the bytes that follow their length.
     fn take_counted(&mut self) -> Option<Bytes> {
         let len = usize::try_from(varint::take(&mut self.rest)?).ok()?;
         (len <= self.rest.len()).then(|| self.rest.split_to(len))
@@ -92,7 +92,7 @@ impl Iterator for Bundle {
         while !self.rest.is_empty() {
             match self.read_item() {
                 Ok(Some(item)) => return Some(Ok(item)),
-                // A later version may have added it.
+                // A later version may have added the type.
                 Ok(None) => {}
                 Err(error) => {
                     self.rest.clear();
@@ -104,7 +104,7 @@ impl Iterator for Bundle {
     }
 }
 
-/// `Some(None)` for control of a type that is not known.
+/// Reads control; returns `Some(None)` for an unknown type.
 fn read_control(kind: u8, mut content: Bytes) -> Option<Option<Item>> {
     let content = &mut content;
     Some(Some(match kind {
@@ -151,7 +151,7 @@ fn take_id(bytes: &mut Bytes) -> Option<PeerId> {
     if len > bytes.len() {
         return None;
     }
-    // Copied: a name that is kept must not keep the message that it came in.
+    // Copied, so that an id that is kept does not keep the whole message in memory.
     let id = ByteString::try_from(Bytes::copy_from_slice(&bytes.split_to(len))).ok()?;
     PeerId::new(id).ok()
 }

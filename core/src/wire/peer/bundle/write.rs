@@ -1,4 +1,4 @@
-//! The items of a bundle to bytes.
+//! Writing the items of a bundle.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
@@ -23,14 +23,14 @@ impl Bundle {
     }
 }
 
-/// Writes a bundle.
+/// A writer of a bundle.
 #[derive(Debug)]
 pub(crate) struct Writer {
     buffer: Redacted<BytesMut>,
 }
 
 impl Writer {
-    /// Begins a bundle of these epochs.
+    /// Begins a bundle with these epochs.
     pub(crate) fn new(epochs: Epochs, capacity: usize) -> Self {
         let mut buffer = BytesMut::with_capacity(capacity);
         varint::put(&mut buffer, u64::from(epochs.epoch));
@@ -38,7 +38,7 @@ impl Writer {
         Self { buffer: Redacted(buffer) }
     }
 
-    /// The bytes so far.
+    /// Returns the bytes written so far.
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()
     }

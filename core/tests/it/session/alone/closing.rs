@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_session_that_is_closed_has_nothing_to_send() {
+fn a_closed_session_has_no_output() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     alone.session.close(alone.now);
     while let Some(due) = alone.session.poll_timeout() {
@@ -12,11 +12,11 @@ fn a_session_that_is_closed_has_nothing_to_send() {
     }
     assert!(matches!(alone.events().last(), Some(Event::Closed)));
     assert!(has_close(&alone.commands()));
-    assert!(alone.sent().is_empty(), "the DISCONNECT that nobody took in time");
+    assert!(alone.sent().is_empty(), "the DISCONNECT that was not taken in time");
 }
 
 #[test]
-fn nothing_follows_the_good_bye() {
+fn no_control_follows_the_good_bye() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
     alone.sent();
@@ -25,24 +25,24 @@ fn nothing_follows_the_good_bye() {
     alone.wait(Duration::from_millis(4990));
     alone.now = alone.now + Duration::from_millis(10);
     alone.session.handle_timeout(alone.now);
-    let said = alone.said("a");
-    assert_eq!(said.len(), 1, "{said:?}");
-    let said = items(&said);
-    assert!(said.contains(&Item::Bye) && records(&said).is_empty(), "{said:?}");
-    assert_eq!(states(&said).len(), 1, "with it goes what has come");
+    let output = alone.sent_to("a");
+    assert_eq!(output.len(), 1, "{output:?}");
+    let output = items(&output);
+    assert!(output.contains(&Item::Bye) && records(&output).is_empty(), "{output:?}");
+    assert_eq!(states(&output).len(), 1, "beside the acknowledgements");
     alone.session.handle_timeout(alone.now + Duration::from_millis(100));
     assert_eq!(outcomes(&alone.events()), [Outcome::Unknown]);
     assert!(alone.sent().is_empty());
 }
 
 #[test]
-fn a_session_that_is_closed_waits_for_nothing() {
+fn a_closed_session_has_no_deadline() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
-    // Neighbours are to be told of each other soon.
+    // The lists of neighbours are due within 100 ms.
     alone.validated_channel("a");
     alone.session.close(alone.now);
     alone.now = alone.now + Duration::from_secs(1);
-    alone.hear("2[\"x\"]");
+    alone.receive("2[\"x\"]");
     assert!(matches!(alone.events().last(), Some(Event::Closed)));
     assert_eq!(alone.session.poll_timeout(), None);
 }

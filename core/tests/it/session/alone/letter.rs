@@ -1,4 +1,4 @@
-//! What a session says to the letter, and what it does not show.
+//! The output of a session byte for byte, and its `Debug` output.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn an_event_to_two_peers_is_one_envelope_to_the_letter() {
 #[test]
 fn an_event_to_one_peer_is_a_bundle_to_the_letter() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    alone.hear_bundle("a", Epochs { epoch: 7, peer_epoch: 0 }, &[]);
+    alone.receive_bundle("a", Epochs { epoch: 7, peer_epoch: 0 }, &[]);
     let event = Packet::event("hi", &(Blob::from(vec![1, 2]),)).unwrap();
     alone.session.emit(id("a"), &event, alone.now).unwrap();
     alone.session.emit_bulk(id("a"), &Packet::event("b", &()).unwrap(), alone.now).unwrap();
@@ -47,12 +47,12 @@ fn an_event_to_one_peer_is_a_bundle_to_the_letter() {
 fn a_channel_begins_with_state_limits_and_a_ping() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
     let channel = alone.open_channel("a");
-    let said = alone.written(channel);
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert_eq!(said[0].epochs, FRESH);
+    let output = alone.written(channel);
+    assert_eq!(output.len(), 1, "{output:?}");
+    assert_eq!(output[0].epochs, FRESH);
     let limits = PeerLimits::from(&Config::default().limits);
     let mut expected = [Item::Limits(limits), Item::State(State::default()), Item::Ping(1)];
-    let mut came = said[0].items.clone();
+    let mut came = output[0].items.clone();
     for items in [&mut expected[..], &mut came[..]] {
         items.sort_by_key(|item| format!("{item:?}"));
     }
@@ -70,24 +70,24 @@ fn debug_output_shows_no_secret() {
     for secret in ["secret-token", "private"] {
         assert!(!debug.contains(secret), "{secret} is shown");
     }
-    // Randomness yet to come would tell future ids.
+    // Pending randomness would reveal future ids.
     assert!(!debug.contains("[9, 9, 9"));
 }
 
 #[test]
-fn answers_to_which_nobody_listens_do_not_pile_up() {
+fn unread_answers_do_not_accumulate() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
     let channel = alone.validated_channel("a");
     for number in 0..10_000 {
         alone.direct(channel, &[Item::Ping(number)]);
     }
-    let said = alone.written(channel);
-    assert!(said.len() < 10, "{}", said.len());
-    assert!(items(&said).contains(&Item::Pong(9_999)));
+    let output = alone.written(channel);
+    assert!(output.len() < 10, "{}", output.len());
+    assert!(items(&output).contains(&Item::Pong(9_999)));
 }
 
 #[test]
-fn a_remote_end_that_takes_no_bytes_does_not_make_frames_without_end() {
+fn a_channel_with_a_maximum_message_of_zero_does_not_cause_endless_frames() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
     let channel = alone.validated_channel_of("a", 0);
     alone.session.emit(Target::All, &Packet::event("hello", &()).unwrap(), alone.now).unwrap();
@@ -96,11 +96,11 @@ fn a_remote_end_that_takes_no_bytes_does_not_make_frames_without_end() {
 }
 
 #[test]
-fn no_message_is_longer_than_the_remote_end_takes() {
+fn no_message_exceeds_the_maximum_message_of_the_channel() {
     const MAX: usize = 4_000;
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
     let channel = alone.validated_channel_of("a", MAX);
-    // What is said of refusals is long, and the heads of many small records are too.
+    // A list of refusals is long, and so are the headers of many small records.
     for number in 0..60 {
         alone.direct(
             channel,
@@ -115,8 +115,9 @@ fn no_message_is_longer_than_the_remote_end_takes() {
     let mut frames = Vec::new();
     for _ in 0..20 {
         let sent = alone.sent_directly(channel);
-        let said: Vec<SentBundle> = sent.iter().map(|frame| read(&binary(frame.clone()))).collect();
-        for ping in pings(&items(&said)) {
+        let output: Vec<SentBundle> =
+            sent.iter().map(|frame| read(&binary(frame.clone()))).collect();
+        for ping in pings(&items(&output)) {
             alone.now = alone.now + Duration::from_millis(1);
             alone.direct(channel, &[Item::State(State::default()), Item::Pong(ping)]);
         }
@@ -128,7 +129,7 @@ fn no_message_is_longer_than_the_remote_end_takes() {
 }
 
 #[test]
-fn a_clock_that_jumps_makes_no_answer_overdue() {
+fn a_clock_jump_makes_no_acknowledgement_overdue() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     let event = Packet::event("ask", &()).unwrap();
     alone.session.emit_with_ack(id("a"), &event, None, alone.now).unwrap();
@@ -143,12 +144,12 @@ fn a_clock_that_jumps_makes_no_answer_overdue() {
 }
 
 #[test]
-fn at_the_end_of_time_nothing_runs_for_ever() {
+fn the_last_point_of_time_causes_no_endless_loop() {
     let (done, wait) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
         alone.validated_channel("a");
-        alone.hear_packet("a", FRESH, 9, "2[\"x\"]");
+        alone.receive_packet("a", FRESH, 9, "2[\"x\"]");
         alone.now = Time::from_nanos(u64::MAX);
         for _ in 0..10 {
             alone.session.handle_timeout(alone.now);
@@ -159,7 +160,7 @@ fn at_the_end_of_time_nothing_runs_for_ever() {
 }
 
 #[test]
-fn an_event_waits_for_the_rest_of_one_record_and_no_more() {
+fn an_event_waits_behind_at_most_one_bulk_record() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
     let channel = alone.validated_channel("a");
     let bulk = Packet::event("big", &(Blob::from(vec![1; 500_000]),)).unwrap();
@@ -175,14 +176,14 @@ fn an_event_waits_for_the_rest_of_one_record_and_no_more() {
     assert_eq!(packets(&next(&mut alone))[0], (0, r#"2["n",7]"#.to_owned()));
 }
 
-/// A v1 peer says what its application accepts in the roster.
+/// The roster contains the limits of a v1 peer's application.
 #[test]
-fn what_a_member_has_said_it_does_not_accept_is_refused_at_emit() {
+fn an_event_beyond_the_known_limits_of_a_member_is_refused_at_emit() {
     let mut alone = Alone::with_members(relay_only(), &[]);
     let limits =
         json!({"bytes": 1000, "attachments": 0, "depth": 128, "name": 256, "namespace": 256});
     let join = json!(["peer-join", {"id": "a", "v": 1, "limits": limits}]);
-    alone.hear(&format!("2{join}"));
+    alone.receive(&format!("2{join}"));
     let long = Packet::event("x", &("y".repeat(1_000),)).unwrap();
     let blob = Packet::event("x", &(Blob::from(vec![1]),)).unwrap();
     for event in [long, blob] {
@@ -190,12 +191,12 @@ fn what_a_member_has_said_it_does_not_accept_is_refused_at_emit() {
         assert!(matches!(&error, EmitError::BeyondPeerLimits(peer) if *peer == id("a")), "{error}");
     }
     alone.session.emit(id("a"), &numbered(0), alone.now).unwrap();
-    assert_eq!(packets(&items(&alone.said("a"))).len(), 1);
+    assert_eq!(packets(&items(&alone.sent_to("a"))).len(), 1);
 }
 
-/// One that says it later: what waits for it and is beyond it ends at once.
+/// The limits arrive later: queued events beyond them end at once.
 #[test]
-fn what_waits_and_turns_out_to_be_unacceptable_is_refused_without_being_sent() {
+fn a_queued_event_beyond_newly_known_limits_is_refused_unsent() {
     let mut alone =
         Alone::with_newcomers(Config::default().with_policy(Policy::DirectOnly), &["a"]);
     let blob = Packet::event("x", &(Blob::from(vec![1]),)).unwrap();
@@ -206,6 +207,6 @@ fn what_waits_and_turns_out_to_be_unacceptable_is_refused_without_being_sent() {
     alone.direct(channel, &[Item::Limits(limits)]);
     assert_eq!(outcomes(&alone.events()), [Outcome::Refused]);
     alone.answer_pings(channel);
-    let said = items(&alone.written(channel));
-    assert_eq!(packets(&said), [(0, r#"2["n",0]"#.to_owned())]);
+    let output = items(&alone.written(channel));
+    assert_eq!(packets(&output), [(0, r#"2["n",0]"#.to_owned())]);
 }

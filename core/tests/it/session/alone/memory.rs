@@ -1,4 +1,4 @@
-//! What a session holds of what has come and cannot be handed out, and members that do nothing.
+//! The memory of a session for received data that cannot be delivered, and members that do nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ fn held(alone: &Alone) -> usize {
 }
 
 #[test]
-fn unfinished_packets_of_many_peers_hold_no_more_than_the_budget_and_are_given_up() {
+fn unfinished_packets_of_many_peers_stay_within_receive_bytes_and_are_refused() {
     const BUDGET: usize = 4 << 20;
     const PIECE: usize = 16 << 10;
     let names = members();
@@ -30,21 +30,21 @@ fn unfinished_packets_of_many_peers_hold_no_more_than_the_budget_and_are_given_u
         for name in &names {
             for lane in Lane::RELIABLE {
                 let record = piece(lane, 0, number * PIECE as u64, vec![0; PIECE], false);
-                alone.hear_bundle(name, FRESH, &[record]);
+                alone.receive_bundle(name, FRESH, &[record]);
             }
             most = most.max(held(&alone));
         }
     }
     assert!((BUDGET / 2..=BUDGET).contains(&most), "{most} bytes");
-    // Somebody else is not kept out for ever: the greatest goes for it.
+    // Another peer is not locked out: the largest unfinished packet is refused for it.
     for _ in 0..2 {
-        alone.hear_packet("small", FRESH, 0, "2[\"small\"]");
+        alone.receive_packet("small", FRESH, 0, "2[\"small\"]");
         let long = "x".repeat(60_000);
         let whole = flat(&format!("2[\"long\",\"{long}\"]"), &[]);
         for (offset, bytes) in (0..).step_by(PIECE).zip(whole.chunks(PIECE)) {
             let end = offset as usize + bytes.len() == whole.len();
             let record = piece(Lane::Events, 1, offset, bytes.to_vec(), end);
-            alone.hear_bundle("small", FRESH, &[record]);
+            alone.receive_bundle("small", FRESH, &[record]);
         }
     }
     assert_eq!(names_of(&mut alone), ["small", "long"]);
@@ -57,55 +57,55 @@ fn names_of(alone: &mut Alone) -> Vec<String> {
 }
 
 #[test]
-fn what_comes_ahead_of_its_turn_and_does_not_fit_is_dropped_and_comes_again() {
+fn records_out_of_order_without_room_are_dropped_and_retransmitted() {
     let mut alone = Alone::with_members(relay_only().with_queue_bytes(10_000), &[("a", 1)]);
     alone.events();
     let long = format!("2[\"x\",\"{}\"]", "x".repeat(3_000));
     for seq in 1..10 {
-        alone.hear_packet("a", FRESH, seq, &long);
+        alone.receive_packet("a", FRESH, seq, &long);
     }
     assert!(held(&alone) <= 10_000, "{}", held(&alone));
-    alone.hear_bundle("a", FRESH, &[Item::Ping(1)]);
-    let said = states(&items(&alone.said("a")));
-    let ahead = &said[0].lanes[0].ahead;
+    alone.receive_bundle("a", FRESH, &[Item::Ping(1)]);
+    let output = states(&items(&alone.sent_to("a")));
+    let ahead = &output[0].lanes[0].ahead;
     assert!(ahead.len() == 1 && ahead[0].1.number < 10, "{ahead:?}");
-    alone.hear_packet("a", FRESH, 0, &long);
+    alone.receive_packet("a", FRESH, 0, &long);
     let came = names_of(&mut alone).len() as u64;
     assert_eq!(came, ahead[0].1.number);
 }
 
 /// Tiny pieces with gaps between them cost more than their bytes.
 #[test]
-fn gaps_are_paid_for() {
+fn gaps_between_records_count_towards_the_memory_bound() {
     let mut alone = Alone::with_members(relay_only().with_receive_bytes(1 << 20), &[("a", 1)]);
     for number in 0..200_000 {
-        alone.hear_bundle("a", FRESH, &[piece(Lane::Events, 0, 2 * number + 1, vec![0], false)]);
+        alone.receive_bundle("a", FRESH, &[piece(Lane::Events, 0, 2 * number + 1, vec![0], false)]);
     }
     assert!(held(&alone) <= 1 << 20);
     for number in 1..100_000 {
-        alone.hear_bundle("a", FRESH, &[piece(Lane::Bulk, number, 1, vec![0], false)]);
+        alone.receive_bundle("a", FRESH, &[piece(Lane::Bulk, number, 1, vec![0], false)]);
     }
     assert!(held(&alone) <= 1 << 20);
-    let said = states(&items(&alone.said("a")));
-    assert!(said.iter().all(|state| state.lanes.iter().all(|lane| lane.ahead.len() <= 16)));
+    let output = states(&items(&alone.sent_to("a")));
+    assert!(output.iter().all(|state| state.lanes.iter().all(|lane| lane.ahead.len() <= 16)));
 }
 
-/// Numbers that nobody has reached, each with something that cannot be taken.
+/// Numbers far ahead, each with an unacceptable packet.
 #[test]
-fn refusals_ahead_of_their_turn_are_bounded() {
+fn refusals_of_packets_out_of_order_are_bounded() {
     for policy in [Policy::RelayOnly, Policy::DirectOnly] {
         let config = Config::default().with_policy(policy).with_receive_bytes(2 << 20);
         let mut alone = Alone::with_members(config, &[("a", 1)]);
         for number in 1..20_000 {
             let bad = piece(Lane::Events, number, u64::from(u32::MAX), vec![0], true);
-            alone.hear_bundle("a", FRESH, &[bad]);
+            alone.receive_bundle("a", FRESH, &[bad]);
         }
         assert!(held(&alone) <= 2 << 20, "{} bytes, {policy:?}", held(&alone));
     }
 }
 
 #[test]
-fn a_member_that_ignores_offers_does_not_keep_ready_away() {
+fn a_member_that_ignores_offers_does_not_prevent_ready() {
     let mut alone = Alone::with_members(Config::default(), &[("ignores", 1), ("a", 1)]);
     let channel = alone.validated_channel("a");
     let mut ready = None;
@@ -117,12 +117,12 @@ fn a_member_that_ignores_offers_does_not_keep_ready_away() {
             ready.get_or_insert(alone.now - start);
         }
     });
-    assert_eq!(alone.session.peers().count(), 2, "it is in the room");
+    assert_eq!(alone.session.peers().count(), 2, "the peer is in the room");
     assert!(ready.is_some());
 }
 
 #[test]
-fn bulk_to_all_travels_in_records_though_an_original_client_is_among_them() {
+fn bulk_to_all_is_sent_in_records_despite_a_v0_peer() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("b", 1), ("old", 0)]);
     let bulk = Packet::event("x", &(Blob::from(vec![7; 40_000]),)).unwrap();
     alone.session.emit_bulk(Target::All, &bulk, alone.now).unwrap();
@@ -131,9 +131,9 @@ fn bulk_to_all_travels_in_records_though_an_original_client_is_among_them() {
         let sent = alone.sent();
         got += downloads("old", &sent).len();
         for (peer, peer_epoch) in [("a", 1), ("b", 2)] {
-            let said = items(&said_to(peer, &sent));
-            assert!(records(&said).iter().all(|record| record.bytes.len() <= 16 << 10));
-            let Some(last) = records(&said).pop() else { continue };
+            let output = items(&bundles_to(peer, &sent));
+            assert!(records(&output).iter().all(|record| record.bytes.len() <= 16 << 10));
+            let Some(last) = records(&output).pop() else { continue };
             let end = last.offset + last.bytes.len() as u64;
             let next = if last.end {
                 Place { number: 1, offset: 0 }
@@ -142,13 +142,13 @@ fn bulk_to_all_travels_in_records_though_an_original_client_is_among_them() {
             };
             let bulk = LaneState { next, ..LaneState::default() };
             let state = State { lanes: [LaneState::default(), bulk], ..State::default() };
-            let pongs = pings(&said).into_iter().map(Item::Pong);
+            let pongs = pings(&output).into_iter().map(Item::Pong);
             let answer: Vec<Item> = std::iter::once(Item::State(state)).chain(pongs).collect();
             alone.now = alone.now + Duration::from_millis(10);
-            alone.hear_bundle(peer, Epochs { epoch: 1, peer_epoch }, &answer);
+            alone.receive_bundle(peer, Epochs { epoch: 1, peer_epoch }, &answer);
         }
     }
-    assert_eq!(got, 1, "whole, which is all that it can take");
+    assert_eq!(got, 1, "whole, the only form for a v0 peer");
     assert_eq!(
         outcomes(&alone.events()).iter().filter(|end| **end == Outcome::Delivered).count(),
         2
@@ -156,45 +156,46 @@ fn bulk_to_all_travels_in_records_though_an_original_client_is_among_them() {
 }
 
 #[test]
-fn refusals_ahead_of_their_turn_hold_no_more_than_what_waits_may() {
+fn refusals_of_packets_out_of_order_stay_within_the_memory_bound() {
     let config = relay_only().with_policy(Policy::DirectOnly).with_queue_bytes(8 << 10);
     let mut alone = Alone::with_members(config, &[("a", 1)]);
     let too_far = 1 << 40;
     for number in (1..2_000).rev() {
-        // On a path that the policy forbids; then also beyond what any packet may have.
-        alone.hear_bundle("a", FRESH, &[piece(Lane::Events, number, 0, vec![0; 9], true)]);
+        // On a path that the policy forbids; then also beyond the limits of any packet.
+        alone.receive_bundle("a", FRESH, &[piece(Lane::Events, number, 0, vec![0; 9], true)]);
         alone.session.set_policy(Policy::RelayOnly, alone.now);
-        alone.hear_bundle("a", FRESH, &[piece(Lane::Bulk, number, too_far, vec![0; 9], true)]);
+        alone.receive_bundle("a", FRESH, &[piece(Lane::Bulk, number, too_far, vec![0; 9], true)]);
         alone.session.set_policy(Policy::DirectOnly, alone.now);
     }
     let most = Lane::RELIABLE.len() * (8 << 10);
     assert!((most / 2..=most).contains(&held(&alone)), "{}", held(&alone));
-    // What was dropped comes again.
+    // The dropped records are retransmitted.
     alone.session.set_policy(Policy::RelayOnly, alone.now);
     for number in 0..2_000 {
-        alone.hear_packet("a", FRESH, number, "2[\"x\"]");
+        alone.receive_packet("a", FRESH, number, "2[\"x\"]");
     }
-    alone.hear_bundle("a", FRESH, &[Item::Ping(1)]);
-    let said = states(&items(&alone.said("a")));
-    assert!(said.last().unwrap().lanes[0].next.number >= 32, "{:?}", said.last());
+    alone.receive_bundle("a", FRESH, &[Item::Ping(1)]);
+    let output = states(&items(&alone.sent_to("a")));
+    assert!(output.last().unwrap().lanes[0].next.number >= 32, "{:?}", output.last());
 }
 
-/// What is ahead fills its room: what is in its turn needs none, also behind another in the same bundle.
+/// Packets out of order fill the bound; packets in order need no room, also behind another one in the same
+/// bundle.
 #[test]
-fn packets_in_order_in_one_bundle_are_all_taken_though_what_is_ahead_fills_its_room() {
+fn packets_in_order_are_accepted_while_packets_out_of_order_fill_the_memory_bound() {
     let mut alone = Alone::with_members(relay_only().with_queue_bytes(2_048), &[("a", 1)]);
     let packets = |numbers: std::ops::Range<u64>| -> Vec<Item> {
         numbers.map(|number| packet(number, &format!("2[\"n\",{number}]"))).collect()
     };
-    alone.hear_bundle("a", FRESH, &packets(10..40));
+    alone.receive_bundle("a", FRESH, &packets(10..40));
     assert!(names(&alone.events()).is_empty());
-    alone.hear_bundle("a", FRESH, &packets(0..10));
+    alone.receive_bundle("a", FRESH, &packets(0..10));
     let received =
         alone.events().into_iter().filter(|event| matches!(event, Event::Received { .. })).count();
     assert!((11..40).contains(&received), "{received}");
 }
 
-/// A message that counts for as long as somebody holds a part of it.
+/// A message that is counted for as long as a part of it is held.
 struct Counted(Vec<u8>, Arc<AtomicUsize>);
 
 impl AsRef<[u8]> for Counted {
@@ -210,7 +211,7 @@ impl Drop for Counted {
 }
 
 #[test]
-fn short_pieces_that_wait_do_not_keep_the_long_messages_in_which_they_came() {
+fn waiting_short_records_do_not_keep_their_long_messages_in_memory() {
     const LONG: usize = 20_000;
     let volatile = |at| piece(Lane::Volatile, 0, 2 * at + 1, vec![0], false);
     let ahead = |at| piece(Lane::Bulk, at + 1, 0, vec![0; 9], true);
@@ -224,13 +225,13 @@ fn short_pieces_that_wait_do_not_keep_the_long_messages_in_which_they_came() {
         let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
         let kept = Arc::new(AtomicUsize::new(0));
         for at in 0..100 {
-            // What it does not know it ignores.
+            // An unknown control type, which is ignored.
             let mut body = Bundle::write(FRESH, &[item(at)]).to_vec();
             body.extend_from_slice(&[0x70, 0x80, 0, (LONG >> 8) as u8, (LONG & 0xff) as u8]);
             body.extend(std::iter::repeat_n(0, LONG));
             kept.fetch_add(body.len(), Ordering::Relaxed);
             let body = Bytes::from_owner(Counted(body, Arc::clone(&kept)));
-            alone.hear_body("a", body);
+            alone.receive_body("a", body);
         }
         assert!(held(&alone) > 0, "kind {kind}: nothing waits");
         let kept = kept.load(Ordering::Relaxed);

@@ -1,9 +1,9 @@
-//! Offers, answers and channels that come of them.
+//! Offers, answers and the resulting channels.
 
 use super::*;
 
 #[test]
-fn an_offer_is_addressed_and_its_signals_carry_its_name() {
+fn an_offer_names_its_receiver_and_its_signals_repeat_the_offer_id() {
     let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
     let commands = alone.commands();
     let [Command::Direct(DirectCommand::Offer { connection, .. })] = commands[..] else {
@@ -22,7 +22,7 @@ fn an_offer_is_addressed_and_its_signals_carry_its_name() {
         "fromPeerId": "a", "toPeerId": "me", "offerId": offer_id,
         "signal": {"type": "answer", "sdp": "theirs"},
     }]);
-    alone.hear(&format!("2{answer}"));
+    alone.receive(&format!("2{answer}"));
     assert!(matches!(
         &alone.commands()[..],
         [Command::Direct(DirectCommand::Signal { signal: Signal::Answer(sdp), .. })] if sdp == "theirs"
@@ -30,7 +30,7 @@ fn an_offer_is_addressed_and_its_signals_carry_its_name() {
 }
 
 #[test]
-fn a_channel_on_which_the_peer_misbehaves_is_given_up() {
+fn a_violation_on_a_channel_closes_it() {
     let bundle = |peer_epoch, items: &[Item]| {
         Frame::from(Bundle::write(Epochs { epoch: 1, peer_epoch }, items))
     };
@@ -51,16 +51,16 @@ fn a_channel_on_which_the_peer_misbehaves_is_given_up() {
             alone.direct_frame(channel, frame.clone());
         }
         let events = alone.events();
-        assert!(misbehaved(&events) && names(&events).is_empty(), "{frames:?}: {events:?}");
+        assert!(violated(&events) && names(&events).is_empty(), "{frames:?}: {events:?}");
         let closed = |command: &Command| matches!(command, Command::Direct(DirectCommand::Close { connection }) if *connection == channel);
         assert!(alone.commands().iter().any(closed), "{frames:?}");
-        // The peer is still there, on the relay.
+        // The peer is still in the room, on the relay.
         assert_eq!(alone.session.peers().next().unwrap().path, Some(Path::Relay));
     }
 }
 
 #[test]
-fn a_channel_is_used_when_a_ping_has_come_back_in_a_bundle_of_the_right_epochs() {
+fn a_channel_is_validated_by_a_pong_in_a_bundle_of_the_right_epochs() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
     let channel = alone.open_channel("a");
     let asked = pings(&items(&alone.written(channel)));
@@ -73,10 +73,10 @@ fn a_channel_is_used_when_a_ping_has_come_back_in_a_bundle_of_the_right_epochs()
 }
 
 #[test]
-fn offers_beyond_max_peers_are_declined_and_floods_leave_one_attempt_each() {
+fn offers_beyond_max_peers_are_declined_and_a_flood_leaves_one_attempt_per_peer() {
     let mut alone = Alone::with_members(Config::default().with_max_peers(2), &[]);
     for peer in ["a", "b", "c"] {
-        alone.hear(&format!(r#"2["peer-join",{{"id":"{peer}","v":1}}]"#));
+        alone.receive(&format!(r#"2["peer-join",{{"id":"{peer}","v":1}}]"#));
     }
     for round in 0..200 {
         for peer in ["a", "b", "c"] {
@@ -84,7 +84,7 @@ fn offers_beyond_max_peers_are_declined_and_floods_leave_one_attempt_each() {
                 "fromPeerId": peer, "offerId": format!("{peer}{round}"),
                 "offer": {"type": "offer", "sdp": "x"},
             }]);
-            alone.hear(&format!("2{offer}"));
+            alone.receive(&format!("2{offer}"));
         }
     }
     let mut open = std::collections::BTreeSet::new();
@@ -107,26 +107,26 @@ fn offers_beyond_max_peers_are_declined_and_floods_leave_one_attempt_each() {
 }
 
 #[test]
-fn who_stays_on_the_relay_from_now_on_declines_the_offer_that_it_was_answering() {
+fn a_change_to_relay_only_declines_the_offer_being_answered() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
     let offer = json!(["offer", {
         "fromPeerId": "a", "offerId": "theirs", "offer": {"type": "offer", "sdp": "x"},
     }]);
-    alone.hear(&format!("2{offer}"));
+    alone.receive(&format!("2{offer}"));
     assert!(alone.sent().is_empty());
     alone.session.set_policy(Policy::RelayOnly, alone.now);
     let declines = alone.sent();
     let [decline] = &declines[..] else { panic!("{declines:?}") };
-    let (said,): (Value,) = decline.args().unwrap();
+    let (output,): (Value,) = decline.args().unwrap();
     assert_eq!(
-        (&said["signal"], &said["offerId"]),
+        (&output["signal"], &output["offerId"]),
         (&json!({"decline": "relay-only"}), &json!("theirs"))
     );
 }
 
-/// Each would cost a connection, and its decline or answer a signal of ours.
+/// Each offer would cost a connection, and a decline or an answer.
 #[test]
-fn a_peer_offers_no_more_often_than_attempts_are_made_even_if_it_begins_anew() {
+fn the_rate_limit_of_offers_holds_for_a_peer_that_begins_anew() {
     let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
     alone.commands();
     let taken_up = |alone: &mut Alone, rounds: std::ops::Range<u32>| {
@@ -135,8 +135,8 @@ fn a_peer_offers_no_more_often_than_attempts_are_made_even_if_it_begins_anew() {
                 "fromPeerId": "a", "offerId": format!("{round}"),
                 "offer": {"type": "offer", "sdp": "x"},
             }]);
-            alone.hear(&format!("2{offer}"));
-            alone.hear_bundle("a", Epochs { epoch: round + 1, peer_epoch: 0 }, &[]);
+            alone.receive(&format!("2{offer}"));
+            alone.receive_bundle("a", Epochs { epoch: round + 1, peer_epoch: 0 }, &[]);
         }
         let offer = |packet: &&Packet| packet.head().contains("decline");
         let declined = alone.sent().iter().filter(offer).count();
@@ -153,11 +153,11 @@ fn a_peer_offers_no_more_often_than_attempts_are_made_even_if_it_begins_anew() {
         .filter(|event| matches!(event, Event::PeerError { error: PeerError::Misbehaved(_), .. }));
     assert_eq!(floods.count(), 1);
     alone.now = alone.now + Duration::from_secs(3);
-    assert_eq!(taken_up(&mut alone, 100..200), 3, "one for each of the shortest pauses");
+    assert_eq!(taken_up(&mut alone, 100..200), 3, "one per shortest pause");
 }
 
 #[test]
-fn signals_of_strangers_and_of_attempts_that_are_over_are_ignored() {
+fn signals_of_non_members_and_of_ended_attempts_are_ignored() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     alone.events();
     for message in [
@@ -169,7 +169,7 @@ fn signals_of_strangers_and_of_attempts_that_are_over_are_ignored() {
         json!(["peer-disconnect", {"peerId": "nobody"}]),
         json!(["peer-away", {"peerId": "nobody"}]),
     ] {
-        alone.hear(&format!("2{message}"));
+        alone.receive(&format!("2{message}"));
     }
     assert!(alone.commands().is_empty());
     assert!(alone.events().is_empty());
@@ -177,11 +177,11 @@ fn signals_of_strangers_and_of_attempts_that_are_over_are_ignored() {
 }
 
 #[test]
-fn an_unreadable_signal_is_the_peers_error() {
+fn a_malformed_signal_is_reported_as_the_peers_error() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     alone.events();
     let signal = json!(["peer-signal", {"fromPeerId": "a", "toPeerId": "me", "offerId": "o", "signal": {"renegotiate": true}}]);
-    alone.hear(&format!("2{signal}"));
+    alone.receive(&format!("2{signal}"));
     assert!(has(&alone.events(), |event| matches!(
         event,
         Event::PeerError { error: PeerError::BadSignal, .. }
@@ -189,13 +189,13 @@ fn an_unreadable_signal_is_the_peers_error() {
 }
 
 #[test]
-fn an_answer_that_fails_is_declined_so_that_the_offerer_need_not_wait() {
+fn an_offer_whose_answer_fails_is_declined() {
     let mut alone = Alone::with_members(Config::default(), &[]);
-    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    alone.receive(r#"2["peer-join",{"id":"a","v":1}]"#);
     let offer = json!(["offer", {
         "fromPeerId": "a", "offerId": "o1", "offer": {"type": "offer", "sdp": "nonsense"},
     }]);
-    alone.hear(&format!("2{offer}"));
+    alone.receive(&format!("2{offer}"));
     let connection = match alone.commands()[..] {
         [Command::Direct(DirectCommand::Answer { connection, .. })] => connection,
         ref other => panic!("{other:?}"),
@@ -207,7 +207,7 @@ fn an_answer_that_fails_is_declined_so_that_the_offerer_need_not_wait() {
 }
 
 #[test]
-fn peers_that_found_each_other_full_connect_when_one_has_room() {
+fn peers_that_declined_as_full_connect_when_one_has_capacity() {
     let mut alone = Alone::with_members(Config::default().with_max_peers(1), &[("a", 1)]);
     let offered = |commands: &[Command]| match commands {
         [Command::Direct(DirectCommand::Offer { connection, .. })] => *connection,
@@ -220,18 +220,18 @@ fn peers_that_found_each_other_full_connect_when_one_has_room() {
         "fromPeerId": "a", "toPeerId": "me", "offerId": offers["offers"][0]["offerId"],
         "signal": {"decline": "full"},
     }]);
-    alone.hear(&format!("2{full}"));
-    alone.hear(r#"2["peer-join",{"id":"b","v":1}]"#);
+    alone.receive(&format!("2{full}"));
+    alone.receive(r#"2["peer-join",{"id":"b","v":1}]"#);
     alone.open_channel("b");
-    // Now we are full when the other has room.
+    // The session is full when the other peer has capacity.
     let offer = json!(["offer", {
         "fromPeerId": "a", "offerId": "o2", "offer": {"type": "offer", "sdp": "theirs"},
     }]);
-    alone.hear(&format!("2{offer}"));
+    alone.receive(&format!("2{offer}"));
     let (declined,) = alone.sent()[0].args::<(Value,)>().unwrap();
     assert_eq!(declined["signal"], json!({"decline": "full"}));
     alone.wait(Duration::from_secs(1));
-    alone.hear(r#"2["peer-disconnect",{"peerId":"b"}]"#);
+    alone.receive(r#"2["peer-disconnect",{"peerId":"b"}]"#);
     let commands = alone.commands();
     assert!(matches!(commands[0], Command::Direct(DirectCommand::Close { .. })));
     offered(&commands[1..]);
@@ -251,17 +251,17 @@ fn messages_before_the_channel_is_open_are_ignored() {
 }
 
 #[test]
-fn a_peer_that_was_declined_is_not_offered_to_at_once() {
+fn a_declined_peer_gets_an_offer_after_a_pause() {
     let mut alone = Alone::with_members(Config::default().with_max_peers(1), &[("a", 1)]);
     let connection = match alone.commands()[..] {
         [Command::Direct(DirectCommand::Offer { connection, .. })] => connection,
         ref other => panic!("{other:?}"),
     };
-    alone.hear(r#"2["peer-join",{"id":"c","v":1}]"#);
+    alone.receive(r#"2["peer-join",{"id":"c","v":1}]"#);
     let offer = json!(["offer", {
         "fromPeerId": "c", "offerId": "o", "offer": {"type": "offer", "sdp": "theirs"},
     }]);
-    alone.hear(&format!("2{offer}"));
+    alone.receive(&format!("2{offer}"));
     alone.session.handle_direct_signal(connection, &Signal::Offer("ours".into()), alone.now);
     let sent = alone.sent();
     let (offers,) = sent.last().unwrap().args::<(Value,)>().unwrap();
@@ -269,7 +269,7 @@ fn a_peer_that_was_declined_is_not_offered_to_at_once() {
         "fromPeerId": "a", "toPeerId": "me", "offerId": offers["offers"][0]["offerId"],
         "signal": {"decline": "full"},
     }]);
-    alone.hear(&format!("2{full}"));
+    alone.receive(&format!("2{full}"));
     let offers = |commands: Vec<Command>| {
         let offers = commands
             .into_iter()
@@ -282,7 +282,8 @@ fn a_peer_that_was_declined_is_not_offered_to_at_once() {
     assert_eq!(offers(alone.commands()), 1);
 }
 
-/// A session with a validated channel to "a", which hears another offer of "a" and a candidate for it.
+/// Creates a session with a validated channel to "a", which receives another offer of "a" and a candidate for
+/// it.
 fn offered_again() -> (Alone, ConnectionId) {
     let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
     let connection = alone.validated_channel("a");
@@ -291,17 +292,17 @@ fn offered_again() -> (Alone, ConnectionId) {
     let offer = json!(["offer", {
         "fromPeerId": "a", "offerId": "o2", "offer": {"type": "offer", "sdp": "again"},
     }]);
-    alone.hear(&format!("2{offer}"));
+    alone.receive(&format!("2{offer}"));
     let candidate = json!(["peer-signal", {
         "fromPeerId": "a", "toPeerId": "me", "offerId": "o2",
         "signal": {"candidate": {"candidate": "candidate:1", "sdpMid": "0", "sdpMLineIndex": 0}},
     }]);
-    alone.hear(&format!("2{candidate}"));
-    assert!(alone.commands().is_empty(), "the channel is asked first");
+    alone.receive(&format!("2{candidate}"));
+    assert!(alone.commands().is_empty(), "the channel is pinged first");
     (alone, connection)
 }
 
-/// Whether the offer "again" is answered, and its candidate passed on.
+/// Returns whether the offer "again" is answered, and its candidate is passed to the transport.
 fn answers_again(commands: &[Command]) -> bool {
     let answers = |command: &Command| matches!(command, Command::Direct(DirectCommand::Answer { sdp, .. }) if sdp == "again");
     let passes = |command: &Command| {
@@ -320,7 +321,7 @@ fn closes(commands: &[Command]) -> bool {
 }
 
 #[test]
-fn a_late_offer_does_not_cost_a_channel_that_works() {
+fn a_late_offer_does_not_close_a_working_channel() {
     let (mut alone, connection) = offered_again();
     let asked = pings(&items(&alone.written(connection)));
     assert_eq!(asked.len(), 1, "a probe");
@@ -333,7 +334,7 @@ fn a_late_offer_does_not_cost_a_channel_that_works() {
 }
 
 #[test]
-fn an_offer_of_a_peer_that_has_lost_its_end_is_answered_when_the_channel_does_not() {
+fn a_late_offer_is_answered_when_the_channel_brings_no_pong() {
     let (mut alone, _) = offered_again();
     alone.now = alone.now + Duration::from_secs(1);
     alone.session.handle_timeout(alone.now);
@@ -342,23 +343,23 @@ fn an_offer_of_a_peer_that_has_lost_its_end_is_answered_when_the_channel_does_no
 }
 
 #[test]
-fn an_offer_in_doubt_is_answered_at_once_when_the_channel_closes() {
+fn a_late_offer_is_answered_at_once_when_the_channel_closes() {
     let (mut alone, connection) = offered_again();
     alone.session.handle_direct_closed(connection, "closed".into(), alone.now);
     assert!(answers_again(&alone.commands()));
 }
 
 #[test]
-fn an_offer_that_comes_again_does_not_end_the_attempt_that_came_of_it() {
+fn a_duplicate_offer_does_not_end_its_attempt() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a"]);
     let offer = json!(["offer", {
         "fromPeerId": "a", "offerId": "theirs", "offer": {"type": "offer", "sdp": "x"},
     }]);
-    alone.hear(&format!("2{offer}"));
+    alone.receive(&format!("2{offer}"));
     let answers =
         |command: &Command| matches!(command, Command::Direct(DirectCommand::Answer { .. }));
     assert!(alone.commands().iter().all(answers));
-    alone.hear(&format!("2{offer}"));
+    alone.receive(&format!("2{offer}"));
     assert!(alone.commands().is_empty());
     assert!(alone.sent().is_empty());
 }

@@ -1,11 +1,11 @@
-//! Original clients (v0), as they are talked to and what they cannot take.
+//! Original clients (v0): their format, and what it does not support.
 
 use super::*;
 
 #[test]
-fn an_original_client_is_talked_to_in_plain_packets_on_its_channel() {
+fn a_v0_peer_gets_plain_packets_on_its_channel() {
     let mut alone = Alone::with_members(Config::default(), &[]);
-    alone.hear(r#"2["peer-join",{"id":"old","v":0}]"#);
+    alone.receive(r#"2["peer-join",{"id":"old","v":0}]"#);
     let channel = alone.open_channel("old");
     assert!(has(&alone.events(), |event| matches!(
         event,
@@ -24,9 +24,9 @@ fn an_original_client_is_talked_to_in_plain_packets_on_its_channel() {
 }
 
 #[test]
-fn the_pieces_of_an_original_clients_blob_become_one_blob() {
+fn the_pieces_of_a_v0_peers_blob_are_joined() {
     let mut alone = Alone::with_members(Config::default(), &[]);
-    alone.hear(r#"2["peer-join",{"id":"old","v":0}]"#);
+    alone.receive(r#"2["peer-join",{"id":"old","v":0}]"#);
     let channel = alone.open_channel("old");
     let head = r#"520-["peer-file",{"file":{"_placeholder":true,"num":0},"name":"f7"}]"#;
     alone.direct_frame(channel, head);
@@ -44,7 +44,7 @@ fn the_pieces_of_an_original_clients_blob_become_one_blob() {
 }
 
 #[test]
-fn an_original_client_on_the_relay_sends_unnumbered_events() {
+fn a_v0_peer_on_the_relay_sends_unnumbered_events() {
     let mut alone = Alone::with_members(relay_only(), &[("old", 0)]);
     let (from, body) = (id("old"), flat(r#"2["peer-msg","hi"]"#, &[]));
     alone.hear_download(Download { from, numbers: None, piece: Some(Piece::WHOLE), body });
@@ -57,7 +57,7 @@ fn an_original_client_on_the_relay_sends_unnumbered_events() {
 }
 
 #[test]
-fn what_an_original_client_cannot_take_is_refused_by_name() {
+fn an_emit_that_dialect_v0_does_not_support_is_refused_with_the_reason() {
     let mut alone = Alone::with_members(relay_only(), &[("old", 0)]);
     let two = Packet::event("x", &(Blob::from(vec![1]), Blob::from(vec![2]))).unwrap();
     let empty = Packet::event("x", &(Blob::from(vec![]),)).unwrap();
@@ -68,20 +68,20 @@ fn what_an_original_client_cannot_take_is_refused_by_name() {
     }
     let event = Packet::event("x", &()).unwrap();
     let error = alone.session.emit_with_ack(id("old"), &event, None, alone.now).unwrap_err();
-    assert!(error.to_string().contains("an acknowledgement"), "{error}");
+    assert!(error.to_string().contains("acknowledgements"), "{error}");
 }
 
 #[test]
-fn an_original_client_that_disconnects_has_left() {
+fn a_v0_peer_that_disconnects_has_left() {
     let mut alone = Alone::with_members(Config::default(), &[]);
-    alone.hear(r#"2["peer-join",{"id":"old","v":0}]"#);
+    alone.receive(r#"2["peer-join",{"id":"old","v":0}]"#);
     alone.open_channel("old");
-    alone.hear(r#"2["peer-disconnect",{"peerId":"old"}]"#);
+    alone.receive(r#"2["peer-disconnect",{"peerId":"old"}]"#);
     assert_eq!(alone.session.peers().count(), 0);
 }
 
 #[test]
-fn a_session_that_closes_does_not_wait_for_an_original_client() {
+fn a_closing_session_does_not_wait_for_a_v0_peer() {
     let mut alone = Alone::with_members(relay_only(), &[("old", 0)]);
     alone.session.emit(Target::All, &Packet::event("x", &()).unwrap(), alone.now).unwrap();
     alone.session.close(alone.now);
@@ -92,7 +92,7 @@ fn a_session_that_closes_does_not_wait_for_an_original_client() {
 }
 
 #[test]
-fn what_is_too_big_for_an_original_client_is_reported_and_never_put_on_a_path() {
+fn an_event_too_long_for_a_v0_peer_is_reported_and_never_sent() {
     let big = |len: usize| Packet::event("x", &("y".repeat(len),)).unwrap();
     let mut alone = Alone::with_members(relay_only(), &[("old", 0)]);
     alone.session.emit(Target::All, &big(65_536), alone.now).unwrap();
@@ -102,7 +102,7 @@ fn what_is_too_big_for_an_original_client_is_reported_and_never_put_on_a_path() 
     assert_eq!(outcomes(&alone.events()), [Outcome::NotSent, Outcome::Unknown]);
 
     let mut alone = Alone::with_members(Config::default(), &[]);
-    alone.hear(r#"2["peer-join",{"id":"old","v":0}]"#);
+    alone.receive(r#"2["peer-join",{"id":"old","v":0}]"#);
     let channel = alone.open_channel("old");
     alone.session.emit(Target::All, &big(262_144), alone.now).unwrap();
     alone.session.emit(Target::All, &big(10), alone.now).unwrap();
@@ -110,33 +110,33 @@ fn what_is_too_big_for_an_original_client_is_reported_and_never_put_on_a_path() 
     assert_eq!(outcomes(&alone.events()), [Outcome::NotSent, Outcome::Unknown]);
 }
 
-/// An original client that shares the upload of another peer.
+/// A v0 peer that shares the upload of another peer.
 #[test]
-fn an_emit_to_all_ends_for_an_original_client_too() {
+fn an_emit_to_all_has_an_outcome_for_a_v0_peer() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("old", 0)]);
     alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
     alone.sent();
-    alone.hear_bundle("a", KNOWN, &[has_events(1)]);
+    alone.receive_bundle("a", KNOWN, &[has_events(1)]);
     alone.wait(Duration::from_secs(60));
     let ends = outcomes(&alone.events());
     assert_eq!(ends.len(), 2, "{ends:?}");
 }
 
 #[test]
-fn a_session_that_closes_does_not_wait_for_an_original_client_that_shared_an_upload() {
+fn a_closing_session_does_not_wait_for_a_v0_peer_that_shared_an_upload() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("old", 0)]);
     alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
     alone.sent();
-    alone.hear_bundle("a", KNOWN, &[has_events(1)]);
+    alone.receive_bundle("a", KNOWN, &[has_events(1)]);
     alone.session.close(alone.now);
     alone.wait(Duration::from_millis(200));
     let events = alone.events();
     assert!(matches!(events.last(), Some(Event::Closed)), "{events:?}");
 }
 
-/// As `what_is_too_big_for_an_original_client_is_reported_and_never_put_on_a_path`, beside a peer that takes pieces.
+/// As `an_event_too_long_for_a_v0_peer_is_reported_and_never_sent`, beside a peer that accepts records.
 #[test]
-fn an_original_client_shares_no_upload_of_a_piece() {
+fn a_v0_peer_shares_no_upload_of_a_part_of_a_packet() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("old", 0)]);
     let event = Packet::event("x", &("y".repeat(70_000),)).unwrap();
     alone.session.emit(Target::All, &event, alone.now).unwrap();
@@ -145,21 +145,21 @@ fn an_original_client_shares_no_upload_of_a_piece() {
     assert_eq!((got, outcomes(&alone.events())), (0, vec![Outcome::NotSent]));
 }
 
-/// Towards original clients delivery is at most once.
+/// Delivery to v0 peers is at most once.
 #[test]
-fn an_original_client_does_not_get_again_on_its_channel_what_it_got_by_the_relay() {
+fn a_v0_peer_gets_no_duplicate_on_its_channel_of_an_event_on_the_relay() {
     let mut alone = Alone::with_members(Config::default(), &[("a", 1), ("him", 0)]);
     alone.session.emit(Target::All, &numbered(7), alone.now).unwrap();
     let sent = alone.sent();
-    assert_eq!(downloads("him", &sent).len(), 1, "it goes by the relay");
+    assert_eq!(downloads("him", &sent).len(), 1, "it goes over the relay");
     let channel = alone.open_channel("him");
     let again = alone.sent_directly(channel);
-    assert!(!again.iter().any(|frame| text(frame) == r#"2["n",7]"#), "it comes twice: {again:?}");
+    assert!(!again.iter().any(|frame| text(frame) == r#"2["n",7]"#), "a duplicate: {again:?}");
 }
 
-/// The upload carries the whole event: an original client cannot put pieces together.
+/// The upload contains the whole event: a v0 peer does not reassemble records.
 #[test]
-fn an_original_client_shares_the_upload_of_what_is_one_record() {
+fn a_v0_peer_shares_the_upload_of_a_packet_of_one_record() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("b", 1), ("old", 0)]);
     alone.session.emit(Target::All, &numbered(0), alone.now).unwrap();
     let sent = alone.sent();
@@ -168,7 +168,7 @@ fn an_original_client_shares_the_upload_of_what_is_one_record() {
     assert_eq!(header["to"][2], json!({"id": "old"}));
     assert_eq!((&header["at"], &header["end"]), (&json!(0), &json!(true)));
 
-    // One that is long for the others goes to it whole.
+    // An event of several records for the others goes to the v0 peer whole.
     let long = Packet::event("x", &("y".repeat(30_000),)).unwrap();
     alone.session.emit(Target::All, &long, alone.now).unwrap();
     let sent = alone.sent();
@@ -184,9 +184,9 @@ fn header(packet: &Packet) -> (Value,) {
     (args[1].clone(),)
 }
 
-/// What was sent to an original client along with others counts as under way, and nothing ever acknowledges it.
+/// An event sent to a v0 peer along with others counts as in flight, and is never acknowledged.
 #[test]
-fn an_original_client_that_shares_uploads_gets_everything() {
+fn a_v0_peer_that_shares_uploads_gets_all_events() {
     let others = ["a", "b", "c", "d", "e", "f"];
     let mut members: Vec<(&str, u8)> = others.iter().map(|other| (*other, 1)).collect();
     members.push(("old", 0));
@@ -198,9 +198,9 @@ fn an_original_client_that_shares_uploads_gets_everything() {
         assert!(emitted.rejected.is_empty(), "{:?} after {number}", emitted.rejected);
         let mut sent = alone.sent();
         for (other, peer_epoch) in others.into_iter().zip(1..) {
-            let mut said = vec![has_events(number)];
-            said.extend(pings(&items(&said_to(other, &sent))).into_iter().map(Item::Pong));
-            alone.hear_bundle(other, Epochs { epoch: 1, peer_epoch }, &said);
+            let mut output = vec![has_events(number)];
+            output.extend(pings(&items(&bundles_to(other, &sent))).into_iter().map(Item::Pong));
+            alone.receive_bundle(other, Epochs { epoch: 1, peer_epoch }, &output);
         }
         sent.extend(alone.sent());
         got += downloads("old", &sent).len();
@@ -209,12 +209,12 @@ fn an_original_client_that_shares_uploads_gets_everything() {
 }
 
 #[test]
-fn a_long_event_for_an_original_client_goes_to_others_in_records() {
+fn a_long_event_goes_to_a_v0_peer_whole_and_to_v1_peers_in_records() {
     let config = relay_only().with_record_bytes(1_000);
     let mut alone = Alone::with_members(config, &[("a", 0), ("b", 1)]);
     let event = Packet::event("long", &("x".repeat(3_000),)).unwrap();
     alone.session.emit(Target::All, &event, alone.now).unwrap();
     let sent = alone.sent();
-    let longest = records(&items(&said_to("b", &sent))).iter().map(|one| one.bytes.len()).max();
+    let longest = records(&items(&bundles_to("b", &sent))).iter().map(|one| one.bytes.len()).max();
     assert!(longest.is_some_and(|len| len <= 1_000), "{longest:?}");
 }

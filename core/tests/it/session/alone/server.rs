@@ -1,14 +1,14 @@
-//! What the server says, does not say, and never takes.
+//! The server's messages, missing messages, and output that the server does not take.
 
 use super::*;
 
 #[test]
-fn a_server_that_sends_garbage_costs_the_channel_and_nothing_else() {
+fn malformed_frames_of_the_server_close_the_signalling_channel_only() {
     for garbage in ["", "9", "2[\"a\"", "52-[\"a\"]\u{0}", "2{\"a\":1}", "31[]", "2[\"offer\",{}]"]
     {
         let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
         alone.events();
-        alone.hear(garbage);
+        alone.receive(garbage);
         let events = alone.events();
         assert!(
             has(&events, |event| matches!(event, Event::Disconnected { .. })),
@@ -20,16 +20,16 @@ fn a_server_that_sends_garbage_costs_the_channel_and_nothing_else() {
 }
 
 #[test]
-fn a_roster_that_repeats_or_names_ourselves_does_no_harm() {
+fn a_roster_with_repeated_members_or_the_session_itself_does_no_harm() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("a", 1), ("me", 1)]);
-    alone.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    alone.receive(r#"2["peer-join",{"id":"a","v":1}]"#);
     let joined = alone.events();
     let joined = joined.iter().filter(|event| matches!(event, Event::PeerJoined { .. })).count();
     assert_eq!((joined, alone.session.peers().count()), (1, 1));
 }
 
 #[test]
-fn a_server_without_a_welcome_is_given_up_with_a_reason() {
+fn a_join_without_a_welcome_times_out_with_an_error() {
     let now = Time::from_millis(1);
     let mut session = Session::new(Config::default(), [1; 32], now).unwrap();
     session.handle_signaling_open(now);
@@ -48,7 +48,7 @@ fn a_server_without_a_welcome_is_given_up_with_a_reason() {
 }
 
 #[test]
-fn signals_that_the_server_does_not_take_do_not_pile_up() {
+fn signals_that_the_server_does_not_accept_are_bounded() {
     let names: Vec<String> = (0..100).map(|number| format!("p{number}")).collect();
     let members: Vec<(&str, u8)> = names.iter().map(|name| (name.as_str(), 1)).collect();
     let mut alone = Alone::with_members(Config::default().with_max_peers(0), &members);
@@ -58,7 +58,7 @@ fn signals_that_the_server_does_not_take_do_not_pile_up() {
                 "fromPeerId": name, "offerId": format!("{name}-{number}"),
                 "offer": {"type": "offer", "sdp": "x"},
             }]);
-            alone.hear(&format!("2{offer}"));
+            alone.receive(&format!("2{offer}"));
         }
     }
     let sent = alone.sent();
@@ -68,19 +68,19 @@ fn signals_that_the_server_does_not_take_do_not_pile_up() {
 }
 
 #[test]
-fn a_second_welcome_says_who_is_there_now() {
+fn a_second_welcome_replaces_the_roster() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("b", 1)]);
     let welcome = json!(["numClients", 1, {
         "v": 1, "id": "me", "token": "t", "room": "lobby", "roster": [{"id": "b", "v": 1}],
         "limits": {"maxEnvelope": 65536, "maxAttachments": 16},
     }]);
-    alone.hear(&format!("2{welcome}"));
+    alone.receive(&format!("2{welcome}"));
     let away: Vec<bool> = alone.session.peers().map(|peer| peer.away).collect();
     assert_eq!(away, [true, false]);
 }
 
 #[test]
-fn nothing_is_sent_before_the_server_has_answered_connect() {
+fn no_packet_is_sent_before_the_answer_to_connect() {
     let now = Time::from_millis(1);
     let mut session = Session::new(Config::default(), [1; 32], now).unwrap();
     session.handle_signaling_open(now);
@@ -97,7 +97,7 @@ fn nothing_is_sent_before_the_server_has_answered_connect() {
 }
 
 #[test]
-fn a_hub_that_asks_for_patience_gets_it_within_reason() {
+fn a_pause_that_the_hub_demands_is_kept_within_a_bound() {
     for (wait, least, most) in
         [("20000", 20_000, 20_000), ("1", 0, 1_000), ("99999999999", 60_000, 60_000)]
     {
@@ -108,10 +108,10 @@ fn a_hub_that_asks_for_patience_gets_it_within_reason() {
             format!(r#"4{{"message":"too-many-joins: try again in {wait} ms: too many"}}"#);
         session.handle_signaling_frame(refusal.into(), now);
         let Some(Event::Disconnected { retry_in, .. }) = session.poll_event() else {
-            panic!("the session waits")
+            panic!("expected a pause")
         };
         let retry_in = retry_in.as_millis();
-        assert!((least..=most).contains(&retry_in), "{wait} ms asked for, {retry_in} ms waited");
+        assert!((least..=most).contains(&retry_in), "{wait} ms demanded, {retry_in} ms waited");
     }
 }
 
@@ -134,7 +134,7 @@ fn the_code_of_a_refusal_is_found_in_its_data_or_before_its_message() {
 }
 
 #[test]
-fn a_server_that_welcomes_and_never_answers_connect_is_given_up() {
+fn a_welcome_without_an_answer_to_connect_times_out() {
     let now = Time::from_millis(1);
     let mut session = Session::new(Config::default(), [1; 32], now).unwrap();
     session.handle_signaling_open(now);
@@ -143,7 +143,7 @@ fn a_server_that_welcomes_and_never_answers_connect_is_given_up() {
         "limits": {"maxEnvelope": 65536, "maxAttachments": 16},
     }]);
     session.handle_signaling_frame(format!("2{welcome}").into(), now);
-    let later = session.poll_timeout().expect("the answer is not waited for for ever");
+    let later = session.poll_timeout().expect("a deadline for the answer");
     session.handle_timeout(later);
     let events: Vec<Event> = std::iter::from_fn(|| session.poll_event()).collect();
     assert!(has(&events, |event| matches!(event, Event::Disconnected { .. })), "{events:?}");

@@ -1,11 +1,11 @@
-//! Transfers on the wire: credit, ends and their confirmation, and peers that do not keep to the rules.
+//! Transfers on the wire: credit, ends and their acknowledgement, and violations.
 
 use socketio_p2p_core::wire::{Incoming, IncomingKind};
 use socketio_p2p_core::{IncomingTransferId, OutgoingTransferId, TransferRead};
 
 use super::*;
 
-/// The beginning of a transfer, by the words of `PROTOCOL.md`.
+/// The beginning of a transfer, as `PROTOCOL.md` specifies it.
 fn announcement(size: Option<u64>, head: &str) -> Bytes {
     let event = flat(head, &[]);
     let size = size.unwrap_or(u64::MAX).to_be_bytes();
@@ -19,7 +19,7 @@ fn record(number: u64, offset: usize, bytes: impl Into<Bytes>) -> Record {
 
 const HEAD: &str = "2[\"file\"]";
 
-/// The bytes of an announcement with that head.
+/// The length of an announcement with that head.
 const BEGINS: usize = 12 + 4 + HEAD.len();
 
 fn opening(number: u64) -> Item {
@@ -49,16 +49,16 @@ fn opened(events: &[Event]) -> Option<IncomingTransferId> {
     })
 }
 
-/// What is told of incoming transfers, last.
-fn told(said: &[Item]) -> Vec<Incoming> {
-    states(said).pop().map_or(Vec::new(), |state| state.incoming)
+/// Returns the last reported states of incoming transfers.
+fn told(output: &[Item]) -> Vec<Incoming> {
+    states(output).pop().map_or(Vec::new(), |state| state.incoming)
 }
 
 impl Alone {
-    /// What the session says of transfers when it is asked.
+    /// Returns the states of transfers in the answer to a ping.
     fn asked_for_transfers(&mut self) -> Vec<Incoming> {
-        self.hear_bundle("a", FRESH, &[Item::Ping(1)]);
-        told(&items(&self.said("a")))
+        self.receive_bundle("a", FRESH, &[Item::Ping(1)]);
+        told(&items(&self.sent_to("a")))
     }
 
     fn read_all(&mut self, transfer: &IncomingTransferId) -> (Vec<u8>, TransferRead) {
@@ -77,45 +77,45 @@ impl Alone {
 }
 
 #[test]
-fn a_transfer_is_announced_to_the_letter_and_waits_for_credit() {
+fn a_transfer_is_announced_byte_for_byte_and_waits_for_credit() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     let size = Some(5);
     let transfer = alone.session.open_transfer(&id("a"), &file(), size, alone.now).unwrap();
     let mut data = Bytes::from_static(b"hello");
     assert_eq!(alone.session.write_transfer(&transfer, &mut data, alone.now), Ok(0));
-    let said = items(&alone.said("a"));
-    assert_eq!(records(&said), [record(0, 0, announcement(size, HEAD))]);
+    let output = items(&alone.sent_to("a"));
+    assert_eq!(records(&output), [record(0, 0, announcement(size, HEAD))]);
     alone.events();
     let begins = BEGINS as u64;
     let kind = |read, had, granted| IncomingKind::Open { read, had, granted, ahead: Vec::new() };
     let hear = |alone: &mut Alone, kind| {
         let state = State { incoming: vec![Incoming { number: 0, kind }], ..State::default() };
-        alone.hear_bundle("a", KNOWN, &[Item::State(state)]);
-        alone.said("a")
+        alone.receive_bundle("a", KNOWN, &[Item::State(state)]);
+        alone.sent_to("a")
     };
     hear(&mut alone, kind(begins, begins, begins + 3));
     assert!(has(&alone.events(), |event| matches!(event, Event::TransferWritable { .. })));
     assert_eq!(alone.session.write_transfer(&transfer, &mut data, alone.now), Ok(3));
-    let said = items(&alone.said("a"));
-    assert_eq!(records(&said), [record(0, BEGINS, &b"hel"[..])]);
+    let output = items(&alone.sent_to("a"));
+    assert_eq!(records(&output), [record(0, BEGINS, &b"hel"[..])]);
     hear(&mut alone, kind(begins + 3, begins + 3, begins + 100));
     assert_eq!(alone.session.transfer_progress(&transfer).unwrap().read, 3);
     assert_eq!(alone.session.write_transfer(&transfer, &mut data, alone.now), Ok(2));
     alone.session.finish_transfer(&transfer, alone.now).unwrap();
-    let said = items(&alone.said("a"));
-    assert_eq!(records(&said), [Record { end: true, ..record(0, BEGINS + 3, &b"lo"[..]) }]);
-    let said = items(&hear(&mut alone, IncomingKind::Done));
+    let output = items(&alone.sent_to("a"));
+    assert_eq!(records(&output), [Record { end: true, ..record(0, BEGINS + 3, &b"lo"[..]) }]);
+    let output = items(&hear(&mut alone, IncomingKind::Done));
     assert_eq!(ends(&alone.events()), [TransferOutcome::Delivered]);
-    // So that the peer need not repeat it.
-    let known = states(&said).pop().expect("it hears that we know");
+    // The peer need not repeat it.
+    let known = states(&output).pop().expect("it hears that we know");
     assert_eq!((known.opened, &known.open[..]), (1, &[][..]));
 }
 
 #[test]
-fn credit_is_granted_as_the_application_reads_and_the_end_is_told_until_it_is_known() {
+fn credit_is_granted_as_the_application_reads_and_the_end_is_repeated_until_known() {
     let mut alone = Alone::with_members(relay_only().with_transfer_window(1000), &[("a", 1)]);
-    alone.hear_bundle("a", FRESH, &[opening(0)]);
-    let transfer = opened(&alone.events()).expect("it is opened");
+    alone.receive_bundle("a", FRESH, &[opening(0)]);
+    let transfer = opened(&alone.events()).expect("the transfer is opened");
     let begins = BEGINS as u64;
     let open = |read: u64, had: u64, granted: u64| {
         let (read, had, granted) = (begins + read, begins + had, begins + granted);
@@ -124,74 +124,74 @@ fn credit_is_granted_as_the_application_reads_and_the_end_is_told_until_it_is_kn
             kind: IncomingKind::Open { read, had, granted, ahead: Vec::new() },
         }]
     };
-    let said = items(&alone.said("a"));
-    assert_eq!(told(&said), open(0, 0, 1000));
-    let asked = pings(&said);
-    assert_eq!(asked.len(), 1, "no record would repeat it: {said:?}");
-    alone.hear_bundle("a", FRESH, &[Item::Record(record(0, BEGINS, vec![7; 600]))]);
+    let output = items(&alone.sent_to("a"));
+    assert_eq!(told(&output), open(0, 0, 1000));
+    let asked = pings(&output);
+    assert_eq!(asked.len(), 1, "no record would repeat it: {output:?}");
+    alone.receive_bundle("a", FRESH, &[Item::Record(record(0, BEGINS, vec![7; 600]))]);
     assert_eq!(alone.read_all(&transfer), (vec![7; 600], TransferRead::Pending));
-    let said = items(&alone.said("a"));
-    assert_eq!(told(&said), open(600, 600, 1600));
-    // Nobody answers: it is told again.
+    let output = items(&alone.sent_to("a"));
+    assert_eq!(told(&output), open(600, 600, 1600));
+    // No pong arrives: the control is repeated.
     let mut again = 0;
     alone.wait_and(Duration::from_secs(10), |alone| {
-        again += usize::from(told(&items(&alone.said("a"))) == open(600, 600, 1600));
+        again += usize::from(told(&items(&alone.sent_to("a"))) == open(600, 600, 1600));
     });
     assert!((2..10).contains(&again), "{again}");
     let end = Record { end: true, ..record(0, BEGINS + 600, vec![8; 2]) };
-    alone.hear_bundle("a", FRESH, &[Item::Record(end)]);
+    alone.receive_bundle("a", FRESH, &[Item::Record(end)]);
     assert_eq!(alone.read_all(&transfer), (vec![8; 2], TransferRead::End));
     let done = [Incoming { number: 0, kind: IncomingKind::Done }];
     assert_eq!(alone.asked_for_transfers(), done);
     let still = State { opened: 1, open: vec![0], ..State::default() };
-    alone.hear_bundle("a", KNOWN, &[Item::State(still)]);
+    alone.receive_bundle("a", KNOWN, &[Item::State(still)]);
     assert_eq!(alone.asked_for_transfers(), done);
-    alone.hear_bundle("a", KNOWN, &[Item::State(State { opened: 1, ..State::default() })]);
+    alone.receive_bundle("a", KNOWN, &[Item::State(State { opened: 1, ..State::default() })]);
     assert_eq!(alone.asked_for_transfers(), []);
     assert_eq!(ends(&alone.events()), []);
 }
 
 #[test]
-fn a_transfer_that_sends_more_than_was_granted_is_broken_off() {
+fn a_transfer_beyond_its_credit_is_aborted() {
     let mut alone = Alone::with_members(relay_only().with_transfer_window(1000), &[("a", 1)]);
-    alone.hear_bundle("a", FRESH, &[opening(0)]);
+    alone.receive_bundle("a", FRESH, &[opening(0)]);
     let more = |at: usize| [Item::Record(record(0, BEGINS + at, vec![0; 500]))];
-    alone.hear_bundle("a", FRESH, &more(0));
-    alone.hear_bundle("a", FRESH, &more(500));
+    alone.receive_bundle("a", FRESH, &more(0));
+    alone.receive_bundle("a", FRESH, &more(500));
     let events = alone.events();
-    assert!(opened(&events).is_some() && ends(&events).is_empty() && !misbehaved(&events));
-    alone.hear_bundle("a", FRESH, &more(501));
+    assert!(opened(&events).is_some() && ends(&events).is_empty() && !violated(&events));
+    alone.receive_bundle("a", FRESH, &more(501));
     let events = alone.events();
-    assert!(misbehaved(&events) && ends(&events) == [TransferOutcome::Aborted], "{events:?}");
+    assert!(violated(&events) && ends(&events) == [TransferOutcome::Aborted], "{events:?}");
     alone.wait(Duration::from_secs(1));
-    alone.hear_bundle("a", FRESH, &more(1_500));
+    alone.receive_bundle("a", FRESH, &more(1_500));
     assert!(!has(&alone.events(), |event| matches!(event, Event::PeerError { .. })));
     let refused = [Incoming { number: 0, kind: IncomingKind::Refused }];
     assert_eq!(alone.asked_for_transfers(), refused);
 }
 
 #[test]
-fn a_transfer_that_is_not_as_long_as_was_said_is_broken_off() {
+fn a_transfer_of_another_size_than_announced_is_aborted() {
     for (size, data, end) in [(10, 9, true), (10, 11, true), (0, 1, true)] {
         let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
         let bytes = [&announcement(Some(size), HEAD)[..], &vec![0; data]].concat();
-        alone.hear_bundle("a", FRESH, &[Item::Record(Record { end, ..record(0, 0, bytes) })]);
+        alone.receive_bundle("a", FRESH, &[Item::Record(Record { end, ..record(0, 0, bytes) })]);
         let events = alone.events();
-        assert!(misbehaved(&events), "{size} {data}: {events:?}");
+        assert!(violated(&events), "{size} {data}: {events:?}");
         let refused = [Incoming { number: 0, kind: IncomingKind::Refused }];
         assert_eq!(alone.asked_for_transfers(), refused);
     }
 }
 
 #[test]
-fn what_announces_no_event_for_the_application_opens_nothing() {
+fn an_announcement_without_an_acceptable_event_opens_no_transfer() {
     let heads =
         ["2/socketio-p2p,[\"x\"]", "2[\"p2p:relay\"]", "2[\"offer\"]", "31[]", "2", "0{}", "9", ""];
     for head in heads {
         let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
         alone.events();
         let opening = Item::Record(record(0, 0, announcement(None, head)));
-        alone.hear_bundle("a", FRESH, &[opening]);
+        alone.receive_bundle("a", FRESH, &[opening]);
         let events = alone.events();
         assert!(opened(&events).is_none() && names(&events).is_empty(), "{head:?}: {events:?}");
         assert!(has(&events, |event| matches!(event, Event::PeerError { .. })), "{head:?}");
@@ -201,16 +201,16 @@ fn what_announces_no_event_for_the_application_opens_nothing() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     let mut bytes = announcement(None, HEAD).to_vec();
     bytes[8..12].copy_from_slice(&u32::MAX.to_be_bytes());
-    alone.hear_bundle("a", FRESH, &[Item::Record(record(0, 0, bytes))]);
-    assert!(misbehaved(&alone.events()), "longer than any event may be");
+    alone.receive_bundle("a", FRESH, &[Item::Record(record(0, 0, bytes))]);
+    assert!(violated(&alone.events()), "longer than the limit of an event");
 }
 
 #[test]
-fn transfers_opened_and_broken_off_without_end_cost_a_bounded_number_of_words() {
+fn transfers_opened_and_aborted_without_end_cause_bounded_control() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     let mut bytes = 0;
     for number in 0..20_000 {
-        alone.hear_bundle("a", FRESH, &[opening(number), aborting(number)]);
+        alone.receive_bundle("a", FRESH, &[opening(number), aborting(number)]);
         bytes += alone.sent().iter().map(Packet::wire_len).sum::<usize>();
     }
     assert!(alone.asked_for_transfers().len() <= 64);
@@ -219,7 +219,7 @@ fn transfers_opened_and_broken_off_without_end_cost_a_bounded_number_of_words() 
 }
 
 #[test]
-fn what_is_said_of_transfers_that_never_were_is_misbehaviour() {
+fn a_state_about_unknown_transfers_is_a_violation() {
     for (number, kind) in [
         (1, IncomingKind::Done),
         (0, IncomingKind::Done),
@@ -234,54 +234,54 @@ fn what_is_said_of_transfers_that_never_were_is_misbehaviour() {
         alone.events();
         let state =
             State { incoming: vec![Incoming { number, kind: kind.clone() }], ..State::default() };
-        alone.hear_bundle("a", KNOWN, &[Item::State(state)]);
+        alone.receive_bundle("a", KNOWN, &[Item::State(state)]);
         let events = alone.events();
-        assert!(misbehaved(&events) && ends(&events).is_empty(), "{number} {kind:?}: {events:?}");
+        assert!(violated(&events) && ends(&events).is_empty(), "{number} {kind:?}: {events:?}");
     }
 }
 
-/// The server says that they left and came back; what they sent before opens a transfer of theirs. Tells our first words
-/// after that, and the transfer.
+/// Removes the peer from the room and adds it again; its earlier records then open a transfer. Returns the
+/// session's first output after that, and the transfer.
 fn begin_anew(ours: &mut Alone, opening: &[Packet]) -> (Vec<Packet>, IncomingTransferId) {
-    ours.hear(r#"2["peer-disconnect",{"peerId":"a"}]"#);
-    ours.hear(r#"2["peer-join",{"id":"a","v":1}]"#);
+    ours.receive(r#"2["peer-disconnect",{"peerId":"a"}]"#);
+    ours.receive(r#"2["peer-join",{"id":"a","v":1}]"#);
     ours.session.emit(Target::All, &numbered(1), ours.now).unwrap();
     let first = ours.sent();
     pass(opening, ours);
     (first, opened(&ours.events()).expect("it is opened"))
 }
 
-/// Two sessions that keep to the rules, and a server that keeps the order each way. `ours` is removed from the room
-/// and comes back while both say their first words.
+/// Two sessions that follow the protocol, and a server that keeps the order in each direction. `ours` is
+/// removed from the room and returns while the first bundles of both cross.
 #[test]
-fn what_was_said_of_a_transfer_of_an_incarnation_that_is_over_says_nothing_of_the_next_ones() {
+fn a_state_about_transfers_of_an_ended_incarnation_does_not_affect_the_next_ones() {
     let mut ours = Alone::with_members(relay_only(), &[("a", 1)]);
     let mut theirs = Alone::with_members(relay_only(), &[("a", 1)]);
-    // The first words of both cross.
+    // The first bundles of both cross.
     ours.session.emit(Target::All, &numbered(0), ours.now).unwrap();
     let first = ours.sent();
     theirs.open_transfer();
     let opening = theirs.sent();
     let (second, transfer) = begin_anew(&mut ours, &opening);
-    // Our application does not want it.
+    // The application of `ours` refuses it.
     ours.session.cancel_transfer(&transfer, ours.now).unwrap();
     let refusal = ours.sent();
     pass(&first, &mut theirs);
     pass(&second, &mut theirs);
     let events = theirs.events();
-    assert_eq!(ends(&events), [TransferOutcome::Lost], "they begin anew: {events:?}");
-    // Their application opens another transfer, which ours wants.
+    assert_eq!(ends(&events), [TransferOutcome::Lost], "a new incarnation: {events:?}");
+    // The application of `theirs` opens another transfer, which the application of `ours` accepts.
     theirs.open_transfer();
     pass(&refusal, &mut theirs);
     converse(&mut ours, &mut theirs, Duration::from_secs(5));
     assert!(opened(&ours.events()).is_some());
     let ends = ends(&theirs.events());
-    assert!(ends.is_empty(), "nobody has refused this one: {ends:?}");
+    assert!(ends.is_empty(), "the second transfer is not refused: {ends:?}");
 }
 
-/// As above: an empty transfer that was read ends the next one as delivered, which nobody has read.
+/// As above: an empty transfer that was read would end the next one as delivered, which was not read.
 #[test]
-fn a_transfer_is_not_delivered_because_one_of_an_incarnation_before_was() {
+fn a_delivered_transfer_of_an_earlier_incarnation_does_not_end_the_next_one() {
     let mut ours = Alone::with_members(relay_only(), &[("a", 1)]);
     let mut theirs = Alone::with_members(relay_only(), &[("a", 1)]);
     ours.session.emit(Target::All, &numbered(0), ours.now).unwrap();
@@ -302,88 +302,88 @@ fn a_transfer_is_not_delivered_because_one_of_an_incarnation_before_was() {
     pass(&answers, &mut theirs);
     converse(&mut ours, &mut theirs, Duration::from_secs(5));
     let ends = ends(&theirs.events());
-    assert!(ends.is_empty(), "our application has not read the second one: {ends:?}");
+    assert!(ends.is_empty(), "the second transfer has not been read: {ends:?}");
 }
 
-/// The good word that a transfer is broken off waits, and is not sent, when the peer begins anew once more.
+/// The abort waits, and is not sent, when the peer begins anew once more.
 #[test]
-fn a_transfer_that_was_opened_is_broken_off_however_often_the_peer_begins_anew() {
+fn an_abort_reaches_a_peer_that_begins_anew_repeatedly() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     let anew = |alone: &mut Alone, epoch: u32| {
-        alone.hear_bundle("a", Epochs { epoch, peer_epoch: 1 }, &[]);
+        alone.receive_bundle("a", Epochs { epoch, peer_epoch: 1 }, &[]);
     };
     anew(&mut alone, 5);
     alone.open_transfer();
     alone.sent();
     anew(&mut alone, 6);
     anew(&mut alone, 7);
-    let said = records(&items(&alone.said("a")));
+    let output = records(&items(&alone.sent_to("a")));
     assert!(
-        said.iter().any(|record| record.abort && record.number == 0),
-        "it never ends: {said:?}"
+        output.iter().any(|record| record.abort && record.number == 0),
+        "the transfer never ends: {output:?}"
     );
 }
 
 #[test]
-fn records_of_a_transfer_that_an_incarnation_before_had_opened_are_answered_with_unknown() {
+fn records_of_a_transfer_of_an_earlier_incarnation_are_answered_with_unknown() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
-    alone.hear_bundle("a", FRESH, &[opening(0)]);
+    alone.receive_bundle("a", FRESH, &[opening(0)]);
     alone.events();
-    // It goes on with its epoch, we do not.
-    alone.hear_bundle("a", FRESH, &[Item::GivenUp(1)]);
+    // The peer keeps its epoch, the session does not.
+    alone.receive_bundle("a", FRESH, &[Item::GivenUp(1)]);
     assert_eq!(ends(&alone.events()), [TransferOutcome::Lost]);
-    alone.hear_bundle("a", FRESH, &[Item::Record(record(0, BEGINS, vec![0; 10]))]);
+    alone.receive_bundle("a", FRESH, &[Item::Record(record(0, BEGINS, vec![0; 10]))]);
     let unknown = [Incoming { number: 0, kind: IncomingKind::Unknown }];
     assert_eq!(alone.asked_for_transfers(), unknown);
     assert_eq!(opened(&alone.events()), None);
 }
 
 #[test]
-fn an_abort_is_said_until_it_is_heard() {
+fn an_abort_is_retransmitted_until_acknowledged() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     let transfer = alone.open_transfer();
     alone.sent();
     alone.session.cancel_transfer(&transfer, alone.now).unwrap();
-    let said = items(&alone.said("a"));
-    assert!(records(&said).iter().any(|record| record.abort), "{said:?}");
-    let mut asked = pings(&said);
+    let output = items(&alone.sent_to("a"));
+    assert!(records(&output).iter().any(|record| record.abort), "{output:?}");
+    let mut asked = pings(&output);
     alone.wait_and(Duration::from_millis(1_500), |alone| {
-        asked.extend(pings(&items(&alone.said("a"))))
+        asked.extend(pings(&items(&alone.sent_to("a"))))
     });
     let pong = Item::Pong(*asked.last().unwrap());
-    alone.hear_bundle("a", KNOWN, &[Item::State(State::default()), pong]);
-    let said = items(&alone.said("a"));
-    assert!(records(&said).iter().any(|record| record.abort), "lost, and sent again: {said:?}");
+    alone.receive_bundle("a", KNOWN, &[Item::State(State::default()), pong]);
+    let output = items(&alone.sent_to("a"));
+    assert!(records(&output).iter().any(|record| record.abort), "retransmitted: {output:?}");
     let kind = IncomingKind::Aborted;
     let heard = State { incoming: vec![Incoming { number: 0, kind }], ..State::default() };
-    alone.hear_bundle("a", KNOWN, &[Item::State(heard)]);
-    let known = states(&items(&alone.said("a"))).pop().expect("it hears that we know");
+    alone.receive_bundle("a", KNOWN, &[Item::State(heard)]);
+    let known = states(&items(&alone.sent_to("a"))).pop().expect("it hears that we know");
     assert_eq!((known.opened, &known.open[..]), (1, &[][..]));
     assert_eq!(ends(&alone.events()), []);
 }
 
 #[test]
-fn data_behind_a_gap_counts_against_the_window() {
+fn data_behind_a_gap_counts_towards_the_credit() {
     const WINDOW: usize = 100;
     let config = relay_only().with_transfer_window(WINDOW);
     let mut alone = Alone::with_members(config, &[("a", 1)]);
     alone.events();
-    // Before the announcement is there nothing tells where the window ends.
+    // Before the announcement is complete, the end of the credit is unknown.
     let ahead = Item::Record(record(0, BEGINS + 2 * WINDOW, vec![7; WINDOW]));
-    alone.hear_bundle("a", FRESH, &[ahead]);
-    alone.hear_bundle("a", FRESH, &[opening(0)]);
+    alone.receive_bundle("a", FRESH, &[ahead]);
+    alone.receive_bundle("a", FRESH, &[opening(0)]);
     let events = alone.events();
-    assert!(opened(&events).is_none() && misbehaved(&events), "{events:?}");
+    assert!(opened(&events).is_none() && violated(&events), "{events:?}");
     assert_eq!(alone.asked_for_transfers()[0].kind, IncomingKind::Refused);
 }
 
 #[test]
-fn a_transfer_that_contradicts_itself_at_once_is_not_told() {
+fn a_transfer_that_begins_with_a_contradiction_is_not_reported() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
     alone.events();
     let short = Record { end: true, ..record(0, 0, announcement(Some(5), HEAD)) };
-    alone.hear_bundle("a", FRESH, &[Item::Record(short)]);
+    alone.receive_bundle("a", FRESH, &[Item::Record(short)]);
     let events = alone.events();
     assert!(opened(&events).is_none() && ends(&events).is_empty(), "{events:?}");
-    assert!(misbehaved(&events), "{events:?}");
+    assert!(violated(&events), "{events:?}");
 }

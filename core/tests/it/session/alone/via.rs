@@ -1,6 +1,6 @@
-//! What goes through a neighbour, to the letter: bundles that are genuine and that are not.
+//! Bundles through a neighbour, with valid and invalid seals.
 //!
-//! The seals here are made by the words of `PROTOCOL.md`, not by the code under test.
+//! The tests compute the seals as `PROTOCOL.md` specifies, independently of the code under test.
 
 mod between;
 
@@ -14,7 +14,7 @@ use super::*;
 
 const KEY: [u8; 32] = [0xa7; 32];
 
-/// A bundle of `a` for us through `n`, which tests change before they deliver it.
+/// A bundle of `a` for the session through `n`, which tests change before they deliver it.
 #[derive(Clone)]
 struct Sealed {
     neighbour: &'static str,
@@ -26,7 +26,7 @@ struct Sealed {
 }
 
 impl Sealed {
-    /// Of the peer's epoch 7.
+    /// In the peer's epoch 7.
     fn of(n: u64, items: &[Item]) -> Self {
         let bundle = Bundle::write(Epochs { epoch: 7, peer_epoch: 0 }, items);
         Self { neighbour: "n", from: "a", to: "me", n, bundle, key: KEY }
@@ -48,7 +48,7 @@ impl Sealed {
         mac.finalize().into_bytes().into()
     }
 
-    /// As the neighbour passes it on, with this seal.
+    /// Returns the item with which the neighbour forwards the bundle, with this seal.
     fn with_seal(&self, seal: [u8; 32]) -> Item {
         let Self { from, n: number, bundle, .. } = self;
         let seal = Seal::new(seal);
@@ -69,7 +69,7 @@ impl Alone {
         self.direct(channel, &[sealed.with_seal(sealed.mac())]);
     }
 
-    /// What is given to the neighbour at the other end of a channel, and for whom.
+    /// Returns the bundles given to the neighbour of a channel, with their receivers.
     fn given(&mut self, channel: ConnectionId) -> Vec<(PeerId, Passed)> {
         let given = |item| match item {
             Item::Pass(to, passed) => Some((to, passed)),
@@ -78,23 +78,24 @@ impl Alone {
         items(&self.written(channel)).into_iter().filter_map(given).collect()
     }
 
-    /// What is in the bundles given to the neighbour.
+    /// Returns the items of the bundles given to the neighbour.
     fn given_items(&mut self, channel: ConnectionId) -> Vec<Item> {
         let given = self.given(channel).into_iter();
         items(&given.map(|(_, passed)| read(&passed.bundle)).collect::<Vec<_>>())
     }
 }
 
-/// A session that shares a secret with `a` and has a channel with `n`, which knows `a`. The server is lost.
+/// Creates a session that shares a pair key with `a` and has a channel with `n`, which lists `a`. The server is
+/// lost.
 fn through_n(config: Config) -> (Alone, ConnectionId) {
     let mut alone = Alone::with_members(config, &[]);
-    alone.hear(&join("a", KEY));
-    alone.hear(&join("n", [1; 32]));
+    alone.receive(&join("a", KEY));
+    alone.receive(&join("n", [1; 32]));
     let channel = alone.validated_channel("n");
     alone.direct(channel, &[knows(&["a"], 1_000_000)]);
     alone.session.handle_signaling_closed("gone".into(), alone.now);
     assert_eq!(paths(&alone), [("a", Some(Path::Via(id("n")))), ("n", Some(Path::Direct))]);
-    // The neighbour is asked at once whether it is a way.
+    // A ping checks at once whether the neighbour leads to the peer.
     alone.given(channel);
     alone.events();
     (alone, channel)
@@ -116,7 +117,7 @@ fn received(events: &[Event]) -> Vec<u64> {
     events.iter().filter_map(number).collect()
 }
 
-/// How often the neighbour is blamed for what it passed on as from `a`.
+/// Returns the number of reports against the neighbour about bundles of `a`.
 fn blamed(events: &[Event]) -> usize {
     let blame = |event: &&Event| match event {
         Event::PeerError {
@@ -129,7 +130,7 @@ fn blamed(events: &[Event]) -> usize {
 }
 
 #[test]
-fn what_is_sealed_arrives_and_is_answered_with_a_seal() {
+fn a_sealed_bundle_is_delivered_and_answered_with_a_sealed_bundle() {
     let (mut alone, channel) = through_n(Config::default());
     alone.deliver(channel, &Sealed::event(1, 0));
     assert_eq!(received(&alone.events()), [0]);
@@ -137,21 +138,21 @@ fn what_is_sealed_arrives_and_is_answered_with_a_seal() {
     alone.session.handle_timeout(alone.now);
     alone.session.emit(id("a"), &numbered(9), alone.now).unwrap();
     let given = alone.given(channel);
-    let mut said = Vec::new();
-    // The first was the question whether there is a way.
+    let mut output = Vec::new();
+    // The first bundle was the ping that checks the via.
     for ((to, Passed { number, seal, bundle }), n) in given.into_iter().zip(2..) {
         let ours = Sealed { from: "me", to: "a", n, bundle: bundle.clone(), ..Sealed::event(1, 0) };
         assert_eq!((to, number, *seal.as_bytes()), (id("a"), n, ours.mac()));
-        said.push(read(&bundle));
+        output.push(read(&bundle));
     }
-    assert!(said.iter().all(|said| said.epochs == Epochs { epoch: 1, peer_epoch: 7 }));
-    let said = items(&said);
-    assert_eq!(states(&said)[0].lanes[0].next.number, 1);
-    assert_eq!(packets(&said), [(0, r#"2["n",9]"#.to_owned())]);
+    assert!(output.iter().all(|output| output.epochs == Epochs { epoch: 1, peer_epoch: 7 }));
+    let output = items(&output);
+    assert_eq!(states(&output)[0].lanes[0].next.number, 1);
+    assert_eq!(packets(&output), [(0, r#"2["n",9]"#.to_owned())]);
 }
 
 #[test]
-fn what_is_changed_on_the_way_has_no_effect_and_the_neighbour_is_blamed() {
+fn a_bundle_with_a_wrong_mac_is_dropped_and_counts_against_the_neighbour() {
     let genuine = Sealed::event(1, 0);
     let seal = genuine.mac();
     let mut changed = genuine.bundle.to_vec();
@@ -169,11 +170,11 @@ fn what_is_changed_on_the_way_has_no_effect_and_the_neighbour_is_blamed() {
         let events = alone.events();
         assert_eq!((events.len(), blamed(&events)), (1, 1), "{events:?}");
         assert!(alone.given(channel).is_empty());
-        // And the link is as it was: the genuine one is taken.
+        // The link is not affected: the valid bundle is accepted.
         alone.deliver(channel, &genuine);
         assert_eq!(received(&alone.events()), [0]);
     }
-    // Sealed by somebody else, for somebody else, or for another way.
+    // Sealed by another peer, for another peer, or for another passage.
     let foreign = [
         Sealed { key: [0; 32], ..genuine.clone() },
         Sealed { to: "b", ..genuine.clone() },
@@ -190,24 +191,24 @@ fn what_is_changed_on_the_way_has_no_effect_and_the_neighbour_is_blamed() {
 }
 
 #[test]
-fn what_comes_again_has_no_effect_and_the_neighbour_is_blamed() {
+fn a_duplicate_sealed_bundle_is_dropped_and_counts_against_the_neighbour() {
     let (mut alone, channel) = through_n(Config::default());
     for sealed in [Sealed::event(3, 0), Sealed::event(4, 1)] {
         alone.deliver(channel, &sealed);
     }
     assert_eq!(received(&alone.events()), [0, 1]);
-    // One that was held back until it is out of date is no better than one that is repeated.
+    // A bundle that was held back until it is out of date counts as a duplicate.
     for late in [Sealed::event(4, 1), Sealed::event(3, 0), Sealed::of(1, &[Item::Bye])] {
         alone.wait(Duration::from_secs(1));
         alone.deliver(channel, &late);
         let events = alone.events();
         assert_eq!((received(&events).len(), blamed(&events)), (0, 1), "{events:?}");
     }
-    assert_eq!(alone.session.peers().count(), 2, "nobody has said good-bye");
+    assert_eq!(alone.session.peers().count(), 2, "no peer has output good-bye");
 }
 
 #[test]
-fn what_came_before_the_peer_gave_us_up_is_not_taken_again() {
+fn sealed_bundles_from_before_a_given_up_epoch_are_not_accepted_again() {
     let (mut alone, channel) = through_n(Config::default());
     alone.deliver(channel, &Sealed::event(1, 0));
     let given_up = Sealed::of(2, &[Item::GivenUp(1)]);
@@ -218,13 +219,13 @@ fn what_came_before_the_peer_gave_us_up_is_not_taken_again() {
     alone.deliver(channel, &given_up);
     let events = alone.events();
     assert_eq!((events.len(), blamed(&events)), (1, 1), "{events:?}");
-    // Its own numbers go on.
+    // The neighbour's own numbers continue.
     alone.deliver(channel, &Sealed::event(3, 1));
     assert_eq!(received(&alone.events()), [1]);
 }
 
 #[test]
-fn what_is_sealed_and_cannot_be_read_is_the_senders_fault() {
+fn a_malformed_bundle_with_a_valid_seal_is_the_senders_fault() {
     let (mut alone, channel) = through_n(Config::default());
     let sealed = Sealed { bundle: Bytes::from_static(&[7, 0, 0x84, 0, 9]), ..Sealed::event(1, 0) };
     alone.deliver(channel, &sealed);
@@ -235,7 +236,7 @@ fn what_is_sealed_and_cannot_be_read_is_the_senders_fault() {
 }
 
 #[test]
-fn a_flood_of_forgeries_is_reported_once_a_second() {
+fn a_flood_of_bundles_with_wrong_macs_is_reported_once_a_second() {
     let (mut alone, channel) = through_n(Config::default());
     for _ in 0..100 {
         alone.direct(channel, &[Sealed::event(1, 0).with_seal([0; 32])]);
@@ -247,9 +248,9 @@ fn a_flood_of_forgeries_is_reported_once_a_second() {
 }
 
 #[test]
-fn what_cannot_be_checked_is_ignored() {
+fn a_forwarded_bundle_without_a_pair_key_is_ignored() {
     let (mut alone, channel) = through_n(Config::default());
-    alone.hear(&join("b", [3; 32]));
+    alone.receive(&join("b", [3; 32]));
     for unknown in ["b", "nobody", "me", "n"] {
         let sealed = Sealed { from: unknown, ..Sealed::event(1, 0) };
         alone.deliver(channel, &sealed);
@@ -259,17 +260,17 @@ fn what_cannot_be_checked_is_ignored() {
 }
 
 #[test]
-fn what_only_a_channel_may_carry_is_misbehaviour_on_the_relay() {
+fn control_of_neighbours_on_the_relay_is_a_violation() {
     for item in [knows(&["b"], 1), Sealed::event(1, 0).with_seal([0; 32]), Item::NoWay(id("a"))] {
         let mut alone = Alone::with_members(relay_only(), &[("a", 1)]);
         alone.events();
-        alone.hear_bundle("a", FRESH, std::slice::from_ref(&item));
-        assert!(misbehaved(&alone.events()), "{item:?}");
+        alone.receive_bundle("a", FRESH, std::slice::from_ref(&item));
+        assert!(violated(&alone.events()), "{item:?}");
     }
 }
 
 #[test]
-fn the_secret_is_never_shown() {
+fn the_pair_key_is_never_printed() {
     let (mut alone, channel) = through_n(Config::default());
     alone.deliver(channel, &Sealed::event(1, 0));
     alone.direct(channel, &[Sealed::event(2, 0).with_seal([0; 32])]);
@@ -281,30 +282,30 @@ fn the_secret_is_never_shown() {
     }
 }
 
-// ----- neighbours that do not do what they say -----
+// ----- neighbours that do not forward -----
 
 #[test]
-fn what_a_hostile_neighbour_claims_is_bounded_and_the_server_goes_first() {
+fn the_list_of_a_hostile_neighbour_is_bounded_and_the_relay_is_preferred() {
     let (mut alone, channel) = through_n(Config::default());
     let many: Vec<String> = (0..65).map(|number| format!("p{number}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     alone.direct(channel, &[knows(&many, 1)]);
-    assert!(misbehaved(&alone.events()));
+    assert!(violated(&alone.events()));
 
     let mut alone = Alone::with_members(Config::default(), &[]);
-    alone.hear(&join("a", KEY));
-    alone.hear(&join("n", [1; 32]));
+    alone.receive(&join("a", KEY));
+    alone.receive(&join("n", [1; 32]));
     let channel = alone.validated_channel("n");
     alone.direct(channel, &[knows(&["a", "n", "me"], 0)]);
     assert_eq!(paths(&alone)[0].1, Some(Path::Relay));
 }
 
 #[test]
-fn a_neighbour_that_says_no_or_says_nothing_is_given_up_for_another() {
+fn a_via_that_answers_no_way_or_nothing_is_replaced() {
     for refuses in [true, false] {
         let mut alone = Alone::with_members(Config::default(), &[]);
-        alone.hear(&join("a", KEY));
-        ["m", "n"].into_iter().for_each(|peer| alone.hear(&join(peer, [1; 32])));
+        alone.receive(&join("a", KEY));
+        ["m", "n"].into_iter().for_each(|peer| alone.receive(&join(peer, [1; 32])));
         let (m, n) = (alone.validated_channel("m"), alone.validated_channel("n"));
         for channel in [m, n] {
             alone.direct(channel, &[knows(&["a"], 1_000_000)]);
@@ -323,9 +324,9 @@ fn a_neighbour_that_says_no_or_says_nothing_is_given_up_for_another() {
             alone.direct(m, &[]);
             alone.direct(n, &[]);
             alone.given(m);
-            let said = alone.given_items(n);
-            let answer = pings(&said).into_iter().map(Item::Pong);
-            through_n.extend(said);
+            let output = alone.given_items(n);
+            let answer = pings(&output).into_iter().map(Item::Pong);
+            through_n.extend(output);
             for (pong, number) in answer.zip(through_n.len() as u64..) {
                 let state = Item::State(State::default());
                 let bundle = Bundle::write(KNOWN, &[state, pong]);
@@ -333,18 +334,18 @@ fn a_neighbour_that_says_no_or_says_nothing_is_given_up_for_another() {
             }
         }
         assert_eq!(paths(&alone)[0], ("a", Some(Path::Via(id("n")))), "refuses: {refuses}");
-        // The peer is asked first; what the first neighbour swallowed is sent again when it has answered.
+        // The peer is pinged first; records that the first neighbour dropped are retransmitted after the pong.
         assert!(matches!(through_n[0], Item::State(_)), "{through_n:?}");
         assert_eq!(packets(&through_n)[0], (0, r#"2["n",0]"#.to_owned()));
     }
 }
 
-/// The way is given up for ten seconds now and then, which is no sign of life of the peer.
+/// The via is avoided for 10 s from time to time, which is no sign of life of the peer.
 #[test]
-fn a_peer_that_takes_and_never_acknowledges_through_a_neighbour_is_given_up() {
+fn the_link_to_a_peer_that_never_acknowledges_through_a_via_ends() {
     let mut alone = Alone::with_members(Config::default().with_policy(Policy::DirectOnly), &[]);
-    alone.hear(&join("a", KEY));
-    alone.hear(&join("n", [1; 32]));
+    alone.receive(&join("a", KEY));
+    alone.receive(&join("n", [1; 32]));
     let channel = alone.validated_channel("n");
     alone.direct(channel, &[knows(&["a"], 1_000_000)]);
     alone.session.emit(id("a"), &numbered(0), alone.now).unwrap();

@@ -1,12 +1,12 @@
-//! A session as the neighbour of two others.
+//! A session as the neighbour of two other peers.
 
 use super::*;
 
-/// A session that has channels with `a` and `b`.
+/// Creates a session with channels to `a` and `b`.
 fn between(config: Config) -> (Alone, ConnectionId, ConnectionId) {
     let mut alone = Alone::with_members(config, &[]);
-    alone.hear(&join("a", KEY));
-    alone.hear(&join("b", [2; 32]));
+    alone.receive(&join("a", KEY));
+    alone.receive(&join("b", [2; 32]));
     let (a, b) = (alone.validated_channel("a"), alone.validated_channel("b"));
     (alone, a, b)
 }
@@ -20,7 +20,7 @@ fn to(peer: &str, n: u64, len: usize) -> Item {
 }
 
 impl Alone {
-    /// What is passed on through a channel, and of whom.
+    /// Returns the bundles forwarded through a channel, with their senders.
     fn passed(&mut self, channel: ConnectionId) -> Vec<(PeerId, Passed)> {
         let passed = |item| match item {
             Item::Passed(from, passed) => Some((from, passed)),
@@ -31,14 +31,14 @@ impl Alone {
 }
 
 #[test]
-fn neighbours_are_told_of_each_other_when_changes_have_gathered() {
+fn neighbours_get_gathered_changes_of_the_list_of_neighbours() {
     let (mut alone, a, b) = between(Config::default());
-    let told = |said: &[SentBundle]| {
+    let told = |output: &[SentBundle]| {
         let told = |item| match item {
             Item::Neighbours(neighbours) => Some(neighbours),
             _ => None,
         };
-        items(said).into_iter().filter_map(told).collect::<Vec<_>>()
+        items(output).into_iter().filter_map(told).collect::<Vec<_>>()
     };
     let of = |peers: &[&str]| {
         vec![Neighbours { peers: peers.iter().map(|peer| id(peer)).collect(), rate: 1_000_000 }]
@@ -55,7 +55,7 @@ fn neighbours_are_told_of_each_other_when_changes_have_gathered() {
 }
 
 #[test]
-fn a_neighbour_passes_on_unread_and_writes_the_sender_itself() {
+fn a_neighbour_forwards_bundles_unread_and_sets_the_sender() {
     let (mut alone, a, b) = between(Config::default());
     let unread = sealed(5, b"\xff no bundle at all");
     alone.direct(a, &[Item::Pass(id("b"), unread.clone())]);
@@ -66,9 +66,9 @@ fn a_neighbour_passes_on_unread_and_writes_the_sender_itself() {
 }
 
 #[test]
-fn nothing_is_passed_on_to_who_is_no_neighbour() {
+fn no_bundle_is_forwarded_to_a_peer_that_is_not_a_neighbour() {
     let (mut alone, a, b) = between(Config::default());
-    alone.hear(&join("m", [4; 32]));
+    alone.receive(&join("m", [4; 32]));
     for peer in ["a", "m", "me", "nobody"] {
         alone.direct(a, &[to(peer, 1, 1)]);
     }
@@ -79,7 +79,7 @@ fn nothing_is_passed_on_to_who_is_no_neighbour() {
 }
 
 #[test]
-fn what_is_longer_than_a_record_is_not_passed_on() {
+fn a_bundle_longer_than_a_record_is_not_forwarded() {
     let (mut alone, a, b) = between(Config::default());
     alone.direct(a, &[to("b", 1, 16 << 10), to("b", 2, 40_000), to("b", 3, 1)]);
     let passed: Vec<u64> = alone.passed(b).into_iter().map(|(_, passed)| passed.number).collect();
@@ -87,7 +87,7 @@ fn what_is_longer_than_a_record_is_not_passed_on() {
 }
 
 #[test]
-fn who_serves_no_more_pairs_says_so() {
+fn a_neighbour_at_its_maximum_of_pairs_answers_no_way() {
     let (mut alone, a, b) = between(Config::default().with_forward_pairs(0));
     alone.direct(a, &[to("b", 1, 1)]);
     assert!(items(&alone.written(a)).contains(&Item::NoWay(id("b"))));
@@ -95,22 +95,22 @@ fn who_serves_no_more_pairs_says_so() {
 }
 
 #[test]
-fn a_sender_beyond_its_rate_loses_packets_and_own_events_go_on() {
+fn forwarding_drops_bundles_beyond_the_rate_and_own_events_continue() {
     let (mut alone, a, b) = between(Config::default());
     let own = |len: usize| Packet::event("own", &("x".repeat(len),)).unwrap();
     alone.session.emit(id("b"), &own(10), alone.now).unwrap();
     for n in 1..=100 {
         alone.direct(a, &[to("b", n, 16_000)]);
     }
-    let said = items(&alone.written(b));
+    let output = items(&alone.written(b));
     let is_passed = |item: &&Item| matches!(item, Item::Passed(..));
-    let first = said.iter().position(|item| matches!(item, Item::Record(_) | Item::Passed(..)));
-    assert!(matches!(said[first.unwrap()], Item::Record(_)), "own events go first");
-    let passed = said.iter().filter(is_passed).count() as u64;
+    let first = output.iter().position(|item| matches!(item, Item::Record(_) | Item::Passed(..)));
+    assert!(matches!(output[first.unwrap()], Item::Record(_)), "own events go first");
+    let passed = output.iter().filter(is_passed).count() as u64;
     let counts = alone.session.forwarding();
     assert_eq!((counts.packets, counts.packets + counts.dropped), (passed, 100));
     assert!((15..=17).contains(&counts.packets), "256 KiB of 16 KB packets: {counts:?}");
-    // A long stream of our own lets one of others pass now and then.
+    // A long stream of own records lets one forwarded bundle pass per bound.
     alone.now = alone.now + Duration::from_secs(1);
     alone.session.handle_timeout(alone.now);
     for _ in 0..30 {
@@ -119,16 +119,16 @@ fn a_sender_beyond_its_rate_loses_packets_and_own_events_go_on() {
     alone.direct(a, &[to("b", 101, 100)]);
     let (mut before, mut turn) = (0, None);
     while turn.is_none() && before < 400_000 {
-        let said = items(&alone.written(b));
-        for item in &said {
+        let output = items(&alone.written(b));
+        for item in &output {
             match item {
                 Item::Record(record) => before += record.bytes.len(),
                 Item::Passed(..) => turn = Some(before),
                 _ => {}
             }
         }
-        // It has got everything, in order.
-        let Some(last) = records(&said).pop() else { break };
+        // The peer has received everything, in order.
+        let Some(last) = records(&output).pop() else { break };
         let offset = last.offset + last.bytes.len() as u64;
         let next = if last.end {
             Place { number: last.number + 1, offset: 0 }
@@ -137,7 +137,7 @@ fn a_sender_beyond_its_rate_loses_packets_and_own_events_go_on() {
         };
         let lane = LaneState { next, ..LaneState::default() };
         let state = State { lanes: [lane, LaneState::default()], ..State::default() };
-        let pongs = pings(&said).into_iter().map(Item::Pong);
+        let pongs = pings(&output).into_iter().map(Item::Pong);
         let answer: Vec<Item> = std::iter::once(Item::State(state)).chain(pongs).collect();
         alone.now = alone.now + Duration::from_millis(1);
         alone.direct(b, &answer);
@@ -146,7 +146,7 @@ fn a_sender_beyond_its_rate_loses_packets_and_own_events_go_on() {
 }
 
 #[test]
-fn bundles_for_others_that_cannot_be_read_cost_their_sender_the_channel() {
+fn a_malformed_bundle_to_forward_closes_its_senders_channel() {
     let good = Bundle::write(FRESH, &[to("b", 1, 1)]);
     // The item's length is its second byte.
     let cut = |by: usize| {

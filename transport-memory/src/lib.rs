@@ -8,7 +8,11 @@
 
 mod broker;
 mod channel;
+mod conditions;
 mod dice;
+mod digest;
+mod freight;
+mod invariant;
 mod mesh;
 mod network;
 mod server;
@@ -16,11 +20,9 @@ pub mod sim;
 mod witness;
 
 pub use channel::{MemoryChannel, channel, datagram_channel};
+pub use conditions::{Conditions, Latency, RosterFaults, SignalFaults};
 pub use dice::Dice;
-pub use mesh::{
-    Conditions, Effects, Fault, Latency, Mesh, Node, Place, RawInput, RosterFaults, Sight,
-    SignalFaults, Step, What,
-};
+pub use mesh::{Effects, Fault, Mesh, Node, Place, RawInput, Sight, Step, What};
 pub use network::{MemoryDirect, MemoryNetwork, MemorySignaling, MemorySocket};
 
 /// The example of this crate's README is a test.

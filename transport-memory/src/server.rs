@@ -8,8 +8,9 @@ use socketio_p2p_core::hub::{Departure, Hub, HubConfig, Output};
 use socketio_p2p_core::wire::{ClientMessage, Join, Member, ServerMessage};
 use socketio_p2p_core::{ClientId, Frame, Packet, PacketType, PeerId, RoomName, Time};
 
+use crate::conditions::RosterFaults;
 use crate::dice::Dice;
-use crate::mesh::{Freight, RosterFaults};
+use crate::freight::Freight;
 use crate::witness::{Claim, Witness};
 
 /// The number of a connection to the server, given by whoever carries its frames.

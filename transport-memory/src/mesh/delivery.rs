@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use socketio_p2p_core::hub::Departure;
 use socketio_p2p_core::wire::{Member, Signal};
-use socketio_p2p_core::{Frame, Packet, Time};
+use socketio_p2p_core::{ConnectionId, Frame, Packet, Time};
 
-use super::freight::{Sending, Talk};
 use super::load::Cargo;
+use super::talk::{Sending, Talk};
 use crate::broker::End;
 use crate::server::SocketId;
 
@@ -113,6 +113,28 @@ impl Delivery {
             | Self::TellMember { .. } => None,
         }
     }
+
+    /// What it is to a raw node.
+    pub(super) fn into_raw(self) -> Vec<RawInput> {
+        match self {
+            Self::ToNode { packet, .. } => packet.frames().map(RawInput::Frame).collect(),
+            Self::SignalingOpen { .. } => vec![RawInput::Open],
+            Self::SignalingFailed { .. } | Self::SignalingClosed { .. } => vec![RawInput::Closed],
+            Self::DirectOpen { end } => vec![RawInput::DirectOpen(end.1)],
+            Self::DirectFrame { to, frame, .. } => vec![RawInput::DirectFrame(to.1, frame)],
+            Self::DirectClosed { end } => vec![RawInput::DirectClosed(end.1)],
+            Self::DirectSignal { .. }
+            | Self::DatagramsOpen { .. }
+            | Self::Datagram { .. }
+            | Self::ToServer { .. }
+            | Self::ServerSeesClose { .. }
+            | Self::PingTimeout { .. }
+            | Self::Flap { .. }
+            | Self::TakeInput { .. }
+            | Self::Drain { .. }
+            | Self::TellMember { .. } => Vec::new(),
+        }
+    }
 }
 
 /// What arrives, when, and as which of all that were sent.
@@ -121,4 +143,22 @@ pub(super) struct Scheduled {
     pub(super) at: Time,
     pub(super) number: u64,
     pub(super) delivery: Delivery,
+}
+
+/// What a raw node has got.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RawInput {
+    /// Its socket to the hub is open.
+    Open,
+    /// A frame of the hub.
+    Frame(Frame),
+    /// Its socket to the hub is over, or could not be opened.
+    Closed,
+    /// A direct connection of its is open.
+    DirectOpen(ConnectionId),
+    /// A frame on a direct connection.
+    DirectFrame(ConnectionId, Frame),
+    /// A direct connection is over.
+    DirectClosed(ConnectionId),
 }

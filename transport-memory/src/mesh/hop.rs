@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use socketio_p2p_core::{ConnectionId, PeerId, Time};
 
-use super::Conditions;
 use super::delivery::Scheduled;
 use super::effects::{Effects, Fault};
 use crate::broker::End;
+use crate::conditions::Conditions;
 use crate::dice::Dice;
 use crate::server::SocketId;
 

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use socketio_p2p_core::wire::{Epochs, Lane, Stream};
 
-use super::Node;
-use super::freight::{Freight, Part};
+use super::node::Node;
 use crate::broker::End;
+use crate::freight::{Freight, Part};
 use crate::server::SocketId;
 
 /// What was on its way when one more message was sent: more than with any message before.

@@ -1,29 +1,10 @@
-//! The record of a run.
+//! The entries of a record, and how they are shown.
 
 use std::error::Error;
 
 use socketio_p2p_core::{Event, Frame, Path, Time};
 
-use super::Mesh;
-
-/// Where something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Place {
-    /// At the hub.
-    Hub,
-    /// At a node, by its number.
-    Node(usize),
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Hub => f.write_str("hub"),
-            Self::Node(node) => write!(f, "node {node}"),
-        }
-    }
-}
+use super::node::Place;
 
 /// What was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,8 +71,8 @@ impl std::fmt::Display for Sight {
 }
 
 /// So much of a text is shown, and so much of it is looked at for ids.
-const SHOWN: usize = 90;
-const SHOWN_EVENT: usize = 160;
+pub(super) const SHOWN: usize = 90;
+pub(super) const SHOWN_EVENT: usize = 160;
 const SCANNED: usize = 400;
 
 /// The beginning of a frame. CONNECT packets carry tokens, of which nothing is shown.
@@ -107,73 +88,8 @@ pub(super) fn describe(frame: &Frame) -> String {
     }
 }
 
-impl Mesh {
-    /// Records from now on what happens.
-    pub fn record(&mut self) {
-        self.sights.get_or_insert_default();
-    }
-
-    /// The record so far.
-    #[must_use]
-    pub fn sights(&self) -> &[Sight] {
-        self.sights.as_deref().unwrap_or_default()
-    }
-
-    pub(crate) fn is_recording(&self) -> bool {
-        self.sights.is_some()
-    }
-
-    pub(crate) fn note(&mut self, place: Place, what: impl FnOnce() -> What) {
-        if self.sights.is_none() {
-            return;
-        }
-        let what = match what() {
-            What::Sent { to, arrives, direct, text, digest } => {
-                let text = shorten(&self.with_names(text), SHOWN);
-                What::Sent { to, arrives, direct, text, digest }
-            }
-            What::Told(text) => What::Told(shorten(&self.with_names(text), SHOWN_EVENT)),
-            What::PathChanged { peer, path } => {
-                What::PathChanged { peer: self.with_names(peer), path }
-            }
-            other @ (What::Done(_) | What::Asked(_)) => other,
-        };
-        let at = self.now;
-        self.sights.get_or_insert_default().push(Sight { at, place, what });
-    }
-
-    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are shown as they are")]
-    pub(super) fn note_events(&mut self, node: usize, from: usize) {
-        if self.sights.is_none() {
-            return;
-        }
-        let events = self.nodes[node].events[from..].iter();
-        let told: Vec<What> = events
-            .map(|event| match event {
-                Event::PathChanged { peer, path } => {
-                    What::PathChanged { peer: peer.to_string(), path: path.clone() }
-                }
-                event => What::Told(describe_event(event)),
-            })
-            .collect();
-        for what in told {
-            self.note(Place::Node(node), || what);
-        }
-    }
-
-    /// The text with nodes in the place of their ids.
-    fn with_names(&self, mut text: String) -> String {
-        for (id, node) in &self.names {
-            if text.contains(id.as_str()) {
-                text = text.replace(id.as_str(), &Place::Node(node.index()).to_string());
-            }
-        }
-        text
-    }
-}
-
 #[expect(clippy::wildcard_enum_match_arm, reason = "all others are shown as they are")]
-fn describe_event(event: &Event) -> String {
+pub(super) fn describe_event(event: &Event) -> String {
     let text = match event {
         Event::Received { from, path, packet, reply } => {
             let asks = if reply.is_some() { ", asks" } else { "" };
@@ -199,7 +115,7 @@ fn chain(error: &dyn Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-fn shorten(text: &str, most: usize) -> String {
+pub(super) fn shorten(text: &str, most: usize) -> String {
     let mut short: String = text.chars().take(most).collect();
     if short.len() < text.len() {
         short.push('…');

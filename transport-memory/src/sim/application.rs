@@ -5,8 +5,9 @@ use socketio_p2p_core::{Event, Session, Time};
 use super::Report;
 use super::run::{Host, run_hosted};
 use super::scenario::Scenario;
-use super::violation::{Breach, Violation};
+use super::violation::Violation;
 use crate::dice::Dice;
+use crate::invariant::Breach;
 use crate::mesh::{Mesh, Node};
 
 /// The logic of an application on one node, as far as it is to be simulated: what it does with the events of its

@@ -50,6 +50,7 @@ mod summary;
 mod transfers;
 mod violation;
 
+pub use crate::invariant::{Breach, Invariant};
 pub use application::{Application, run_application};
 pub use chart::chart;
 pub use profile::{Profile, UnknownProfile};
@@ -60,4 +61,4 @@ pub use scenario::{
 };
 pub use shrink::{shrink, shrink_with};
 pub use summary::Summary;
-pub use violation::{Breach, Invariant, Violation};
+pub use violation::Violation;

@@ -10,7 +10,7 @@ use socketio_p2p_core::wire::Lane;
 use socketio_p2p_core::{Config, Outcome, Path, PeerId, ReplyToken, Time};
 
 use super::shape::{Extent, Fit, Shape};
-use super::violation::{Breach, Invariant};
+use crate::invariant::{Breach, Invariant};
 
 /// What may come of emits in a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

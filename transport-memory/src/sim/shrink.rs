@@ -2,7 +2,8 @@
 
 use super::run;
 use super::scenario::Scenario;
-use super::violation::{Invariant, Violation};
+use super::violation::Violation;
+use crate::invariant::Invariant;
 
 /// Leaves out what is not needed for a violation of the same invariant: halves first, then ever smaller parts, at
 /// last single actions, until none can go. At most `runs` runs are made.

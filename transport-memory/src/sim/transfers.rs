@@ -8,7 +8,7 @@ use socketio_p2p_core::{
     TransferId, TransferOutcome, TransferRead,
 };
 
-use super::violation::{Breach, Invariant};
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Fault, Mesh, Node};
 
 /// So many bytes are given to a session at once.

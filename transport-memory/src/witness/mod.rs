@@ -18,7 +18,7 @@ use socketio_p2p_core::{ClientId, Dialect, PeerId, RoomName, Time};
 use self::book::{Book, Issued};
 use self::rates::Rate;
 use self::words::{ClientInput, Due, Word, describe};
-use crate::sim::{Breach, Invariant};
+use crate::invariant::{Breach, Invariant};
 
 /// What the header of a delivery counts for, in bytes.
 const DELIVERY_HEADER: usize = 128;

@@ -8,7 +8,7 @@ use super::book::{Client, Presence, Seat};
 use super::rates::{Bucket, Rate};
 use super::words::{ClientInput, Due, Word, is_v1};
 use super::{Claim, DELIVERY_HEADER, Declined, Refused, Witness};
-use crate::sim::Invariant;
+use crate::invariant::Invariant;
 
 impl Witness {
     /// A client was let in.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Plan;
-use crate::mesh::{Conditions, RosterFaults, SignalFaults};
+use crate::conditions::{Conditions, RosterFaults, SignalFaults};
 use crate::sim::Profile;
 use crate::sim::scenario::{Action, Attack, Manner, PolicyName};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{FOREVER, Plan};
+use crate::conditions::Conditions;
 use crate::dice::Dice;
-use crate::mesh::Conditions;
 use crate::sim::scenario::{Action, Manner, NodeSettings, PolicyName, Settings};
 
 /// When the paths have become what they are, and when there is something on them.

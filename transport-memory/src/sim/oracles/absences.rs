@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use socketio_p2p_core::Time;
 
-use crate::sim::violation::{Breach, Invariant};
+use crate::invariant::{Breach, Invariant};
 
 /// How late a node that keeps its times may be.
 const LATE: Duration = Duration::from_millis(20);

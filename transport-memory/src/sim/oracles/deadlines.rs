@@ -9,8 +9,8 @@ use std::time::Duration;
 use socketio_p2p_core::Time;
 use socketio_p2p_core::wire::Lane;
 
+use crate::invariant::{Breach, Invariant};
 use crate::sim::model::Model;
-use crate::sim::violation::{Breach, Invariant};
 
 /// What a packet may cost beside its bytes.
 const PER_PACKET: u64 = 600;

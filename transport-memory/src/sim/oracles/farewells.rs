@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use socketio_p2p_core::Time;
 
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::Node;
-use crate::sim::violation::{Breach, Invariant};
 
 /// What saying good-bye may take beside the time for what was accepted, and a driver's pause.
 const PARTING: Duration = Duration::from_millis(150);

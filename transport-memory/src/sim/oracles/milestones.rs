@@ -2,9 +2,9 @@
 
 use socketio_p2p_core::{Path, Policy};
 
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Mesh, Node};
 use crate::sim::model::Model;
-use crate::sim::violation::{Breach, Invariant};
 
 /// What is known about who takes part in direct connections.
 #[derive(Debug, Default)]

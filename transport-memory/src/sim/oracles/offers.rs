@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use socketio_p2p_core::Time;
 
-use crate::sim::violation::{Breach, Invariant};
+use crate::invariant::{Breach, Invariant};
 
 /// So many at once; and some are seen later than others.
 const BURST: u32 = 16 + 2;

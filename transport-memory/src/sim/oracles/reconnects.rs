@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use socketio_p2p_core::{Backoff, Time};
 
-use crate::sim::violation::{Breach, Invariant};
+use crate::invariant::{Breach, Invariant};
 
 /// How far from its time a try may be.
 const LATE: Duration = Duration::from_millis(2);

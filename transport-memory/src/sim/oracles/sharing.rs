@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use socketio_p2p_core::Time;
 
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Carried, Place};
-use crate::sim::violation::{Breach, Invariant};
 
 /// Of so many events to all one is shared, at least: others may go beside something that is for one only.
 const ONE_OF: u32 = 6;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use socketio_p2p_core::Time;
 
-use crate::sim::violation::{Breach, Invariant};
+use crate::invariant::{Breach, Invariant};
 
 /// Somebody who has something and acknowledges nothing.
 #[derive(Clone, Copy, Debug)]

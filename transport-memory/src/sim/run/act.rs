@@ -6,13 +6,14 @@ use socketio_p2p_core::wire::Lane;
 use socketio_p2p_core::{Path, Peer, PeerId, Policy, Target};
 
 use super::Run;
-use crate::mesh::{Conditions, Fault, Node};
+use crate::conditions::Conditions;
+use crate::invariant::{Breach, Invariant};
+use crate::mesh::{Fault, Node};
 use crate::sim::mallory::{self, Mallory, Twin};
 use crate::sim::model::Made;
 use crate::sim::scenario::{Action, Attack, Manner};
 use crate::sim::shape::Shape;
 use crate::sim::transfers::Terms;
-use crate::sim::violation::{Breach, Invariant};
 
 /// Longer events may be cut in other ways for each receiver.
 const SMALL: usize = 200;

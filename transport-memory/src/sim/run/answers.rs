@@ -3,8 +3,8 @@
 use socketio_p2p_core::{EmitError, ReplyError, ReplyToken, Session, Time};
 
 use super::{Answer, LateAnswer, Run};
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Fault, Node};
-use crate::sim::violation::{Breach, Invariant};
 
 impl Run<'_> {
     /// A node is asked something, and answers at once or later.

@@ -6,6 +6,7 @@ use socketio_p2p_core::wire::Lane;
 use socketio_p2p_core::{Config, EmitError, Event, Path, PeerError, PeerId, Policy};
 
 use super::Run;
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Fault, HubNews, Node};
 use crate::sim::Profile;
 use crate::sim::mallory::NEVER;
@@ -14,7 +15,6 @@ use crate::sim::oracles::{Deadline, Rates};
 use crate::sim::original::Original;
 use crate::sim::scenario::{Action, HubSettings, Manner};
 use crate::sim::shape::{Fit, Shape};
-use crate::sim::violation::{Breach, Invariant};
 use crate::witness::{Declined, Refused};
 
 /// A rate at which nothing has to wait: that of paths that are not narrow.

@@ -1,7 +1,7 @@
 //! What a session may have at a time, by its settings: connections, pairs that it serves, what it holds of what has come.
 
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Load, Node};
-use crate::sim::violation::{Breach, Invariant};
 
 use super::Run;
 

@@ -3,9 +3,9 @@
 use socketio_p2p_core::PeerId;
 
 use super::Run;
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::Node;
 use crate::sim::oracles::Opening;
-use crate::sim::violation::{Breach, Invariant};
 
 impl Run<'_> {
     /// Channels have opened since the last look, and others had their time to prove themselves.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use socketio_p2p_core::{Path, PeerId, Policy, RoomName};
 
 use super::Run;
-use crate::mesh::{Conditions, Node, Place, RosterFaults, SignalFaults, What};
+use crate::conditions::{Conditions, RosterFaults, SignalFaults};
+use crate::invariant::{Breach, Invariant};
+use crate::mesh::{Node, Place, What};
 use crate::sim::scenario::{Action, Manner};
-use crate::sim::violation::{Breach, Invariant};
 
 /// How long everything may take to settle once faults are over, in silences.
 const SETTLING: u32 = 60;

@@ -35,8 +35,9 @@ use super::original::Original;
 use super::scenario::{Scenario, Timed};
 use super::shape::Extent;
 use super::transfers::Transfers;
-use super::violation::{Breach, Invariant, Violation};
+use super::violation::Violation;
 use crate::dice::Dice;
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Carried, Effects, Fault, Load, Mesh, Node, Place, Seen, Sight, What};
 
 /// More inputs than this at one moment: something is due for ever.

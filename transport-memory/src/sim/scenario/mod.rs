@@ -21,7 +21,7 @@ pub use self::nodes::NodeSettings;
 pub(super) use self::nodes::Variety;
 pub use self::text::{MAX_ACTIONS, ScenarioError};
 use super::Profile;
-use crate::mesh::{Conditions, Latency, RosterFaults, SignalFaults, millis};
+use crate::conditions::{Conditions, Latency, RosterFaults, SignalFaults, millis};
 
 /// The most peers of a scenario.
 pub const MAX_PEERS: usize = 16;

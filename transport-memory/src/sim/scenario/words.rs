@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Action, Attack, Manner};
-use crate::mesh::{Conditions, RosterFaults, SignalFaults};
+use crate::conditions::{Conditions, RosterFaults, SignalFaults};
 
 impl Action {
     /// Whether it needs a malicious peer with datagram channels.

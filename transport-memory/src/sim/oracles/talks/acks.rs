@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use socketio_p2p_core::Time;
 
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Hearing, Line, Talk};
-use crate::sim::violation::{Breach, Invariant};
 
 /// After so many records, or bytes, at once; otherwise within this time.
 const RECORDS: usize = 32;

@@ -3,9 +3,9 @@
 use socketio_p2p_core::Config;
 use socketio_p2p_core::wire::{IncomingKind, MAX_REFUSED, State};
 
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::Talk;
 use crate::sim::mallory::{AHEAD, SHORT_AHEAD, TOO_LONG};
-use crate::sim::violation::{Breach, Invariant};
 
 /// What holds for each state: of no transfer is there more than was allowed.
 pub(super) fn check_credit(talk: &Talk, state: &State) -> Result<(), Breach> {

@@ -24,9 +24,9 @@ use self::acks::Acks;
 use self::again::Again;
 use self::holdings::Holdings;
 use self::pings::Pings;
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Hearing, Line, Seen, Talk};
 use crate::sim::model::Model;
-use crate::sim::violation::{Breach, Invariant};
 
 /// The longest record on relay and neighbour, and on a channel.
 const INDIRECT_RECORD: usize = 16 << 10;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use socketio_p2p_core::{Config, Time};
 
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Line, Talk};
-use crate::sim::violation::{Breach, Invariant};
 
 /// The least that may be under way on any path, where no setting is below it.
 const LEAST_WINDOW: usize = 4 << 10;

@@ -1,0 +1,119 @@
+//! The record of a run: what was sent and told, and what the simulator's judges look at.
+
+use socketio_p2p_core::{Event, Frame, PeerId, Time};
+
+use super::load::Loads;
+use super::node::{Node, Place};
+use super::peek::{self, Carried};
+use super::sight::{SHOWN, SHOWN_EVENT, Sight, What, describe_event, shorten};
+use super::talk::{Seen, Sending};
+use crate::broker::End;
+
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    /// `None`: nothing is recorded.
+    pub(super) sights: Option<Vec<Sight>>,
+    /// The simulator's events that were sent. `None`: the mesh is not watched, and all below but counters stays
+    /// empty.
+    pub(super) carried: Option<Vec<Carried>>,
+    /// Attempts to reach the hub.
+    pub(super) tries: Vec<(Node, Time)>,
+    /// Bytes of records in flight.
+    pub(super) loads: Loads,
+    /// Channels that have opened.
+    pub(super) openings: Vec<End>,
+    /// What sessions have said and heard.
+    pub(super) talks: Vec<Seen>,
+    /// How much has been said and heard.
+    talked: u64,
+    /// When what the hub takes now was handed to its socket.
+    pub(super) uploaded: Sending,
+    /// Offers of raw nodes that sessions have answered: answerer, offerer.
+    pub(super) taken_up: Vec<(Node, Node)>,
+    /// Answers that came to the connection of another attempt.
+    pub(super) astray: u32,
+    /// Packets that sessions have sent to the hub.
+    pub(super) uploads: u64,
+    /// Bytes that sessions have sent to the hub.
+    pub(super) uploaded_bytes: usize,
+}
+
+impl Record {
+    pub(super) const fn is_recording(&self) -> bool {
+        self.sights.is_some()
+    }
+
+    pub(super) const fn is_watching(&self) -> bool {
+        self.carried.is_some()
+    }
+
+    /// The place of the next of all that is said and heard.
+    pub(super) const fn next_place(&mut self) -> u64 {
+        self.talked += 1;
+        self.talked
+    }
+
+    /// Looks for the simulator's events in a frame.
+    pub(super) fn look_at(&mut self, frame: &Frame, (from, to): (Place, Place), at: Time) {
+        if let Some(carried) = &mut self.carried {
+            let (numbers, len) = (peek::numbers(frame).into_iter(), frame.len());
+            carried.extend(numbers.map(|number| Carried { at, from, to, number, len }));
+        }
+    }
+
+    /// Adds an entry, with nodes in the place of their ids.
+    pub(super) fn note(
+        &mut self,
+        at: Time,
+        place: Place,
+        ids: &[(PeerId, Node)],
+        what: impl FnOnce() -> What,
+    ) {
+        let Some(sights) = &mut self.sights else { return };
+        let what = match what() {
+            What::Sent { to, arrives, direct, text, digest } => {
+                let text = shorten(&with_names(text, ids), SHOWN);
+                What::Sent { to, arrives, direct, text, digest }
+            }
+            What::Told(text) => What::Told(shorten(&with_names(text, ids), SHOWN_EVENT)),
+            What::PathChanged { peer, path } => {
+                What::PathChanged { peer: with_names(peer, ids), path }
+            }
+            other @ (What::Done(_) | What::Asked(_)) => other,
+        };
+        sights.push(Sight { at, place, what });
+    }
+
+    /// Adds the events of a session.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are shown as they are")]
+    pub(super) fn note_events(
+        &mut self,
+        at: Time,
+        node: usize,
+        ids: &[(PeerId, Node)],
+        events: &[Event],
+    ) {
+        if !self.is_recording() {
+            return;
+        }
+        for event in events {
+            let what = || match event {
+                Event::PathChanged { peer, path } => {
+                    What::PathChanged { peer: peer.to_string(), path: path.clone() }
+                }
+                event => What::Told(describe_event(event)),
+            };
+            self.note(at, Place::Node(node), ids, what);
+        }
+    }
+}
+
+/// The text with nodes in the place of their ids.
+fn with_names(mut text: String, ids: &[(PeerId, Node)]) -> String {
+    for (id, node) in ids {
+        if text.contains(id.as_str()) {
+            text = text.replace(id.as_str(), &Place::Node(node.index()).to_string());
+        }
+    }
+    text
+}

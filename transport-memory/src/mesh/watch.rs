@@ -1,0 +1,208 @@
+//! What the simulator's judges see of a mesh.
+
+use std::sync::Arc;
+
+use socketio_p2p_core::{ConnectionId, Event, Frame, PeerId, Time};
+
+use super::talk::{Hearing, Line, Seen, Sending, Talk};
+use super::{Carried, Effects, Load, Mesh, Node, Place, Sight, What};
+use crate::invariant::Breach;
+use crate::witness::{Declined, Refused, Witness};
+
+/// What a watched hub did wrong, and what sessions said to it.
+#[derive(Debug)]
+pub(crate) struct HubNews {
+    pub(crate) verdict: Option<Breach>,
+    pub(crate) refused: Vec<Refused>,
+    pub(crate) declined: Vec<Declined>,
+}
+
+impl Mesh {
+    // ----- the record -----
+
+    /// Records from now on what happens.
+    pub fn record(&mut self) {
+        self.record.sights.get_or_insert_default();
+    }
+
+    /// The record so far.
+    #[must_use]
+    pub fn sights(&self) -> &[Sight] {
+        self.record.sights.as_deref().unwrap_or_default()
+    }
+
+    /// Adds a remark to the record: a fault of one's own making, for one.
+    pub fn remark(&mut self, place: Place, text: impl Into<String>) {
+        self.note(place, || What::Done(text.into()));
+    }
+
+    pub(crate) const fn is_recording(&self) -> bool {
+        self.record.is_recording()
+    }
+
+    pub(crate) fn note(&mut self, place: Place, what: impl FnOnce() -> What) {
+        self.record.note(self.now, place, self.nodes.ids(), what);
+    }
+
+    // ----- what is watched -----
+
+    /// Whether a node has sent the header of an envelope to the hub and not the rest, which its session takes for sent.
+    pub(crate) fn owes_body(&self, node: Node) -> bool {
+        self.nodes[node.0].half || self.nodes[node.0].cut
+    }
+
+    /// How many packets a node has passed on as a neighbour. Counted for meshes that are watched.
+    pub(crate) fn passed_by(&self, node: Node) -> u64 {
+        self.nodes[node.0].passed
+    }
+
+    /// The bytes of messages that a node's session was given and of which it still holds some part, or somebody to whom
+    /// it has passed them on. Counted for meshes that are watched.
+    pub(crate) fn kept_bytes(&self, node: Node) -> usize {
+        self.nodes[node.0].kept.bytes()
+    }
+
+    /// Looks from now on for the simulator's events in what is sent.
+    pub(crate) fn watch(&mut self) {
+        self.record.carried.get_or_insert_default();
+        if let Some(server) = &mut self.server {
+            server.weigh(None);
+        }
+    }
+
+    /// What the hub, or a session towards it, did wrong since the last call.
+    pub(crate) fn judge_hub(&mut self) -> Option<HubNews> {
+        let witness = self.server.as_mut()?.witness.as_mut()?;
+        let news = |witness: &mut Witness| HubNews {
+            verdict: witness.take_verdict(),
+            refused: witness.take_refused(),
+            declined: witness.take_declined(),
+        };
+        witness.has_news().then(|| news(witness))
+    }
+
+    /// Moves what was seen since the last call to the end of `seen`.
+    pub(crate) fn take_carried(&mut self, seen: &mut Vec<Carried>) {
+        if let Some(carried) = &mut self.record.carried {
+            seen.append(carried);
+        }
+    }
+
+    /// Moves the attempts to reach the hub since the last call to the end of `seen`.
+    pub(crate) fn take_tries(&mut self, seen: &mut Vec<(Node, Time)>) {
+        seen.append(&mut self.record.tries);
+    }
+
+    /// Moves the greatest loads since the last call to the end of `seen`.
+    pub(crate) fn take_loads(&mut self, seen: &mut Vec<Load>) {
+        self.record.loads.take(seen);
+    }
+
+    /// A channel that has opened since the last call.
+    pub(crate) fn take_opening(&mut self) -> Option<(Node, ConnectionId)> {
+        self.record.openings.pop().map(|(node, connection)| (Node(node), connection))
+    }
+
+    /// With whom a node has this connection, while it has it.
+    pub(crate) fn remote_of(&self, node: Node, connection: ConnectionId) -> Option<Node> {
+        let connection = self.nodes[node.0].connection(connection)?;
+        connection.other.map(|other| Node(other.0))
+    }
+
+    /// Whether a pong has come on a connection of a node with another. Noted for meshes that are watched.
+    pub(crate) fn has_pong(&self, node: Node, other: Node) -> bool {
+        let mut connections = self.nodes[node.0].connections.iter();
+        connections.any(|connection| connection.pong_of == Some(other.0))
+    }
+
+    /// How many direct connections a node has, open or not.
+    pub(crate) fn connections_of(&self, node: Node) -> usize {
+        self.nodes[node.0].connections.len()
+    }
+
+    /// Who has answered an offer of a raw node since the last call, and of which.
+    pub(crate) fn take_taken_up(&mut self) -> Vec<(Node, Node)> {
+        std::mem::take(&mut self.record.taken_up)
+    }
+
+    /// How many answers came to connections of sessions that had not made the offer.
+    pub(crate) const fn astray(&self) -> u32 {
+        self.record.astray
+    }
+
+    /// The next node that may have events.
+    pub(crate) fn take_noisy(&mut self) -> Option<Node> {
+        self.nodes.take_noisy()
+    }
+
+    /// The ids that the hub has given to nodes since the last call, whether they have heard of them or not.
+    pub(crate) fn take_named(&mut self) -> Vec<(Node, PeerId)> {
+        self.nodes.take_named()
+    }
+
+    pub(crate) fn has_noisy(&self) -> bool {
+        self.nodes.has_noisy()
+    }
+
+    pub(crate) const fn effects_mut(&mut self) -> &mut Effects {
+        &mut self.network.effects
+    }
+
+    pub(crate) const fn late_until(&self) -> Time {
+        self.network.late_until
+    }
+
+    /// Moves the events of a node so far to the end of `events`.
+    pub(crate) fn drain_events(&mut self, node: Node, events: &mut Vec<Event>) {
+        events.append(&mut self.nodes[node.0].events);
+    }
+
+    // ----- what is said and heard -----
+
+    pub(super) fn look_at(&mut self, frame: &Frame, from: Place, to: Place) {
+        self.record.look_at(frame, (from, to), self.now);
+    }
+
+    /// Moves what was said and heard since the last call to the end of `seen`.
+    pub(crate) fn take_talks(&mut self, seen: &mut Vec<Seen>) {
+        seen.append(&mut self.record.talks);
+    }
+
+    /// Something is said, and what is in it to be passed on too.
+    pub(super) fn say(&mut self, talk: Talk) -> Arc<Talk> {
+        if let Line::Direct(..) = talk.line {
+            for (to, freight) in &talk.freight.passes {
+                let Some(to) = self.nodes.with_id(to) else { continue };
+                let (from, line, sent) = (talk.from, Line::Via(talk.to.index()), talk.sent);
+                let freight = Arc::clone(freight);
+                let relay = self.relay_between(from, to);
+                let inner = Talk { from, to, line, sent, relay, datagrams: None, freight };
+                self.record.talks.push(Seen { talk: Arc::new(inner), heard: None });
+            }
+        }
+        let talk = Arc::new(talk);
+        self.record.talks.push(Seen { talk: Arc::clone(&talk), heard: None });
+        talk
+    }
+
+    /// A session hears something.
+    pub(super) fn hear(&mut self, talk: Option<Arc<Talk>>) {
+        if let Some(talk) = talk {
+            let heard = Some(Hearing { at: self.now, order: self.record.next_place() });
+            self.record.talks.push(Seen { talk, heard });
+        }
+    }
+
+    pub(super) fn relay_between(&self, one: Node, other: Node) -> Option<Line> {
+        let socket = |node: Node| self.nodes[node.index()].socket_id();
+        Some(Line::relay(socket(one)?, socket(other)?))
+    }
+
+    /// When a node hands something over now.
+    pub(super) fn sending(&mut self, node: usize, limited: Time) -> Sending {
+        let slot = &self.nodes[node];
+        let late = self.network.late_until > self.now || slot.drain.is_some();
+        let held = if late || !self.is_prompt(Node(node)) { self.now } else { slot.held };
+        Sending { at: self.now, held: held.max(limited), order: self.record.next_place() }
+    }
+}

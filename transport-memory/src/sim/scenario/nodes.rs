@@ -1,13 +1,11 @@
 //! The settings in which one node differs from the others, and the configuration that comes of both.
 //!
 //! All drawing of settings for wide scenarios is in [`NodeSettings`], so that a field of [`Config`] that comes or
-//! goes is dealt with here and in [`Settings::config_of`] only.
+//! goes is dealt with here and in [`Settings::config_of`](super::Settings::config_of) only.
 
 use serde::{Deserialize, Serialize};
-use socketio_p2p_core::Config;
-use socketio_p2p_core::codec::Limits;
 
-use super::{PolicyName, Settings};
+use super::action::PolicyName;
 use crate::dice::Dice;
 
 /// What is different at one node; absent: as the scenario's settings say.
@@ -135,52 +133,5 @@ impl NodeSettings {
     pub(in crate::sim) fn draw_direct_window(&mut self, dice: &mut Dice) {
         let window = dice.pick(&[2_048, 5_000, 16_384, 60_000]);
         self.direct_window = window.filter(|_| dice.happens(400));
-    }
-}
-
-impl Settings {
-    /// What is different at the node in a place.
-    #[must_use]
-    pub fn node(&self, place: usize) -> NodeSettings {
-        self.nodes.get(place).cloned().unwrap_or_default()
-    }
-
-    /// The configuration of the session in a place.
-    #[must_use]
-    pub fn config_of(&self, place: usize) -> Config {
-        let node = self.node(place);
-        let mut settings = self.clone();
-        let percent = node.patience.unwrap_or(100);
-        settings.silence = self.silence * percent / 100;
-        let mut config = settings.config();
-        let Limits { max_packet_bytes, max_attachments, max_depth, .. } = config.limits;
-        config.limits = Limits::default()
-            .with_max_packet_bytes(node.packet_bytes.unwrap_or(max_packet_bytes))
-            .with_max_attachments(node.attachments.unwrap_or(max_attachments))
-            .with_max_depth(node.depth.unwrap_or(max_depth));
-        let set = |field: &mut usize, value: Option<usize>| *field = value.unwrap_or(*field);
-        set(&mut config.max_peers, node.max_peers);
-        set(&mut config.queue_bytes, node.queue_bytes);
-        set(&mut config.queue_packets, node.queue_packets);
-        set(&mut config.volatile_bytes, node.volatile_bytes);
-        set(&mut config.record_bytes, node.piece_bytes);
-        set(&mut config.relay_window, node.relay_window);
-        set(&mut config.direct_window, node.direct_window);
-        set(&mut config.transfer_window, node.transfer_window);
-        set(&mut config.max_transfers, node.max_transfers);
-        set(&mut config.max_pending_acks, node.max_pending_acks);
-        set(&mut config.receive_bytes, node.receive_bytes);
-        set(&mut config.forward_pairs, node.forward_pairs);
-        set(&mut config.max_members, node.max_members);
-        config.forward_rate = node.forward_rate.unwrap_or(config.forward_rate);
-        if let Some(policy) = node.policy {
-            config.policy = policy.into();
-        }
-        config
-    }
-
-    /// The configurations of all sessions at the start.
-    pub(in crate::sim) fn configs(&self) -> impl Iterator<Item = Config> + '_ {
-        (0..self.peers).map(|place| self.config_of(place))
     }
 }

@@ -27,6 +27,23 @@ impl Action {
                 | Self::Close { .. }
         )
     }
+
+    /// Whether a session may lose the hub by it.
+    pub(in crate::sim) const fn may_cost_hub(&self) -> bool {
+        matches!(
+            self,
+            Self::Reach { .. }
+                | Self::Drop { .. }
+                | Self::Break { .. }
+                | Self::Mute { .. }
+                | Self::Partition { .. }
+                | Self::Pace { .. }
+                | Self::Freeze { .. }
+                | Self::Crash { .. }
+                | Self::Close { .. }
+                | Self::HubStop
+        )
+    }
 }
 
 impl fmt::Display for Action {

@@ -4,163 +4,163 @@ use std::fmt;
 
 use thiserror::Error;
 
-/// What always holds.
+/// A property that holds in every run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Invariant {
-    /// What arrives is a prefix of what was sent, per sender, receiver, lane and epoch.
+    /// The packets delivered are a prefix of the packets sent, per sender, receiver, lane and epoch.
     Order,
-    /// Nothing arrives twice.
+    /// No packet is delivered twice.
     Singleness,
-    /// A blob arrives whole or not at all.
+    /// A blob is delivered whole or not at all.
     Wholeness,
-    /// What arrives was sent, by the peer that it is said to come from.
+    /// A packet delivered was sent by the peer named as its sender.
     Origin,
-    /// Every emit ends once for each peer, and as it is said.
+    /// Every emit has one outcome per peer, and the outcome is true.
     Outcome,
-    /// Every question ends once, by its answer or without one.
+    /// Every request for an ack ends once: by its ack, or without one.
     Answer,
-    /// Peers join before they leave, are away before they are back, and nothing comes of those that have left.
+    /// Peers join before they leave, are away before they are back, and deliver nothing after they have left.
     Presence,
-    /// A path changes to another one.
+    /// A path change names another path than before.
     Path,
-    /// A direct path that is dead is found out in time.
+    /// A dead direct path is detected within the silence timeout.
     Distress,
     /// `Writable` follows `Blocked`, once.
     Pushback,
-    /// No queue grows above its bound.
+    /// No queue exceeds its bound.
     QueueCap,
-    /// Nobody is twice in a roster.
+    /// A roster contains each member once.
     Roster,
     /// A peer keeps its id.
     Identity,
-    /// A transfer brings all bytes in order, and ends once at each side, as it is said.
+    /// A transfer delivers all bytes in order, and ends once at each end with a true outcome.
     Transfer,
-    /// Two peers have one channel with each other, and both agree on it.
+    /// Two peers have one channel with each other, and both use the same one.
     Agreement,
-    /// When faults end, everybody finds everybody, by the best path allowed.
+    /// After the last fault, all peers reach each other by the best path that their policies allow.
     Convergence,
-    /// When faults end, all that was accepted arrives.
+    /// After the last fault, all accepted packets are delivered.
     Delivery,
-    /// What is not needed any more is given back: queues, timers, connections.
+    /// Queues, timers and connections that are no longer needed are released.
     Leak,
-    /// Attempts at direct paths are bounded.
+    /// The number of attempts at direct paths is bounded.
     Attempts,
-    /// Time goes on: nothing is due for ever.
+    /// Time advances: no timer is due without end.
     Progress,
     /// Nothing panics.
     Panic,
-    /// What a limit or policy refuses ends refused at the sender, is not handed out, and costs no path.
+    /// A packet refused by a limit or policy has the outcome refused, is not delivered, and closes no path.
     Refusal,
-    /// A session takes what its own limits allow, and nothing else.
+    /// A session accepts the events that its own limits allow, and no others.
     OwnLimits,
-    /// Events travel on the paths that the policy allows, and on no other.
+    /// Events are sent on paths that the policy allows, and on no others.
     Policy,
-    /// An event is said to have come on a path on which it was sent.
+    /// The path reported with an event is one on which it was sent.
     PathTruth,
-    /// `Ready` and `Upgrade` come when they are true, and come.
+    /// `Ready` and `Upgrade` are reported, and not before they are true.
     Ready,
-    /// After `Writable` an event that fits is taken.
+    /// After `Writable` the lane accepts an event that fits.
     Writable,
-    /// No queue holds more packets than it may.
+    /// No queue holds more packets than its maximum.
     PacketCap,
-    /// No more answers are waited for than may be.
+    /// No more acks are pending than the maximum.
     AckCap,
-    /// No more volatile bytes are under way to one peer than may be.
+    /// No more volatile bytes are in flight to one peer than the maximum.
     VolatileCap,
-    /// No more transfers are open, and no more of their bytes wait, than may be.
+    /// Open transfers, and their bytes that wait to be read, do not exceed their maxima.
     TransferCap,
-    /// Of a transfer nothing is taken that goes beyond its credit or its size.
+    /// A receiver accepts no bytes of a transfer beyond its credit or its size.
     Credit,
-    /// No more direct connections than may be.
+    /// Direct connections do not exceed the maximum.
     PeerCap,
-    /// No books are kept on more members than may be.
+    /// Members with state do not exceed the maximum.
     MemberCap,
-    /// No more pairs are served than may be.
+    /// Forwarded pairs do not exceed the maximum.
     ForwardCap,
-    /// No more is held of what has come than may be.
+    /// Bytes received and not yet delivered do not exceed the maximum.
     HeldCap,
-    /// No more is under way to one peer on one path than its window, of bulk half of it.
+    /// Bytes in flight to one peer on one path do not exceed its window; of bulk, half of it.
     Window,
-    /// No record is longer than its path allows.
+    /// No record exceeds the maximum of its path.
     RecordLength,
-    /// What comes is acknowledged in time, and not more often than that takes.
+    /// Records are acknowledged in time, and no more often than necessary.
     Acknowledgement,
-    /// Who has sent something asks what has come of it, and not too often.
+    /// A sender with records in flight sends pings, and not too many.
     Pings,
-    /// What a session says that it has is what has come to it.
+    /// The ranges that a session acknowledges are those that it has received.
     Holdings,
-    /// Nothing is sent again before it can be known to be lost.
+    /// No record is retransmitted before its loss can be detected.
     Again,
-    /// Volatile events that fit are datagrams where there is a channel for those.
+    /// Volatile events that fit are sent as datagrams where a datagram channel is open.
     Datagrams,
-    /// A channel begins with what its ends accept.
+    /// The first bundle on a channel contains the limits of its sender.
     Introduction,
-    /// Acknowledgements go the way of what they are for.
+    /// Acknowledgements take the path of the records that they acknowledge.
     WayBack,
-    /// A transport gets the signals of its own attempt.
+    /// A transport gets the signals of its own attempt only.
     Astray,
-    /// What a session keeps of what came is bounded.
+    /// The memory that a session keeps of received messages is bounded.
     Memory,
-    /// What was taken for an honest path arrives in time.
+    /// An event accepted for an honest path is delivered in time.
     Arrival,
-    /// A small event does not wait for bulk for longer than it may.
+    /// The delay of a small event by bulk is bounded.
     BehindBulk,
-    /// Bulk goes on while events flow.
+    /// Bulk makes progress while events flow.
     BulkShare,
-    /// A volatile event arrives on an idle path.
+    /// A volatile event on an idle path is delivered.
     IdleVolatile,
-    /// A neighbour delivers while it is the path; one that does not is left.
+    /// A neighbour that is the path delivers; a path through one that does not is abandoned.
     Neighbour,
-    /// Nobody on an honest path is given up, nor is the path.
+    /// No peer on an honest path is given up, nor is the path.
     GivenUp,
-    /// So many bytes are sent for each that is delivered, at most.
+    /// The bytes sent for each byte delivered are bounded.
     Economy,
-    /// What goes to many by the hub is uploaded once.
+    /// An event to many peers by the hub is uploaded once.
     Sharing,
-    /// The same is sent again and again only with pauses.
+    /// Repeated retransmissions of a record are paced.
     Retransmission,
-    /// What speaks of an incarnation that is over is answered at most once a second.
+    /// A bundle of an incarnation that is over is answered at most once a second.
     StaleAnswers,
-    /// Between sessions and original clients all comes at most once, and in order on one path.
+    /// Between sessions and original clients each event is delivered at most once, and in order on one path.
     Original,
-    /// The hub passes on what was said, as it was said, to whom it is for, once.
+    /// The hub relays each message unchanged, to its receivers, once.
     HubRelay,
-    /// The hub tells of who comes, is away and leaves, when it is so, once, and of nobody else.
+    /// The hub announces each join, absence and leave when it happens, once, and no others.
     HubPresence,
-    /// The hub lets through as much as it is set to, and no more.
+    /// The hub admits as much as its rates and capacities allow, and no more.
     HubBounds,
-    /// Of crossing offers that of the smaller id stands.
+    /// Of crossing offers the one of the smaller id stands.
     Glare,
-    /// A session takes up no more offers of one peer than come of attempts.
+    /// A session accepts offers of one peer at the rate of its attempts at most.
     Offers,
-    /// A question ends at its deadline, or before it with its answer or its peer.
+    /// A request for an ack ends at its deadline, or before it with its ack or its peer.
     AckDeadline,
-    /// A peer that is away is back, or has left, when its window is over.
+    /// A peer that is away is back or has left at the end of its resume window.
     ResumeWindow,
-    /// What is said to have been sent, or not, was, or was not.
+    /// An outcome says truly whether an event was sent.
     Sent,
     /// Under [`Policy::Manual`](socketio_p2p_core::Policy::Manual) a path becomes direct with `upgrade`, and only then.
     Manual,
     /// A session closes in time.
     Close,
-    /// Who closes says good-bye to all that it reaches.
+    /// A session that closes sends a good-bye to all peers that it reaches.
     Farewell,
-    /// What getters say is true.
+    /// Getters return the true state.
     Getters,
-    /// The hub is tried again when it was said, after pauses that grow.
+    /// The next attempt to reach the hub is made when announced, after growing pauses.
     Reconnect,
-    /// Who acknowledges nothing is given up in time, and nobody else is.
+    /// A peer that acknowledges nothing is given up in time, and no other is.
     Stalled,
-    /// Who passes on what its sender has not sealed, or has sealed once, is reported; nobody else is.
+    /// A neighbour that forwards a bundle that is not sealed, or a sealed one twice, is reported; no other is.
     Seals,
-    /// A neighbour passes on what it gets, as it is and in order, at its rate, and holds no more than it may.
+    /// A neighbour forwards bundles unchanged and in order, at its rate, and holds no more than its maximum.
     PassedOn,
-    /// A sender keeps to its neighbour's rate, and leaves one alone that does not pass on.
+    /// A sender keeps to its neighbour's rate, and does not use a neighbour that does not forward.
     GivenTo,
-    /// A channel is used once a pong has come on it, and is not kept for long without.
+    /// A channel is used after path validation by a pong, and closed when that fails.
     Proof,
-    /// What the application on top says of itself.
+    /// An invariant of the application on top.
     Application,
 }
 
@@ -256,15 +256,15 @@ impl fmt::Display for Invariant {
     }
 }
 
-/// What was expected, and what came instead.
+/// The breach of an invariant: the expected and the actual behaviour.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{invariant}: expected {expected}, got {came}")]
 pub struct Breach {
-    /// What does not hold.
+    /// The invariant.
     pub invariant: Invariant,
-    /// What should have been.
+    /// The expected behaviour.
     pub expected: String,
-    /// What was.
+    /// The actual behaviour.
     pub came: String,
 }
 

@@ -22,7 +22,7 @@ mod witness;
 pub use channel::{MemoryChannel, channel, datagram_channel};
 pub use conditions::{Conditions, Latency, RosterFaults, SignalFaults};
 pub use dice::Dice;
-pub use mesh::{Effects, Fault, Mesh, Node, Place, RawInput, Sight, Step, What};
+pub use mesh::{Effects, Fault, Mesh, Node, Place, RawInput, Step, TraceEntry, TraceEvent};
 pub use network::{MemoryDirect, MemoryNetwork, MemorySignaling, MemorySocket};
 
 /// The example of this crate's README is a test.

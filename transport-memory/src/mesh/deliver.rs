@@ -227,7 +227,7 @@ impl Mesh {
         }
     }
 
-    /// The bytes are not under way any more. `true`: the sender waited for that.
+    /// The bytes are not in flight any more. `true`: the sender waited for that.
     pub(super) fn credit(&mut self, from: End, len: usize) -> bool {
         let now = self.now;
         let Some(connection) = self.nodes[from.0].connection_mut(from.1) else { return false };

@@ -1,4 +1,4 @@
-//! What is under way in a mesh, and when it arrives.
+//! What is in flight in a mesh, and when it arrives.
 
 use std::sync::Arc;
 
@@ -145,20 +145,20 @@ pub(super) struct Scheduled {
     pub(super) delivery: Delivery,
 }
 
-/// What a raw node has got.
+/// An input of a raw node.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum RawInput {
     /// Its socket to the hub is open.
     Open,
-    /// A frame of the hub.
+    /// A frame from the hub.
     Frame(Frame),
-    /// Its socket to the hub is over, or could not be opened.
+    /// Its socket to the hub has closed, or could not be opened.
     Closed,
-    /// A direct connection of its is open.
+    /// A direct connection has opened.
     DirectOpen(ConnectionId),
     /// A frame on a direct connection.
     DirectFrame(ConnectionId, Frame),
-    /// A direct connection is over.
+    /// A direct connection has closed.
     DirectClosed(ConnectionId),
 }

@@ -9,9 +9,9 @@ use socketio_p2p_core::{DirectCommand, Frame, Time};
 use super::delivery::Delivery;
 use super::effects::Fault;
 use super::hop::Connection;
-use super::sight::describe;
 use super::talk::{Line, Talk};
-use super::{Mesh, Node, Place, What};
+use super::trace::describe;
+use super::{Mesh, Node, Place, TraceEvent};
 use crate::broker::End;
 use crate::conditions::Conditions;
 use crate::digest::digest;
@@ -192,9 +192,9 @@ impl Mesh {
 
     /// Records what is sent directly, and when it arrives if it does.
     pub(super) fn note_direct(&mut self, from: End, to: End, frame: &Frame, arrives: Option<Time>) {
-        if self.is_recording() {
+        if self.is_tracing() {
             let (text, digest, to) = (describe(frame), digest(frame), Place::Node(to.0));
-            let what = What::Sent { to, arrives, direct: true, text, digest };
+            let what = TraceEvent::Sent { to, arrives, direct: true, text, digest };
             self.note(Place::Node(from.0), || what);
         }
     }

@@ -40,7 +40,7 @@ impl Mesh {
         self.server = Some(server);
     }
 
-    /// Lets the hub name members twice, or not at first.
+    /// Sets how often the hub names members twice, or omits them at first.
     pub fn set_roster_faults(&mut self, faults: RosterFaults) {
         self.roster_faults = faults;
         let dice = Dice::new(self.network.dice.bits());
@@ -49,7 +49,7 @@ impl Mesh {
         }
     }
 
-    /// Lets signals on their way from the hub get lost, come twice or late.
+    /// Sets how often signals from the hub are lost, duplicated or delayed.
     pub fn set_signal_faults(&mut self, faults: SignalFaults) {
         self.network.signal_faults = faults;
     }
@@ -63,7 +63,7 @@ impl Mesh {
         self.pump(node.0);
     }
 
-    /// Breaks a node's socket in the middle of what is under way on it: some of that has come, the rest is lost.
+    /// Breaks a node's socket with frames in flight: some of them are delivered, the rest is lost.
     pub fn break_signaling(&mut self, node: Node) {
         let Some(socket) = self.nodes[node.0].socket_id() else { return };
         let on_it = |delivery: &Delivery| matches!(delivery, Delivery::ToServer { socket: on, .. } if *on == socket);
@@ -117,7 +117,7 @@ impl Mesh {
         self.network.ping_timeout = timeout;
     }
 
-    /// What the way between a node and the hub does to what travels on it from now on.
+    /// Sets the conditions of the path between a node and the hub.
     pub fn set_relay_conditions(&mut self, node: Node, conditions: Conditions) {
         let before = std::mem::replace(&mut self.nodes[node.0].relay, conditions);
         if before.rate > 0 && conditions.rate == 0 {
@@ -155,7 +155,7 @@ impl Mesh {
 
     // ----- direct paths -----
 
-    /// What the direct path from one node to another does to what travels on it from now on.
+    /// Sets the conditions of the direct path from one node to another.
     pub fn set_direct_conditions(&mut self, from: Node, to: Node, conditions: Conditions) {
         let before =
             std::mem::replace(&mut self.network.pairs[from.0][to.0].conditions, conditions);
@@ -178,7 +178,7 @@ impl Mesh {
         }
     }
 
-    /// How many bytes are under way in one direction of a direct connection, or from a node to the hub, until the
+    /// How many bytes are in flight in one direction of a direct connection, or from a node to the hub, until the
     /// transport pushes back. 256 KiB at first.
     pub fn set_outstanding(&mut self, bytes: usize) {
         self.network.outstanding = bytes;
@@ -189,7 +189,7 @@ impl Mesh {
         self.nodes[node.0].outstanding = Some(bytes);
     }
 
-    /// Lets a node's transports take its output only every so often; `None`: at once.
+    /// Lets a node's transports drain its output with this pause; `None`: at once.
     pub fn set_drain(&mut self, node: Node, pause: Option<Duration>) {
         self.nodes[node.0].drain = pause;
         self.nodes[node.0].held = self.now;
@@ -268,13 +268,13 @@ impl Mesh {
             .is_some_and(|pair| pair.blocked)
     }
 
-    /// Lets no new direct connection between two nodes come about; or lets them.
+    /// Lets attempts at direct connections between two nodes fail, or succeed again.
     pub fn set_blocked(&mut self, a: Node, b: Node, blocked: bool) {
         self.network.pairs[a.0][b.0].blocked = blocked;
         self.network.pairs[b.0][a.0].blocked = blocked;
     }
 
-    /// Lets direct connections between two nodes last only so long; or as long as they will.
+    /// Lets direct connections between two nodes break after a time; `None`: they last.
     pub fn set_flapping(&mut self, a: Node, b: Node, lasts: Option<Duration>) {
         self.network.pairs[a.0][b.0].flap = lasts;
         self.network.pairs[b.0][a.0].flap = lasts;

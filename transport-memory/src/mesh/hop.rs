@@ -1,4 +1,4 @@
-//! What lies between the ends of sockets and connections: how long a message takes, and how much is under way.
+//! What lies between the ends of sockets and connections: how long a message takes, and how much is in flight.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ pub(super) struct Socket {
     pub(super) id: SocketId,
     pub(super) up: Hop,
     pub(super) down: Hop,
-    /// Bytes under way to the hub.
+    /// Bytes in flight to the hub.
     pub(super) outstanding: usize,
     /// More would have been sent, had there been room.
     pub(super) limited: bool,
@@ -114,7 +114,7 @@ pub(super) struct Connection {
     /// The other end, once both have met.
     pub(super) other: Option<End>,
     pub(super) open: bool,
-    /// Bytes under way.
+    /// Bytes in flight.
     pub(super) outstanding: usize,
     /// More would have been sent, had there been room.
     pub(super) limited: bool,

@@ -3,7 +3,7 @@
 //! - here: the mesh, its nodes, commands; `run`: steps
 //! - `network`: paths and messages in flight (`delivery`, `queue`, `hop`), what faults came of them (`effects`)
 //! - `nodes`: the nodes, by their names in `node`
-//! - `record`: what is recorded (`sight`) and watched (`talk`, `load`, `peek`, `kept`); `watch`: for the
+//! - `record`: what is recorded (`trace`) and watched (`talk`, `load`, `peek`, `kept`); `watch`: for the
 //!   simulator's judges
 //! - `pump`, `relay`, `direct`, `datagrams`: sending; `arrive`, `deliver`: arriving
 //! - `faults`: what can be done to a mesh
@@ -29,8 +29,8 @@ mod raw;
 mod record;
 mod relay;
 mod run;
-mod sight;
 mod talk;
+mod trace;
 mod watch;
 
 use socketio_p2p_core::hub::{Hub, HubConfig};
@@ -47,8 +47,8 @@ use self::nodes::Nodes;
 pub(crate) use self::peek::Carried;
 use self::record::Record;
 pub use self::run::Step;
-pub use self::sight::{Sight, What};
 pub(crate) use self::talk::{Hearing, Line, Seen, Talk};
+pub use self::trace::{TraceEntry, TraceEvent};
 pub(crate) use self::watch::HubNews;
 use crate::conditions::{Latency, RosterFaults};
 use crate::dice::Dice;
@@ -223,9 +223,9 @@ impl Mesh {
         self.nodes.len()
     }
 
-    /// How many messages are under way or held back.
+    /// The number of messages in flight or held back.
     #[must_use]
-    pub fn under_way(&self) -> usize {
+    pub fn in_flight(&self) -> usize {
         let waiting = self.nodes.iter().map(|slot| slot.inbox.len() + slot.muted.len());
         self.network.in_flight() + waiting.sum::<usize>()
     }

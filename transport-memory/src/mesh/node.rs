@@ -1,6 +1,6 @@
 //! The names of places in a mesh.
 
-/// One session of a mesh, by its number.
+/// A node of a mesh, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Node(pub(crate) usize);
 
@@ -16,13 +16,13 @@ impl Node {
     }
 }
 
-/// Where something is.
+/// A place in a mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Place {
-    /// At the hub.
+    /// The hub.
     Hub,
-    /// At a node, by its number.
+    /// A node, by its number.
     Node(usize),
 }
 

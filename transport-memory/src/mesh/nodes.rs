@@ -116,7 +116,7 @@ pub(super) struct Slot {
     pub(super) draining: bool,
     /// When it last could not act at once.
     pub(super) held: Time,
-    /// Bytes under way in one direction of its connections, at most; of the mesh where it has none of its own.
+    /// Bytes in flight in one direction of its connections, at most; of the mesh where it has none of its own.
     pub(super) outstanding: Option<usize>,
     /// The longest message of its datagram channels, if it has any.
     pub(super) datagrams: Option<usize>,

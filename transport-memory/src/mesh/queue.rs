@@ -1,4 +1,4 @@
-//! What is under way, in the order in which it arrives.
+//! What is in flight, in the order in which it arrives.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -24,7 +24,7 @@ impl Mesh {
         self.close_signaling(node.0);
     }
 
-    /// Sends frames to the hub, whatever is in them.
+    /// Sends frames to the hub, unchecked.
     pub fn raw_send(&mut self, node: Node, frames: Vec<Frame>) {
         self.upload(node.0, frames);
     }
@@ -48,7 +48,7 @@ impl Mesh {
             .then(|| (connection, self.network.broker.describe(end)))
     }
 
-    /// Takes an answer to an offer of the node's.
+    /// Handles an answer to an offer of the node.
     pub fn raw_complete(&mut self, node: Node, connection: ConnectionId, answer: &str) {
         self.complete((node.0, connection), answer);
     }
@@ -66,7 +66,7 @@ impl Mesh {
         self.send_direct((node.0, connection), frame);
     }
 
-    /// Takes what a raw node has got so far.
+    /// Takes the inputs of a raw node so far.
     pub fn take_raw(&mut self, node: Node) -> Vec<RawInput> {
         self.nodes[node.0].raw.as_mut().map(std::mem::take).unwrap_or_default()
     }

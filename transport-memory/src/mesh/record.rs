@@ -5,14 +5,14 @@ use socketio_p2p_core::{Event, Frame, PeerId, Time};
 use super::load::Loads;
 use super::node::{Node, Place};
 use super::peek::{self, Carried};
-use super::sight::{SHOWN, SHOWN_EVENT, Sight, What, describe_event, shorten};
 use super::talk::{Seen, Sending};
+use super::trace::{SHOWN, SHOWN_EVENT, TraceEntry, TraceEvent, describe_event, shorten};
 use crate::broker::End;
 
 #[derive(Debug, Default)]
 pub(super) struct Record {
     /// `None`: nothing is recorded.
-    pub(super) sights: Option<Vec<Sight>>,
+    pub(super) trace: Option<Vec<TraceEntry>>,
     /// The simulator's events that were sent. `None`: the mesh is not watched, and all below but counters stays
     /// empty.
     pub(super) carried: Option<Vec<Carried>>,
@@ -39,8 +39,8 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) const fn is_recording(&self) -> bool {
-        self.sights.is_some()
+    pub(super) const fn is_tracing(&self) -> bool {
+        self.trace.is_some()
     }
 
     pub(super) const fn is_watching(&self) -> bool {
@@ -67,21 +67,23 @@ impl Record {
         at: Time,
         place: Place,
         ids: &[(PeerId, Node)],
-        what: impl FnOnce() -> What,
+        what: impl FnOnce() -> TraceEvent,
     ) {
-        let Some(sights) = &mut self.sights else { return };
-        let what = match what() {
-            What::Sent { to, arrives, direct, text, digest } => {
+        let Some(trace) = &mut self.trace else { return };
+        let event = match what() {
+            TraceEvent::Sent { to, arrives, direct, text, digest } => {
                 let text = shorten(&with_names(text, ids), SHOWN);
-                What::Sent { to, arrives, direct, text, digest }
+                TraceEvent::Sent { to, arrives, direct, text, digest }
             }
-            What::Told(text) => What::Told(shorten(&with_names(text, ids), SHOWN_EVENT)),
-            What::PathChanged { peer, path } => {
-                What::PathChanged { peer: with_names(peer, ids), path }
+            TraceEvent::Event(text) => {
+                TraceEvent::Event(shorten(&with_names(text, ids), SHOWN_EVENT))
             }
-            other @ (What::Done(_) | What::Asked(_)) => other,
+            TraceEvent::PathChanged { peer, path } => {
+                TraceEvent::PathChanged { peer: with_names(peer, ids), path }
+            }
+            other @ (TraceEvent::Fault(_) | TraceEvent::Command(_)) => other,
         };
-        sights.push(Sight { at, place, what });
+        trace.push(TraceEntry { at, place, event });
     }
 
     /// Adds the events of a session.
@@ -93,15 +95,15 @@ impl Record {
         ids: &[(PeerId, Node)],
         events: &[Event],
     ) {
-        if !self.is_recording() {
+        if !self.is_tracing() {
             return;
         }
         for event in events {
             let what = || match event {
                 Event::PathChanged { peer, path } => {
-                    What::PathChanged { peer: peer.to_string(), path: path.clone() }
+                    TraceEvent::PathChanged { peer: peer.to_string(), path: path.clone() }
                 }
-                event => What::Told(describe_event(event)),
+                event => TraceEvent::Event(describe_event(event)),
             };
             self.note(at, Place::Node(node), ids, what);
         }

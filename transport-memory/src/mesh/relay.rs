@@ -9,9 +9,9 @@ use socketio_p2p_core::{Frame, Packet, Session};
 use super::delivery::{Delivery, RawInput};
 use super::effects::Fault;
 use super::hop::Socket;
-use super::sight::describe;
 use super::talk::{Line, Talk};
-use super::{Mesh, Node, Place, What};
+use super::trace::describe;
+use super::{Mesh, Node, Place, TraceEvent};
 use crate::conditions::Conditions;
 use crate::digest::digest;
 use crate::freight::Freight;
@@ -97,10 +97,11 @@ impl Mesh {
             &mut self.network.dice,
             &mut self.network.effects,
         );
-        if self.is_recording() {
+        if self.is_tracing() {
             for frame in &frames {
                 let (text, digest, arrives) = (describe(frame), digest(frame), Some(at));
-                let what = What::Sent { to: Place::Hub, arrives, direct: false, text, digest };
+                let what =
+                    TraceEvent::Sent { to: Place::Hub, arrives, direct: false, text, digest };
                 self.note(Place::Node(node), || what);
             }
         }
@@ -219,11 +220,11 @@ impl Mesh {
                 self.look_at(&frame, Place::Hub, Place::Node(node));
             }
         }
-        if self.is_recording() {
+        if self.is_tracing() {
             for frame in packet.frames() {
                 let (text, digest) = (describe(&frame), digest(&frame));
                 let to = Place::Node(node);
-                let what = What::Sent { to, arrives, direct: false, text, digest };
+                let what = TraceEvent::Sent { to, arrives, direct: false, text, digest };
                 self.note(Place::Hub, || what);
             }
         }

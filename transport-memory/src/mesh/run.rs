@@ -7,15 +7,15 @@ use socketio_p2p_core::{Path, Session, Time};
 
 use super::{Mesh, Node};
 
-/// What a step of a mesh was.
+/// The input that a step of a mesh handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
-    /// Something arrived at a node.
+    /// A message arrived at a node.
     Arrival(Node),
     /// A timer of a node.
     Timer(Node),
-    /// Something arrived at the hub, or a timer of its.
+    /// A message arrived at the hub, or a timer of the hub.
     Hub,
 }
 
@@ -125,7 +125,7 @@ impl Mesh {
     }
 
     /// Steps until no session has anything queued for anyone: all that was emitted has arrived and been
-    /// acknowledged. Probes, signals and attempts at direct paths may be under way.
+    /// acknowledged. Probes, signals and attempts at direct paths may be in flight.
     ///
     /// # Panics
     /// When that takes longer than ten minutes of virtual time.

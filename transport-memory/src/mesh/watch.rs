@@ -5,7 +5,7 @@ use std::sync::Arc;
 use socketio_p2p_core::{ConnectionId, Event, Frame, PeerId, Time};
 
 use super::talk::{Hearing, Line, Seen, Sending, Talk};
-use super::{Carried, Effects, Load, Mesh, Node, Place, Sight, What};
+use super::{Carried, Effects, Load, Mesh, Node, Place, TraceEntry, TraceEvent};
 use crate::invariant::Breach;
 use crate::witness::{Declined, Refused, Witness};
 
@@ -18,29 +18,29 @@ pub(crate) struct HubNews {
 }
 
 impl Mesh {
-    // ----- the record -----
+    // ----- the trace -----
 
-    /// Records from now on what happens.
-    pub fn record(&mut self) {
-        self.record.sights.get_or_insert_default();
+    /// Starts a trace of all messages, events of sessions, commands and faults.
+    pub fn start_trace(&mut self) {
+        self.record.trace.get_or_insert_default();
     }
 
-    /// The record so far.
+    /// The trace so far; empty before [`start_trace`](Self::start_trace).
     #[must_use]
-    pub fn sights(&self) -> &[Sight] {
-        self.record.sights.as_deref().unwrap_or_default()
+    pub fn trace(&self) -> &[TraceEntry] {
+        self.record.trace.as_deref().unwrap_or_default()
     }
 
-    /// Adds a remark to the record: a fault of one's own making, for one.
+    /// Adds a fault to the trace that the caller has caused itself.
     pub fn remark(&mut self, place: Place, text: impl Into<String>) {
-        self.note(place, || What::Done(text.into()));
+        self.note(place, || TraceEvent::Fault(text.into()));
     }
 
-    pub(crate) const fn is_recording(&self) -> bool {
-        self.record.is_recording()
+    pub(crate) const fn is_tracing(&self) -> bool {
+        self.record.is_tracing()
     }
 
-    pub(crate) fn note(&mut self, place: Place, what: impl FnOnce() -> What) {
+    pub(crate) fn note(&mut self, place: Place, what: impl FnOnce() -> TraceEvent) {
         self.record.note(self.now, place, self.nodes.ids(), what);
     }
 

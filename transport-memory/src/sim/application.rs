@@ -91,7 +91,7 @@ pub trait Application {
 ///
 /// `start` makes the application of a node, given its number; for a node that comes back after a crash or its end it
 /// is also given the application that was there before, for what that kept on its disk. `settled` is asked once, when
-/// all faults are over, everybody is there and nothing is under way between the sessions: what should hold then of
+/// all faults are over, everybody is there and nothing is in flight between the sessions: what should hold then of
 /// the applications, in the order of their nodes?
 ///
 /// # Errors

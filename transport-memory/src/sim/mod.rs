@@ -54,7 +54,7 @@ pub use crate::invariant::{Breach, Invariant};
 pub use application::{Application, run_application};
 pub use chart::chart;
 pub use profile::{Profile, UnknownProfile};
-pub use run::{Report, run, run_recorded};
+pub use run::{Report, run, run_traced};
 pub use scenario::{
     Action, Attack, HubSettings, MAX_ACTIONS, MAX_PEERS, Manner, NodeSettings, PolicyName,
     Scenario, ScenarioError, Settings, Timed,

@@ -17,7 +17,7 @@ use crate::invariant::{Breach, Invariant};
 pub(super) enum Weather {
     /// Everybody is waited for: all that was accepted arrives.
     Patient,
-    /// Peers end and are given up: what was under way ends one way or the other.
+    /// Peers end and are given up: what was in flight ends one way or the other.
     Harsh,
 }
 
@@ -135,7 +135,7 @@ pub(super) enum Note {
     Refused(Fit),
     /// A peer waits for the answer to its event of this number.
     Question(ReplyToken, u64),
-    /// The path changed; and whether events were under way.
+    /// The path changed; and whether events were in flight.
     PathChanged {
         mid_stream: bool,
         detour: bool,

@@ -15,10 +15,10 @@ pub struct Violation {
     pub seed: u64,
     /// Its profile.
     pub profile: Profile,
-    /// After how many steps.
+    /// The number of steps before it.
     pub step: u64,
-    /// After how much virtual time.
+    /// The virtual time before it.
     pub at: Duration,
-    /// What did not hold.
+    /// The breach.
     pub breach: Breach,
 }

@@ -173,7 +173,7 @@ impl Plan {
     fn narrow(&mut self) {
         let at = self.time();
         let (from, to) = self.two();
-        // What is under way takes a while, not for ever.
+        // What is in flight takes a while, not for ever.
         let bytes = self.settings.outstanding as u64;
         let rate = self.dice.between(bytes / 3, bytes * 4) as u32;
         let conditions = Conditions { rate, ..Conditions::default() };

@@ -10,7 +10,7 @@ use crate::mesh::{Carried, Place};
 /// Of so many events to all one is shared, at least: others may go beside something that is for one only.
 const ONE_OF: u32 = 6;
 
-/// An event to all while nothing else was under way.
+/// An event to all while nothing else was in flight.
 #[derive(Clone, Copy, Debug)]
 struct ToAll {
     node: usize,
@@ -28,7 +28,7 @@ pub(in crate::sim) struct Sharing {
 }
 
 impl Sharing {
-    /// An event went to so many, to all of them by the hub, and nothing else was under way.
+    /// An event went to so many, to all of them by the hub, and nothing else was in flight.
     pub(in crate::sim) fn emitted(
         &mut self,
         number: u64,

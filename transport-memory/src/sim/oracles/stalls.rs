@@ -50,7 +50,7 @@ impl Stalls {
     ) -> Result<(), Breach> {
         let wait = self.0.remove(&(node, peer));
         match wait.zip(after) {
-            // Something else may have been under way before.
+            // Something else may have been in flight before.
             Some((wait, after)) if now < wait.since + after / 4 => Err(Breach::new(
                 Invariant::Stalled,
                 format!("node {node} to wait {after:?} for node {peer}"),

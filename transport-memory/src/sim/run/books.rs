@@ -18,7 +18,7 @@ use crate::sim::shape::Fit;
 /// A rate at which nothing has to wait: that of paths that are not narrow.
 const WIDE: u64 = 1_000_000;
 
-/// Answers to what is over: so many may have been under way before, or are the first.
+/// Answers to what is over: so many may have been in flight before, or are the first.
 const FIRST_ANSWERS: u32 = 2;
 
 /// How often it is looked what sessions have, in steps.

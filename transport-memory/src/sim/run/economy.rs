@@ -31,7 +31,7 @@ impl Run<'_> {
         self.live().try_for_each(|node| self.milestones.check_told(node, &self.mesh, &self.model))
     }
 
-    /// Where nothing else is under way, volatile events arrive, and the hub has nothing to do where all paths are direct.
+    /// Where nothing else is in flight, volatile events arrive, and the hub has nothing to do where all paths are direct.
     pub(super) fn check_idle_paths(&mut self) -> Result<(), Breach> {
         if !self.is_strict() {
             return Ok(());

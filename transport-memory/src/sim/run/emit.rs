@@ -81,7 +81,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Whether a node sends to all others by the hub, and has nothing under way.
+    /// Whether a node sends to all others by the hub, and has nothing in flight.
     fn has_idle_relay(&self, node: Node) -> bool {
         let idle = |peer: &Peer| peer.path == Some(Path::Relay) && !peer.away && peer.queued == 0;
         self.mesh.session(node).peers().all(|peer| idle(&peer))

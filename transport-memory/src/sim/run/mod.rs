@@ -46,7 +46,7 @@ use super::transfers::Transfers;
 use super::violation::Violation;
 use crate::dice::Dice;
 use crate::invariant::{Breach, Invariant};
-use crate::mesh::{Carried, Effects, Fault, Load, Mesh, Node, Place, Seen, Sight, What};
+use crate::mesh::{Carried, Effects, Fault, Load, Mesh, Node, Place, Seen, TraceEntry, TraceEvent};
 
 /// More inputs than this at one moment: something is due for ever.
 const MAX_AT_ONCE: u32 = 5_000;
@@ -57,7 +57,7 @@ const MAX_STEPS: u64 = 1_000_000;
 /// Of so many questions one is not answered.
 const UNANSWERED: u64 = 4;
 
-/// What a run without violation was like.
+/// The statistics of a run without a violation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -65,17 +65,17 @@ pub struct Report {
     pub steps: u64,
     /// Events taken for reliable delivery, counted for each receiver.
     pub packets: u64,
-    /// Events that arrived.
+    /// Events delivered.
     pub delivered: u64,
-    /// Questions that were answered.
+    /// Acks that arrived.
     pub answers: u64,
     /// Transfers that were read to their end.
     pub transfers: u64,
     /// Changes of the path on which events are sent to a peer.
     pub path_changes: u64,
-    /// The virtual time that it took.
+    /// The virtual time of the run.
     pub span: Duration,
-    /// The faults.
+    /// The faults hit, and those that changed something.
     pub effects: Effects,
 }
 
@@ -87,15 +87,15 @@ pub fn run(scenario: &Scenario) -> Result<Report, Violation> {
     run_in(scenario, &mut Run::new(scenario))
 }
 
-/// Runs a scenario and keeps a record of what happened, up to its end or the first violation.
-pub fn run_recorded(scenario: &Scenario) -> (Result<Report, Violation>, Vec<Sight>) {
+/// Runs a scenario with a trace, up to its end or the first violation.
+pub fn run_traced(scenario: &Scenario) -> (Result<Report, Violation>, Vec<TraceEntry>) {
     let mut run = Run::new(scenario);
-    run.mesh.record();
+    run.mesh.start_trace();
     let result = run_in(scenario, &mut run);
-    (result, run.mesh.sights().to_vec())
+    (result, run.mesh.trace().to_vec())
 }
 
-/// Who uses the sessions of a run in place of the scenario, where somebody does.
+/// The user of the sessions of a run in place of the scenario.
 pub(super) trait Host {
     /// A node has been added.
     fn start(&mut self, place: usize, node: Node);
@@ -191,7 +191,7 @@ struct Run<'a> {
     upgraded: Vec<(Node, Option<PeerId>)>,
     carried: Vec<Carried>,
     loads: Vec<Load>,
-    /// How often more was under way than a window.
+    /// How often more was in flight than a window.
     overloads: u32,
     talks: Talks,
     channels: Channels,
@@ -329,9 +329,13 @@ impl<'a> Run<'a> {
             if action.is_fault() {
                 self.refusals.upset(self.mesh.now() + self.scenario.settings.silence);
             }
-            if self.mesh.is_recording() {
+            if self.mesh.is_tracing() {
                 let text = action.to_string();
-                let what = if action.is_fault() { What::Done(text) } else { What::Asked(text) };
+                let what = if action.is_fault() {
+                    TraceEvent::Fault(text)
+                } else {
+                    TraceEvent::Command(text)
+                };
                 self.mesh.note(Place::Hub, || what);
             }
             self.act(action)?;

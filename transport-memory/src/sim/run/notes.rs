@@ -32,7 +32,7 @@ impl Run<'_> {
     }
 
     fn note(&mut self, node: Node, event: Event) -> Result<(), Breach> {
-        // A volatile event can be the last thing that was under way.
+        // A volatile event can be the last thing that was in flight.
         if let Some(told) = self.quiet.as_mut().filter(|_| !matches!(event, Event::Received { .. }))
         {
             told.push(format!("node {}: {event:?}", node.index()));

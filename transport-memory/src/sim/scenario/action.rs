@@ -5,17 +5,17 @@ use socketio_p2p_core::Policy;
 
 use crate::conditions::{Conditions, RosterFaults, SignalFaults};
 
-/// An action and its time from the start of the run, in milliseconds.
+/// An action and its time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timed {
-    /// When.
+    /// The time from the start of the run, in milliseconds.
     pub at: u64,
-    /// What.
+    /// The action.
     #[serde(flatten)]
     pub action: Action,
 }
 
-/// A session's policy, as it is written.
+/// A session's policy, in the text of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PolicyName {
@@ -40,18 +40,18 @@ impl From<PolicyName> for Policy {
     }
 }
 
-/// How events are emitted.
+/// The kind of an emit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Manner {
-    /// As events.
+    /// In the lane of events.
     #[default]
     Event,
-    /// In the lane for big things.
+    /// In the lane of bulk.
     Bulk,
-    /// So that they may be lost.
+    /// Volatile: may be lost.
     Volatile,
-    /// As events that ask for answers.
+    /// In the lane of events, with a request for an ack.
     Question,
 }
 
@@ -62,45 +62,45 @@ impl Manner {
     }
 }
 
-/// What a malicious peer does.
+/// An attack of the malicious peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Attack {
     /// Claims to be the victim.
     Spoof,
-    /// Sends link control of its own making, also within events.
+    /// Sends forged link control, also within events.
     Control,
-    /// Sends offers without end.
+    /// Floods the victim with offers.
     Offers,
-    /// Announces attachments without end.
+    /// Announces more attachments than any limit.
     Bomb,
-    /// Sends JSON without bottom.
+    /// Sends JSON nested 100 to 2000 deep.
     DeepJson,
-    /// Sends giant names and numbers.
+    /// Sends giant event names and numbers.
     GiantNames,
     /// Announces attachments and sends none.
     Stall,
-    /// Sends bytes that mean nothing.
+    /// Sends random bytes.
     Garbage,
-    /// Passes packets on as a neighbour, and changes, repeats, drops and makes up some.
+    /// Forwards bundles as a neighbour, and changes, repeats, drops and forges some.
     Neighbour,
-    /// Passes bundles on with greater numbers than they have, and some again later.
+    /// Forwards bundles with greater numbers than theirs, and some of them twice.
     Seals,
-    /// Gives a neighbour more for the victim than that passes on.
+    /// Sends a neighbour more for the victim than its forwarding rate.
     Passes,
-    /// Acknowledges nothing, and asks again and again for everything.
+    /// Sends 40 states that acknowledge nothing.
     Resume,
-    /// Speaks again and again of an incarnation of the victim that is over.
+    /// Sends 40 bundles of an incarnation that is over.
     Stale,
-    /// Breaks a rule that the hub is there to keep: whom it names, how much it says, how often it comes.
+    /// Breaks a rule that the hub enforces: receivers, rates or joins.
     Hub,
-    /// Takes everything, and acknowledges nothing.
+    /// Receives everything, and acknowledges nothing.
     Hoard,
-    /// Takes everything, and acknowledges a byte with each ping.
+    /// Receives everything, and acknowledges one byte with each ping.
     Trickle,
-    /// Sends over a datagram channel what does not belong there.
+    /// Sends reliable records and control over a datagram channel.
     Datagrams,
-    /// Sends more than it may: refusals, ahead of its turn, transfers beyond credit and size, long messages for nothing.
+    /// Exceeds bounds: refusals, records ahead of their turn, transfers beyond credit and size, long messages.
     Excess,
 }
 
@@ -118,287 +118,287 @@ impl Attack {
     ];
 }
 
-/// Something that happens. Nodes are named by their numbers from 0; one that is not there (crashed, closed) is
-/// left alone, so that any part of a scenario is a scenario.
+/// An action of a scenario. Nodes are numbered from 0. An action on a node that has crashed or closed does nothing,
+/// so that any part of a scenario is a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Action {
     /// A node emits events.
     Emit {
-        /// Who.
+        /// The node.
         node: usize,
-        /// To whom; absent: to all.
+        /// The receiver; absent: all peers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<usize>,
-        /// How many.
+        /// The number of events.
         count: u32,
-        /// The bytes of the blob in each; 0: none.
+        /// The bytes of the blob in each event; 0: no blob.
         #[serde(default, skip_serializing_if = "is_zero")]
         size: u32,
-        /// How.
+        /// The kind of emit.
         #[serde(default, skip_serializing_if = "Manner::is_event")]
         how: Manner,
     },
     /// A node emits one event of a shape.
     EmitShape {
-        /// Who.
+        /// The node.
         node: usize,
-        /// To whom; absent: to all.
+        /// The receiver; absent: all peers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<usize>,
         /// The bytes of its blobs.
         size: u32,
-        /// How many blobs these are in.
+        /// The number of its blobs.
         blobs: u32,
-        /// The bytes of a text in it.
+        /// The bytes of its text.
         text: u32,
-        /// How many arrays are open at once in it.
+        /// The depth of its arrays.
         depth: u32,
-        /// How.
+        /// The kind of emit.
         #[serde(default, skip_serializing_if = "Manner::is_event")]
         how: Manner,
     },
     /// An original client emits events.
     OriginalEmit {
-        /// Who, by its own numbers.
+        /// The client: original clients are numbered from 0.
         client: usize,
         /// Over its channel with this node, where it has one; absent: through the hub to all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<usize>,
-        /// How many.
+        /// The number of events.
         count: u32,
-        /// The bytes of the blob in each; 0: none.
+        /// The bytes of the blob in each event; 0: no blob.
         #[serde(default, skip_serializing_if = "is_zero")]
         size: u32,
     },
     /// An original client joins, or leaves.
     OriginalHere {
-        /// Who, by its own numbers.
+        /// The client: original clients are numbered from 0.
         client: usize,
         /// Whether it joins.
         on: bool,
     },
     /// A node opens a transfer.
     Transfer {
-        /// Who.
+        /// The node.
         node: usize,
-        /// To whom.
+        /// The receiver.
         to: usize,
-        /// How many bytes.
+        /// The bytes of the transfer.
         size: u32,
-        /// After how many bytes the receiver has had enough; absent: never.
+        /// The receiver cancels after this many bytes; absent: never.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         enough: Option<u32>,
-        /// Whether the sender does not say how many.
+        /// Whether the sender does not announce the size.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         unannounced: bool,
         /// The pause of the receiver before each read, in milliseconds.
         #[serde(default, skip_serializing_if = "is_zero")]
         late: u32,
     },
-    /// A node breaks its oldest transfer off.
+    /// A node cancels its oldest outgoing transfer.
     CancelTransfer {
-        /// Who.
+        /// The node.
         node: usize,
     },
-    /// A node does not want the rest of the oldest transfer to it.
+    /// A node cancels its oldest incoming transfer.
     RefuseTransfer {
-        /// Who.
+        /// The node.
         node: usize,
     },
-    /// A node's socket to the hub breaks in the middle of what is under way on it.
+    /// A node's socket to the hub breaks, with some of the frames in flight on it delivered and the rest lost.
     Break {
-        /// Whose.
+        /// The node.
         node: usize,
     },
-    /// A node's transports take its output only every so many milliseconds; 0: at once.
+    /// A node's transports drain its output with pauses.
     Drain {
-        /// Whose.
+        /// The node.
         node: usize,
-        /// How often.
+        /// The pause in milliseconds; 0: none.
         pause: u64,
     },
-    /// What a neighbour passes on in one direction does not get through, or does again.
+    /// Bundles that a neighbour forwards in one direction are lost, or no longer.
     Swallow {
         /// The neighbour.
         neighbour: usize,
-        /// Of this node
+        /// The sender.
         from: usize,
-        /// to this one.
+        /// The receiver.
         to: usize,
-        /// Whether it does not.
+        /// Whether they are lost.
         on: bool,
     },
     /// A node changes its policy.
     Policy {
-        /// Who.
+        /// The node.
         node: usize,
-        /// To what.
+        /// The new policy.
         policy: PolicyName,
     },
     /// A node asks for direct paths.
     Upgrade {
-        /// Who.
+        /// The node.
         node: usize,
-        /// With whom; absent: with all.
+        /// The peer; absent: all peers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<usize>,
     },
     /// A node closes.
     Close {
-        /// Who.
+        /// The node.
         node: usize,
     },
-    /// A node ends without a word.
+    /// A node crashes: it sends no good-bye.
     Crash {
-        /// Who.
+        /// The node.
         node: usize,
     },
-    /// A node that has crashed or closed comes back as somebody new.
+    /// A node that has crashed or closed starts again, and gets a new id.
     Restart {
-        /// Who.
+        /// The node.
         node: usize,
     },
     /// The hub crashes.
     HubStop,
-    /// A hub without memory starts.
+    /// A hub without members starts.
     HubStart,
     /// A node's socket to the hub breaks.
     Drop {
-        /// Whose.
+        /// The node.
         node: usize,
     },
     /// A node cannot reach the hub, or can again.
     Reach {
-        /// Who.
+        /// The node.
         node: usize,
         /// Whether it can.
         on: bool,
     },
     /// A node's socket to the hub is half-open, or whole again.
     Mute {
-        /// Whose.
+        /// The node.
         node: usize,
         /// Whether it is.
         on: bool,
     },
     /// Direct connections between two nodes are half-open, or whole again.
     Silence {
-        /// Between this one
+        /// One node.
         a: usize,
-        /// and this one.
+        /// The other node.
         b: usize,
         /// Whether they are.
         on: bool,
     },
-    /// Nothing gets through directly in one direction, or something does again.
+    /// Direct connections lose all messages in one direction, or no longer.
     Cut {
-        /// From this one
+        /// The sender.
         from: usize,
-        /// to this one.
+        /// The receiver.
         to: usize,
         /// Whether it is cut.
         on: bool,
     },
-    /// These nodes are cut off from the others and from the hub.
+    /// A partition separates nodes from all other nodes and from the hub.
     Partition {
-        /// Who is together.
+        /// The separated nodes.
         island: Vec<usize>,
     },
-    /// Cuts, silences and partitions end.
+    /// All cuts, half-open connections and partitions end.
     Heal,
-    /// No direct connection between two nodes comes about, or some do again.
+    /// Attempts at direct connections between two nodes fail, or succeed again.
     Block {
-        /// Between this one
+        /// One node.
         a: usize,
-        /// and this one.
+        /// The other node.
         b: usize,
-        /// Whether none does.
+        /// Whether they fail.
         on: bool,
     },
-    /// Direct connections between two nodes last only so long.
+    /// Direct connections between two nodes break after a time.
     Flap {
-        /// Between this one
+        /// One node.
         a: usize,
-        /// and this one.
+        /// The other node.
         b: usize,
-        /// How many milliseconds; 0: for ever.
+        /// The time in milliseconds; 0: they last.
         lasts: u64,
     },
-    /// Direct connections between two nodes close, in the middle of whatever is under way.
+    /// Direct connections between two nodes close, with messages in flight.
     CloseDirect {
-        /// Between this one
+        /// One node.
         a: usize,
-        /// and this one.
+        /// The other node.
         b: usize,
     },
-    /// The way between a node and the hub is like this from now on.
+    /// The conditions of the path between a node and the hub change.
     RelayPath {
-        /// Whose.
+        /// The node.
         node: usize,
-        /// What it is like.
+        /// The new conditions.
         conditions: Conditions,
     },
-    /// The direct way from one node to another is like this from now on.
+    /// The conditions of the direct path from one node to another change.
     DirectPath {
-        /// From this one
+        /// The sender.
         from: usize,
-        /// to this one.
+        /// The receiver.
         to: usize,
-        /// What it is like.
+        /// The new conditions.
         conditions: Conditions,
     },
-    /// Signals are lost, doubled or late from now on.
+    /// The faults of signals change.
     Signals {
-        /// How often.
+        /// The new faults.
         faults: SignalFaults,
     },
-    /// The hub names its members wrongly from now on.
+    /// The faults of rosters change.
     Rosters {
-        /// How often.
+        /// The new faults.
         faults: RosterFaults,
     },
-    /// A node takes one message at a time, with a pause of so many milliseconds before each; 0: at once.
+    /// A node receives one message at a time, with a pause before each.
     Pace {
-        /// Who.
+        /// The node.
         node: usize,
-        /// How long.
+        /// The pause in milliseconds; 0: none.
         pause: u64,
     },
-    /// A node's process stands still, or goes on.
+    /// A node's process stops (SIGSTOP), or continues.
     Freeze {
-        /// Whose.
+        /// The node.
         node: usize,
-        /// Whether it stands.
+        /// Whether it stops.
         on: bool,
     },
-    /// Everybody's clock jumps.
+    /// All clocks jump forward.
     Jump {
-        /// By how many milliseconds.
+        /// The jump in milliseconds.
         by: u64,
     },
-    /// One node's clock jumps.
+    /// One node's clock jumps forward.
     JumpNode {
-        /// Whose.
+        /// The node.
         node: usize,
-        /// By how many milliseconds.
+        /// The jump in milliseconds.
         by: u64,
     },
     /// Two nodes lose their direct connection and both offer at the same time.
     Glare {
-        /// This one
+        /// One node.
         a: usize,
-        /// and this one.
+        /// The other node.
         b: usize,
     },
-    /// A malicious peer, in the room from its first attack on, attacks.
+    /// The malicious peer attacks. It joins the room with its first attack.
     Attack {
-        /// Whom.
+        /// The node attacked.
         victim: usize,
-        /// How.
+        /// The attack.
         attack: Attack,
-        /// Whether over a direct connection, if it has one.
+        /// Whether over a direct connection, where there is one.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         direct: bool,
     },

@@ -8,72 +8,72 @@ use serde::{Deserialize, Serialize};
 use super::action::PolicyName;
 use crate::dice::Dice;
 
-/// What is different at one node; absent: as the scenario's settings say.
+/// Settings of one node; absent ones are as in the scenario's settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct NodeSettings {
-    /// Bytes per packet that it takes.
+    /// The maximum of bytes of a received packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packet_bytes: Option<usize>,
-    /// Attachments per packet that it takes.
+    /// The maximum of attachments of a received packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attachments: Option<usize>,
-    /// Arrays and objects open at once that it takes.
+    /// The maximum depth of a received packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub depth: Option<usize>,
-    /// Direct connections.
+    /// The maximum of direct connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_peers: Option<usize>,
-    /// Bytes that may wait for one peer in one lane.
+    /// The maximum of bytes queued for one peer in one lane.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_bytes: Option<usize>,
-    /// Packets that may wait for one peer in one lane.
+    /// The maximum of packets queued for one peer in one lane.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_packets: Option<usize>,
-    /// Bytes of volatile events under way to one peer.
+    /// The maximum of bytes of volatile events in flight to one peer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volatile_bytes: Option<usize>,
-    /// The largest piece of a big packet.
+    /// The maximum length of a record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub piece_bytes: Option<usize>,
-    /// Bytes under way to one peer through the relay.
+    /// The maximum of bytes in flight to one peer through the relay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relay_window: Option<usize>,
-    /// Bytes under way to one peer on a direct path.
+    /// The maximum of bytes in flight to one peer on a direct path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direct_window: Option<usize>,
-    /// Bytes of a transfer that wait to be read.
+    /// The maximum of bytes of a transfer that wait to be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transfer_window: Option<usize>,
-    /// Transfers to one peer, and from it, at a time.
+    /// The maximum of open transfers to one peer, and from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_transfers: Option<usize>,
-    /// Answers that are waited for at a time.
+    /// The maximum of pending acks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pending_acks: Option<usize>,
-    /// The policy at its start.
+    /// The initial policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyName>,
-    /// Its spans, in percent of the others'.
+    /// Its timeouts, in percent of the scenario's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
-    /// Bytes under way in one direction of its connections.
+    /// The maximum of bytes in flight in one direction of its connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outstanding: Option<usize>,
-    /// Bytes of what has come that it holds, of all peers.
+    /// The maximum of bytes received and not yet delivered, of all peers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receive_bytes: Option<usize>,
-    /// Pairs of peers for which it passes on.
+    /// The maximum of pairs of peers for which it forwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward_pairs: Option<usize>,
-    /// Members of the room on which it keeps books.
+    /// The maximum of members with state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_members: Option<usize>,
-    /// Bytes that it passes on in a second, from one peer to another.
+    /// Bytes forwarded per second, from one peer to another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward_rate: Option<u64>,
-    /// The longest message of its datagram channels; absent: it has none.
+    /// The maximum length of a message of its datagram channels; absent: it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub datagrams: Option<usize>,
 }

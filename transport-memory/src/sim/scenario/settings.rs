@@ -13,76 +13,76 @@ use super::hub::HubSettings;
 use super::nodes::NodeSettings;
 use crate::conditions::{Latency, millis};
 
-/// The settings of a scenario. Spans are in whole milliseconds when written.
+/// The settings of a scenario. The text of a scenario has spans in whole milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Sessions at the start, numbered from 0.
+    /// The number of sessions.
     pub peers: usize,
-    /// Whether nobody is ever given up: then everything must arrive.
+    /// Whether no peer is ever given up: then everything accepted must be delivered.
     pub patient: bool,
-    /// Direct connections per session.
+    /// The maximum of direct connections per session.
     pub max_peers: usize,
-    /// Bytes that may wait for one peer in one lane.
+    /// The maximum of bytes queued for one peer in one lane.
     pub queue_bytes: usize,
-    /// The longest record on the relay and through neighbours.
+    /// The maximum length of a record on the relay and via neighbours.
     pub record_bytes: usize,
-    /// Bytes under way to one peer through the relay.
+    /// The maximum of bytes in flight to one peer through the relay.
     pub relay_window: usize,
-    /// Bytes under way in one direction of a direct connection, or to the hub.
+    /// The maximum of bytes in flight in one direction of a direct connection, or to the hub.
     pub outstanding: usize,
-    /// The way between a session and the hub.
+    /// The one-way delay between a session and the hub.
     #[serde(with = "millis")]
     pub relay_latency: Duration,
-    /// The way between sessions.
+    /// The one-way delay between sessions.
     #[serde(with = "millis")]
     pub direct_latency: Duration,
-    /// How long a peer without a path is waited for.
+    /// The time after which a session gives up a peer without a path.
     #[serde(with = "millis")]
     pub resume_window: Duration,
-    /// How long the hub keeps a seat.
+    /// The time for which the hub keeps the seat of a member that is away.
     #[serde(with = "millis")]
     pub hub_resume_window: Duration,
-    /// How long a direct path may be silent. The other spans of a session are in proportion to it.
+    /// The silence timeout of direct paths. The other spans of a session are in proportion to it.
     #[serde(with = "millis")]
     pub silence: Duration,
-    /// How long a half-open socket lasts.
+    /// The time after which a half-open socket closes.
     #[serde(with = "millis")]
     pub ping_timeout: Duration,
-    /// What is different at single nodes, by their numbers.
+    /// Settings of single nodes, by their numbers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeSettings>,
-    /// Bytes in one envelope that the hub takes.
+    /// The maximum of bytes of an envelope at the hub.
     #[serde(skip_serializing_if = "is_default_envelope")]
     pub max_envelope: u32,
-    /// Attachments in one envelope that the hub takes.
+    /// The maximum of attachments of an envelope at the hub.
     #[serde(skip_serializing_if = "is_default_attachments")]
     pub hub_attachments: u32,
-    /// What else the hub allows.
+    /// Other limits of the hub.
     #[serde(skip_serializing_if = "HubSettings::is_default")]
     pub hub: HubSettings,
-    /// Original clients in the room, numbered from 0.
+    /// The number of original clients.
     #[serde(skip_serializing_if = "is_none")]
     pub originals: usize,
-    /// Whether all that is promised of paths is looked at too: policies, milestones, what is sent how often.
+    /// Whether the run is checked beyond the model: see [narrow and wide](crate::sim#narrow-and-wide).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub strict: bool,
-    /// Whether paths are slow at worst: with the patience of the settings nobody and no path is given up, and all that
-    /// is accepted arrives in the time that its bytes take.
+    /// Whether paths are slow at worst: with these timeouts no peer and no path is given up, and everything accepted is
+    /// delivered in the time that its bytes take.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub honest: bool,
-    /// Where paths are honest: how long a small event may wait for bulk, beside the time that events take.
+    /// On honest paths: the maximum delay of a small event by bulk, beside the time that events take.
     #[serde(with = "millis", skip_serializing_if = "is_a_second")]
     pub behind_bulk: Duration,
-    /// How long a peer may acknowledge nothing; absent: in proportion to the other spans, and for ever where everybody is
-    /// waited for.
+    /// The time after which a peer that acknowledges nothing is given up; absent: in proportion to the other spans, and
+    /// never in patient scenarios.
     #[serde(with = "millis", skip_serializing_if = "Duration::is_zero")]
     pub stall: Duration,
-    /// How often in a second one member may come back to its seat; absent: as the hub's defaults say.
+    /// Resumes of one member per second; absent: as in the hub's defaults.
     #[serde(skip_serializing_if = "is_zero")]
     pub resumes: u32,
-    /// How late applications answer, at most.
+    /// The maximum delay of an application's ack.
     #[serde(with = "millis", skip_serializing_if = "Duration::is_zero")]
     pub answers_within: Duration,
 }

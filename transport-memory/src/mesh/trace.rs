@@ -1,4 +1,4 @@
-//! The entries of a record, and how they are shown.
+//! The entries of a trace, and how they are shown.
 
 use std::error::Error;
 
@@ -6,55 +6,55 @@ use socketio_p2p_core::{Event, Frame, Path, Time};
 
 use super::node::Place;
 
-/// What was seen.
+/// An event in a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum What {
-    /// Something was sent.
+pub enum TraceEvent {
+    /// A message was sent.
     Sent {
-        /// To where.
+        /// The receiver.
         to: Place,
         /// When it arrives; `None` when it is lost.
         arrives: Option<Time>,
         /// Whether it went over a direct connection.
         direct: bool,
-        /// Its beginning.
+        /// The beginning of its text.
         text: String,
-        /// A short name of all its bytes.
+        /// A digest of all its bytes.
         digest: u64,
     },
-    /// A session told its application something.
-    Told(String),
-    /// Events of a node to a peer go this way from now on.
+    /// An event of a session.
+    Event(String),
+    /// The path of a node to a peer has changed.
     PathChanged {
-        /// The peer: a node, where it is one.
+        /// The peer: its node, or its id where it has none.
         peer: String,
-        /// The way.
+        /// The new path.
         path: Path,
     },
     /// A fault, or the end of one.
-    Done(String),
-    /// Something that an application asked of its session.
-    Asked(String),
+    Fault(String),
+    /// A command of an application to its session.
+    Command(String),
 }
 
-/// One entry of the record.
+/// An entry of a trace: see [`Mesh::trace`](crate::Mesh::trace).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sight {
-    /// When.
+pub struct TraceEntry {
+    /// The virtual time.
     pub at: Time,
-    /// Where.
+    /// The place.
     pub place: Place,
-    /// What.
-    pub what: What,
+    /// The event.
+    pub event: TraceEvent,
 }
 
-impl std::fmt::Display for Sight {
+impl std::fmt::Display for TraceEntry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let nanos = self.at.as_nanos();
         write!(f, "{:>10.3} ms  {:<7} ", nanos as f64 / 1e6, self.place.to_string())?;
-        match &self.what {
-            What::Sent { to, arrives, direct, text, digest } => {
+        match &self.event {
+            TraceEvent::Sent { to, arrives, direct, text, digest } => {
                 let arrow = if *direct { "=>" } else { "->" };
                 write!(f, "{arrow} {to:<7} {text}  #{digest:016x}", to = to.to_string())?;
                 match arrives {
@@ -62,15 +62,15 @@ impl std::fmt::Display for Sight {
                     None => f.write_str("  (lost)"),
                 }
             }
-            What::Told(event) => write!(f, "   {event}"),
-            What::PathChanged { peer, path } => write!(f, "   path to {peer}: {path:?}"),
-            What::Done(what) => write!(f, "!  {what}"),
-            What::Asked(what) => write!(f, ".  {what}"),
+            TraceEvent::Event(event) => write!(f, "   {event}"),
+            TraceEvent::PathChanged { peer, path } => write!(f, "   path to {peer}: {path:?}"),
+            TraceEvent::Fault(what) => write!(f, "!  {what}"),
+            TraceEvent::Command(what) => write!(f, ".  {what}"),
         }
     }
 }
 
-/// So much of a text is shown, and so much of it is looked at for ids.
+/// The maximum of characters of a text that are shown.
 pub(super) const SHOWN: usize = 90;
 pub(super) const SHOWN_EVENT: usize = 160;
 const SCANNED: usize = 400;

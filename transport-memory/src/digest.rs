@@ -1,13 +1,13 @@
-//! Short names of bytes.
+//! Digests of bytes, not for security.
 
 use socketio_p2p_core::Frame;
 
-/// A short name of all the bytes of a frame.
+/// A digest of all the bytes of a frame.
 pub(crate) fn digest(frame: &Frame) -> u64 {
     digest_of(u64::from(matches!(frame, Frame::Text(_))) << 63, [frame.as_bytes()])
 }
 
-/// A short name of a word and of all bytes after it.
+/// A digest of a word and of all bytes after it.
 pub(crate) fn digest_of<const N: usize>(start: u64, parts: [&[u8]; N]) -> u64 {
     let mut state = start;
     let mut mix = |word: u64| {

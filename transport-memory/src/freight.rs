@@ -10,7 +10,7 @@ use socketio_p2p_core::wire::{
 
 use crate::digest::digest_of;
 
-/// What one session says to another in a bundle, or in a record that many get.
+/// The contents of a bundle, or of a record with several receivers.
 #[derive(Debug)]
 pub(crate) struct Freight {
     /// The sender, where the hub carries it.
@@ -19,32 +19,32 @@ pub(crate) struct Freight {
     pub(crate) records: Vec<Part>,
     pub(crate) control: Control,
     pub(crate) state: Option<Box<State>>,
-    /// What is to be passed on, and to whom.
+    /// Bundles to be forwarded, and their receivers.
     pub(crate) passes: Vec<(PeerId, Arc<Self>)>,
-    /// Of whom something is passed on.
+    /// The senders of forwarded bundles.
     pub(crate) passed_on: Vec<PeerId>,
-    /// What is said about passing on, and what is passed on.
+    /// Control about forwarding, and forwarded bundles.
     pub(crate) neighbourly: Vec<Neighbourly>,
 }
 
-/// What one neighbour says to another about others.
+/// An item about forwarding between neighbours.
 #[derive(Clone, Debug)]
 pub(crate) enum Neighbourly {
-    /// Something for this peer.
+    /// A bundle to be forwarded to this peer.
     Pass(PeerId, Sealed),
-    /// Something of this peer's.
+    /// A forwarded bundle of this peer.
     Passed(PeerId, Sealed),
-    /// Nothing is passed on to this peer.
+    /// The neighbour does not forward to this peer.
     NoWay(PeerId),
-    /// To whom is passed on, and so many bytes in a second.
+    /// The peers to which a neighbour forwards, and its bytes per second.
     Knows(Vec<PeerId>, u64),
 }
 
-/// A bundle on its way through a neighbour.
+/// A bundle forwarded by a neighbour.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sealed {
     pub(crate) number: u64,
-    /// A short name of all its bytes, its number and its seal.
+    /// A digest of all its bytes, its number and its seal.
     pub(crate) digest: u64,
     pub(crate) bytes: usize,
     pub(crate) epochs: Option<Epochs>,
@@ -75,7 +75,7 @@ pub(crate) struct Part {
     pub(crate) end: bool,
 }
 
-/// What there is in a bundle beside records.
+/// The items of a bundle beside records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "it is a set")]
 pub(crate) struct Control {
@@ -89,7 +89,7 @@ pub(crate) struct Control {
 }
 
 impl Freight {
-    /// What the hub sends to a member.
+    /// The contents of a message of the hub.
     pub(crate) fn of(message: &ServerMessage) -> Option<Self> {
         let ServerMessage::Relay(Download { from, numbers, piece, body }) = message else {
             return None;
@@ -125,7 +125,7 @@ impl Freight {
         }
     }
 
-    /// What is in a bundle.
+    /// The contents of a bundle.
     pub(crate) fn in_bundle(bytes: &Bytes) -> Option<Self> {
         let bundle = Bundle::read(bytes.clone()).ok()?;
         let mut freight = Self::empty(bundle.epochs);

@@ -1,8 +1,8 @@
 //! In-memory transports for socketio-p2p.
 //!
-//! - [`Mesh`]: a hub and any number of sessions on a virtual clock, with faults to order. `step()` jumps to the
-//!   next thing that happens; nothing sleeps, and the same seed gives the same run.
-//! - [`sim`]: random scenarios on a mesh, with faults of every kind, judged by a reference model.
+//! - [`Mesh`]: a hub and any number of sessions on a virtual clock, with faults on request. `step()` jumps to
+//!   the next wake-up; nothing sleeps, and the same seed gives the same run.
+//! - [`sim`]: random scenarios on a mesh, with faults of every kind, checked by a reference model.
 //! - [`MemoryNetwork`]: bounded in-memory channels for the async driver: a whole mesh within one process,
 //!   without a socket.
 

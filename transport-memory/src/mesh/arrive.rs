@@ -1,4 +1,4 @@
-//! Arriving in a mesh: what arrives is delivered, held back, or waits in an inbox.
+//! Messages that arrive: they are delivered, held back, or wait in an inbox.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{Mesh, Node, Step};
 const CLIENT_QUEUE: usize = 1024;
 
 impl Mesh {
-    /// Takes what has arrived: lets its receiver have it, or holds it back.
+    /// Handles a message that has arrived.
     pub(super) fn arrive(&mut self, next: Scheduled) -> Step {
         let Scheduled { number, delivery, .. } = next;
         if let Delivery::DirectFrame { from, to, frame, .. } = &delivery

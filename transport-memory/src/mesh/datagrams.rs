@@ -1,4 +1,4 @@
-//! The datagram channels of direct connections: nothing is in order there, and what is lost stays lost.
+//! The datagram channels of direct connections: unordered, and without retransmission.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::{Mesh, Node, Place};
 use crate::broker::End;
 use crate::freight::Freight;
 
-/// By how much a datagram is overtaken, at most.
+/// The maximum delay of a reordered datagram.
 const DISORDER: Duration = Duration::from_millis(100);
 
 impl Mesh {
@@ -43,7 +43,7 @@ impl Mesh {
         }
     }
 
-    /// Takes what a node has for a datagram channel.
+    /// Sends the datagrams of a node on a datagram channel.
     pub(super) fn pump_datagrams(&mut self, end: End, index: usize) {
         let has = |connection: &Connection| connection.has_datagrams;
         while self.nodes[end.0].connections.get(index).is_some_and(has) {

@@ -1,4 +1,4 @@
-//! What is in flight in a mesh, and when it arrives.
+//! Messages in flight in a mesh, and inputs of raw nodes.
 
 use std::sync::Arc;
 
@@ -75,7 +75,7 @@ pub(super) enum Delivery {
     Flap {
         end: End,
     },
-    /// A slow node takes what waits for it.
+    /// A slow node takes a message from its inbox.
     TakeInput {
         node: usize,
     },
@@ -114,7 +114,7 @@ impl Delivery {
         }
     }
 
-    /// What it is to a raw node.
+    /// The inputs of a raw node that it is.
     pub(super) fn into_raw(self) -> Vec<RawInput> {
         match self {
             Self::ToNode { packet, .. } => packet.frames().map(RawInput::Frame).collect(),
@@ -137,7 +137,7 @@ impl Delivery {
     }
 }
 
-/// What arrives, when, and as which of all that were sent.
+/// A delivery with its time and its number.
 #[derive(Debug)]
 pub(super) struct Scheduled {
     pub(super) at: Time,

@@ -190,7 +190,7 @@ impl Mesh {
         self.say(Talk { from, to, line, sent, relay, datagrams, freight })
     }
 
-    /// Records what is sent directly, and when it arrives if it does.
+    /// Adds a direct message to the trace.
     pub(super) fn note_direct(&mut self, from: End, to: End, frame: &Frame, arrives: Option<Time>) {
         if self.is_tracing() {
             let (text, digest, to) = (describe(frame), digest(frame), Place::Node(to.0));

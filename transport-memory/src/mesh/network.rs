@@ -23,7 +23,7 @@ const DEFAULT_OUTSTANDING: usize = 256 << 10;
 pub(super) struct Network {
     pub(super) dice: Dice,
     pub(super) latency: Latency,
-    /// What lies between any two nodes, by sender and receiver.
+    /// The direct paths, by sender and receiver.
     pub(super) pairs: Vec<Vec<Pair>>,
     pub(super) broker: Broker,
     pub(super) queue: Queue,

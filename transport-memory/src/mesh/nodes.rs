@@ -96,9 +96,9 @@ pub(super) struct Slot {
     pub(super) raw: Option<Vec<RawInput>>,
     pub(super) socket: Option<Socket>,
     pub(super) reachable: bool,
-    /// Its socket is half-open: nothing gets through, nobody is told.
+    /// Its socket is half-open: all messages on it are held back silently.
     pub(super) mute: bool,
-    /// What the half-open socket holds back.
+    /// The messages held back by the half-open socket.
     pub(super) muted: Vec<Scheduled>,
     pub(super) connections: Vec<Connection>,
     pub(super) next_raw_connection: u64,
@@ -116,19 +116,19 @@ pub(super) struct Slot {
     pub(super) draining: bool,
     /// When it last could not act at once.
     pub(super) held: Time,
-    /// Bytes in flight in one direction of its connections, at most; of the mesh where it has none of its own.
+    /// The maximum of bytes in flight in one direction of its connections; `None`: that of the mesh.
     pub(super) outstanding: Option<usize>,
     /// The longest message of its datagram channels, if it has any.
     pub(super) datagrams: Option<usize>,
-    /// Bytes that it has sent, to whomever.
+    /// Bytes sent.
     pub(super) sent: u64,
     /// The header of an envelope is the last that it has sent to the hub.
     pub(super) half: bool,
     /// A socket broke after that.
     pub(super) cut: bool,
-    /// Packets that it has passed on as a neighbour, where somebody looks.
+    /// Bundles forwarded. Counted in watched meshes.
     pub(super) passed: u64,
-    /// What its session keeps of what came, where somebody looks.
+    /// The memory that its session keeps of received messages. Counted in watched meshes.
     pub(super) kept: Kept,
     pub(super) pace: Pace,
     pub(super) inbox: VecDeque<Delivery>,

@@ -52,7 +52,7 @@ impl Mesh {
         if let Some(pause) = slot.drain.take() {
             self.network.effects.change(Fault::LateDriver);
             self.pump(node);
-            // What comes of taking it is no reason to take more.
+            // The output that follows from it waits for the next drain.
             self.nodes[node].drain = Some(pause);
         }
     }
@@ -63,7 +63,7 @@ impl Mesh {
         if slot.pace == Pace::Frozen {
             return false;
         }
-        // After an input there can be transmits; after transmits there can be news, and then transmits again.
+        // An input can cause transmits; transmits can cause events and commands, and these transmits again.
         let mut news = !std::mem::replace(&mut slot.stale, true);
         loop {
             let slot = &mut self.nodes[node];

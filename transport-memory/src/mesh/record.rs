@@ -1,4 +1,4 @@
-//! The record of a run: what was sent and told, and what the simulator's judges look at.
+//! The record of a run: the trace, and the observations for the simulator's judges.
 
 use socketio_p2p_core::{Event, Frame, PeerId, Time};
 
@@ -11,7 +11,7 @@ use crate::broker::End;
 
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// `None`: nothing is recorded.
+    /// The trace. `None`: not started.
     pub(super) trace: Option<Vec<TraceEntry>>,
     /// The simulator's events that were sent. `None`: the mesh is not watched, and all below but counters stays
     /// empty.
@@ -22,11 +22,11 @@ pub(super) struct Record {
     pub(super) loads: Loads,
     /// Channels that have opened.
     pub(super) openings: Vec<End>,
-    /// What sessions have said and heard.
+    /// Bundles sent and received.
     pub(super) talks: Vec<Seen>,
-    /// How much has been said and heard.
+    /// The number of bundles sent and received.
     talked: u64,
-    /// When what the hub takes now was handed to its socket.
+    /// When the frames that the hub handles now were handed to their socket.
     pub(super) uploaded: Sending,
     /// Offers of raw nodes that sessions have answered: answerer, offerer.
     pub(super) taken_up: Vec<(Node, Node)>,
@@ -47,7 +47,7 @@ impl Record {
         self.carried.is_some()
     }
 
-    /// The place of the next of all that is said and heard.
+    /// The place of the next bundle sent or received.
     pub(super) const fn next_place(&mut self) -> u64 {
         self.talked += 1;
         self.talked

@@ -1,4 +1,4 @@
-//! Sockets between nodes and the hub, and what is sent on them.
+//! Sockets between nodes and the hub, and the frames on them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,7 +78,7 @@ impl Mesh {
         }
         let slot = &mut self.nodes[node];
         let Some(socket) = &mut slot.socket else { return };
-        // On a new socket nothing is left of what was begun on the old one.
+        // A new socket starts without the half-sent envelope of the old one.
         slot.cut |= slot.half && matches!(frames.first(), Some(Frame::Text(_)));
         slot.half = matches!(frames.last(), Some(Frame::Text(text)) if text.starts_with(ENVELOPE));
         let texts = frames.iter().filter(|frame| matches!(frame, Frame::Text(_)));
@@ -199,7 +199,7 @@ impl Mesh {
             let len = packet.wire_len();
             let delay = self.network.latency.relay;
             match extra {
-                // Beside the queue: what comes later overtakes it.
+                // Beside the queue: later messages overtake it.
                 Some(extra) => {
                     let mut aside = end.down;
                     aside.send(self.now, delay, &conditions, len, dice, &mut self.network.effects)
@@ -255,14 +255,14 @@ impl Mesh {
         self.network.schedule_at(at, Delivery::ToNode { node, socket, packet, cargo, talk });
     }
 
-    /// What somebody says whose socket is gone: it is heard all the same.
+    /// A bundle of a sender whose socket has closed: it is received all the same.
     fn orphan(&self, freight: &Arc<Freight>, node: usize) -> Option<Arc<Talk>> {
         let (from, to) = (self.nodes.with_id(freight.from.as_ref()?)?, Node(node));
         let (line, sent, freight) = (Line::Orphan, self.record.uploaded, Arc::clone(freight));
         Some(Arc::new(Talk { from, to, line, sent, relay: None, datagrams: None, freight }))
     }
 
-    /// Whose it is, and on which socket, where the hub carries it.
+    /// The sender of a bundle that the hub carries, and its socket.
     fn sender_of(&self, freight: &Freight) -> Option<(usize, SocketId)> {
         let sender = self.nodes.with_id(freight.from.as_ref()?)?;
         Some((sender.0, self.nodes[sender.0].socket_id()?))

@@ -1,4 +1,4 @@
-//! What sessions say to each other, and when.
+//! The bundles that sessions send to each other, and when they are sent and received.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::broker::End;
 use crate::freight::Freight;
 use crate::server::SocketId;
 
-/// On what something goes from one session to another: the same for both directions.
+/// The line that carries a bundle from one session to another: the same for both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     /// Between these sockets.
@@ -20,7 +20,7 @@ pub(crate) enum Line {
     Datagrams(End, End),
     /// Through this node.
     Via(usize),
-    /// By the hub, of somebody whose socket is gone by then.
+    /// By the hub, of a sender whose socket has closed since.
     Orphan,
 }
 
@@ -38,7 +38,7 @@ impl Line {
     }
 }
 
-/// Something that one session says to another.
+/// A bundle that one session sends to another.
 #[derive(Debug)]
 pub(crate) struct Talk {
     pub(crate) from: Node,
@@ -46,31 +46,31 @@ pub(crate) struct Talk {
     pub(crate) line: Line,
     /// When it was handed to the path.
     pub(crate) sent: Sending,
-    /// On what the hub carries things between the two then, if it does.
+    /// The line by the hub between the two at that time, if there is one.
     pub(crate) relay: Option<Line>,
     /// The longest message of the datagram channel beside it, where that is open at both ends.
     pub(crate) datagrams: Option<usize>,
     pub(crate) freight: Arc<Freight>,
 }
 
-/// When a session handed something to a path.
+/// When a session handed a bundle to a path.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sending {
     pub(crate) at: Time,
     /// The last time at which it could not act at once, or its transport took nothing.
     pub(crate) held: Time,
-    /// Its place among all that is said and heard.
+    /// Its place among all that are sent and received.
     pub(crate) order: u64,
 }
 
-/// What was said, or heard at this time, of all that sessions say.
+/// A bundle sent, or received.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) talk: Arc<Talk>,
     pub(crate) heard: Option<Hearing>,
 }
 
-/// When something was heard, and its place among all that is said and heard.
+/// When a bundle was received, and its place among all that are sent and received.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hearing {
     pub(crate) at: Time,

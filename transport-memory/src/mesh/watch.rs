@@ -1,4 +1,4 @@
-//! What the simulator's judges see of a mesh.
+//! The part of a mesh that the simulator's judges read.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{Carried, Effects, Load, Mesh, Node, Place, TraceEntry, TraceEvent};
 use crate::invariant::Breach;
 use crate::witness::{Declined, Refused, Witness};
 
-/// What a watched hub did wrong, and what sessions said to it.
+/// The reports of the witness of a watched hub.
 #[derive(Debug)]
 pub(crate) struct HubNews {
     pub(crate) verdict: Option<Breach>,
@@ -44,7 +44,7 @@ impl Mesh {
         self.record.note(self.now, place, self.nodes.ids(), what);
     }
 
-    // ----- what is watched -----
+    // ----- the judges -----
 
     /// Whether a node has sent the header of an envelope to the hub and not the rest, which its session takes for sent.
     pub(crate) fn owes_body(&self, node: Node) -> bool {
@@ -62,7 +62,7 @@ impl Mesh {
         self.nodes[node.0].kept.bytes()
     }
 
-    /// Looks from now on for the simulator's events in what is sent.
+    /// Starts to watch: the simulator's events in frames, bundles, loads, and the hub.
     pub(crate) fn watch(&mut self) {
         self.record.carried.get_or_insert_default();
         if let Some(server) = &mut self.server {
@@ -70,7 +70,7 @@ impl Mesh {
         }
     }
 
-    /// What the hub, or a session towards it, did wrong since the last call.
+    /// The reports of the witness of the hub since the last call.
     pub(crate) fn judge_hub(&mut self) -> Option<HubNews> {
         let witness = self.server.as_mut()?.witness.as_mut()?;
         let news = |witness: &mut Witness| HubNews {
@@ -81,7 +81,7 @@ impl Mesh {
         witness.has_news().then(|| news(witness))
     }
 
-    /// Moves what was seen since the last call to the end of `seen`.
+    /// Moves the events that were sent since the last call to the end of `seen`.
     pub(crate) fn take_carried(&mut self, seen: &mut Vec<Carried>) {
         if let Some(carried) = &mut self.record.carried {
             seen.append(carried);
@@ -103,7 +103,7 @@ impl Mesh {
         self.record.openings.pop().map(|(node, connection)| (Node(node), connection))
     }
 
-    /// With whom a node has this connection, while it has it.
+    /// The other node of a connection.
     pub(crate) fn remote_of(&self, node: Node, connection: ConnectionId) -> Option<Node> {
         let connection = self.nodes[node.0].connection(connection)?;
         connection.other.map(|other| Node(other.0))
@@ -120,12 +120,12 @@ impl Mesh {
         self.nodes[node.0].connections.len()
     }
 
-    /// Who has answered an offer of a raw node since the last call, and of which.
+    /// Answers to offers of raw nodes since the last call: answerer, offerer.
     pub(crate) fn take_taken_up(&mut self) -> Vec<(Node, Node)> {
         std::mem::take(&mut self.record.taken_up)
     }
 
-    /// How many answers came to connections of sessions that had not made the offer.
+    /// The number of answers that arrived at connections that had not made the offer.
     pub(crate) const fn astray(&self) -> u32 {
         self.record.astray
     }
@@ -157,18 +157,18 @@ impl Mesh {
         events.append(&mut self.nodes[node.0].events);
     }
 
-    // ----- what is said and heard -----
+    // ----- bundles sent and received -----
 
     pub(super) fn look_at(&mut self, frame: &Frame, from: Place, to: Place) {
         self.record.look_at(frame, (from, to), self.now);
     }
 
-    /// Moves what was said and heard since the last call to the end of `seen`.
+    /// Moves the bundles sent and received since the last call to the end of `seen`.
     pub(crate) fn take_talks(&mut self, seen: &mut Vec<Seen>) {
         seen.append(&mut self.record.talks);
     }
 
-    /// Something is said, and what is in it to be passed on too.
+    /// Notes a bundle that is sent, and the bundles in it that are to be forwarded.
     pub(super) fn say(&mut self, talk: Talk) -> Arc<Talk> {
         if let Line::Direct(..) = talk.line {
             for (to, freight) in &talk.freight.passes {
@@ -185,7 +185,7 @@ impl Mesh {
         talk
     }
 
-    /// A session hears something.
+    /// Notes a bundle that a session receives.
     pub(super) fn hear(&mut self, talk: Option<Arc<Talk>>) {
         if let Some(talk) = talk {
             let heard = Some(Hearing { at: self.now, order: self.record.next_place() });
@@ -198,7 +198,7 @@ impl Mesh {
         Some(Line::relay(socket(one)?, socket(other)?))
     }
 
-    /// When a node hands something over now.
+    /// The time and order of a bundle that a node hands to a path now.
     pub(super) fn sending(&mut self, node: usize, limited: Time) -> Sending {
         let slot = &self.nodes[node];
         let late = self.network.late_until > self.now || slot.drain.is_some();

@@ -1,4 +1,4 @@
-//! An application of one's own, simulated.
+//! A simulated application.
 
 use socketio_p2p_core::{Event, Session, Time};
 
@@ -10,8 +10,8 @@ use crate::dice::Dice;
 use crate::invariant::Breach;
 use crate::mesh::{Mesh, Node};
 
-/// The logic of an application on one node, as far as it is to be simulated: what it does with the events of its
-/// session, and what its user does. It is plain code without I/O, clock or randomness of its own.
+/// The logic of a simulated application on one node: its reactions to the events of its session and to its user. It
+/// has no I/O, clock or randomness of its own.
 ///
 /// [`run_application`] puts one on every session of a scenario. Its emits take the place of the scenario's; all
 /// faults happen as they would otherwise.
@@ -74,13 +74,13 @@ use crate::mesh::{Mesh, Node};
 /// # Ok::<(), socketio_p2p_transport_memory::sim::Violation>(())
 /// ```
 pub trait Application {
-    /// It is the user's turn on this node: where a scenario would emit an event, one call for each.
+    /// The user of this node acts: called for each event that the scenario would emit.
     ///
     /// # Errors
     /// A [`Breach`] of what the application holds for true, [`Invariant::Application`](super::Invariant) mostly.
     fn on_turn(&mut self, dice: &mut Dice, session: &mut Session, now: Time) -> Result<(), Breach>;
 
-    /// The session tells something: every event, in order.
+    /// The session reports an event. Called for every event, in order.
     ///
     /// # Errors
     /// As [`on_turn`](Self::on_turn).

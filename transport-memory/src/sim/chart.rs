@@ -1,4 +1,4 @@
-//! A run as a sequence chart: who sent what to whom, by which path, and what was done to them.
+//! A trace as a sequence chart: messages, their paths, and faults.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

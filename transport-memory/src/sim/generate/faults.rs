@@ -1,4 +1,4 @@
-//! The faults of a scenario: each a recipe that orders it, gives it something to hit, and ends it.
+//! The faults of a scenario: each a recipe that starts it, sends traffic into it, and ends it.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What puts promises to the test in wide scenarios: last words, hubs that let few in, peers that acknowledge nothing, and
-//! answers that come late. Each has dice of its own: what else is drawn stays what it is for each seed.
+//! Tests of promises in wide scenarios: good-byes, hubs that admit few joins, peers that acknowledge nothing, late acks.
+//! Each has dice of its own, so that the rest of a seed stays the same.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Paths of some KB/s, or long ones, and nothing else, with the patience of the defaults.
+//! Paths of some KB/s or with long delays, without other faults, and with default timeouts.
 
 use std::time::Duration;
 

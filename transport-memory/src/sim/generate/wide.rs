@@ -1,5 +1,5 @@
-//! Wide scenarios: settings that differ from node to node, sizes up to and over every limit, and what is not there in the
-//! narrow ones.
+//! Wide scenarios: settings that differ from node to node, sizes up to and over every limit, and profiles that narrow
+//! scenarios do not have.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A malicious peer: it joins as any other, and then says what it likes.
+//! The malicious peer: it joins as any other, and then attacks.
 
 mod attacks;
 mod datagrams;
@@ -30,14 +30,14 @@ const EPOCH: u32 = 1;
 pub(super) struct Mallory {
     pub(super) node: Node,
     dice: Dice,
-    /// For what it does to the hub.
+    /// For attacks on the hub.
     rule_dice: Dice,
-    /// What it does to seals.
+    /// For attacks on seals.
     seals: passing::Seals,
     /// A second client of its.
     pub(super) twin: Option<Twin>,
     token: Option<String>,
-    /// Whom it has found in the room.
+    /// The other members of the room.
     others: Vec<PeerId>,
     /// The bytes of an envelope that the hub takes.
     envelope_limit: u32,
@@ -46,7 +46,7 @@ pub(super) struct Mallory {
     pub(super) thrown_out: bool,
     channels: Vec<Channel>,
     answered: Vec<(ConnectionId, PeerId)>,
-    /// What waits until it has joined.
+    /// The attacks that wait until it has joined.
     plans: Vec<(PeerId, Attack, bool)>,
     seq: u64,
     /// Whether it passes packets on, or seems to.
@@ -55,14 +55,14 @@ pub(super) struct Mallory {
     kept: Option<Passing>,
     /// Since when it speaks of incarnations that are over, and how often it was answered.
     pub(super) stale_since: Option<Time>,
-    /// To whom it spoke of what is over.
+    /// The victim of the last flood of bundles of incarnations that are over.
     misled: Option<PeerId>,
     pub(super) answers: u32,
-    /// It has done nothing but take what came.
+    /// It has received and not attacked otherwise.
     pub(super) hoards: bool,
-    /// Whose bytes it acknowledges one by one.
+    /// The peers whose bytes it acknowledges one by one.
     trickles: trickle::Trickle,
-    /// Whom it has sent more than it may.
+    /// The peers whose bounds it has exceeded.
     exceeded: Vec<PeerId>,
     /// The most that sessions keep ahead of its turn, and the credit of transfers.
     pub(super) victims_bounds: (usize, usize),
@@ -132,7 +132,7 @@ impl Mallory {
         }
     }
 
-    /// Takes what has come for it.
+    /// Handles its inputs.
     pub(super) fn act(&mut self, mesh: &mut Mesh) {
         for input in mesh.take_raw(self.node) {
             match input {

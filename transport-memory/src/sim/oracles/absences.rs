@@ -1,4 +1,4 @@
-//! Who is away is back, or has left, when the window since its last sign of life is over.
+//! A peer that is away is back, or has left, at the end of its resume window.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Whoever closes does so in time, and is heard to leave by all that it reaches.
+//! A session closes in time, and its good-bye reaches all peers that it reaches.
 
 use std::time::Duration;
 

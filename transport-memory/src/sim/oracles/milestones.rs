@@ -1,4 +1,4 @@
-//! `Ready` and `Upgrade`: not before they are true, and not never.
+//! `Ready` and `Upgrade` are reported, and not before they are true.
 
 use socketio_p2p_core::{Path, Policy};
 

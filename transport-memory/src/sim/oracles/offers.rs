@@ -1,4 +1,4 @@
-//! How many offers of one peer a session takes up or declines.
+//! The rate at which a session accepts or declines offers of one peer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

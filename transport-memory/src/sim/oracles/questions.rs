@@ -1,4 +1,4 @@
-//! Questions end at their deadline, or before it with a reason.
+//! A request for an ack ends at its deadline, or before it with a reason.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

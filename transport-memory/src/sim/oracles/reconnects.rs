@@ -1,4 +1,4 @@
-//! The hub is tried again when it was said, after pauses that grow, and not before it wants.
+//! Attempts to reach the hub are made when announced, after growing pauses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

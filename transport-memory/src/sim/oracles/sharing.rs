@@ -1,4 +1,4 @@
-//! What goes to many by the hub is uploaded once, not once for each.
+//! An event to many peers by the hub is uploaded once.
 
 use std::collections::BTreeMap;
 

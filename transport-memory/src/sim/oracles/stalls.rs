@@ -1,4 +1,4 @@
-//! Who acknowledges nothing of what it was sent is given up in time.
+//! A peer that acknowledges nothing is given up in time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

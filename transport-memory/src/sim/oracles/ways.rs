@@ -1,4 +1,4 @@
-//! On which paths the events of a run were sent.
+//! The paths on which the events of a run were sent.
 
 use std::time::Duration;
 

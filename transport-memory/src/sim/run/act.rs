@@ -1,4 +1,4 @@
-//! What a scenario does.
+//! The actions of a scenario.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ impl Run<'_> {
         Ok(node)
     }
 
-    /// The node in a place, if it is there and does something.
+    /// The node in a place, unless it has crashed, closed or is frozen.
     pub(super) fn active(&self, place: usize) -> Option<Node> {
         self.places.get(place).copied().flatten().filter(|node| !self.mesh.is_frozen(*node))
     }

@@ -1,4 +1,4 @@
-//! The answers that applications give, at once or late.
+//! The acks of applications, at once or late.
 
 use socketio_p2p_core::{EmitError, ReplyError, ReplyToken, Session, Time};
 

@@ -1,4 +1,4 @@
-//! What is looked at beside the model, where the scenario is strict.
+//! The checks beside the model, in strict scenarios.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::sim::shape::Fit;
 /// A rate at which nothing has to wait: that of paths that are not narrow.
 const WIDE: u64 = 1_000_000;
 
-/// Answers to what is over: so many may have been in flight before, or are the first.
+/// Answers to bundles of incarnations that are over: this many may have been in flight before, or are the first.
 const FIRST_ANSWERS: u32 = 2;
 
-/// How often it is looked what sessions have, in steps.
+/// The interval of checks of caps, in steps.
 const LOOK_AT_CAPS: u64 = 16;
 impl Run<'_> {
     pub(super) fn is_strict(&self) -> bool {
@@ -69,7 +69,7 @@ impl Run<'_> {
         config.map_or(self.scenario.settings.silence, |config| config.silence_timeout)
     }
 
-    /// What has happened since the last look: on the way, and to originals.
+    /// Checks everything that has happened since the last look.
     pub(super) fn look(&mut self) -> Result<(), Breach> {
         if !self.is_strict() {
             return Ok(());
@@ -137,7 +137,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What a session tells of its ways.
+    /// Notes the events of a session about its paths.
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others are about none")]
     fn note_ways(&mut self, node: Node, event: &Event) {
         let peer = match event {

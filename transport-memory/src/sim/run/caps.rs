@@ -1,4 +1,4 @@
-//! What a session may have at a time, by its settings: connections, pairs that it serves, what it holds of what has come.
+//! Maxima of a session, by its settings: connections, forwarded pairs, bytes held.
 
 use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Load, Node};

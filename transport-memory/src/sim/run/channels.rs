@@ -1,4 +1,4 @@
-//! Direct channels: what proves them, and for how long they may be without proof.
+//! Direct channels: their path validation, and its deadline.
 
 use socketio_p2p_core::PeerId;
 

@@ -1,4 +1,4 @@
-//! The end of a run: all faults stop, everything settles, everybody closes.
+//! The end of a run: all faults stop, the mesh comes to rest, all sessions close.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the witness of the hub reports, and answers to offers.
+//! The reports of the witness of the hub, and answers to offers.
 
 use super::Run;
 use crate::invariant::{Breach, Invariant};
@@ -6,7 +6,7 @@ use crate::mesh::HubNews;
 use crate::witness::{Declined, Refused};
 
 impl Run<'_> {
-    /// What the hub did wrong, or a session towards it.
+    /// Checks the reports of the witness.
     pub(super) fn judge_hub(&mut self) -> Result<(), Breach> {
         for (node, offerer) in self.mesh.take_taken_up() {
             self.note_reply(node.index(), offerer.index())?;

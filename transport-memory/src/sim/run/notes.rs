@@ -84,7 +84,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Takes all events of a node. The application has read what there is when it does something.
+    /// Takes all events of a node, before its application acts.
     pub(super) fn note_all(&mut self, node: Node) -> Result<(), Breach> {
         let mut events = std::mem::take(&mut self.events);
         self.mesh.drain_events(node, &mut events);
@@ -159,7 +159,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether an event is about what applications say to each other, not about who is there and how.
+/// Whether an event is about packets and transfers, not about membership and paths.
 const fn is_content(event: &Event) -> bool {
     matches!(
         event,

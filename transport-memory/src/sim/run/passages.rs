@@ -1,4 +1,4 @@
-//! What goes through neighbours: what is said of it is laid before its judges.
+//! Forwarding by neighbours: control and bundles are handed to the judges.
 
 use socketio_p2p_core::{PeerError, PeerId, Time};
 

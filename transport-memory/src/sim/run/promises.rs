@@ -1,4 +1,4 @@
-//! What sessions promise about time, by what they tell: deadlines, windows, pauses.
+//! Events of sessions about time: deadlines, windows, pauses.
 
 use std::time::Duration;
 

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-/// So many bytes are given to a session at once.
+/// The maximum of bytes of one write.
 pub(super) const CHUNK: usize = 16 << 10;
 
-/// After so many bytes what is written repeats.
+/// The period of the pattern, in bytes.
 const PERIOD: usize = 251;
 
 /// A chunk that begins anywhere in the period is a part of this.
@@ -25,7 +25,7 @@ pub(super) fn byte(number: usize, offset: u64) -> u8 {
     ((number as u64).wrapping_mul(31).wrapping_add(offset) % PERIOD as u64) as u8
 }
 
-/// The bytes of a transfer from an offset on, a chunk at most.
+/// The bytes of a transfer from an offset on, at most [`CHUNK`].
 pub(super) fn chunk(number: usize, offset: u64, len: usize) -> Bytes {
     let first = usize::from(byte(number, offset));
     Bytes::from_static(&PATTERN).slice(first..first + len.min(CHUNK))

@@ -1,4 +1,4 @@
-//! Transfers in a run: who writes what, who reads it, and how it ends.
+//! Transfers in a run: their writers, readers and outcomes.
 
 mod content;
 mod transfer;
@@ -13,7 +13,7 @@ use self::transfer::Transfer;
 use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Fault, Mesh, Node};
 
-/// What a transfer is to be like.
+/// The parameters of a transfer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
     pub(super) size: u64,
@@ -134,7 +134,7 @@ impl Transfers {
         Ok(())
     }
 
-    /// The bytes that have been read of what a node has sent.
+    /// The bytes read of the transfers of a node.
     pub(super) fn read_of(&self, node: Node) -> u64 {
         let mine = self.0.iter().filter(|transfer| transfer.from == node);
         mine.map(|transfer| transfer.read).sum()
@@ -214,7 +214,7 @@ impl Transfers {
         Ok(())
     }
 
-    /// A session told something about a transfer.
+    /// Notes an event of a session about a transfer.
     pub(super) fn note(
         &mut self,
         mesh: &mut Mesh,

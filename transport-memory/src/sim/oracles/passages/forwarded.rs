@@ -1,4 +1,4 @@
-//! What a neighbour passes on: what it was given, as it was and in order, at its rate, and no more of it waits than may.
+//! A neighbour forwards bundles unchanged and in order, at its rate, and queues no more than its maximum.
 
 use std::collections::VecDeque;
 

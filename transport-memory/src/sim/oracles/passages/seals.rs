@@ -1,4 +1,4 @@
-//! What a neighbour passes on is what its sender has sealed, and comes once: whoever passes on something else is reported.
+//! A forwarded bundle is one that its sender has sealed, and is forwarded once: other neighbours are reported.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a sender gives to a neighbour: at the neighbour's rate, and nothing for a while to one that did not pass on.
+//! A sender keeps to its neighbour's rate, and pauses after the neighbour's refusal.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

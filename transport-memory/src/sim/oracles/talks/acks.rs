@@ -1,4 +1,4 @@
-//! What has come on a path is acknowledged there, soon, and not more often than that takes.
+//! Records are acknowledged on the path on which they arrived, in time and no more often than necessary.
 
 use std::collections::VecDeque;
 use std::time::Duration;

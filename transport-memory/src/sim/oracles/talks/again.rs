@@ -1,4 +1,4 @@
-//! What is sent again, and how soon: nothing is lost before the path on which it went had time to say so.
+//! Retransmissions: no record is retransmitted before its path had time to acknowledge it.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a session says that it has of somebody who sends more than it may.
+//! The states of a session whose peer exceeds bounds.
 
 use socketio_p2p_core::Config;
 use socketio_p2p_core::wire::{IncomingKind, MAX_REFUSED, State};

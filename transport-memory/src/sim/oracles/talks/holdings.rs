@@ -1,4 +1,4 @@
-//! What a session says that it has of another's packets: all of that has come, and of what has come nothing is left out.
+//! The ranges that a session acknowledges: all of them were received, and all received ranges are among them.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -1,4 +1,4 @@
-//! How often one session asks another what it has.
+//! The number of pings of a session to another.
 
 use std::time::Duration;
 

@@ -32,7 +32,7 @@ const FAULT: &str = "#b35900";
 const ASKED: &str = "#666666";
 const TEXT: &str = "#222222";
 
-/// Draws the trace of [`run_recorded`](super::run_recorded) as SVG: the hub and the nodes as columns,
+/// Draws the trace of [`run_traced`](super::run_traced) as SVG: the hub and the nodes as columns,
 /// time downwards. Pauses in which nothing happens are shortened; the times at the left are true. Emits and what
 /// follows from them are drawn, probes and their answers are not.
 #[must_use]

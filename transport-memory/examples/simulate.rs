@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use lexopt::prelude::*;
 use socketio_p2p_transport_memory::sim::{
-    MAX_PEERS, Profile, Scenario, Summary, Violation, chart, run, run_recorded, shrink,
+    MAX_PEERS, Profile, Scenario, Summary, Violation, chart, run, run_traced, shrink,
 };
 
 #[global_allocator]
@@ -168,8 +168,7 @@ fn run_one(options: &Options, scenario: &Scenario) -> Result<ExitCode, String> {
     }
     std::panic::set_hook(Box::new(|_| {}));
     let recorded = options.trace || options.chart.is_some();
-    let (result, sights) =
-        if recorded { run_recorded(scenario) } else { (run(scenario), Vec::new()) };
+    let (result, trace) = if recorded { run_traced(scenario) } else { (run(scenario), Vec::new()) };
     if let Some(path) = &options.chart {
         let named = |error| format!("--chart {}: {error}", path.display());
         let outcome = match &result {
@@ -178,13 +177,13 @@ fn run_one(options: &Options, scenario: &Scenario) -> Result<ExitCode, String> {
         };
         let Scenario { seed, profile, .. } = scenario;
         let title = format!("seed {seed}, profile {profile}: {outcome}");
-        std::fs::write(path, chart(&title, &sights)).map_err(named)?;
+        std::fs::write(path, chart(&title, &trace)).map_err(named)?;
     }
     if options.trace {
         let mut out = std::io::stdout().lock();
-        for sight in sights {
+        for entry in trace {
             // Whoever closes the pipe has seen enough.
-            if writeln!(out, "{sight}").is_err() {
+            if writeln!(out, "{entry}").is_err() {
                 return Ok(ExitCode::SUCCESS);
             }
         }

@@ -8,13 +8,13 @@ use futures::{Sink, Stream, StreamExt as _};
 use socketio_p2p_core::Frame;
 use socketio_p2p_core::driver::TransportError;
 
-/// One end of a bounded in-memory link: what goes into one end comes out of the other, in order. Dropping an
-/// end, or closing it, ends the other's stream after what is still under way.
+/// One end of a bounded in-memory link: frames sent into one end are received at the other, in order. Dropping an
+/// end, or closing it, ends the other's stream after the frames in flight.
 #[derive(Debug)]
 pub struct MemoryChannel {
     to_other: mpsc::Sender<Frame>,
     from_other: mpsc::Receiver<Frame>,
-    /// What a full link does with a frame.
+    /// Whether a full link waits or drops the frame.
     when_full: WhenFull,
 }
 
@@ -31,7 +31,7 @@ pub fn channel(capacity: usize) -> (MemoryChannel, MemoryChannel) {
     link(capacity, WhenFull::Wait)
 }
 
-/// The two ends of a link that holds `capacity` frames in each direction and drops what comes while it is full.
+/// The two ends of a link that holds `capacity` frames in each direction and drops further frames while it is full.
 #[must_use]
 pub fn datagram_channel(capacity: usize) -> (MemoryChannel, MemoryChannel) {
     link(capacity, WhenFull::Drop)

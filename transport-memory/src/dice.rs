@@ -38,9 +38,9 @@ impl Dice {
         (product >> 64) as u64
     }
 
-    /// A number from `least` to `most`, both included.
-    pub fn between(&mut self, least: u64, most: u64) -> u64 {
-        least + self.roll(most.saturating_sub(least).saturating_add(1))
+    /// A number from `min` to `max`, both included.
+    pub fn between(&mut self, min: u64, max: u64) -> u64 {
+        min + self.roll(max.saturating_sub(min).saturating_add(1))
     }
 
     /// `true` in `per_mille` of 1000 cases.
@@ -53,9 +53,9 @@ impl Dice {
         from.get(self.roll(from.len() as u64) as usize).cloned()
     }
 
-    /// A span up to `most`, in whole microseconds.
-    pub fn span(&mut self, most: Duration) -> Duration {
-        let micros = u64::try_from(most.as_micros()).unwrap_or(u64::MAX);
+    /// A span up to `max`, in whole microseconds.
+    pub fn span(&mut self, max: Duration) -> Duration {
+        let micros = u64::try_from(max.as_micros()).unwrap_or(u64::MAX);
         Duration::from_micros(self.roll(micros.saturating_add(1)))
     }
 }

@@ -1,14 +1,18 @@
 //! In-memory transports for socketio-p2p.
 //!
-//! - [`Mesh`]: a hub and any number of sessions on a virtual clock, with faults to order. `step()` jumps to the
-//!   next thing that happens; nothing sleeps, and the same seed gives the same run.
-//! - [`sim`]: random scenarios on a mesh, with faults of every kind, judged by a reference model.
+//! - [`Mesh`]: a hub and any number of sessions on a virtual clock, with faults on request. `step()` jumps to
+//!   the next wake-up; nothing sleeps, and the same seed gives the same run.
+//! - [`sim`]: random scenarios on a mesh, with faults of every kind, checked by a reference model.
 //! - [`MemoryNetwork`]: bounded in-memory channels for the async driver: a whole mesh within one process,
 //!   without a socket.
 
 mod broker;
 mod channel;
+mod conditions;
 mod dice;
+mod digest;
+mod freight;
+mod invariant;
 mod mesh;
 mod network;
 mod server;
@@ -16,11 +20,9 @@ pub mod sim;
 mod witness;
 
 pub use channel::{MemoryChannel, channel, datagram_channel};
+pub use conditions::{Conditions, Latency, RosterFaults, SignalFaults};
 pub use dice::Dice;
-pub use mesh::{
-    Conditions, Effects, Fault, Latency, Mesh, Node, Place, RawInput, RosterFaults, Sight,
-    SignalFaults, Step, What,
-};
+pub use mesh::{Effects, Fault, Mesh, Node, Place, RawInput, Step, TraceEntry, TraceEvent};
 pub use network::{MemoryDirect, MemoryNetwork, MemorySignaling, MemorySocket};
 
 /// The example of this crate's README is a test.

@@ -18,16 +18,16 @@ use crate::broker::{Broker, End};
 use crate::channel::{MemoryChannel, channel, datagram_channel};
 use crate::server::{Server, ServerOutput, SocketId};
 
-/// Frames that wait for a client that does not read; one more and it is dropped, as a server does.
+/// The maximum of frames that wait for a client; a client with more is disconnected, as a server does.
 const CLIENT_QUEUE: usize = 1024;
 
-/// Frames that wait in one direction of a direct connection.
+/// The maximum of frames in flight in one direction of a direct connection.
 const DIRECT_QUEUE: usize = 64;
 
-/// Events of a direct transport that wait to be taken.
+/// The maximum of events of a direct transport that wait to be polled.
 const EVENT_QUEUE: usize = 256;
 
-/// The longest message of a direct connection, as with a browser.
+/// The maximum length of a message of a direct connection, as with a browser.
 const DIRECT_MAX_MESSAGE: usize = 256 << 10;
 
 /// A hub and a direct network within one process, for the async driver.
@@ -107,7 +107,7 @@ impl MemoryNetwork {
         }
     }
 
-    /// A panic elsewhere leaves nothing half done here that would harm.
+    /// A panic elsewhere leaves the state consistent.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,7 +120,7 @@ impl State {
                 ServerOutput::Send { socket, packet, .. } => {
                     let Some(client) = self.clients.get_mut(&socket) else { continue };
                     if packet.frames().any(|frame| client.try_send(frame).is_err()) {
-                        // It does not read, or is gone: its end of the channel says so.
+                        // The client does not read, or has closed: its end of the channel ends.
                         self.clients.remove(&socket);
                     }
                 }
@@ -131,7 +131,7 @@ impl State {
 
     fn report(&mut self, owner: usize, event: DirectEvent<MemoryChannel>) {
         if let Some(transport) = self.transports.get_mut(owner) {
-            // A transport that is gone, or whose owner never polls it, misses what it did not want to know.
+            // A transport that is dropped or never polled misses events.
             drop(transport.try_send(event));
         }
     }

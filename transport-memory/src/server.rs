@@ -8,14 +8,15 @@ use socketio_p2p_core::hub::{Departure, Hub, HubConfig, Output};
 use socketio_p2p_core::wire::{ClientMessage, Join, Member, ServerMessage};
 use socketio_p2p_core::{ClientId, Frame, Packet, PacketType, PeerId, RoomName, Time};
 
+use crate::conditions::RosterFaults;
 use crate::dice::Dice;
-use crate::mesh::{Freight, RosterFaults};
+use crate::freight::Freight;
 use crate::witness::{Claim, Witness};
 
 /// The number of a connection to the server, given by whoever carries its frames.
 pub(crate) type SocketId = u64;
 
-/// Room for what is beside the body of an envelope, as the server adapter has it: what is too long is the hub's to refuse.
+/// The bytes of an envelope beside its body, as in the server adapter. The hub itself refuses bodies that are too long.
 const HEADERS: usize = 64 << 10;
 
 #[derive(Debug)]
@@ -32,13 +33,13 @@ pub(crate) struct Server {
     glare: bool,
     /// The id that the last CONNECT got.
     joined: Option<PeerId>,
-    /// Whether it says what envelopes hold.
+    /// Whether outputs contain the contents of envelopes.
     weighs: bool,
-    /// Who judges the hub, if somebody does.
+    /// The judge of the hub.
     pub(crate) witness: Option<Witness>,
 }
 
-/// A hub that is wrong about its members.
+/// The faults of rosters.
 #[derive(Debug)]
 struct Misnaming {
     faults: RosterFaults,
@@ -51,14 +52,14 @@ struct Socket {
     client: Option<ClientId>,
 }
 
-/// What the server wants done with a connection.
+/// An output of the server.
 #[derive(Debug)]
 pub(crate) enum ServerOutput {
     Send { socket: SocketId, kind: Kind, packet: Packet, freight: Option<Arc<Freight>> },
     Close(SocketId),
 }
 
-/// What is sent, as far as faults tell it apart.
+/// The kinds of messages that faults distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Envelope,
@@ -70,7 +71,7 @@ pub(crate) enum Kind {
 impl Kind {
     fn of(message: &ServerMessage) -> Self {
         match message {
-            // What an original client says has no number: nothing would make good what is done to it.
+            // Packets of original clients have no number: they are not retransmitted.
             ServerMessage::Relay(download)
                 if download.numbers.is_none() && download.piece.is_some() =>
             {
@@ -106,7 +107,7 @@ impl Server {
         }
     }
 
-    /// Says from now on what envelopes hold, and lets the hub be judged.
+    /// Starts to judge the hub, and adds the contents of envelopes to outputs.
     pub(crate) fn weigh(&mut self, witness: Option<Witness>) {
         self.weighs = true;
         let config = self.hub.config();
@@ -133,7 +134,7 @@ impl Server {
         vec![ServerOutput::Send { socket, kind: Kind::Other, packet, freight: None }]
     }
 
-    /// Ends the connection of a client that does not take what it is sent.
+    /// Closes the connection of a client that does not read.
     pub(crate) fn evict(&mut self, socket: SocketId, now: Time) -> Vec<ServerOutput> {
         if !self.sockets.contains_key(&socket) {
             return Vec::new();
@@ -181,7 +182,7 @@ impl Server {
             }
             (_, Some(client)) => {
                 match ClientMessage::from_packet(packet) {
-                    // What a client does wrong is its own business.
+                    // Errors of a client do not concern the server.
                     Ok(message) => {
                         if let ClientMessage::Signal(signal) = &message {
                             self.glare |= signal.signal.as_json().contains("\"glare\"");
@@ -320,7 +321,7 @@ fn send<E>(id: SocketId, packet: Result<Packet, E>, connect: &Packet) -> Vec<Ser
     vec![ServerOutput::Send { socket: id, kind: Kind::Other, packet, freight: None }]
 }
 
-/// How often a message is sent, and how many members it names twice.
+/// How often a message is sent, and how many members are named twice in it.
 struct Times {
     sent: u32,
     repeated: u32,

@@ -1,4 +1,4 @@
-//! The datagram channels of direct connections: nothing is in order there, and what is lost stays lost.
+//! The datagram channels of direct connections: unordered, and without retransmission.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +7,13 @@ use socketio_p2p_core::{ConnectionId, Frame};
 
 use super::delivery::Delivery;
 use super::effects::Fault;
-use super::freight::{Freight, Line, Talk};
 use super::hop::Connection;
+use super::talk::{Line, Talk};
 use super::{Mesh, Node, Place};
 use crate::broker::End;
+use crate::freight::Freight;
 
-/// By how much a datagram is overtaken, at most.
+/// The maximum delay of a reordered datagram.
 const DISORDER: Duration = Duration::from_millis(100);
 
 impl Mesh {
@@ -25,12 +26,12 @@ impl Mesh {
     /// A connection is open at one end: its datagram channel will be, if there is to be one.
     pub(super) fn begin_datagrams(&mut self, end: End) {
         let other = self.nodes[end.0].connection(end.1).and_then(|connection| connection.other);
-        let both = |other: &End| self.broker.have_datagrams(end, *other);
+        let both = |other: &End| self.network.broker.have_datagrams(end, *other);
         let Some(other) = other.filter(both) else { return };
         let longest = [end, other].map(|end| self.nodes[end.0].datagrams);
         if let [Some(ours), Some(theirs)] = longest {
             let longest = ours.min(theirs);
-            self.schedule(self.latency.direct, Delivery::DatagramsOpen { end, longest });
+            self.schedule(self.network.latency.direct, Delivery::DatagramsOpen { end, longest });
         }
     }
 
@@ -42,7 +43,7 @@ impl Mesh {
         }
     }
 
-    /// Takes what a node has for a datagram channel.
+    /// Sends the datagrams of a node on a datagram channel.
     pub(super) fn pump_datagrams(&mut self, end: End, index: usize) {
         let has = |connection: &Connection| connection.has_datagrams;
         while self.nodes[end.0].connections.get(index).is_some_and(has) {
@@ -76,30 +77,30 @@ impl Mesh {
         };
         self.nodes[from.0].sent += frame.len() as u64;
         self.look_at(&frame, Place::Node(from.0), Place::Node(to.0));
-        let conditions = self.pairs[from.0][to.0].conditions;
-        let lost = self.dice.happens(conditions.loss);
+        let conditions = self.network.pairs[from.0][to.0].conditions;
+        let lost = self.network.dice.happens(conditions.loss);
         let Some(connection) = self.nodes[from.0].connection_mut(from.1) else { return };
-        let (dice, effects) = (&mut self.dice, &mut self.effects);
-        let delay = self.latency.direct;
+        let (dice, effects) = (&mut self.network.dice, &mut self.network.effects);
+        let delay = self.network.latency.direct;
         let sent =
             connection.hop.send_aside(self.now, delay, &conditions, frame.len(), dice, effects);
-        let at = if self.dice.happens(conditions.reorder) {
-            self.effects.change(Fault::Reordering);
-            sent + self.dice.span(DISORDER)
+        let at = if self.network.dice.happens(conditions.reorder) {
+            self.network.effects.change(Fault::Reordering);
+            sent + self.network.dice.span(DISORDER)
         } else {
             sent
         };
         self.note_direct(from, to, &frame, (!lost).then_some(at));
         let freight = match &frame {
-            Frame::Binary(bundle) if self.carried.is_some() => Freight::in_bundle(bundle),
+            Frame::Binary(bundle) if self.record.is_watching() => Freight::in_bundle(bundle),
             Frame::Binary(_) | Frame::Text(_) => None,
         };
         if lost {
-            return self.effects.change(Fault::Loss);
+            return self.network.effects.change(Fault::Loss);
         }
         let talk =
             freight.map(|freight| self.say_directly(from, to, Line::datagrams(from, to), freight));
-        self.schedule_at(at, Delivery::Datagram { from, to, frame, talk });
+        self.network.schedule_at(at, Delivery::Datagram { from, to, frame, talk });
     }
 
     pub(super) fn deliver_datagram(
@@ -111,7 +112,7 @@ impl Mesh {
     ) {
         let connection = self.nodes[to.0].connection(to.1);
         if connection.is_some_and(|end| end.other == Some(from)) {
-            self.effects.change(Fault::Datagram);
+            self.network.effects.change(Fault::Datagram);
             let frame = self.watched(to.0, frame);
             self.hear(talk);
             self.tell(to.0, |session, now| session.handle_datagram(to.1, frame, now));

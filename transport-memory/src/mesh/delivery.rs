@@ -1,13 +1,13 @@
-//! What is under way in a mesh, and when it arrives.
+//! Messages in flight in a mesh, and inputs of raw nodes.
 
 use std::sync::Arc;
 
 use socketio_p2p_core::hub::Departure;
 use socketio_p2p_core::wire::{Member, Signal};
-use socketio_p2p_core::{Frame, Packet, Time};
+use socketio_p2p_core::{ConnectionId, Frame, Packet, Time};
 
-use super::freight::{Sending, Talk};
 use super::load::Cargo;
+use super::talk::{Sending, Talk};
 use crate::broker::End;
 use crate::server::SocketId;
 
@@ -75,7 +75,7 @@ pub(super) enum Delivery {
     Flap {
         end: End,
     },
-    /// A slow node takes what waits for it.
+    /// A slow node takes a message from its inbox.
     TakeInput {
         node: usize,
     },
@@ -113,12 +113,52 @@ impl Delivery {
             | Self::TellMember { .. } => None,
         }
     }
+
+    /// The inputs of a raw node that it is.
+    pub(super) fn into_raw(self) -> Vec<RawInput> {
+        match self {
+            Self::ToNode { packet, .. } => packet.frames().map(RawInput::Frame).collect(),
+            Self::SignalingOpen { .. } => vec![RawInput::Open],
+            Self::SignalingFailed { .. } | Self::SignalingClosed { .. } => vec![RawInput::Closed],
+            Self::DirectOpen { end } => vec![RawInput::DirectOpen(end.1)],
+            Self::DirectFrame { to, frame, .. } => vec![RawInput::DirectFrame(to.1, frame)],
+            Self::DirectClosed { end } => vec![RawInput::DirectClosed(end.1)],
+            Self::DirectSignal { .. }
+            | Self::DatagramsOpen { .. }
+            | Self::Datagram { .. }
+            | Self::ToServer { .. }
+            | Self::ServerSeesClose { .. }
+            | Self::PingTimeout { .. }
+            | Self::Flap { .. }
+            | Self::TakeInput { .. }
+            | Self::Drain { .. }
+            | Self::TellMember { .. } => Vec::new(),
+        }
+    }
 }
 
-/// What arrives, when, and as which of all that were sent.
+/// A delivery with its time and its number.
 #[derive(Debug)]
 pub(super) struct Scheduled {
     pub(super) at: Time,
     pub(super) number: u64,
     pub(super) delivery: Delivery,
+}
+
+/// An input of a raw node.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RawInput {
+    /// Its socket to the hub is open.
+    Open,
+    /// A frame from the hub.
+    Frame(Frame),
+    /// Its socket to the hub has closed, or could not be opened.
+    Closed,
+    /// A direct connection has opened.
+    DirectOpen(ConnectionId),
+    /// A frame on a direct connection.
+    DirectFrame(ConnectionId, Frame),
+    /// A direct connection has closed.
+    DirectClosed(ConnectionId),
 }

@@ -30,109 +30,109 @@ macro_rules! faults {
 faults! {
     /// An envelope was lost at the hub, or a frame below a data channel.
     Loss "loss",
-    /// An envelope came twice.
+    /// An envelope was duplicated.
     Duplication "duplication",
-    /// An envelope was overtaken.
+    /// An envelope or datagram was delayed past later ones.
     Reordering "reordering",
-    /// Something came late.
+    /// A message was delayed.
     Delay "delay",
-    /// Something came late by chance.
+    /// A message was delayed at random.
     Jitter "jitter",
-    /// Something waited for its turn on a narrow path.
+    /// A message was queued on a narrow path.
     Bandwidth "bandwidth",
-    /// Something did not get from one part of the network to the other.
+    /// A partition held a message back.
     Partition "partition",
-    /// Something did not get through in one direction.
+    /// A cut in one direction held a message back.
     OneWayCut "one-way cut",
-    /// Something that was held back came after the path had healed.
+    /// A message held back was released by the end of a fault.
     Heal "heal",
-    /// Something was sent into a path that nobody had closed and that was dead.
+    /// A half-open path held a message back.
     HalfOpen "half-open path",
-    /// A peer that others knew ended without a word.
+    /// A peer crashed while others knew it.
     Crash "peer crash",
-    /// It came back as somebody new.
+    /// A crashed or closed peer started again with a new id.
     Restart "peer restart",
-    /// The hub ended while peers were in it.
+    /// The hub crashed with members.
     HubCrash "hub crash",
-    /// Peers came back to a hub that had lost its memory.
+    /// Peers came back to a hub that had lost its state.
     HubRestart "hub restart",
     /// A socket to the hub broke.
     SignalingDrop "signalling drop",
-    /// A peer came back to the hub with its identity.
+    /// A peer resumed its seat at the hub.
     Resume "signalling resume",
-    /// A clock jumped over something that was due.
+    /// A clock jumped over a timer.
     ClockJump "clock jump",
-    /// Something waited for a consumer that was slow.
+    /// A message waited for a slow consumer.
     SlowConsumer "slow consumer",
-    /// A queue was full and its sender was told.
+    /// An emit was refused by a full queue.
     QueueFull "queue full",
-    /// The path changed with events under way.
+    /// The path changed with events in flight.
     UpgradeMidStream "upgrade in mid-stream",
-    /// Events took the way through a neighbour.
+    /// Events went via a neighbour.
     Detour "no way but a neighbour",
     /// An attempt at a direct path failed.
     UpgradeFails "upgrade fails",
-    /// A direct path broke soon after it had come about.
+    /// A direct path broke soon after it had opened.
     UpgradeFlaps "upgrade flaps",
     /// A channel closed in the middle of a packet.
     CloseMidBlob "close in mid-blob",
-    /// A channel closed with frames under way or a session with events queued.
+    /// A channel closed with frames in flight or a session with events queued.
     CloseQueued "close with queued sends",
     /// Offers crossed.
     Glare "glare",
-    /// A signal came twice.
+    /// A signal was duplicated.
     SignalTwice "duplicate signals",
-    /// A signal came late.
+    /// A signal was delayed.
     SignalLate "late or crossed signals",
-    /// An offer never came.
+    /// An offer was lost.
     OfferLost "offers that never come",
-    /// An answer never came.
+    /// An answer was lost.
     AnswerLost "answers that never come",
-    /// A candidate came before its description.
+    /// A candidate arrived before its description.
     CandidateEarly "candidates before the SDP",
-    /// A candidate came after its connection was over.
+    /// A candidate arrived after its connection had closed.
     CandidateLate "candidates after close",
     /// The hub named a member twice.
     RosterRepeat "roster repeats",
-    /// The hub did not name a member, at first.
+    /// The hub omitted a member at first.
     RosterOmission "roster omits",
     /// A peer claimed to be another.
     Spoofing "malice: spoofed sender",
-    /// A peer sent link control of its own making.
+    /// A peer sent forged link control.
     ForgedControl "malice: control packets",
-    /// A peer sent offers without end.
+    /// A peer sent a flood of offers.
     OfferFlood "malice: offer flood",
-    /// A peer announced attachments without end.
+    /// A peer announced more attachments than any limit.
     AttachmentBomb "malice: attachment bomb",
-    /// A peer sent JSON without bottom.
+    /// A peer sent deeply nested JSON.
     DeepJson "malice: deep JSON",
     /// A peer sent giant names and numbers.
     GiantNames "malice: giant namespace or ack id",
     /// A peer announced attachments and sent none.
     StalledAttachments "malice: stalled attachments",
-    /// A peer sent bytes that mean nothing.
+    /// A peer sent random bytes.
     Garbage "malice: garbage",
-    /// A neighbour changed, repeated, dropped or made up what it was to pass on.
+    /// A neighbour changed, repeated, dropped or forged bundles.
     FalseNeighbour "malice: false neighbour",
-    /// A peer asked again and again for what it had got.
+    /// A peer sent states that acknowledge nothing, again and again.
     ResumeFlood "malice: resume flood",
-    /// A peer spoke again and again of an incarnation that is over.
+    /// A peer sent a flood of bundles of an incarnation that is over.
     StaleFlood "malice: stale epochs",
-    /// A peer broke a rule that the hub is there to keep.
+    /// A peer broke a rule that the hub enforces.
     HubRules "malice: hub's rules",
-    /// A malicious peer took everything and acknowledged next to nothing.
+    /// A malicious peer acknowledged nothing, or one byte per ping.
     SilentReceiver "malice: no acknowledgements",
-    /// A peer sent more than it may.
+    /// A peer exceeded bounds.
     Excess "malice: excess",
-    /// The hub let nobody come back so often.
+    /// The hub refused a resume beyond its rate.
     TooManyJoins "too many joins",
-    /// An application answered when its right to had expired.
+    /// An application sent an ack after its deadline.
     LateAnswer "answer too late",
-    /// A node's transports took its output late.
+    /// A node's transports drained its output late.
     LateDriver "driver drains late",
-    /// A socket to the hub broke in the middle of what was under way on it.
+    /// A socket to the hub broke with frames in flight.
     BrokenSocket "socket breaks in mid-packet",
-    /// A neighbour passed on in one direction only.
+    /// A neighbour forwarded in one direction only.
     OneWayNeighbour "neighbour drops one direction",
     /// Events went through a relay of a few hundred kbit/s.
     SlowRelay "slow relay",
@@ -140,41 +140,41 @@ faults! {
     SlowChannel "slow channel",
     /// A volatile event went over a datagram channel.
     Datagram "datagram channel",
-    /// A policy kept events off a path.
+    /// A policy excluded a path.
     PolicyBinds "policy binds",
-    /// A receiver refused an event for its bytes.
+    /// A receiver refused an event for its size.
     RefusedBytes "refusal: bytes",
     /// A receiver refused an event for its attachments.
     RefusedAttachments "refusal: attachments",
     /// A receiver refused an event for its depth.
     RefusedDepth "refusal: depth",
-    /// A session did not take an event that exceeds its own limits.
+    /// A session refused an emit that exceeds its own limits.
     RefusedOwn "refusal: own limits",
-    /// A session did not ask, because too many answers were waited for.
+    /// A session refused an emit because too many acks were pending.
     RefusedAsk "refusal: pending acks",
-    /// A session did not open a transfer, because too many were open.
+    /// A session refused to open a transfer because too many were open.
     RefusedTransfer "refusal: transfers",
-    /// A receiver refused a transfer, because too many were open.
+    /// A receiver refused a transfer because too many were open.
     RefusedIncoming "refusal: incoming transfers",
     /// A volatile event was dropped at its sender.
     DroppedVolatile "volatile dropped",
-    /// A receiver had enough of a transfer.
+    /// A receiver cancelled a transfer.
     TransferRefused "transfer cancelled by receiver",
-    /// A sender broke a transfer off.
+    /// A sender cancelled a transfer.
     TransferAborted "transfer cancelled by sender",
     /// A transfer of unknown size was read to its end.
     TransferUnsized "transfer of unknown size",
-    /// A sender had to wait because nothing was read.
+    /// A sender was blocked by the window of a transfer.
     WindowDry "transfer window ran dry",
     /// An original client and a session exchanged events.
     Original "original client",
     /// An original client and a session exchanged events over a channel.
     OriginalDirect "original client, directly",
-    /// A peer sent over a datagram channel what does not belong there.
+    /// A peer sent reliable records or control over a datagram channel.
     ForgedDatagram "malice: datagrams",
 }
 
-/// How often faults were hit, and how often they changed something.
+/// The number of times that each fault was hit, and that it changed something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effects {
     hits: [u32; Fault::ALL.len()],

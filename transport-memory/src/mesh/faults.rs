@@ -6,8 +6,10 @@ use socketio_p2p_core::hub::Departure;
 use socketio_p2p_core::{PeerId, Time};
 
 use super::delivery::Delivery;
-use super::{Conditions, Fault, Mesh, Node, Pace, Place, RosterFaults, SignalFaults, What, spread};
+use super::nodes::Pace;
+use super::{Fault, Mesh, Node, spread};
 use crate::broker::End;
+use crate::conditions::{Conditions, RosterFaults, SignalFaults};
 use crate::dice::Dice;
 use crate::server::Server;
 use crate::witness::Witness;
@@ -32,24 +34,24 @@ impl Mesh {
         let mut server = Server::new(self.hub_config.clone(), seed);
         let dice = Dice::for_purpose(self.seed, 2 + self.restarts);
         server.misname(self.roster_faults, dice);
-        if self.carried.is_some() {
+        if self.record.is_watching() {
             server.weigh(self.witness.take());
         }
         self.server = Some(server);
     }
 
-    /// Lets the hub name members twice, or not at first.
+    /// Sets how often the hub names members twice, or omits them at first.
     pub fn set_roster_faults(&mut self, faults: RosterFaults) {
         self.roster_faults = faults;
-        let dice = Dice::new(self.dice.bits());
+        let dice = Dice::new(self.network.dice.bits());
         if let Some(server) = &mut self.server {
             server.misname(faults, dice);
         }
     }
 
-    /// Lets signals on their way from the hub get lost, come twice or late.
+    /// Sets how often signals from the hub are lost, duplicated or delayed.
     pub fn set_signal_faults(&mut self, faults: SignalFaults) {
-        self.signal_faults = faults;
+        self.network.signal_faults = faults;
     }
 
     // ----- sockets -----
@@ -61,19 +63,19 @@ impl Mesh {
         self.pump(node.0);
     }
 
-    /// Breaks a node's socket in the middle of what is under way on it: some of that has come, the rest is lost.
+    /// Breaks a node's socket with frames in flight: some of them are delivered, the rest is lost.
     pub fn break_signaling(&mut self, node: Node) {
         let Some(socket) = self.nodes[node.0].socket_id() else { return };
         let on_it = |delivery: &Delivery| matches!(delivery, Delivery::ToServer { socket: on, .. } if *on == socket);
-        let cut = self.wire.take(on_it);
+        let cut = self.network.queue.take(on_it);
         let sent = self.sending(node.0, self.now);
         let frames = cut.into_iter().flat_map(|next| {
             if let Delivery::ToServer { frames, .. } = next.delivery { frames } else { Vec::new() }
         });
         let mut frames: Vec<_> = frames.collect();
-        let come = self.dice.roll(frames.len() as u64 + 1) as usize;
+        let come = self.network.dice.roll(frames.len() as u64 + 1) as usize;
         if come < frames.len() {
-            self.effects.change(Fault::BrokenSocket);
+            self.network.effects.change(Fault::BrokenSocket);
         }
         frames.truncate(come);
         self.schedule(Duration::ZERO, Delivery::ToServer { socket, frames, sent });
@@ -101,28 +103,31 @@ impl Mesh {
         slot.mute = mute;
         let muted = std::mem::take(&mut slot.muted);
         let socket = slot.socket_id();
-        self.release(muted);
+        self.network.release(muted, self.now);
         if mute && let Some(socket) = socket {
-            self.schedule(self.ping_timeout, Delivery::PingTimeout { node: node.0, socket });
+            self.schedule(
+                self.network.ping_timeout,
+                Delivery::PingTimeout { node: node.0, socket },
+            );
         }
     }
 
     /// How long half-open sockets last from now on. 5 s at first.
     pub fn set_ping_timeout(&mut self, timeout: Duration) {
-        self.ping_timeout = timeout;
+        self.network.ping_timeout = timeout;
     }
 
-    /// What the way between a node and the hub does to what travels on it from now on.
+    /// Sets the conditions of the path between a node and the hub.
     pub fn set_relay_conditions(&mut self, node: Node, conditions: Conditions) {
         let before = std::mem::replace(&mut self.nodes[node.0].relay, conditions);
         if before.rate > 0 && conditions.rate == 0 {
-            let soon = self.now + self.latency.relay;
+            let soon = self.now + self.network.latency.relay;
             if let Some(socket) = &mut self.nodes[node.0].socket {
                 socket.up.hasten(soon);
                 socket.down.hasten(soon);
             }
-            let owners = std::mem::take(&mut self.owners);
-            self.hasten(soon, |delivery| match delivery {
+            let owners = std::mem::take(&mut self.network.owners);
+            self.network.hasten(soon, |delivery| match delivery {
                 Delivery::ToNode { node: to, .. } => *to == node.0,
                 Delivery::ToServer { socket, .. } => {
                     let owner = usize::try_from(*socket).ok().and_then(|socket| owners.get(socket));
@@ -144,32 +149,24 @@ impl Mesh {
                 | Delivery::Drain { .. }
                 | Delivery::TellMember { .. } => false,
             });
-            self.owners = owners;
+            self.network.owners = owners;
         }
-    }
-
-    /// Lets what was queued before a narrow path arrive soon: the path is wide again.
-    fn hasten(&mut self, soon: Time, is_queued: impl Fn(&Delivery) -> bool) {
-        self.wire.reschedule(
-            |at, delivery| {
-                if at > soon && is_queued(delivery) { soon } else { at }
-            },
-        );
     }
 
     // ----- direct paths -----
 
-    /// What the direct path from one node to another does to what travels on it from now on.
+    /// Sets the conditions of the direct path from one node to another.
     pub fn set_direct_conditions(&mut self, from: Node, to: Node, conditions: Conditions) {
-        let before = std::mem::replace(&mut self.pairs[from.0][to.0].conditions, conditions);
+        let before =
+            std::mem::replace(&mut self.network.pairs[from.0][to.0].conditions, conditions);
         if before.rate > 0 && conditions.rate == 0 {
-            let soon = self.now + self.latency.direct;
+            let soon = self.now + self.network.latency.direct;
             for connection in &mut self.nodes[from.0].connections {
                 if connection.other.is_some_and(|(node, _)| node == to.0) {
                     connection.hop.hasten(soon);
                 }
             }
-            self.hasten(soon, |delivery| {
+            self.network.hasten(soon, |delivery| {
                 if let Delivery::DirectFrame { from: (a, _), to: (b, _), .. }
                 | Delivery::Datagram { from: (a, _), to: (b, _), .. } = delivery
                 {
@@ -181,10 +178,10 @@ impl Mesh {
         }
     }
 
-    /// How many bytes are under way in one direction of a direct connection, or from a node to the hub, until the
+    /// How many bytes are in flight in one direction of a direct connection, or from a node to the hub, until the
     /// transport pushes back. 256 KiB at first.
     pub fn set_outstanding(&mut self, bytes: usize) {
-        self.outstanding = bytes;
+        self.network.outstanding = bytes;
     }
 
     /// As [`set_outstanding`](Self::set_outstanding), for what one node sends.
@@ -192,7 +189,7 @@ impl Mesh {
         self.nodes[node.0].outstanding = Some(bytes);
     }
 
-    /// Lets a node's transports take its output only every so often; `None`: at once.
+    /// Lets a node's transports drain its output with this pause; `None`: at once.
     pub fn set_drain(&mut self, node: Node, pause: Option<Duration>) {
         self.nodes[node.0].drain = pause;
         self.nodes[node.0].held = self.now;
@@ -203,7 +200,7 @@ impl Mesh {
 
     /// Lets nothing through that one node passes on to another as of a peer, without telling anyone; `None`: of none.
     pub fn set_swallowed(&mut self, from: Node, to: Node, peer: Option<PeerId>) {
-        self.pairs[from.0][to.0].swallowed = peer;
+        self.network.pairs[from.0][to.0].swallowed = peer;
     }
 
     /// Closes the direct connections between two nodes; both ends are told.
@@ -245,7 +242,7 @@ impl Mesh {
         for from in 0..self.nodes.len() {
             self.set_mute(Node(from), false);
             for to in 0..self.nodes.len() {
-                if self.pairs[from][to].silent != Some(Fault::Crash) {
+                if self.network.pairs[from][to].silent != Some(Fault::Crash) {
                     self.silence(Node(from), Node(to), None);
                 }
             }
@@ -253,30 +250,34 @@ impl Mesh {
     }
 
     fn silence(&mut self, from: Node, to: Node, silent: Option<Fault>) {
-        let pair = &mut self.pairs[from.0][to.0];
+        let pair = &mut self.network.pairs[from.0][to.0];
         pair.silent = silent;
         if silent.is_none() {
             let held = std::mem::take(&mut pair.held);
-            self.release(held);
+            self.network.release(held, self.now);
         }
     }
 
     /// Whether no direct connection can be made between two nodes.
     #[must_use]
     pub fn is_blocked(&self, a: Node, b: Node) -> bool {
-        self.pairs.get(a.0).and_then(|pairs| pairs.get(b.0)).is_some_and(|pair| pair.blocked)
+        self.network
+            .pairs
+            .get(a.0)
+            .and_then(|pairs| pairs.get(b.0))
+            .is_some_and(|pair| pair.blocked)
     }
 
-    /// Lets no new direct connection between two nodes come about; or lets them.
+    /// Lets attempts at direct connections between two nodes fail, or succeed again.
     pub fn set_blocked(&mut self, a: Node, b: Node, blocked: bool) {
-        self.pairs[a.0][b.0].blocked = blocked;
-        self.pairs[b.0][a.0].blocked = blocked;
+        self.network.pairs[a.0][b.0].blocked = blocked;
+        self.network.pairs[b.0][a.0].blocked = blocked;
     }
 
-    /// Lets direct connections between two nodes last only so long; or as long as they will.
+    /// Lets direct connections between two nodes break after a time; `None`: they last.
     pub fn set_flapping(&mut self, a: Node, b: Node, lasts: Option<Duration>) {
-        self.pairs[a.0][b.0].flap = lasts;
-        self.pairs[b.0][a.0].flap = lasts;
+        self.network.pairs[a.0][b.0].flap = lasts;
+        self.network.pairs[b.0][a.0].flap = lasts;
     }
 
     pub(crate) fn connections_between(&self, a: Node, b: Node) -> Vec<(End, End)> {
@@ -297,12 +298,12 @@ impl Mesh {
         slot.pace = Pace::AtOnce;
         slot.inbox.clear();
         for connection in std::mem::take(&mut slot.connections) {
-            self.broker.close((node.0, connection.id));
+            self.network.broker.close((node.0, connection.id));
         }
         for other in 0..self.nodes.len() {
             for (from, to) in [(node.0, other), (other, node.0)] {
-                self.pairs[from][to].silent = Some(Fault::Crash);
-                self.pairs[from][to].held.clear();
+                self.network.pairs[from][to].silent = Some(Fault::Crash);
+                self.network.pairs[from][to].held.clear();
             }
         }
     }
@@ -336,7 +337,7 @@ impl Mesh {
 
     /// Whether what one node sends to another directly gets through, as fast as usual.
     pub(crate) fn is_clear(&self, from: Node, to: Node) -> bool {
-        let pair = &self.pairs[from.0][to.0];
+        let pair = &self.network.pairs[from.0][to.0];
         pair.silent.is_none() && pair.flap.is_none() && pair.conditions == Conditions::default()
     }
 
@@ -381,15 +382,15 @@ impl Mesh {
     /// Moves the clock without anyone having had the chance to act in between.
     pub fn jump_clock(&mut self, by: Duration) {
         if self.nodes.iter().any(|slot| slot.due.is_some_and(|at| at <= self.now + by)) {
-            self.effects.change(Fault::ClockJump);
+            self.network.effects.change(Fault::ClockJump);
         }
         self.now = self.now + by;
-        self.late_until = self.late_until + by;
+        self.network.late_until = self.network.late_until + by;
         if let Some(witness) = self.server.as_mut().and_then(|server| server.witness.as_mut()) {
             witness.jumped(by, self.now);
         }
-        self.wire.reschedule(|at, _| at + by);
-        for slot in &mut self.nodes {
+        self.network.queue.reschedule(|at, _| at + by);
+        for slot in self.nodes.iter_mut() {
             slot.held = self.now;
             if let Some(socket) = &mut slot.socket {
                 socket.up.jump(by);
@@ -408,15 +409,10 @@ impl Mesh {
         slot.held = self.now;
         if let Some(due) = &mut slot.due {
             if *due <= self.now + by {
-                self.effects.change(Fault::ClockJump);
+                self.network.effects.change(Fault::ClockJump);
             }
             let moved = (*due - Time::ZERO).saturating_sub(by);
             *due = self.now.max(Time::ZERO + moved);
         }
-    }
-
-    /// Puts a remark into the record: a fault of one's own making, for one.
-    pub fn remark(&mut self, place: Place, text: impl Into<String>) {
-        self.note(place, || What::Done(text.into()));
     }
 }

@@ -1,17 +1,17 @@
-//! What lies between the ends of sockets and connections: how long a message takes, and how much is under way.
+//! The hops between the ends of sockets and connections: delays, and bytes in flight.
 
 use std::time::Duration;
 
 use socketio_p2p_core::{ConnectionId, PeerId, Time};
 
-use super::Conditions;
 use super::delivery::Scheduled;
 use super::effects::{Effects, Fault};
 use crate::broker::End;
+use crate::conditions::Conditions;
 use crate::dice::Dice;
 use crate::server::SocketId;
 
-/// One direction of something that keeps its order.
+/// One direction of an ordered path.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Hop {
     /// When the last message arrives.
@@ -68,7 +68,7 @@ impl Hop {
         at
     }
 
-    /// What is queued arrives then at the latest.
+    /// Lets queued messages arrive then at the latest.
     pub(super) fn hasten(&mut self, soon: Time) {
         self.last = self.last.min(soon);
         self.free = self.free.min(soon);
@@ -86,7 +86,7 @@ pub(super) struct Socket {
     pub(super) id: SocketId,
     pub(super) up: Hop,
     pub(super) down: Hop,
-    /// Bytes under way to the hub.
+    /// Bytes in flight to the hub.
     pub(super) outstanding: usize,
     /// More would have been sent, had there been room.
     pub(super) limited: bool,
@@ -114,7 +114,7 @@ pub(super) struct Connection {
     /// The other end, once both have met.
     pub(super) other: Option<End>,
     pub(super) open: bool,
-    /// Bytes under way.
+    /// Bytes in flight.
     pub(super) outstanding: usize,
     /// More would have been sent, had there been room.
     pub(super) limited: bool,
@@ -123,7 +123,7 @@ pub(super) struct Connection {
     pub(super) hop: Hop,
     /// Its datagram channel is open.
     pub(super) has_datagrams: bool,
-    /// Whose pong has come on it, where somebody looks.
+    /// The sender of a pong received on it. Noted in watched meshes.
     pub(super) pong_of: Option<usize>,
 }
 
@@ -143,19 +143,19 @@ impl Connection {
     }
 }
 
-/// What lies between two nodes, in one direction.
+/// The direct paths between two nodes, in one direction.
 #[derive(Debug, Default)]
 pub(super) struct Pair {
     pub(super) conditions: Conditions,
-    /// Nothing gets through, without anyone being told; and what is to blame.
+    /// The fault that silently holds all messages back.
     pub(super) silent: Option<Fault>,
-    /// What waits for the path to heal.
+    /// The messages held back.
     pub(super) held: Vec<Scheduled>,
     /// No direct connection can be made.
     pub(super) blocked: bool,
     /// How long direct connections last.
     pub(super) flap: Option<Duration>,
-    /// What is passed on as of this peer does not get through.
+    /// Bundles forwarded of this peer are lost.
     pub(super) swallowed: Option<PeerId>,
 }
 
@@ -166,7 +166,7 @@ impl Pair {
 }
 
 impl Clone for Pair {
-    /// A path of the same kind; what waits on this one does not wait on the other.
+    /// A path with the same conditions and no messages held back.
     fn clone(&self) -> Self {
         Self {
             held: Vec::new(),

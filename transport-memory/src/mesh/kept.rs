@@ -1,5 +1,5 @@
-//! What sessions keep of what they were given, measured: each message handed in is watched until nobody holds any part of
-//! its bytes any more.
+//! The memory that sessions keep of received messages: each message delivered counts until no part of
+//! its bytes is held any more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use socketio_p2p_core::Frame;
 
-/// The bytes of messages that somebody still holds.
+/// The bytes of messages of which some part is still held.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept(Arc<AtomicUsize>);
 

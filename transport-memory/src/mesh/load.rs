@@ -1,5 +1,5 @@
-//! How much that one session sent to another is on its way, measured on each path: bytes of records that are neither lost
-//! nor handed in. Volatile events, what is sent again, and what a fault doubles or holds back do not count.
+//! The bytes of records in flight between sessions, measured on each path: neither lost nor delivered. Volatile events,
+//! retransmissions, duplicates and messages held back by a fault do not count.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use socketio_p2p_core::wire::{Epochs, Lane, Stream};
 
-use super::Node;
-use super::freight::{Freight, Part};
+use super::node::Node;
 use crate::broker::End;
+use crate::freight::{Freight, Part};
 use crate::server::SocketId;
 
-/// What was on its way when one more message was sent: more than with any message before.
+/// A new peak of bytes in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Load {
     pub(crate) sender: Node,
@@ -29,7 +29,7 @@ pub(crate) struct LoadBytes {
     pub(crate) bulk: usize,
 }
 
-/// Whose records are counted together: those of one pair of incarnations on one path.
+/// Records that are counted together: those of one pair of incarnations on one path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum LoadPath {
     Relay { from: SocketId, to: SocketId, epoch: u32, peer_epoch: u32 },
@@ -42,7 +42,7 @@ struct InFlight {
     bulk: AtomicUsize,
 }
 
-/// Records on their way, which count until this is dropped.
+/// Records in flight, which count until this is dropped.
 #[derive(Debug)]
 pub(super) struct Cargo {
     bytes: LoadBytes,
@@ -56,7 +56,7 @@ impl Drop for Cargo {
     }
 }
 
-/// What is on all ways.
+/// The bytes in flight on all paths.
 #[derive(Debug, Default)]
 pub(super) struct Loads {
     ways: BTreeMap<LoadPath, (Arc<InFlight>, LoadBytes)>,

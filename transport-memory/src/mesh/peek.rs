@@ -6,7 +6,7 @@
 use socketio_p2p_core::wire::{Bundle, Item};
 use socketio_p2p_core::{Frame, PeerId, Time};
 
-use super::Place;
+use super::node::Place;
 
 /// An event of the simulator's that was seen on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,35 +97,12 @@ pub(super) fn passed_on(frame: &Frame, from: &PeerId) -> bool {
     items.unwrap_or_default().iter().any(|item| matches!(item, Item::Passed(of, _) if of == from))
 }
 
-/// A short name of all the bytes of a frame.
-pub(super) fn digest(frame: &Frame) -> u64 {
-    digest_of(u64::from(matches!(frame, Frame::Text(_))) << 63, [frame.as_bytes()])
-}
-
-/// A short name of a word and of all bytes after it.
-pub(super) fn digest_of<const N: usize>(start: u64, parts: [&[u8]; N]) -> u64 {
-    let mut state = start;
-    let mut mix = |word: u64| {
-        state = (state ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        state ^= state >> 29;
-    };
-    for bytes in parts {
-        mix(bytes.len() as u64);
-        let mut chunks = bytes.chunks_exact(8);
-        for chunk in &mut chunks {
-            mix(chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
-        }
-        mix(chunks.remainder().iter().fold(1, |word, byte| word << 8 | u64::from(*byte)));
-    }
-    state
-}
-
 #[cfg(test)]
 mod tests {
     use socketio_p2p_core::wire::{Bundle, Epochs, Item, Passed, Seal};
     use socketio_p2p_core::{Frame, PeerId};
 
-    use super::{digest, numbers, passed_on};
+    use super::{numbers, passed_on};
 
     fn found(frame: impl Into<Frame>) -> Vec<u64> {
         numbers(&frame.into())
@@ -154,17 +131,5 @@ mod tests {
         assert!(passed_on(&passed("ann"), &id("ann")));
         assert!(!passed_on(&passed("anna"), &id("ann")));
         assert!(!passed_on(&r#"2["n",1]"#.into(), &id("ann")));
-    }
-
-    #[test]
-    fn every_byte_counts_for_the_digest() {
-        let long = vec![7_u8; 203];
-        let whole = digest(&Frame::Binary(long.clone().into()));
-        for at in 0..long.len() {
-            let mut other = long.clone();
-            other[at] ^= 1;
-            assert_ne!(digest(&Frame::Binary(other.into())), whole, "byte {at}");
-        }
-        assert_ne!(digest(&"a".into()), digest(&Frame::Binary(vec![b'a'].into())));
     }
 }

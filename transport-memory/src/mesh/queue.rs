@@ -1,4 +1,4 @@
-//! What is under way, in the order in which it arrives.
+//! The queue of deliveries, in the order of their arrival.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,10 +7,10 @@ use socketio_p2p_core::Time;
 
 use super::delivery::{Delivery, Scheduled};
 
-/// When something arrives, its number, and its place among the deliveries.
+/// The time of a delivery, its number, and its place in memory.
 type Arrival = Reverse<(Time, u64, usize)>;
 
-/// Of what arrives at one time the first sent comes first.
+/// Deliveries of the same time arrive in the order in which they were sent.
 ///
 /// Deliveries are large and stay where they are: what is put in order is small.
 #[derive(Debug, Default)]

@@ -2,27 +2,9 @@
 
 use socketio_p2p_core::{ConnectionId, Frame};
 
-use super::delivery::Delivery;
+use super::delivery::RawInput;
 use super::hop::Connection;
 use super::{Mesh, Node};
-
-/// What a raw node has got.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum RawInput {
-    /// Its socket to the hub is open.
-    Open,
-    /// A frame of the hub.
-    Frame(Frame),
-    /// Its socket to the hub is over, or could not be opened.
-    Closed,
-    /// A direct connection of its is open.
-    DirectOpen(ConnectionId),
-    /// A frame on a direct connection.
-    DirectFrame(ConnectionId, Frame),
-    /// A direct connection is over.
-    DirectClosed(ConnectionId),
-}
 
 impl Mesh {
     /// Adds a node without a session: it does nothing but what the `raw_*` methods say.
@@ -42,7 +24,7 @@ impl Mesh {
         self.close_signaling(node.0);
     }
 
-    /// Sends frames to the hub, whatever is in them.
+    /// Sends frames to the hub, unchecked.
     pub fn raw_send(&mut self, node: Node, frames: Vec<Frame>) {
         self.upload(node.0, frames);
     }
@@ -50,7 +32,7 @@ impl Mesh {
     /// Describes a new direct connection, as for an offer.
     pub fn raw_offer(&mut self, node: Node) -> (ConnectionId, String) {
         let connection = self.raw_connection(node);
-        (connection, self.broker.describe((node.0, connection)))
+        (connection, self.network.broker.describe((node.0, connection)))
     }
 
     /// Describes a new direct connection as the answer to an offer; `None` when nobody made that offer.
@@ -58,12 +40,15 @@ impl Mesh {
         let connection = self.raw_connection(node);
         let end = (node.0, connection);
         if self.nodes[node.0].datagrams.is_some() {
-            self.broker.want_datagrams(end);
+            self.network.broker.want_datagrams(end);
         }
-        self.broker.answer(end, offer).then(|| (connection, self.broker.describe(end)))
+        self.network
+            .broker
+            .answer(end, offer)
+            .then(|| (connection, self.network.broker.describe(end)))
     }
 
-    /// Takes an answer to an offer of the node's.
+    /// Handles an answer to an offer of the node.
     pub fn raw_complete(&mut self, node: Node, connection: ConnectionId, answer: &str) {
         self.complete((node.0, connection), answer);
     }
@@ -81,7 +66,7 @@ impl Mesh {
         self.send_direct((node.0, connection), frame);
     }
 
-    /// Takes what a raw node has got so far.
+    /// Takes the inputs of a raw node so far.
     pub fn take_raw(&mut self, node: Node) -> Vec<RawInput> {
         self.nodes[node.0].raw.as_mut().map(std::mem::take).unwrap_or_default()
     }
@@ -98,29 +83,5 @@ impl Mesh {
         slot.next_raw_connection += 1;
         slot.connections.push(Connection::new(id));
         id
-    }
-}
-
-impl Delivery {
-    /// What it is to a raw node.
-    pub(super) fn into_raw(self) -> Vec<RawInput> {
-        match self {
-            Self::ToNode { packet, .. } => packet.frames().map(RawInput::Frame).collect(),
-            Self::SignalingOpen { .. } => vec![RawInput::Open],
-            Self::SignalingFailed { .. } | Self::SignalingClosed { .. } => vec![RawInput::Closed],
-            Self::DirectOpen { end } => vec![RawInput::DirectOpen(end.1)],
-            Self::DirectFrame { to, frame, .. } => vec![RawInput::DirectFrame(to.1, frame)],
-            Self::DirectClosed { end } => vec![RawInput::DirectClosed(end.1)],
-            Self::DirectSignal { .. }
-            | Self::DatagramsOpen { .. }
-            | Self::Datagram { .. }
-            | Self::ToServer { .. }
-            | Self::ServerSeesClose { .. }
-            | Self::PingTimeout { .. }
-            | Self::Flap { .. }
-            | Self::TakeInput { .. }
-            | Self::Drain { .. }
-            | Self::TellMember { .. } => Vec::new(),
-        }
     }
 }

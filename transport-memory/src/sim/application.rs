@@ -1,16 +1,17 @@
-//! An application of one's own, simulated.
+//! A simulated application.
 
 use socketio_p2p_core::{Event, Session, Time};
 
 use super::Report;
 use super::run::{Host, run_hosted};
 use super::scenario::Scenario;
-use super::violation::{Breach, Violation};
+use super::violation::Violation;
 use crate::dice::Dice;
+use crate::invariant::Breach;
 use crate::mesh::{Mesh, Node};
 
-/// The logic of an application on one node, as far as it is to be simulated: what it does with the events of its
-/// session, and what its user does. It is plain code without I/O, clock or randomness of its own.
+/// The logic of a simulated application on one node: its reactions to the events of its session and to its user. It
+/// has no I/O, clock or randomness of its own.
 ///
 /// [`run_application`] puts one on every session of a scenario. Its emits take the place of the scenario's; all
 /// faults happen as they would otherwise.
@@ -73,13 +74,13 @@ use crate::mesh::{Mesh, Node};
 /// # Ok::<(), socketio_p2p_transport_memory::sim::Violation>(())
 /// ```
 pub trait Application {
-    /// It is the user's turn on this node: where a scenario would emit an event, one call for each.
+    /// The user of this node acts: called for each event that the scenario would emit.
     ///
     /// # Errors
     /// A [`Breach`] of what the application holds for true, [`Invariant::Application`](super::Invariant) mostly.
     fn on_turn(&mut self, dice: &mut Dice, session: &mut Session, now: Time) -> Result<(), Breach>;
 
-    /// The session tells something: every event, in order.
+    /// The session reports an event. Called for every event, in order.
     ///
     /// # Errors
     /// As [`on_turn`](Self::on_turn).
@@ -90,7 +91,7 @@ pub trait Application {
 ///
 /// `start` makes the application of a node, given its number; for a node that comes back after a crash or its end it
 /// is also given the application that was there before, for what that kept on its disk. `settled` is asked once, when
-/// all faults are over, everybody is there and nothing is under way between the sessions: what should hold then of
+/// all faults are over, everybody is there and nothing is in flight between the sessions: what should hold then of
 /// the applications, in the order of their nodes?
 ///
 /// # Errors

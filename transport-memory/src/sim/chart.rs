@@ -1,4 +1,4 @@
-//! A run as a sequence chart: who sent what to whom, by which path, and what was done to them.
+//! A trace as a sequence chart: messages, their paths, and faults.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socketio_p2p_core::{Path, Time};
 
-use crate::mesh::{Place, Sight, What};
+use crate::mesh::{Place, TraceEntry, TraceEvent};
 
 const COLUMN: f64 = 210.0;
 const LEFT: f64 = 110.0;
@@ -21,7 +21,7 @@ const PAUSE: f64 = 20.0;
 /// So many texts are written at one place and time.
 const MAX_LINES: usize = 4;
 
-/// More sights than this are not drawn: nobody could read them.
+/// More entries than this are not drawn: nobody could read them.
 const MAX_DRAWN: usize = 6_000;
 
 const RELAY: &str = "#2f6fb3";
@@ -32,12 +32,12 @@ const FAULT: &str = "#b35900";
 const ASKED: &str = "#666666";
 const TEXT: &str = "#222222";
 
-/// Draws the record of a run of [`run_recorded`](super::run_recorded) as SVG: the hub and the nodes as columns,
+/// Draws the trace of [`run_traced`](super::run_traced) as SVG: the hub and the nodes as columns,
 /// time downwards. Pauses in which nothing happens are shortened; the times at the left are true. Emits and what
 /// follows from them are drawn, probes and their answers are not.
 #[must_use]
-pub fn chart(title: &str, sights: &[Sight]) -> String {
-    Chart::new(sights).draw(title)
+pub fn chart(title: &str, trace: &[TraceEntry]) -> String {
+    Chart::new(trace).draw(title)
 }
 
 /// Where a text stands beside its mark.
@@ -50,7 +50,7 @@ enum Side {
 }
 
 struct Chart<'a> {
-    sights: Vec<&'a Sight>,
+    trace: Vec<&'a TraceEntry>,
     left_out: usize,
     /// The columns, and their places from left to right.
     columns: BTreeMap<Place, f64>,
@@ -62,16 +62,16 @@ struct Chart<'a> {
 }
 
 impl<'a> Chart<'a> {
-    fn new(sights: &'a [Sight]) -> Self {
-        let mut shown: Vec<&Sight> = sights.iter().filter(|sight| matters(sight)).collect();
+    fn new(trace: &'a [TraceEntry]) -> Self {
+        let mut shown: Vec<&TraceEntry> = trace.iter().filter(|entry| matters(entry)).collect();
         let left_out = shown.len().saturating_sub(MAX_DRAWN);
         // The end is where a violation is.
         shown.drain(..left_out);
-        let start = sights.first().map_or(Time::ZERO, |sight| sight.at);
+        let start = trace.first().map_or(Time::ZERO, |entry| entry.at);
         let mut columns = BTreeMap::from([(Place::Hub, LEFT)]);
-        for sight in &shown {
-            columns.entry(sight.place).or_insert(0.0);
-            if let What::Sent { to, .. } = &sight.what {
+        for entry in &shown {
+            columns.entry(entry.place).or_insert(0.0);
+            if let TraceEvent::Sent { to, .. } = &entry.event {
                 columns.entry(*to).or_insert(0.0);
             }
         }
@@ -81,12 +81,12 @@ impl<'a> Chart<'a> {
         // How much room the texts of each moment need, above and below it.
         let mut lines: BTreeMap<(Time, Side, Place), usize> = BTreeMap::new();
         let mut rows: BTreeMap<Time, f64> = BTreeMap::new();
-        for sight in &shown {
-            rows.insert(sight.at, 0.0);
-            if let What::Sent { arrives: Some(arrives), .. } = &sight.what {
+        for entry in &shown {
+            rows.insert(entry.at, 0.0);
+            if let TraceEvent::Sent { arrives: Some(arrives), .. } = &entry.event {
                 rows.insert(*arrives, 0.0);
             }
-            *lines.entry((sight.at, side(sight), sight.place)).or_default() += 1;
+            *lines.entry((entry.at, side(entry), entry.place)).or_default() += 1;
         }
         let (mut y, mut before, mut below) = (TOP + LINE, None, 0.0);
         for (at, row) in &mut rows {
@@ -106,12 +106,12 @@ impl<'a> Chart<'a> {
             before = Some(*at);
         }
         let (written, height) = (BTreeMap::new(), y + below + 40.0);
-        Self { sights: shown, left_out, columns, rows, written, start, height }
+        Self { trace: shown, left_out, columns, rows, written, start, height }
     }
 
     /// The line on which the next text at this place goes; none when there are too many.
-    fn line(&mut self, sight: &Sight) -> Option<f64> {
-        let count = self.written.entry((sight.place, sight.at, side(sight))).or_default();
+    fn line(&mut self, entry: &TraceEntry) -> Option<f64> {
+        let count = self.written.entry((entry.place, entry.at, side(entry))).or_default();
         *count += 1;
         (*count <= MAX_LINES).then(|| LINE * (*count - 1) as f64)
     }
@@ -155,8 +155,8 @@ impl<'a> Chart<'a> {
             );
         }
         self.draw_times(&mut svg);
-        for sight in std::mem::take(&mut self.sights) {
-            self.draw_sight(&mut svg, sight);
+        for entry in std::mem::take(&mut self.trace) {
+            self.draw_sight(&mut svg, entry);
         }
         svg.push_str("</svg>\n");
         svg
@@ -225,11 +225,11 @@ impl<'a> Chart<'a> {
         }
     }
 
-    fn draw_sight(&mut self, svg: &mut String, sight: &Sight) {
-        let (x, y) = (self.x(sight.place), self.y(sight.at));
-        let line = self.line(sight);
-        match &sight.what {
-            What::Sent { to, arrives, direct, text, .. } => {
+    fn draw_sight(&mut self, svg: &mut String, entry: &TraceEntry) {
+        let (x, y) = (self.x(entry.place), self.y(entry.at));
+        let line = self.line(entry);
+        match &entry.event {
+            TraceEvent::Sent { to, arrives, direct, text, .. } => {
                 let (colour, marker) = match (arrives, direct) {
                     (None, _) => (LOST, "lost"),
                     (Some(_), true) => (DIRECT, "direct"),
@@ -258,7 +258,7 @@ impl<'a> Chart<'a> {
                     escape(label(text), 36)
                 );
             }
-            What::PathChanged { peer, path } => {
+            TraceEvent::PathChanged { peer, path } => {
                 let colour = match path {
                     Path::Relay => RELAY,
                     Path::Direct => DIRECT,
@@ -274,7 +274,7 @@ impl<'a> Chart<'a> {
                     write_text(svg, x + 7.0, y + 8.0 + line, colour, &text);
                 }
             }
-            What::Told(text) => {
+            TraceEvent::Event(text) => {
                 let _ok = writeln!(
                     svg,
                     "<circle cx=\"{x}\" cy=\"{y:.1}\" r=\"2.5\" fill=\"#555555\"><title>{}</title></circle>",
@@ -284,8 +284,8 @@ impl<'a> Chart<'a> {
                     write_text(svg, x + 5.0, y + 8.0 + line, "#555555", &escape(text, 42));
                 }
             }
-            What::Done(text) | What::Asked(text) => {
-                let fault = matches!(sight.what, What::Done(_));
+            TraceEvent::Fault(text) | TraceEvent::Command(text) => {
+                let fault = matches!(entry.event, TraceEvent::Fault(_));
                 let (colour, mark) = if fault { (FAULT, "⚡ ") } else { (ASKED, "▸ ") };
                 let far = LEFT + COLUMN * (self.columns.len() as f64 - 1.0) + 60.0;
                 if fault {
@@ -309,12 +309,12 @@ impl<'a> Chart<'a> {
     }
 }
 
-fn side(sight: &Sight) -> Side {
-    match &sight.what {
-        What::Sent { to, .. } if *to > sight.place => Side::AboveRight,
-        What::Sent { .. } => Side::AboveLeft,
-        What::Told(_) | What::PathChanged { .. } => Side::Below,
-        What::Done(_) | What::Asked(_) => Side::Margin,
+fn side(entry: &TraceEntry) -> Side {
+    match &entry.event {
+        TraceEvent::Sent { to, .. } if *to > entry.place => Side::AboveRight,
+        TraceEvent::Sent { .. } => Side::AboveLeft,
+        TraceEvent::Event(_) | TraceEvent::PathChanged { .. } => Side::Below,
+        TraceEvent::Fault(_) | TraceEvent::Command(_) => Side::Margin,
     }
 }
 
@@ -334,13 +334,16 @@ fn write_text(svg: &mut String, x: f64, y: f64, colour: &str, text: &str) {
 }
 
 /// Probes and their answers say nothing to a reader, nor do the attachments of envelopes.
-fn matters(sight: &Sight) -> bool {
-    match &sight.what {
-        What::Sent { text, .. } => {
+fn matters(entry: &TraceEntry) -> bool {
+    match &entry.event {
+        TraceEvent::Sent { text, .. } => {
             let probe = text.contains(",[\"ping\",") || text.contains(",[\"pong\",");
             !probe && !text.ends_with(" bytes")
         }
-        What::Told(_) | What::PathChanged { .. } | What::Done(_) | What::Asked(_) => true,
+        TraceEvent::Event(_)
+        | TraceEvent::PathChanged { .. }
+        | TraceEvent::Fault(_)
+        | TraceEvent::Command(_) => true,
     }
 }
 

@@ -10,14 +10,14 @@ use socketio_p2p_core::wire::Lane;
 use socketio_p2p_core::{Config, Outcome, Path, PeerId, ReplyToken, Time};
 
 use super::shape::{Extent, Fit, Shape};
-use super::violation::{Breach, Invariant};
+use crate::invariant::{Breach, Invariant};
 
 /// What may come of emits in a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Weather {
     /// Everybody is waited for: all that was accepted arrives.
     Patient,
-    /// Peers end and are given up: what was under way ends one way or the other.
+    /// Peers end and are given up: what was in flight ends one way or the other.
     Harsh,
 }
 
@@ -135,7 +135,7 @@ pub(super) enum Note {
     Refused(Fit),
     /// A peer waits for the answer to its event of this number.
     Question(ReplyToken, u64),
-    /// The path changed; and whether events were under way.
+    /// The path changed; and whether events were in flight.
     PathChanged {
         mid_stream: bool,
         detour: bool,

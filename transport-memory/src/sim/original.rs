@@ -1,5 +1,5 @@
-//! An original client, as far as it goes: it joins without a word about versions, offers to whoever is there, answers
-//! who comes later, and exchanges plain packets through the hub and over its channels.
+//! An original client: it joins without a version, sends offers to the members present, answers the offers of later
+//! ones, and exchanges plain packets through the hub and over its channels.
 
 use bytes::{Bytes, BytesMut};
 use socketio_p2p_core::codec::{Decoder, Limits};

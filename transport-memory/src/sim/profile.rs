@@ -8,7 +8,7 @@ use thiserror::Error;
 
 macro_rules! profiles {
     ($($(#[doc = $doc:literal])* $name:ident $label:literal,)*) => {
-        /// What kind of trouble a generated scenario is about.
+        /// The kind of faults and traffic of a generated scenario.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         #[non_exhaustive]
@@ -17,10 +17,10 @@ macro_rules! profiles {
         }
 
         impl Profile {
-            /// All of them. Without a profile of one's choice, seeds of wide scenarios take them in turn.
+            /// All profiles. Seeds of wide scenarios take them in turn.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// Those of narrow scenarios, whose seeds take them in turn.
+            /// The profiles of narrow scenarios. Seeds take them in turn.
             pub const NARROW: &[Self] = Self::ALL.split_at(Self::Limits as usize).0;
 
             /// Its name.
@@ -41,33 +41,33 @@ profiles! {
     Lossy "lossy",
     /// Partitions, one-way cuts, half-open paths and sockets.
     Partitions "partitions",
-    /// Peers crash, close and come back.
+    /// Peers crash, close and restart.
     Crashes "crashes",
     /// The hub crashes, sockets break, rosters are wrong.
     Hub "hub",
     /// Slow and frozen consumers, big blobs, narrow paths.
     Slow "slow",
-    /// Offers cross, signals are lost, late and doubled, attempts fail and flap, channels close in mid-blob.
+    /// Crossing offers; lost, late and duplicate signals; failing and flapping attempts; channels that close in mid-blob.
     Glare "glare",
     /// A malicious peer.
     Malice "malice",
     /// Clocks jump.
     Clock "clock",
-    /// Everything.
+    /// All of the above.
     Mixed "mixed",
     /// Receivers with limits of their own, and events beyond them; no fault.
     Limits "limits",
     /// Transfers of every kind, late readers, small windows; no fault.
     Streams "streams",
-    /// Policies of every kind, and changes of them.
+    /// All policies, and changes of policy.
     Policies "policies",
-    /// Slow and honest paths, with the patience of the defaults.
+    /// Slow and honest paths, with default timeouts.
     Slopes "slopes",
-    /// No way but neighbours, some of which pass nothing on in one direction.
+    /// No path but via neighbours, some of which forward in one direction only.
     Neighbours "neighbours",
     /// Original clients in the room.
     Originals "originals",
-    /// Whoever makes others send, again and again.
+    /// Peers that provoke repeated answers.
     Floods "floods",
 }
 

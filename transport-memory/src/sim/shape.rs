@@ -1,4 +1,4 @@
-//! What the simulator's events look like, and what a session's limits make of them.
+//! The shapes of the simulator's events, and their fit into the limits of a session.
 
 use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};

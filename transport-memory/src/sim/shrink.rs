@@ -1,13 +1,14 @@
-//! From a scenario that fails to a short one that fails in the same way.
+//! Shrinking a scenario with a violation.
 
 use super::run;
 use super::scenario::Scenario;
-use super::violation::{Invariant, Violation};
+use super::violation::Violation;
+use crate::invariant::Invariant;
 
-/// Leaves out what is not needed for a violation of the same invariant: halves first, then ever smaller parts, at
-/// last single actions, until none can go. At most `runs` runs are made.
+/// Removes the actions that are not needed for a violation of the same invariant: halves first, then ever smaller
+/// parts, at last single actions, until none can be removed. At most `runs` runs are made.
 ///
-/// `scenario` itself must fail; otherwise it is given back as it is, without a violation.
+/// `scenario` itself must fail; otherwise it is returned unchanged, without a violation.
 #[must_use]
 pub fn shrink(scenario: &Scenario, runs: usize) -> (Scenario, Option<Violation>) {
     shrink_with(scenario, runs, |scenario| run(scenario).err())

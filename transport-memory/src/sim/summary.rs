@@ -1,4 +1,4 @@
-//! What many runs were like.
+//! The statistics of many runs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Invariant, Report, Violation};
 use crate::mesh::Fault;
 
-/// What many runs were like, added up.
+/// The statistics of many runs.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     seeds: u64,
@@ -77,13 +77,13 @@ impl Summary {
         }
     }
 
-    /// How many runs there were.
+    /// The number of runs.
     #[must_use]
     pub const fn seeds(&self) -> u64 {
         self.seeds
     }
 
-    /// What was found, in the order in which it was added.
+    /// The violations, in the order in which they were added.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.violations
@@ -96,13 +96,13 @@ impl Summary {
         percent(changed, self.steps.len() as u64)
     }
 
-    /// How many events were delivered, questions answered, and transfers read to their end.
+    /// The numbers of events delivered, acks received, and transfers read to their end.
     #[must_use]
     pub const fn delivered(&self) -> (u64, u64, u64) {
         (self.delivered, self.answers, self.transfers)
     }
 
-    /// The medians over all runs of steps, of packets sent reliably, and of changes of paths.
+    /// The medians over all runs of steps, of reliable packets, and of path changes.
     #[must_use]
     pub fn medians(&self) -> (u32, u32, u32) {
         (median(&self.steps), median(&self.packets), median(&self.path_changes))
@@ -123,7 +123,7 @@ fn median(numbers: &[u32]) -> u32 {
 }
 
 impl fmt::Display for Summary {
-    /// A table of the faults, then what the runs were like.
+    /// A table of the faults, then the statistics.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What a run with a violation was like is not known.
         let whole = self.steps.len() as u64;

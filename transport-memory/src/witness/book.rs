@@ -1,4 +1,4 @@
-//! Who is where, by what the hub was told.
+//! Members and seats, by the inputs of the hub.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ const EPOCH_BLOCK: u32 = 4096;
 pub(super) struct Book {
     pub(super) rooms: BTreeMap<RoomName, Room>,
     pub(super) clients: BTreeMap<ClientId, Client>,
-    /// What each welcome's token stands for. It outlives the hub.
+    /// The seat of each resume token. Tokens outlive the hub.
     pub(super) tokens: BTreeMap<String, Issued>,
     /// All ids that were ever given.
     pub(super) ids: BTreeSet<PeerId>,
@@ -28,7 +28,7 @@ pub(super) struct Issued {
 
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    /// In the order in which they came.
+    /// In the order of their joins.
     pub(super) seats: Vec<Seat>,
     pub(super) joins: Bucket,
 }
@@ -95,14 +95,14 @@ impl Book {
         self.tokens.get(token?).filter(|issued| issued.room == *room).cloned()
     }
 
-    /// The base that the next welcome must have: of somebody new, or of who proved to be somebody.
+    /// The epoch base of the next welcome: of a new member, or of one with a valid token.
     pub(super) fn next_base(&self, proved: Option<&Issued>) -> u32 {
         let Some(Issued { room, id, base }) = proved else { return 0 };
         let seat = self.seats(room).iter().find(|seat| seat.id == *id);
         seat.map_or(*base, |seat| seat.base.max(*base)).saturating_add(EPOCH_BLOCK)
     }
 
-    /// Since when those are away who are.
+    /// The members that are away, and since when.
     pub(super) fn away(&self) -> impl Iterator<Item = (&RoomName, &PeerId, Time)> {
         self.rooms.iter().flat_map(|(name, room)| {
             room.seats.iter().filter_map(move |seat| match seat.presence {

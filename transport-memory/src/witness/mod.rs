@@ -1,10 +1,10 @@
-//! Watches a hub: after each input it says what the protocol wants, to whom, and nothing else.
+//! The witness of a hub: it derives the messages due after each input, and compares them with the hub's outputs.
 //!
-//! - here: what the hub answers
-//! - `told`: what it is told
-//! - `book`: who is where
-//! - `words`: what is to be said
-//! - `rates`: how much may pass
+//! - here: the outputs of the hub
+//! - `told`: its inputs
+//! - `book`: members and seats
+//! - `words`: messages that are due
+//! - `rates`: token buckets
 
 mod book;
 mod rates;
@@ -18,12 +18,12 @@ use socketio_p2p_core::{ClientId, Dialect, PeerId, RoomName, Time};
 use self::book::{Book, Issued};
 use self::rates::Rate;
 use self::words::{ClientInput, Due, Word, describe};
-use crate::sim::{Breach, Invariant};
+use crate::invariant::{Breach, Invariant};
 
-/// What the header of a delivery counts for, in bytes.
+/// The cost of the header of a delivery, in bytes.
 const DELIVERY_HEADER: usize = 128;
 
-/// What a client says of itself.
+/// The join of a client.
 #[derive(Debug)]
 pub(crate) struct Claim {
     pub(crate) dialect: Dialect,
@@ -38,7 +38,7 @@ impl Claim {
     }
 }
 
-/// Something that no session says, and that was refused for that.
+/// A message that no session sends, and that the hub refused.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) from: PeerId,
@@ -59,7 +59,7 @@ pub(crate) struct Witness {
     config: HubConfig,
     book: Book,
     now: Time,
-    /// What the input that is being answered was.
+    /// The input that is being answered.
     said: Option<ClientInput>,
     due: Vec<Due>,
     /// By when the first of those away has to be given up, if no clock jumped.
@@ -87,12 +87,12 @@ impl Witness {
         }
     }
 
-    /// The first thing that was wrong.
+    /// The first breach.
     pub(crate) const fn take_verdict(&mut self) -> Option<Breach> {
         self.verdict.take()
     }
 
-    /// What was refused since the last call although no session should say it.
+    /// The refused messages since the last call that no session sends.
     pub(crate) fn take_refused(&mut self) -> Vec<Refused> {
         std::mem::take(&mut self.refused)
     }
@@ -102,7 +102,7 @@ impl Witness {
         self.verdict.is_some() || !self.refused.is_empty() || !self.declined.is_empty()
     }
 
-    /// What was declined since the last call.
+    /// The declined offers since the last call.
     pub(crate) fn take_declined(&mut self) -> Vec<Declined> {
         std::mem::take(&mut self.declined)
     }
@@ -119,9 +119,9 @@ impl Witness {
         self.jumps.push((now, by));
     }
 
-    // ----- what the hub answers -----
+    // ----- outputs of the hub -----
 
-    /// The hub sends something to a client.
+    /// The hub sends a message to a client.
     pub(crate) fn sent(&mut self, to: ClientId, message: &ServerMessage) {
         if let ServerMessage::NumClients { welcome: Some(welcome), .. } = message {
             let (room, id) = (welcome.room.clone(), welcome.id.clone());
@@ -172,7 +172,7 @@ impl Witness {
         }
     }
 
-    /// That is all that the hub answers.
+    /// The hub has no more outputs for the input.
     pub(crate) fn done(&mut self, now: Time) {
         self.now = now;
         let left_out = self.due.drain(..).find(|due| !due.optional);
@@ -194,7 +194,7 @@ impl Witness {
         }
     }
 
-    /// Nobody is waited for longer than the window, and what jumps of the clock excuse.
+    /// No member is away for longer than the window; jumps of the clock extend it.
     fn check_ends(&mut self) {
         let (now, window) = (self.now, self.config.resume_window);
         let end = |since: Time| {

@@ -1,18 +1,18 @@
-//! How much has passed of what is bounded by a rate.
+//! Token buckets.
 
 use socketio_p2p_core::Time;
 
 /// What one token takes in the time of a bucket.
 const TOKEN: u128 = 1_000_000_000;
 
-/// So much at once, and so much per second in the long run. Zeros count as one.
+/// A burst, and a number per second in the long run. Zeros count as one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
     pub(super) burst: u64,
     pub(super) per_second: u64,
 }
 
-/// What has passed and has not been earned yet.
+/// The tokens used and not yet refilled.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bucket {
     level: u128,

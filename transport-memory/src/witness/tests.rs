@@ -6,7 +6,7 @@ use socketio_p2p_core::wire::{ClientMessage, Join, Recipient, ServerMessage, Upl
 use socketio_p2p_core::{ClientId, Time};
 
 use super::{Claim, Witness};
-use crate::sim::Invariant;
+use crate::invariant::Invariant;
 
 /// A hub, and what is done to its words before the witness hears them.
 struct Scene {

@@ -1,4 +1,4 @@
-//! What the hub is told, and what comes of it.
+//! The inputs of the hub, and the messages due for them.
 
 use socketio_p2p_core::hub::{ClientError, Departure, Hub};
 use socketio_p2p_core::wire::{ClientMessage, Decline, Piece, Signal, Upload};
@@ -8,7 +8,7 @@ use super::book::{Client, Presence, Seat};
 use super::rates::{Bucket, Rate};
 use super::words::{ClientInput, Due, Word, is_v1};
 use super::{Claim, DELIVERY_HEADER, Declined, Refused, Witness};
-use crate::sim::Invariant;
+use crate::invariant::Invariant;
 
 impl Witness {
     /// A client was let in.
@@ -54,7 +54,7 @@ impl Witness {
         self.expect_all(&room, Some(client), true, &Word::Join(id));
     }
 
-    /// Seats a client: on its old seat, on a new one, or in place of somebody who is away.
+    /// Seats a client: on its old seat, on a new one, or on that of a member who is away.
     fn take_seat(
         &mut self,
         hub: &Hub,
@@ -103,14 +103,14 @@ impl Witness {
         self.book.rooms.entry(room.clone()).or_default().seats.push(seat);
     }
 
-    /// Those who were away from a room and are no members for the hub any more.
+    /// Members that were away from a room and are no members of the hub any more.
     fn gone(&self, hub: &Hub, room: &RoomName) -> Vec<PeerId> {
         let away = self.book.seats(room).iter().filter(|seat| seat.client().is_none());
         let kept: Vec<PeerId> = hub.members(room).map(|member| member.id).collect();
         away.filter(|seat| !kept.contains(&seat.id)).map(|seat| seat.id.clone()).collect()
     }
 
-    /// A client has said something, and the hub has taken it or refused it.
+    /// A client has sent a message, and the hub has accepted or refused it.
     pub(crate) fn said(
         &mut self,
         client: ClientId,
@@ -285,7 +285,7 @@ impl Witness {
         }
     }
 
-    /// Everyone in a room who is there gets this, but not one of them, and not v0 clients where only v1 clients are told.
+    /// A message is due to all present members of a room but one; to v1 members only where `v1` says so.
     fn expect_all(&mut self, room: &RoomName, except: Option<ClientId>, v1: bool, word: &Word) {
         for seat in self.book.seats(room) {
             let told = !v1 || is_v1(seat.dialect);

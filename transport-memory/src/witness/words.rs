@@ -1,4 +1,4 @@
-//! What the hub is to say after an input, and whether that is what it says.
+//! The messages due after an input, and their comparison with those sent.
 
 use socketio_p2p_core::wire::{
     ClientMessage, Download, Member, PeerSignal, Recipient, ServerMessage, Upload, Welcome,
@@ -36,7 +36,7 @@ pub(super) enum Word {
     Event,
 }
 
-/// What a client has said: what the hub passes on is compared with it.
+/// The message of a client, with which relayed messages are compared.
 #[derive(Debug)]
 pub(super) struct ClientInput {
     pub(super) client: ClientId,
@@ -117,7 +117,7 @@ impl Word {
     }
 }
 
-/// Whether a roster is all others of the room, in the order in which they came, as they are.
+/// Whether a roster contains all other members of the room, in the order of their joins.
 fn is_roster(welcome: &Welcome, book: &Book) -> bool {
     let others = book.seats(&welcome.room).iter().filter(|seat| seat.id != welcome.id);
     let others = others.map(|seat| {

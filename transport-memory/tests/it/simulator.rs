@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use socketio_p2p_transport_memory::Fault;
-use socketio_p2p_transport_memory::sim::{Profile, Scenario, Summary, run, run_recorded};
+use socketio_p2p_transport_memory::sim::{Profile, Scenario, Summary, run, run_traced};
 
 const SEEDS: u64 = 2_500;
 
@@ -77,8 +77,8 @@ fn the_same_seed_gives_the_same_record_to_the_last_byte() {
     for profile in Profile::ALL {
         let scenario = Scenario::generate_wide(77, *profile, 4);
         let record = || {
-            let (result, sights) = run_recorded(&scenario);
-            let lines: Vec<String> = sights.iter().map(ToString::to_string).collect();
+            let (result, trace) = run_traced(&scenario);
+            let lines: Vec<String> = trace.iter().map(ToString::to_string).collect();
             (result, lines)
         };
         let first = record();

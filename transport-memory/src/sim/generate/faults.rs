@@ -1,9 +1,9 @@
-//! The faults of a scenario: each a recipe that orders it, gives it something to hit, and ends it.
+//! The faults of a scenario: each a recipe that starts it, sends traffic into it, and ends it.
 
 use std::time::Duration;
 
 use super::Plan;
-use crate::mesh::{Conditions, RosterFaults, SignalFaults};
+use crate::conditions::{Conditions, RosterFaults, SignalFaults};
 use crate::sim::Profile;
 use crate::sim::scenario::{Action, Attack, Manner, PolicyName};
 
@@ -173,7 +173,7 @@ impl Plan {
     fn narrow(&mut self) {
         let at = self.time();
         let (from, to) = self.two();
-        // What is under way takes a while, not for ever.
+        // What is in flight takes a while, not for ever.
         let bytes = self.settings.outstanding as u64;
         let rate = self.dice.between(bytes / 3, bytes * 4) as u32;
         let conditions = Conditions { rate, ..Conditions::default() };

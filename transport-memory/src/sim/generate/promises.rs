@@ -1,9 +1,8 @@
-//! What puts promises to the test in wide scenarios: last words, hubs that let few in, peers that acknowledge nothing, and
-//! answers that come late. Each has dice of its own: what else is drawn stays what it is for each seed.
+//! Tests of promises in wide scenarios: good-byes, hubs that admit few joins, peers that acknowledge nothing, late acks.
+//! Each has dice of its own, so that the rest of a seed stays the same.
 
 use std::time::Duration;
 
-use super::wide::leads_away;
 use crate::dice::Dice;
 use crate::sim::Profile;
 use crate::sim::scenario::{Action, Attack, HubSettings, Manner, NodeSettings, Settings, Timed};
@@ -85,7 +84,7 @@ fn stays_full(actions: &[Timed]) -> bool {
         let early = timed.at <= first && timed.action.is_fault();
         early && !matches!(timed.action, Action::Attack { .. })
     };
-    first >= MET && !actions.iter().any(|timed| undone(timed) || leads_away(&timed.action))
+    first >= MET && !actions.iter().any(|timed| undone(timed) || timed.action.may_cost_hub())
 }
 
 /// In place of all other malice, and through a hub that lets much through: a peer that sends more than it may.

@@ -1,10 +1,10 @@
-//! Paths of some KB/s, or long ones, and nothing else, with the patience of the defaults.
+//! Paths of some KB/s or with long delays, without other faults, and with default timeouts.
 
 use std::time::Duration;
 
 use super::{FOREVER, Plan};
+use crate::conditions::Conditions;
 use crate::dice::Dice;
-use crate::mesh::Conditions;
 use crate::sim::scenario::{Action, Manner, NodeSettings, PolicyName, Settings};
 
 /// When the paths have become what they are, and when there is something on them.

@@ -1,5 +1,5 @@
-//! What puts ways through neighbours to the test: rates, few pairs, and somebody malicious. Each has dice of its own: what
-//! else is drawn stays what it is for each seed.
+//! Tests of paths via neighbours: rates, few pairs, a malicious neighbour. Each has dice of its own, so that the rest of
+//! a seed stays the same.
 
 use crate::dice::Dice;
 use crate::sim::Profile;

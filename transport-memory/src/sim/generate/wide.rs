@@ -1,5 +1,5 @@
-//! Wide scenarios: settings that differ from node to node, sizes up to and over every limit, and what is not there in the
-//! narrow ones.
+//! Wide scenarios: settings that differ from node to node, sizes up to and over every limit, and profiles that narrow
+//! scenarios do not have.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn draw_hub(seed: u64, profile: Profile, settings: &mut Settings, actions: &mut 
     if dice.happens(800) {
         settings.hub = HubSettings::draw(&mut dice, settings.peers);
         // Whoever is away may lose its place, and is not let in again.
-        if actions.iter().any(|timed| leads_away(&timed.action)) {
+        if actions.iter().any(|timed| timed.action.may_cost_hub()) {
             settings.hub.room_capacity = None;
         }
     }
@@ -74,23 +74,6 @@ fn draw_hub(seed: u64, profile: Profile, settings: &mut Settings, actions: &mut 
         let action = Action::Attack { victim, attack: Attack::Hub, direct: false };
         actions.push(Timed { at, action });
     }
-}
-
-/// Whether a session may lose the hub by an action.
-pub(super) const fn leads_away(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::Reach { .. }
-            | Action::Drop { .. }
-            | Action::Break { .. }
-            | Action::Mute { .. }
-            | Action::Partition { .. }
-            | Action::Pace { .. }
-            | Action::Freeze { .. }
-            | Action::Crash { .. }
-            | Action::Close { .. }
-            | Action::HubStop
-    )
 }
 
 /// Settings without any hurry.

@@ -1,4 +1,4 @@
-//! Mallory on a datagram channel: events that do not belong there, and volatile ones of another incarnation.
+//! Attacks on a datagram channel: reliable events, and volatile ones of another incarnation.
 
 use socketio_p2p_core::wire::{Bundle, Epochs, Item, Lane, Record, Stream};
 use socketio_p2p_core::{Frame, PeerId};

@@ -1,5 +1,5 @@
-//! Mallory sends more than it may: refusals without end, far ahead of its turn, transfers beyond their credit and their size,
-//! and next to nothing in long messages.
+//! Attacks that exceed bounds: refusals, records far ahead of their turn, transfers beyond their credit and size, long
+//! messages with little content.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use socketio_p2p_core::PeerId;

@@ -1,4 +1,4 @@
-//! Mallory as a neighbour: it passes bundles on between two others, not always as they came.
+//! Attacks as a neighbour: bundles forwarded altered, twice or not at all.
 
 use bytes::Bytes;
 use socketio_p2p_core::wire::{Bundle, Epochs, Item, Neighbours, Passed, Seal};

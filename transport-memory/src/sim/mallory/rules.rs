@@ -1,4 +1,4 @@
-//! Mallory and a second client of its, against the rules of the hub.
+//! Attacks on the rules of the hub, with a second client.
 
 use bytes::Bytes;
 use socketio_p2p_core::codec::Decoder;

@@ -1,4 +1,4 @@
-//! Acknowledges a byte with each ping, so that its sender has news and gets nowhere.
+//! Acknowledges one byte with each ping: the sender sees progress and gets nowhere.
 
 use socketio_p2p_core::PeerId;
 use socketio_p2p_core::wire::{Bundle, Download, Item, LaneState, Place, State};

@@ -314,7 +314,7 @@ impl Model {
         Ok(Note::Nothing)
     }
 
-    /// What holds when nothing is under way any more: all that was accepted in the present lives has arrived.
+    /// What holds when nothing is in flight any more: all that was accepted in the present lives has arrived.
     pub(in crate::sim) fn check_delivery(&self) -> Result<(), Breach> {
         for emission in &self.emissions {
             let sender = &self.views[emission.sender];

@@ -6,8 +6,8 @@ use socketio_p2p_core::wire::Lane;
 use socketio_p2p_core::{Config, Dialect, Event, LeaveReason, Outcome, Path, PeerId, Target};
 
 use super::{Made, Model, Shape, Weather};
+use crate::invariant::Invariant;
 use crate::mesh::{Mesh, Node};
-use crate::sim::violation::Invariant;
 
 /// What the model is told.
 #[derive(Clone, Debug)]

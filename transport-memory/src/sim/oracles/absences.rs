@@ -1,11 +1,11 @@
-//! Who is away is back, or has left, when the window since its last sign of life is over.
+//! A peer that is away is back, or has left, at the end of its resume window.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use socketio_p2p_core::Time;
 
-use crate::sim::violation::{Breach, Invariant};
+use crate::invariant::{Breach, Invariant};
 
 /// How late a node that keeps its times may be.
 const LATE: Duration = Duration::from_millis(20);

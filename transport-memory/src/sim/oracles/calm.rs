@@ -1,4 +1,4 @@
-//! Since when nothing has been done to a node's clock and process: for as long it keeps its times.
+//! The time since the last disturbance of a node: since then its timers are exact.
 
 use socketio_p2p_core::Time;
 

@@ -1,4 +1,4 @@
-//! Channels that are open and have not proved themselves: for how long they are kept.
+//! Open channels that are not validated: they are closed in time.
 
 use std::time::Duration;
 

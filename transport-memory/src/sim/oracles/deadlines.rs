@@ -1,7 +1,7 @@
-//! What has to have come, and by when.
+//! Deadlines of delivery on honest paths.
 //!
-//! Each node's way out and way in is one queue, at the rate of its slowest path: what is accepted is due when all that
-//! was accepted before it, and it itself, could have gone through both, with something on top.
+//! Each node's uplink and downlink is one queue, at the rate of its slowest path: an accepted event is due when all
+//! events accepted before it, and the event itself, could have passed through both, with a margin.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use socketio_p2p_core::Time;
 use socketio_p2p_core::wire::Lane;
 
+use crate::invariant::{Breach, Invariant};
 use crate::sim::model::Model;
-use crate::sim::violation::{Breach, Invariant};
 
 /// What a packet may cost beside its bytes.
 const PER_PACKET: u64 = 600;

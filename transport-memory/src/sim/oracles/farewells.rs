@@ -1,11 +1,11 @@
-//! Whoever closes does so in time, and is heard to leave by all that it reaches.
+//! A session closes in time, and its good-bye reaches all peers that it reaches.
 
 use std::time::Duration;
 
 use socketio_p2p_core::Time;
 
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::Node;
-use crate::sim::violation::{Breach, Invariant};
 
 /// What saying good-bye may take beside the time for what was accepted, and a driver's pause.
 const PARTING: Duration = Duration::from_millis(150);

@@ -1,10 +1,10 @@
-//! `Ready` and `Upgrade`: not before they are true, and not never.
+//! `Ready` and `Upgrade` are reported, and not before they are true.
 
 use socketio_p2p_core::{Path, Policy};
 
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Mesh, Node};
 use crate::sim::model::Model;
-use crate::sim::violation::{Breach, Invariant};
 
 /// What is known about who takes part in direct connections.
 #[derive(Debug, Default)]

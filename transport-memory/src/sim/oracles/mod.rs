@@ -1,18 +1,18 @@
-//! What holds beside the books of the model, where a scenario is strict: by what the mesh carried, and by the clock.
+//! The judges beside the model in strict scenarios, by the frames that the mesh carried and by the clock.
 //!
-//! - `calm`: whose times can be held against it
-//! - `channels`: which have not proved themselves
-//! - `questions`, `absences`: what a session waits for, and for how long
-//! - `farewells`: who closes
-//! - `reconnects`: when the hub is tried again
-//! - `sharing`: what goes to many
-//! - `stalls`: who acknowledges nothing
-//! - `ways`: on which paths events were sent: policies, the truth of `path`, how often the same is sent
-//! - `deadlines`: what has to have come by when
+//! - `calm`: nodes whose timers are exact
+//! - `channels`: path validation of channels
+//! - `questions`, `absences`: deadlines of acks and resume windows
+//! - `farewells`: closing sessions
+//! - `reconnects`: attempts to reach the hub
+//! - `sharing`: uploads of events with many receivers
+//! - `stalls`: peers that acknowledge nothing
+//! - `ways`: the paths of events: policies, the truth of `path`, retransmissions
+//! - `deadlines`: deadlines of delivery
 //! - `milestones`: `Ready` and `Upgrade`
-//! - `offers`: how many offers of one peer are taken up
-//! - `passages`: what goes through neighbours
-//! - `talks`: what sessions say to each other, and when
+//! - `offers`: the rate of accepted offers
+//! - `passages`: forwarding by neighbours
+//! - `talks`: each bundle between sessions
 
 mod absences;
 mod calm;

@@ -1,11 +1,11 @@
-//! How many offers of one peer a session takes up or declines.
+//! The rate at which a session accepts or declines offers of one peer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use socketio_p2p_core::Time;
 
-use crate::sim::violation::{Breach, Invariant};
+use crate::invariant::{Breach, Invariant};
 
 /// So many at once; and some are seen later than others.
 const BURST: u32 = 16 + 2;

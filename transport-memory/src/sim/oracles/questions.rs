@@ -1,11 +1,11 @@
-//! Questions end at their deadline, or before it with a reason.
+//! A request for an ack ends at its deadline, or before it with a reason.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use socketio_p2p_core::Time;
 
-use crate::sim::violation::{Breach, Invariant};
+use crate::invariant::{Breach, Invariant};
 
 /// How late a node that keeps its times may say that the time is up.
 const LATE: Duration = Duration::from_millis(20);

@@ -1,11 +1,11 @@
-//! The hub is tried again when it was said, after pauses that grow, and not before it wants.
+//! Attempts to reach the hub are made when announced, after growing pauses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use socketio_p2p_core::{Backoff, Time};
 
-use crate::sim::violation::{Breach, Invariant};
+use crate::invariant::{Breach, Invariant};
 
 /// How far from its time a try may be.
 const LATE: Duration = Duration::from_millis(2);

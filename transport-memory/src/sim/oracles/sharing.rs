@@ -1,16 +1,16 @@
-//! What goes to many by the hub is uploaded once, not once for each.
+//! An event to many peers by the hub is uploaded once.
 
 use std::collections::BTreeMap;
 
 use socketio_p2p_core::Time;
 
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Carried, Place};
-use crate::sim::violation::{Breach, Invariant};
 
 /// Of so many events to all one is shared, at least: others may go beside something that is for one only.
 const ONE_OF: u32 = 6;
 
-/// An event to all while nothing else was under way.
+/// An event to all while nothing else was in flight.
 #[derive(Clone, Copy, Debug)]
 struct ToAll {
     node: usize,
@@ -28,7 +28,7 @@ pub(in crate::sim) struct Sharing {
 }
 
 impl Sharing {
-    /// An event went to so many, to all of them by the hub, and nothing else was under way.
+    /// An event went to so many, to all of them by the hub, and nothing else was in flight.
     pub(in crate::sim) fn emitted(
         &mut self,
         number: u64,

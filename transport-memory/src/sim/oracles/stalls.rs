@@ -1,11 +1,11 @@
-//! Who acknowledges nothing of what it was sent is given up in time.
+//! A peer that acknowledges nothing is given up in time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use socketio_p2p_core::Time;
 
-use crate::sim::violation::{Breach, Invariant};
+use crate::invariant::{Breach, Invariant};
 
 /// Somebody who has something and acknowledges nothing.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ impl Stalls {
     ) -> Result<(), Breach> {
         let wait = self.0.remove(&(node, peer));
         match wait.zip(after) {
-            // Something else may have been under way before.
+            // Something else may have been in flight before.
             Some((wait, after)) if now < wait.since + after / 4 => Err(Breach::new(
                 Invariant::Stalled,
                 format!("node {node} to wait {after:?} for node {peer}"),

@@ -1,12 +1,12 @@
-//! On which paths the events of a run were sent.
+//! The paths on which the events of a run were sent.
 
 use std::time::Duration;
 
 use socketio_p2p_core::{Path, Policy, Time};
 
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Carried, Place};
 use crate::sim::model::Model;
-use crate::sim::violation::{Breach, Invariant};
 
 /// The same event on the same leg, for each of its receivers, within a moment: more is a storm.
 const MAX_REPEATS: u32 = 12;

@@ -1,21 +1,16 @@
-//! What a scenario does.
+//! The actions of a scenario.
 
 use std::time::Duration;
 
-use socketio_p2p_core::wire::Lane;
-use socketio_p2p_core::{Path, Peer, PeerId, Policy, Target};
+use socketio_p2p_core::Policy;
 
 use super::Run;
-use crate::mesh::{Conditions, Fault, Node};
-use crate::sim::mallory::{self, Mallory, Twin};
-use crate::sim::model::Made;
-use crate::sim::scenario::{Action, Attack, Manner};
+use crate::conditions::Conditions;
+use crate::invariant::Breach;
+use crate::mesh::{Fault, Node};
+use crate::sim::scenario::Action;
 use crate::sim::shape::Shape;
 use crate::sim::transfers::Terms;
-use crate::sim::violation::{Breach, Invariant};
-
-/// Longer events may be cut in other ways for each receiver.
-const SMALL: usize = 200;
 
 impl Run<'_> {
     /// Sees to it that nodes have the same numbers in mesh and model, which can know of more.
@@ -39,7 +34,7 @@ impl Run<'_> {
         Ok(node)
     }
 
-    /// The node in a place, if it is there and does something.
+    /// The node in a place, unless it has crashed, closed or is frozen.
     pub(super) fn active(&self, place: usize) -> Option<Node> {
         self.places.get(place).copied().flatten().filter(|node| !self.mesh.is_frozen(*node))
     }
@@ -363,55 +358,9 @@ impl Run<'_> {
                     }
                 }
             }
-            Action::Attack { victim, attack, direct } => {
-                let fault = mallory::fault(*attack);
-                self.hit(fault);
-                if let Some(old) = self.mallory.take_if(|mallory| mallory.thrown_out) {
-                    // It comes back as somebody else.
-                    old.nodes().for_each(|node| self.mesh.crash(node));
-                }
-                if self.mallory.is_none() {
-                    self.align();
-                    let mallory = Mallory::new(&mut self.mesh, self.scenario.seed);
-                    if self.scenario.actions.iter().any(|timed| timed.action.is_about_datagrams()) {
-                        mallory.take_datagrams(&mut self.mesh);
-                    }
-                    self.mallory = Some(mallory);
-                    self.model.add(true);
-                    if *attack == Attack::Excess {
-                        self.talks.note_excess();
-                    }
-                }
-                if *attack == Attack::Hub {
-                    self.add_twin();
-                }
-                let configs = self.scenario.settings.configs();
-                let bounds = configs.map(|config| (config.queue_bytes, config.transfer_window));
-                let (rooms, windows): (Vec<_>, Vec<_>) = bounds.unzip();
-                let most = |of: Vec<usize>| of.into_iter().max().unwrap_or(0);
-                if let Some(mallory) = &mut self.mallory {
-                    mallory.victims_bounds = (most(rooms), most(windows));
-                }
-                let victim = self.places[*victim].and_then(|node| self.model.id(node.index()));
-                if let (Some(mallory), Some(victim)) = (&mut self.mallory, victim.cloned()) {
-                    mallory.attack(&mut self.mesh, &victim, *attack, *direct);
-                    self.last_attack = Some(fault);
-                }
-            }
+            Action::Attack { victim, attack, direct } => self.attack(*victim, *attack, *direct),
         }
         Ok(())
-    }
-
-    /// The malicious peer has a second client from now on.
-    fn add_twin(&mut self) {
-        if self.mallory.as_ref().is_some_and(|mallory| mallory.twin.is_none()) {
-            self.align();
-            let twin = Twin::new(&mut self.mesh);
-            self.model.add(true);
-            if let Some(mallory) = &mut self.mallory {
-                mallory.twin = Some(twin);
-            }
-        }
     }
 
     pub(super) fn hit_conditions(&mut self, conditions: Conditions) {
@@ -435,127 +384,6 @@ impl Run<'_> {
         if self.mesh.session(node).is_joined() {
             self.mesh.effects_mut().change(Fault::SignalingDrop);
         }
-    }
-
-    pub(super) fn emit(
-        &mut self,
-        node: Node,
-        to: Option<usize>,
-        shape: Shape,
-        how: Manner,
-    ) -> Result<(), Breach> {
-        if let Some(host) = &mut self.host {
-            return host.turn(node, &mut self.dice, &mut self.mesh);
-        }
-        self.note_all(node)?;
-        self.check_all_writable()?;
-        let index = node.index();
-        let Some(event) = shape.event(self.model.next_number()) else { return Ok(()) };
-        let extent = shape.extent(&event);
-        let target = match to {
-            Some(place) => {
-                let receiver = self.places[place].filter(|other| *other != node);
-                let known = receiver.filter(|other| self.model.knows(index, other.index()));
-                let id = known.and_then(|receiver| self.model.id(receiver.index()));
-                let Some(id) = id else { return Ok(()) };
-                Target::Peer(id.clone())
-            }
-            None => Target::All,
-        };
-        let all = target == Target::All;
-        let reliable = how != Manner::Volatile && extent.bytes <= SMALL;
-        let idle = all && reliable && self.is_strict() && self.has_idle_relay(node);
-        let one = if let Target::Peer(peer) = &target { Some(peer.clone()) } else { None };
-        let result = self.mesh.with(node, |session, now| match how {
-            Manner::Event => session.emit(target, &event, now),
-            Manner::Bulk => session.emit_bulk(target, &event, now),
-            Manner::Volatile => session.emit_volatile(target, &event, now),
-            Manner::Question => session.emit_with_ack(target, &event, None, now),
-        });
-        let emitted = match result {
-            Ok(emitted) => emitted,
-            Err(error) => return self.turned_away(node, one.as_ref(), Some(extent), &error),
-        };
-        let lane = match how {
-            Manner::Event | Manner::Question => Lane::Events,
-            Manner::Bulk => Lane::Bulk,
-            Manner::Volatile => Lane::Volatile,
-        };
-        let made = Made { lane, shape, extent, asks: how == Manner::Question, all };
-        let number = self.model.next_number();
-        self.model.emitted(index, emitted.id.as_u64(), made, &emitted.accepted)?;
-        if lane == Lane::Volatile {
-            let now = self.mesh.now();
-            self.model.check_volatile(index, extent.bytes, &emitted.accepted, now)?;
-        }
-        for (peer, error) in &emitted.rejected {
-            self.turned_away(node, Some(peer), Some(extent), error)?;
-        }
-        if made.asks
-            && let Some(config) = self.model.config(index)
-        {
-            let (now, within) = (self.mesh.now(), config.ack_timeout);
-            self.questions_of.asked(index, emitted.id.as_u64(), now, within);
-        }
-        self.note_emitted(node, number, made, &emitted.accepted);
-        if idle && emitted.rejected.is_empty() && emitted.accepted.len() > 1 {
-            self.sharing.emitted(number, index, emitted.accepted.len())?;
-        }
-        Ok(())
-    }
-
-    /// Whether a node sends to all others by the hub, and has nothing under way.
-    fn has_idle_relay(&self, node: Node) -> bool {
-        let idle = |peer: &Peer| peer.path == Some(Path::Relay) && !peer.away && peer.queued == 0;
-        self.mesh.session(node).peers().all(|peer| idle(&peer))
-    }
-
-    /// Nothing that waits for one peer is above the bound, one packet above it where nothing else waits; and pieces
-    /// of packets go with their path.
-    pub(super) fn check_queues(&self, node: Node) -> Result<(), Breach> {
-        if self.host.is_some() {
-            return Ok(());
-        }
-        const OVERSIZED: usize = 1 << 10;
-        let Some(config) = self.model.config(node.index()) else { return Ok(()) };
-        let cap = config.queue_bytes;
-        let session = self.mesh.session(node);
-        for peer in session.peers() {
-            let largest = self.model.largest();
-            // A lane each for events and for big things, and each transfer with its announcement.
-            let transfers = self.transfers.open_of(node) * (cap + OVERSIZED);
-            if peer.queued > 2 * cap.max(largest + OVERSIZED) + transfers {
-                return Err(Breach::new(
-                    Invariant::QueueCap,
-                    format!("at most {cap} bytes queued, or one packet"),
-                    format!("{} for {}", peer.queued, peer.id),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn upgrade(&mut self, node: Node, to: Option<usize>) -> Result<(), Breach> {
-        let id = match to {
-            Some(place) => {
-                let other = self.places[place].filter(|other| *other != node);
-                let other = other.filter(|other| self.model.knows(node.index(), other.index()));
-                let Some(id) = other.and_then(|other| self.model.id(other.index())) else {
-                    return Ok(());
-                };
-                Some(id.clone())
-            }
-            None => None,
-        };
-        self.upgrade_with(node, id)
-    }
-
-    pub(super) fn upgrade_with(&mut self, node: Node, id: Option<PeerId>) -> Result<(), Breach> {
-        self.reasons += 1;
-        let target = id.clone().map_or(Target::All, Target::Peer);
-        // The peer is known: the model says so, and is checked against the session all the time.
-        let _unknown = self.mesh.with(node, |session, now| session.upgrade(target, now));
-        self.check_upgraded(node, id)
     }
 
     pub(super) fn close(&mut self, node: Node) {

@@ -1,10 +1,10 @@
-//! The answers that applications give, at once or late.
+//! The acks of applications, at once or late.
 
 use socketio_p2p_core::{EmitError, ReplyError, ReplyToken, Session, Time};
 
 use super::{Answer, LateAnswer, Run};
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Fault, Node};
-use crate::sim::violation::{Breach, Invariant};
 
 impl Run<'_> {
     /// A node is asked something, and answers at once or later.

@@ -1,7 +1,7 @@
-//! What a session may have at a time, by its settings: connections, pairs that it serves, what it holds of what has come.
+//! Maxima of a session, by its settings: connections, forwarded pairs, bytes held.
 
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Load, Node};
-use crate::sim::violation::{Breach, Invariant};
 
 use super::Run;
 
@@ -21,7 +21,7 @@ const OVERSIZED: usize = 4 << 10;
 /// How often a window may be exceeded in a run.
 const MAX_OVERLOADS: u32 = 6;
 
-/// How many windows may be under way to a peer that gets what goes to others too.
+/// How many windows may be in flight to a peer that gets what goes to others too.
 const JOINED_WINDOWS: usize = 2;
 
 /// The longest record: so much may be above a bound for a moment.
@@ -98,7 +98,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What came and is still held, for each peer: a packet and what is under way in each lane, transfers; and what is
+    /// What came and is still held, for each peer: a packet and what is in flight in each lane, transfers; and what is
     /// passed on.
     fn check_memory(&self, node: Node, peers: usize) -> Result<(), Breach> {
         let Some(config) = self.model.config(node.index()) else { return Ok(()) };

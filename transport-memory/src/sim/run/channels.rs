@@ -1,11 +1,11 @@
-//! Direct channels: what proves them, and for how long they may be without proof.
+//! Direct channels: their path validation, and its deadline.
 
 use socketio_p2p_core::PeerId;
 
 use super::Run;
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::Node;
 use crate::sim::oracles::Opening;
-use crate::sim::violation::{Breach, Invariant};
 
 impl Run<'_> {
     /// Channels have opened since the last look, and others had their time to prove themselves.

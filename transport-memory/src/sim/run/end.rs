@@ -1,13 +1,14 @@
-//! The end of a run: all faults stop, everything settles, everybody closes.
+//! The end of a run: all faults stop, the mesh comes to rest, all sessions close.
 
 use std::time::Duration;
 
 use socketio_p2p_core::{Path, PeerId, Policy, RoomName};
 
 use super::Run;
-use crate::mesh::{Conditions, Node, Place, RosterFaults, SignalFaults, What};
+use crate::conditions::{Conditions, RosterFaults, SignalFaults};
+use crate::invariant::{Breach, Invariant};
+use crate::mesh::{Node, Place, TraceEvent};
 use crate::sim::scenario::{Action, Manner};
-use crate::sim::violation::{Breach, Invariant};
 
 /// How long everything may take to settle once faults are over, in silences.
 const SETTLING: u32 = 60;
@@ -86,7 +87,7 @@ impl Run<'_> {
         self.live().map(queue).max().unwrap_or(0)
     }
 
-    /// Waits until nothing is under way but probes.
+    /// Waits until nothing is in flight but probes.
     pub(super) fn settle(&mut self) -> Result<(), Breach> {
         let settings = &self.scenario.settings;
         let round = (settings.relay_latency + settings.direct_latency) * 4 + CREDIT_LAG;
@@ -276,9 +277,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// All close, one after the other, with events under way; nothing is left.
+    /// All close, one after the other, with events in flight; nothing is left.
     pub(super) fn close_all(&mut self) -> Result<(), Breach> {
-        self.mesh.note(Place::Hub, || What::Asked("all close, one after the other".to_owned()));
+        self.mesh
+            .note(Place::Hub, || TraceEvent::Command("all close, one after the other".to_owned()));
         let timeout = self.scenario.settings.config().close_timeout * 2;
         for place in 0..self.places.len() {
             let Some(node) = self.places[place] else { continue };
@@ -325,7 +327,7 @@ impl Run<'_> {
         // What is still on its way, on a narrow path for one, finds nobody.
         let end = self.mesh.now() + Duration::from_secs(3600);
         while self.step(end)? {}
-        match self.mesh.under_way() {
+        match self.mesh.in_flight() {
             0 => Ok(()),
             left => Err(Breach::new(Invariant::Leak, "no message left", format!("{left}"))),
         }

@@ -1,43 +1,52 @@
 //! Running a scenario: the mesh below, the model beside it.
 //!
-//! - here: stepping, and what sessions tell
-//! - `act`: what the scenario does
-//! - `answers`: the answers to questions
-//! - `books`: what is looked at beside the model, where the scenario is strict
-//! - `channels`: what proves direct paths
-//! - `passages`: what goes through neighbours
-//! - `promises`: what is said about time
-//! - `end`: when all faults are over
+//! - here: the state of a run, stepping
+//! - `act`: the actions of the scenario; of these `emit` and `attack`
+//! - `notes`: the events of sessions; `answers`: answers to questions
+//! - `originals`: original clients
+//! - `books`: the checks of strict scenarios, of these `hub` (the hub and offers), `caps` (bounds), `channels` (path
+//!   validation), `passages` (forwarding by neighbours), `promises` (deadlines), `writable`
+//! - `deaf`: dead direct paths
+//! - `end`: after all faults; `economy`: the cost of a run
 
 mod act;
 mod answers;
+mod attack;
 mod books;
 mod caps;
 mod channels;
+mod deaf;
+mod economy;
+mod emit;
 mod end;
+mod hub;
+mod notes;
+mod originals;
 mod passages;
 mod promises;
+mod writable;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use socketio_p2p_core::wire::Lane;
-use socketio_p2p_core::{EmitError, Event, Path, PeerId, ReplyToken, Time, TransferId};
+use socketio_p2p_core::{Event, PeerId, ReplyToken, Time};
 
+use self::deaf::Deaf;
 use super::mallory::Mallory;
-use super::model::{Model, Note, Weather};
+use super::model::{Model, Weather};
 use super::oracles::{
     Absences, Calm, Channels, Deadlines, Farewells, Forwarded, Milestones, Offers, Questions,
     Reconnects, Refusals, RoundTrips, Seals, Senders, Sharing, Stalls, Talks, Ways,
 };
 use super::original::Original;
 use super::scenario::{Scenario, Timed};
-use super::shape::Extent;
 use super::transfers::Transfers;
-use super::violation::{Breach, Invariant, Violation};
+use super::violation::Violation;
 use crate::dice::Dice;
-use crate::mesh::{Carried, Effects, Fault, Load, Mesh, Node, Place, Seen, Sight, What};
+use crate::invariant::{Breach, Invariant};
+use crate::mesh::{Carried, Effects, Fault, Load, Mesh, Node, Place, Seen, TraceEntry, TraceEvent};
 
 /// More inputs than this at one moment: something is due for ever.
 const MAX_AT_ONCE: u32 = 5_000;
@@ -48,7 +57,7 @@ const MAX_STEPS: u64 = 1_000_000;
 /// Of so many questions one is not answered.
 const UNANSWERED: u64 = 4;
 
-/// What a run without violation was like.
+/// The statistics of a run without a violation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -56,17 +65,17 @@ pub struct Report {
     pub steps: u64,
     /// Events taken for reliable delivery, counted for each receiver.
     pub packets: u64,
-    /// Events that arrived.
+    /// Events delivered.
     pub delivered: u64,
-    /// Questions that were answered.
+    /// Acks that arrived.
     pub answers: u64,
     /// Transfers that were read to their end.
     pub transfers: u64,
     /// Changes of the path on which events are sent to a peer.
     pub path_changes: u64,
-    /// The virtual time that it took.
+    /// The virtual time of the run.
     pub span: Duration,
-    /// The faults.
+    /// The faults hit, and those that changed something.
     pub effects: Effects,
 }
 
@@ -78,15 +87,15 @@ pub fn run(scenario: &Scenario) -> Result<Report, Violation> {
     run_in(scenario, &mut Run::new(scenario))
 }
 
-/// Runs a scenario and keeps a record of what happened, up to its end or the first violation.
-pub fn run_recorded(scenario: &Scenario) -> (Result<Report, Violation>, Vec<Sight>) {
+/// Runs a scenario with a trace, up to its end or the first violation.
+pub fn run_traced(scenario: &Scenario) -> (Result<Report, Violation>, Vec<TraceEntry>) {
     let mut run = Run::new(scenario);
-    run.mesh.record();
+    run.mesh.start_trace();
     let result = run_in(scenario, &mut run);
-    (result, run.mesh.sights().to_vec())
+    (result, run.mesh.trace().to_vec())
 }
 
-/// Who uses the sessions of a run in place of the scenario, where somebody does.
+/// The user of the sessions of a run in place of the scenario.
 pub(super) trait Host {
     /// A node has been added.
     fn start(&mut self, place: usize, node: Node);
@@ -182,7 +191,7 @@ struct Run<'a> {
     upgraded: Vec<(Node, Option<PeerId>)>,
     carried: Vec<Carried>,
     loads: Vec<Load>,
-    /// How often more was under way than a window.
+    /// How often more was in flight than a window.
     overloads: u32,
     talks: Talks,
     channels: Channels,
@@ -217,14 +226,6 @@ struct Answer {
 struct LateAnswer {
     at: Time,
     answer: Answer,
-}
-
-/// A node that hears nothing of another on their direct path.
-#[derive(Clone, Copy, Debug)]
-struct Deaf {
-    node: Node,
-    other: Node,
-    until: Time,
 }
 
 impl<'a> Run<'a> {
@@ -328,9 +329,13 @@ impl<'a> Run<'a> {
             if action.is_fault() {
                 self.refusals.upset(self.mesh.now() + self.scenario.settings.silence);
             }
-            if self.mesh.is_recording() {
+            if self.mesh.is_tracing() {
                 let text = action.to_string();
-                let what = if action.is_fault() { What::Done(text) } else { What::Asked(text) };
+                let what = if action.is_fault() {
+                    TraceEvent::Fault(text)
+                } else {
+                    TraceEvent::Command(text)
+                };
                 self.mesh.note(Place::Hub, || what);
             }
             self.act(action)?;
@@ -390,202 +395,4 @@ impl<'a> Run<'a> {
         self.collect()?;
         Ok(true)
     }
-
-    /// `node` hears nothing of `other` from now on, or something again. It has to find out: what it heard last was
-    /// before now.
-    fn set_deaf(&mut self, node: Node, other: Node, deaf: bool) {
-        self.deaf.retain(|deaf| (deaf.node, deaf.other) != (node, other));
-        if deaf {
-            let until = self.mesh.now() + self.silence_of(node) + Duration::from_millis(1);
-            self.deaf.push(Deaf { node, other, until });
-        }
-    }
-
-    /// A direct path on which nothing was heard for the silence timeout is not used any more.
-    fn check_deaf(&mut self, now: Time) -> Result<(), Breach> {
-        let (due, later) = self.deaf.iter().partition(|deaf| deaf.until <= now);
-        self.deaf = later;
-        for Deaf { node, other, .. } in due {
-            let alive = |node: Node| self.mesh.is_running(node) && self.mesh.is_prompt(node);
-            if alive(node)
-                && let Some(id) = self.model.id(other.index())
-                && let Some(peer) = self.mesh.session(node).peers().find(|peer| peer.id == *id)
-                && (peer.path == Some(Path::Direct) || peer.validated)
-            {
-                let silence = self.silence_of(node);
-                return Err(Breach::new(
-                    Invariant::Distress,
-                    format!("{node:?} to give up a direct path that is dead for {silence:?}"),
-                    format!("{peer:?}"),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes all events, and answers those that ask for it, mostly.
-    fn collect(&mut self) -> Result<(), Breach> {
-        for (node, id) in self.mesh.take_named() {
-            self.model.set_id(node.index(), id);
-        }
-        while let Some(node) = self.mesh.take_noisy() {
-            self.note_all(node)?;
-            while let Some(answer) = self.questions.pop_front() {
-                self.answer(&answer)?;
-                self.note_all(answer.node)?;
-            }
-        }
-        self.look()?;
-        if let Some(mallory) = &mut self.mallory {
-            mallory.act(&mut self.mesh);
-            if self.mesh.has_noisy() {
-                return self.collect();
-            }
-        }
-        Ok(())
-    }
-
-    fn note(&mut self, node: Node, event: Event) -> Result<(), Breach> {
-        // A volatile event can be the last thing that was under way.
-        if let Some(told) = self.quiet.as_mut().filter(|_| !matches!(event, Event::Received { .. }))
-        {
-            told.push(format!("node {}: {event:?}", node.index()));
-        }
-        if let Some(host) = &mut self.host {
-            if self.mesh.is_running(node) {
-                host.event(node, &event, &mut self.mesh)?;
-            }
-            // What applications say to each other is their own business.
-            if is_content(&event) {
-                return Ok(());
-            }
-        }
-        self.note_transfer(node, &event)?;
-        self.note_strictly(node, &event)?;
-        match self.model.note(node.index(), event)? {
-            Note::Nothing => {}
-            Note::Joined { resumed } => {
-                if resumed && self.hub_restarted {
-                    self.mesh.effects_mut().strike(Fault::HubRestart);
-                } else if resumed {
-                    self.mesh.effects_mut().strike(Fault::Resume);
-                }
-                if let Some(index) = self.restarted.iter().position(|new| *new == node) {
-                    self.restarted.swap_remove(index);
-                    self.mesh.effects_mut().change(Fault::Restart);
-                }
-                self.reasons += 1;
-            }
-            Note::Writable(peer, lane) => self.writable.push((node, peer, lane)),
-            Note::Received(number, path) => self.note_received(node, number, &path)?,
-            Note::Refused(fit) => self.note_refused(fit),
-            Note::Question(token, number) => {
-                if self.dice.roll(UNANSWERED) > 0 && !self.mesh.is_frozen(node) {
-                    self.put_question(node, token, number);
-                }
-            }
-            Note::PathChanged { mid_stream, detour } => {
-                self.reasons += 1;
-                if detour {
-                    self.mesh.effects_mut().strike(Fault::Detour);
-                }
-                if mid_stream {
-                    self.mesh.effects_mut().strike(Fault::UpgradeMidStream);
-                }
-            }
-            Note::Malice => self.note_malice(),
-        }
-        Ok(())
-    }
-
-    /// Takes all events of a node. The application has read what there is when it does something.
-    pub(super) fn note_all(&mut self, node: Node) -> Result<(), Breach> {
-        let mut events = std::mem::take(&mut self.events);
-        self.mesh.drain_events(node, &mut events);
-        for event in events.drain(..) {
-            self.note(node, event)?;
-        }
-        self.events = events;
-        self.questions_of.check_reasons()
-    }
-
-    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are not about transfers")]
-    fn note_transfer(&mut self, node: Node, event: &Event) -> Result<(), Breach> {
-        let id = match event {
-            Event::PeerLeft { peer, .. } => return self.transfers.check_left(node, peer),
-            Event::TransferOpened { transfer, .. } | Event::TransferReadable { transfer } => {
-                &TransferId::from(transfer)
-            }
-            Event::TransferWritable { transfer } => &TransferId::from(transfer),
-            Event::TransferEnded { transfer, .. } => transfer,
-            _ => return Ok(()),
-        };
-        let peer = self.model.find(id.peer());
-        // What a malicious peer opens is nobody's; what is opened to somebody who never was is.
-        let foreign = !id.is_outgoing() && peer.is_none_or(|peer| self.model.is_raw(peer));
-        if foreign || !self.mesh.is_running(node) {
-            return Ok(());
-        }
-        let closing = |node: usize| self.model.is_closing(node);
-        let ends = closing(node.index()) || peer.is_some_and(closing);
-        let settings = &self.scenario.settings;
-        let lost_is_possible = ends || !(settings.patient || settings.honest);
-        self.transfers.note(&mut self.mesh, node, event, lost_is_possible)
-    }
-
-    fn note_malice(&mut self) {
-        if let Some(fault) = self.last_attack.take() {
-            self.mesh.effects_mut().change(fault);
-        }
-    }
-
-    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are no matter of limits")]
-    fn turned_away(
-        &mut self,
-        node: Node,
-        to: Option<&PeerId>,
-        extent: Option<Extent>,
-        error: &EmitError,
-    ) -> Result<(), Breach> {
-        let shares_bulk = self.transfers.has_any(node) || self.host.is_some();
-        if self.model.turned_away(node.index(), to, extent, error, shares_bulk)? {
-            self.mesh.effects_mut().strike(Fault::QueueFull);
-        }
-        // A sender that knows the receiver's limits refuses in its place.
-        if let (EmitError::BeyondPeerLimits(peer), Some(extent)) = (error, extent) {
-            let receiver = self.model.find(peer).and_then(|index| self.model.config(index));
-            if let Some(fit) = receiver.map(|config| extent.fit(&config.limits)) {
-                self.note_refused(fit);
-            }
-            return Ok(());
-        }
-        if let EmitError::Dropped(peer) = error {
-            self.check_dropped(node, peer)?;
-        }
-        let fault = match error {
-            EmitError::Dropped(_) => Fault::DroppedVolatile,
-            EmitError::Limits(_) => Fault::RefusedOwn,
-            EmitError::TooManyPendingAcks(_) => Fault::RefusedAsk,
-            _ => return Ok(()),
-        };
-        self.mesh.effects_mut().strike(fault);
-        Ok(())
-    }
-}
-
-/// Whether an event is about what applications say to each other, not about who is there and how.
-const fn is_content(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Received { .. }
-            | Event::Outcome { .. }
-            | Event::Ack { .. }
-            | Event::NoAck { .. }
-            | Event::AcksComplete { .. }
-            | Event::Writable { .. }
-            | Event::TransferOpened { .. }
-            | Event::TransferReadable { .. }
-            | Event::TransferWritable { .. }
-            | Event::TransferEnded { .. }
-    )
 }

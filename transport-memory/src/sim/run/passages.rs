@@ -1,11 +1,12 @@
-//! What goes through neighbours: what is said of it is laid before its judges.
+//! Forwarding by neighbours: control and bundles are handed to the judges.
 
 use socketio_p2p_core::{PeerError, PeerId, Time};
 
 use super::Run;
-use crate::mesh::{Neighbourly, Node, Sealed, Seen, Talk};
+use crate::freight::{Neighbourly, Sealed};
+use crate::invariant::{Breach, Invariant};
+use crate::mesh::{Node, Seen, Talk};
 use crate::sim::oracles::Forgery;
-use crate::sim::violation::{Breach, Invariant};
 
 impl Run<'_> {
     /// Something was said, or heard, of which some is about others.

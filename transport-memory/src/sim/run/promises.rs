@@ -1,4 +1,4 @@
-//! What sessions promise about time, by what they tell: deadlines, windows, pauses.
+//! Events of sessions about time: deadlines, windows, pauses.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use socketio_p2p_core::{
 };
 
 use super::Run;
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Fault, Node};
 use crate::sim::oracles::{Expected, Spans, asked_for};
-use crate::sim::violation::{Breach, Invariant};
 
 /// What hearing of a farewell may take beside its way.
 const UNHURRIED: Duration = Duration::from_millis(20);

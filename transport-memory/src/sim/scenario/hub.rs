@@ -5,27 +5,27 @@ use socketio_p2p_core::hub::HubConfig;
 
 use crate::dice::Dice;
 
-/// Settings of the hub. What is absent is as in [`HubConfig`]. Rates are so much at once, and so much per second.
+/// Limits of the hub; absent ones are as in [`HubConfig`]. A rate is a burst and a number per second.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct HubSettings {
-    /// Members of a room.
+    /// The maximum of members of a room.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub room_capacity: Option<usize>,
-    /// Signals of a client.
+    /// The rate of signals of a client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signals: Option<(u32, u32)>,
-    /// Envelopes of a client.
+    /// The rate of envelopes of a client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub envelopes: Option<(u32, u32)>,
-    /// Bytes of a client, counted at each receiver.
+    /// The rate of bytes of a client, counted per receiver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deliveries: Option<(u64, u64)>,
-    /// Comebacks of a member.
+    /// The rate of resumes of a member.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resumes: Option<(u32, u32)>,
-    /// Newcomers of a room.
+    /// The rate of joins of a room.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub joins: Option<(u32, u32)>,
 }

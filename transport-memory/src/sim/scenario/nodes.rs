@@ -1,81 +1,79 @@
 //! The settings in which one node differs from the others, and the configuration that comes of both.
 //!
 //! All drawing of settings for wide scenarios is in [`NodeSettings`], so that a field of [`Config`] that comes or
-//! goes is dealt with here and in [`Settings::config_of`] only.
+//! goes is dealt with here and in [`Settings::config_of`](super::Settings::config_of) only.
 
 use serde::{Deserialize, Serialize};
-use socketio_p2p_core::Config;
-use socketio_p2p_core::codec::Limits;
 
-use super::{PolicyName, Settings};
+use super::action::PolicyName;
 use crate::dice::Dice;
 
-/// What is different at one node; absent: as the scenario's settings say.
+/// Settings of one node; absent ones are as in the scenario's settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct NodeSettings {
-    /// Bytes per packet that it takes.
+    /// The maximum of bytes of a received packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packet_bytes: Option<usize>,
-    /// Attachments per packet that it takes.
+    /// The maximum of attachments of a received packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attachments: Option<usize>,
-    /// Arrays and objects open at once that it takes.
+    /// The maximum depth of a received packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub depth: Option<usize>,
-    /// Direct connections.
+    /// The maximum of direct connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_peers: Option<usize>,
-    /// Bytes that may wait for one peer in one lane.
+    /// The maximum of bytes queued for one peer in one lane.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_bytes: Option<usize>,
-    /// Packets that may wait for one peer in one lane.
+    /// The maximum of packets queued for one peer in one lane.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_packets: Option<usize>,
-    /// Bytes of volatile events under way to one peer.
+    /// The maximum of bytes of volatile events in flight to one peer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volatile_bytes: Option<usize>,
-    /// The largest piece of a big packet.
+    /// The maximum length of a record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub piece_bytes: Option<usize>,
-    /// Bytes under way to one peer through the relay.
+    /// The maximum of bytes in flight to one peer through the relay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relay_window: Option<usize>,
-    /// Bytes under way to one peer on a direct path.
+    /// The maximum of bytes in flight to one peer on a direct path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direct_window: Option<usize>,
-    /// Bytes of a transfer that wait to be read.
+    /// The maximum of bytes of a transfer that wait to be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transfer_window: Option<usize>,
-    /// Transfers to one peer, and from it, at a time.
+    /// The maximum of open transfers to one peer, and from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_transfers: Option<usize>,
-    /// Answers that are waited for at a time.
+    /// The maximum of pending acks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pending_acks: Option<usize>,
-    /// The policy at its start.
+    /// The initial policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyName>,
-    /// Its spans, in percent of the others'.
+    /// Its timeouts, in percent of the scenario's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
-    /// Bytes under way in one direction of its connections.
+    /// The maximum of bytes in flight in one direction of its connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outstanding: Option<usize>,
-    /// Bytes of what has come that it holds, of all peers.
+    /// The maximum of bytes received and not yet delivered, of all peers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receive_bytes: Option<usize>,
-    /// Pairs of peers for which it passes on.
+    /// The maximum of pairs of peers for which it forwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward_pairs: Option<usize>,
-    /// Members of the room on which it keeps books.
+    /// The maximum of members with state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_members: Option<usize>,
-    /// Bytes that it passes on in a second, from one peer to another.
+    /// Bytes forwarded per second, from one peer to another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward_rate: Option<u64>,
-    /// The longest message of its datagram channels; absent: it has none.
+    /// The maximum length of a message of its datagram channels; absent: it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub datagrams: Option<usize>,
 }
@@ -135,52 +133,5 @@ impl NodeSettings {
     pub(in crate::sim) fn draw_direct_window(&mut self, dice: &mut Dice) {
         let window = dice.pick(&[2_048, 5_000, 16_384, 60_000]);
         self.direct_window = window.filter(|_| dice.happens(400));
-    }
-}
-
-impl Settings {
-    /// What is different at the node in a place.
-    #[must_use]
-    pub fn node(&self, place: usize) -> NodeSettings {
-        self.nodes.get(place).cloned().unwrap_or_default()
-    }
-
-    /// The configuration of the session in a place.
-    #[must_use]
-    pub fn config_of(&self, place: usize) -> Config {
-        let node = self.node(place);
-        let mut settings = self.clone();
-        let percent = node.patience.unwrap_or(100);
-        settings.silence = self.silence * percent / 100;
-        let mut config = settings.config();
-        let Limits { max_packet_bytes, max_attachments, max_depth, .. } = config.limits;
-        config.limits = Limits::default()
-            .with_max_packet_bytes(node.packet_bytes.unwrap_or(max_packet_bytes))
-            .with_max_attachments(node.attachments.unwrap_or(max_attachments))
-            .with_max_depth(node.depth.unwrap_or(max_depth));
-        let set = |field: &mut usize, value: Option<usize>| *field = value.unwrap_or(*field);
-        set(&mut config.max_peers, node.max_peers);
-        set(&mut config.queue_bytes, node.queue_bytes);
-        set(&mut config.queue_packets, node.queue_packets);
-        set(&mut config.volatile_bytes, node.volatile_bytes);
-        set(&mut config.record_bytes, node.piece_bytes);
-        set(&mut config.relay_window, node.relay_window);
-        set(&mut config.direct_window, node.direct_window);
-        set(&mut config.transfer_window, node.transfer_window);
-        set(&mut config.max_transfers, node.max_transfers);
-        set(&mut config.max_pending_acks, node.max_pending_acks);
-        set(&mut config.receive_bytes, node.receive_bytes);
-        set(&mut config.forward_pairs, node.forward_pairs);
-        set(&mut config.max_members, node.max_members);
-        config.forward_rate = node.forward_rate.unwrap_or(config.forward_rate);
-        if let Some(policy) = node.policy {
-            config.policy = policy.into();
-        }
-        config
-    }
-
-    /// The configurations of all sessions at the start.
-    pub(in crate::sim) fn configs(&self) -> impl Iterator<Item = Config> + '_ {
-        (0..self.peers).map(|place| self.config_of(place))
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Action, MAX_PEERS, Scenario, Settings, Timed};
-use crate::mesh::SignalFaults;
+use crate::conditions::SignalFaults;
 use crate::sim::Profile;
 
 /// The most actions of a scenario that is read.

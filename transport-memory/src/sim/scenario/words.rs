@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Action, Attack, Manner};
-use crate::mesh::{Conditions, RosterFaults, SignalFaults};
+use crate::conditions::{Conditions, RosterFaults, SignalFaults};
 
 impl Action {
     /// Whether it needs a malicious peer with datagram channels.
@@ -25,6 +25,23 @@ impl Action {
                 | Self::Policy { .. }
                 | Self::Upgrade { .. }
                 | Self::Close { .. }
+        )
+    }
+
+    /// Whether a session may lose the hub by it.
+    pub(in crate::sim) const fn may_cost_hub(&self) -> bool {
+        matches!(
+            self,
+            Self::Reach { .. }
+                | Self::Drop { .. }
+                | Self::Break { .. }
+                | Self::Mute { .. }
+                | Self::Partition { .. }
+                | Self::Pace { .. }
+                | Self::Freeze { .. }
+                | Self::Crash { .. }
+                | Self::Close { .. }
+                | Self::HubStop
         )
     }
 }

@@ -1,12 +1,12 @@
-//! What a neighbour passes on: what it was given, as it was and in order, at its rate, and no more of it waits than may.
+//! A neighbour forwards bundles unchanged and in order, at its rate, and queues no more than its maximum.
 
 use std::collections::VecDeque;
 
 use socketio_p2p_core::Time;
 
 use super::{ByWay, Level};
-use crate::mesh::Sealed;
-use crate::sim::violation::{Breach, Invariant};
+use crate::freight::Sealed;
+use crate::invariant::{Breach, Invariant};
 
 /// How far a sender may be ahead of the rate, and what may wait of it.
 const AHEAD: usize = 256 << 10;
@@ -103,7 +103,7 @@ mod tests {
     use socketio_p2p_core::Time;
 
     use super::Forwarded;
-    use crate::mesh::Sealed;
+    use crate::freight::Sealed;
 
     const WAY: (usize, usize, usize) = (0, 1, 2);
 

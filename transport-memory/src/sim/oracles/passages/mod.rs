@@ -1,9 +1,9 @@
-//! What goes through neighbours: each side of it by what the mesh carried.
+//! Forwarding by neighbours, by the frames that the mesh carried.
 //!
-//! - `forwarded`: what a neighbour passes on, and how fast
-//! - `refusals`: whether it says that it does not
-//! - `senders`: what is given to a neighbour, and when
-//! - `seals`: what is not genuine is reported
+//! - `forwarded`: bundles that a neighbour forwards, and their rate
+//! - `refusals`: bundles that it neither forwards nor refuses
+//! - `senders`: bundles that senders hand to a neighbour, and their rate
+//! - `seals`: reports of forged and repeated bundles
 
 mod forwarded;
 mod refusals;

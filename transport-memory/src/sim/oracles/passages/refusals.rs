@@ -1,4 +1,4 @@
-//! A neighbour passes on what it gets, or says that it does not.
+//! A neighbour forwards a bundle, or tells its sender that it does not.
 
 use std::time::Duration;
 

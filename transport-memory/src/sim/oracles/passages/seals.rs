@@ -1,4 +1,4 @@
-//! What a neighbour passes on is what its sender has sealed, and comes once: whoever passes on something else is reported.
+//! A forwarded bundle is one that its sender has sealed, and is forwarded once: other neighbours are reported.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use socketio_p2p_core::Time;
 use socketio_p2p_core::wire::Epochs;
 
 use super::ByWay;
-use crate::mesh::Sealed;
+use crate::freight::Sealed;
 
 /// The shortest time between two reports about one neighbour.
 const REPORTED_AGAIN: Duration = Duration::from_secs(1);
@@ -86,7 +86,7 @@ mod tests {
     use socketio_p2p_core::wire::Epochs;
 
     use super::{Fault, Seals};
-    use crate::mesh::Sealed;
+    use crate::freight::Sealed;
 
     const EPOCHS: Epochs = Epochs { epoch: 1, peer_epoch: 2 };
     const WAY: (usize, usize, usize) = (0, 1, 2);

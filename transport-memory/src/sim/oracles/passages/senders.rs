@@ -1,4 +1,4 @@
-//! What a sender gives to a neighbour: at the neighbour's rate, and nothing for a while to one that did not pass on.
+//! A sender keeps to its neighbour's rate, and pauses after the neighbour's refusal.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,8 +6,9 @@ use std::time::Duration;
 use socketio_p2p_core::Time;
 
 use super::{ByWay, Level};
-use crate::mesh::{Line, Sealed};
-use crate::sim::violation::{Breach, Invariant};
+use crate::freight::Sealed;
+use crate::invariant::{Breach, Invariant};
+use crate::mesh::Line;
 
 /// How far a sender may be ahead of its neighbour's rate.
 const AHEAD: usize = 32 << 10;
@@ -127,7 +128,8 @@ mod tests {
     use socketio_p2p_core::{ConnectionId, Time};
 
     use super::{Senders, Through};
-    use crate::mesh::{Line, Sealed};
+    use crate::freight::Sealed;
+    use crate::mesh::Line;
 
     const WAY: (usize, usize, usize) = (0, 1, 2);
     const SEALED: Sealed =

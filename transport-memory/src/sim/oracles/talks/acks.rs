@@ -1,12 +1,12 @@
-//! What has come on a path is acknowledged there, soon, and not more often than that takes.
+//! Records are acknowledged on the path on which they arrived, in time and no more often than necessary.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use socketio_p2p_core::Time;
 
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Hearing, Line, Talk};
-use crate::sim::violation::{Breach, Invariant};
 
 /// After so many records, or bytes, at once; otherwise within this time.
 const RECORDS: usize = 32;

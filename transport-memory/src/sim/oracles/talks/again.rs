@@ -1,4 +1,4 @@
-//! What is sent again, and how soon: nothing is lost before the path on which it went had time to say so.
+//! Retransmissions: no record is retransmitted before its path had time to acknowledge it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,8 +7,9 @@ use socketio_p2p_core::Time;
 use socketio_p2p_core::wire::{Lane, Stream};
 
 use super::RoundTrips;
-use crate::mesh::{Line, Part, Talk};
-use crate::sim::violation::{Breach, Invariant};
+use crate::freight::Part;
+use crate::invariant::{Breach, Invariant};
+use crate::mesh::{Line, Talk};
 
 /// What one side has sent in the last moment.
 #[derive(Debug, Default)]
@@ -98,7 +99,8 @@ mod tests {
     use socketio_p2p_core::wire::{Lane, Stream};
 
     use super::{RoundTrips, Sent};
-    use crate::mesh::{Line, Part};
+    use crate::freight::Part;
+    use crate::mesh::Line;
 
     fn sent(line: Line, at: u64, len: usize) -> Sent {
         let part = Part { stream: Stream::Lane(Lane::Events), number: 4, at, len, end: false };

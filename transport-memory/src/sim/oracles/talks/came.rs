@@ -1,4 +1,4 @@
-//! Which bytes of one packet have come.
+//! The received ranges of one packet.
 
 /// Ranges of a packet's bytes, in order and apart from each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

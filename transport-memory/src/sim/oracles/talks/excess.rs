@@ -1,11 +1,11 @@
-//! What a session says that it has of somebody who sends more than it may.
+//! The states of a session whose peer exceeds bounds.
 
 use socketio_p2p_core::Config;
 use socketio_p2p_core::wire::{IncomingKind, MAX_REFUSED, State};
 
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::Talk;
 use crate::sim::mallory::{AHEAD, SHORT_AHEAD, TOO_LONG};
-use crate::sim::violation::{Breach, Invariant};
 
 /// What holds for each state: of no transfer is there more than was allowed.
 pub(super) fn check_credit(talk: &Talk, state: &State) -> Result<(), Breach> {

@@ -1,4 +1,4 @@
-//! What a session says that it has of another's packets: all of that has come, and of what has come nothing is left out.
+//! The ranges that a session acknowledges: all of them were received, and all received ranges are among them.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,8 +9,9 @@ use socketio_p2p_core::wire::{
 use socketio_p2p_core::{Config, Time};
 
 use super::came::Came;
-use crate::mesh::{Hearing, Part, Talk};
-use crate::sim::violation::{Breach, Invariant};
+use crate::freight::Part;
+use crate::invariant::{Breach, Invariant};
+use crate::mesh::{Hearing, Talk};
 
 /// What a piece that waits may cost, beside its bytes and a quarter of them.
 const PIECE: usize = 384;
@@ -311,7 +312,8 @@ mod tests {
     use socketio_p2p_core::wire::{Lane, LaneState, Place, Stream};
 
     use super::{Held, Holdings};
-    use crate::mesh::{Hearing, Part};
+    use crate::freight::Part;
+    use crate::mesh::Hearing;
 
     const ROOM: usize = 1 << 16;
 

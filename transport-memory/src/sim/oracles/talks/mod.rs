@@ -1,11 +1,11 @@
-//! What sessions say to each other: bundle by bundle, as section 5 of the protocol has it.
+//! The bundles between sessions, one by one, against section 5 of the protocol.
 //!
-//! - here: whose talk it is, and what holds for each bundle by itself
-//! - `acks`: when what has come is acknowledged
-//! - `pings`: how often is asked
-//! - `again`: what is sent again, and how soon
-//! - `excess`: what it says to somebody who sends too much
-//! - `holdings`, `came`: what a side says that it has
+//! - here: the ends of a bundle, and checks of single bundles
+//! - `acks`: times of acknowledgements
+//! - `pings`: numbers of pings
+//! - `again`: retransmissions
+//! - `excess`: states towards a peer that exceeds bounds
+//! - `holdings`, `came`: acknowledged ranges
 
 mod acks;
 mod again;
@@ -24,9 +24,9 @@ use self::acks::Acks;
 use self::again::Again;
 use self::holdings::Holdings;
 use self::pings::Pings;
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Hearing, Line, Seen, Talk};
 use crate::sim::model::Model;
-use crate::sim::violation::{Breach, Invariant};
 
 /// The longest record on relay and neighbour, and on a channel.
 const INDIRECT_RECORD: usize = 16 << 10;

@@ -1,13 +1,13 @@
-//! How often one session asks another what it has.
+//! The number of pings of a session to another.
 
 use std::time::Duration;
 
 use socketio_p2p_core::{Config, Time};
 
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Line, Talk};
-use crate::sim::violation::{Breach, Invariant};
 
-/// The least that may be under way on any path, where no setting is below it.
+/// The least that may be in flight on any path, where no setting is below it.
 const LEAST_WINDOW: usize = 4 << 10;
 
 /// A probe time-out is never shorter than that.
@@ -68,7 +68,7 @@ impl Pings {
         let unprobed = asking.unprobed;
         // About records that many get is asked in a bundle after them, when it is its turn.
         let shared = if direct { 0 } else { most / 2 + 2 * config.record_bytes };
-        // Bulk may have half of what may be under way, and it is asked about each half of that.
+        // Bulk may have half of what may be in flight, and it is asked about each half of that.
         let allowed = most / 4 + shared;
         if !ping && bytes > 0 && unprobed > allowed {
             return Err(Breach::new(

@@ -1,53 +1,19 @@
-//! Transfers in a run: who writes what, who reads it, and how it ends.
+//! Transfers in a run: their writers, readers and outcomes.
+
+mod content;
+mod transfer;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use socketio_p2p_core::{
-    EmitError, Event, IncomingTransferId, OutgoingTransferId, Packet, PeerId, Time, TransferError,
-    TransferId, TransferOutcome, TransferRead,
+    EmitError, Event, IncomingTransferId, Packet, PeerId, Time, TransferId, TransferOutcome,
 };
 
-use super::violation::{Breach, Invariant};
+use self::transfer::Transfer;
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Fault, Mesh, Node};
 
-/// So many bytes are given to a session at once.
-const CHUNK: usize = 16 << 10;
-
-/// Both ends of one transfer.
-#[derive(Debug)]
-struct Transfer {
-    size: u64,
-    from: Node,
-    to: Node,
-    outgoing: Option<OutgoingTransferId>,
-    incoming: Option<IncomingTransferId>,
-    /// The receiving application has heard of it.
-    announced: bool,
-    written: u64,
-    finished: bool,
-    /// Its application has tried to break its word about the size.
-    tried: bool,
-    read: u64,
-    /// After how many bytes the receiver has had enough.
-    enough_after: Option<u64>,
-    /// Whether its size was not said.
-    unannounced: bool,
-    /// The pause before each read, and when the next one is.
-    late: Duration,
-    reads_at: Option<Time>,
-    /// How many bytes may wait to be read.
-    window: u64,
-    /// How many its receiver takes at a time.
-    takes: usize,
-    /// An end has cancelled it, or read it to its end.
-    cancelled: bool,
-    /// The receiver has cancelled it.
-    refused: bool,
-    complete: bool,
-}
-
-/// What a transfer is to be like.
+/// The parameters of a transfer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
     pub(super) size: u64,
@@ -67,32 +33,6 @@ pub(super) struct Transfers(Vec<Transfer>);
 
 fn breach<T>(expected: impl Into<String>, came: impl Into<String>) -> Result<T, Breach> {
     Err(Breach::new(Invariant::Transfer, expected, came))
-}
-
-/// After so many bytes what is written repeats.
-const PERIOD: usize = 251;
-
-/// A chunk that begins anywhere in the period is a part of this.
-static PATTERN: [u8; PERIOD + CHUNK] = pattern();
-
-const fn pattern() -> [u8; PERIOD + CHUNK] {
-    let mut pattern = [0; PERIOD + CHUNK];
-    let mut at = 0;
-    while at < pattern.len() {
-        pattern[at] = (at % PERIOD) as u8;
-        at += 1;
-    }
-    pattern
-}
-
-fn byte(number: usize, offset: u64) -> u8 {
-    ((number as u64).wrapping_mul(31).wrapping_add(offset) % PERIOD as u64) as u8
-}
-
-/// The bytes of a transfer from an offset on, a chunk at most.
-fn chunk(number: usize, offset: u64, len: usize) -> Bytes {
-    let first = usize::from(byte(number, offset));
-    Bytes::from_static(&PATTERN).slice(first..first + len.min(CHUNK))
 }
 
 impl Transfers {
@@ -194,7 +134,7 @@ impl Transfers {
         Ok(())
     }
 
-    /// The bytes that have been read of what a node has sent.
+    /// The bytes read of the transfers of a node.
     pub(super) fn read_of(&self, node: Node) -> u64 {
         let mine = self.0.iter().filter(|transfer| transfer.from == node);
         mine.map(|transfer| transfer.read).sum()
@@ -274,7 +214,7 @@ impl Transfers {
         Ok(())
     }
 
-    /// A session told something about a transfer.
+    /// Notes an event of a session about a transfer.
     pub(super) fn note(
         &mut self,
         mesh: &mut Mesh,
@@ -378,155 +318,5 @@ impl Transfers {
             transfer.incoming = None;
         }
         Ok(())
-    }
-}
-
-impl Transfer {
-    fn is(&self, node: Node, id: &TransferId) -> bool {
-        match id {
-            TransferId::Outgoing(id) => self.is_outgoing(node, id),
-            TransferId::Incoming(id) => self.is_incoming(node, id),
-        }
-    }
-
-    fn is_outgoing(&self, node: Node, id: &OutgoingTransferId) -> bool {
-        self.from == node && self.outgoing.as_ref() == Some(id)
-    }
-
-    fn is_incoming(&self, node: Node, id: &IncomingTransferId) -> bool {
-        self.to == node && self.incoming.as_ref() == Some(id)
-    }
-
-    /// Writes on, as far as the session takes it.
-    fn write(&mut self, mesh: &mut Mesh, number: usize) -> Result<(), Breach> {
-        let Some(id) = self.outgoing.clone() else { return Ok(()) };
-        self.check_progress(mesh, &id)?;
-        while !self.finished {
-            self.try_other_size(mesh, &id)?;
-            let end = self.size.min(self.written + CHUNK as u64);
-            let mut data = chunk(number, self.written, (end - self.written) as usize);
-            let write =
-                mesh.with(self.from, |session, now| session.write_transfer(&id, &mut data, now));
-            // It can be over already: the event that says so comes behind this one.
-            let Ok(taken) = write else { return Ok(()) };
-            self.written += taken as u64;
-            if self.written - self.read > self.window {
-                return Err(Breach::new(
-                    Invariant::TransferCap,
-                    format!("at most {} bytes that wait to be read", self.window),
-                    format!("{self:?}"),
-                ));
-            }
-            if self.written == self.size {
-                let finish = mesh.with(self.from, |session, now| session.finish_transfer(&id, now));
-                self.finished = finish.is_ok();
-                return Ok(());
-            }
-            if !data.is_empty() {
-                mesh.effects_mut().strike(Fault::WindowDry);
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    /// Once most of it is written: neither more nor less than was said is taken.
-    fn try_other_size(&mut self, mesh: &mut Mesh, id: &OutgoingTransferId) -> Result<(), Breach> {
-        let most = self.written > self.size / 2 && self.written < self.size;
-        if self.unannounced || !most || std::mem::replace(&mut self.tried, true) {
-            return Ok(());
-        }
-        let less = mesh.with(self.from, |session, now| session.finish_transfer(id, now));
-        let mut too_much = Bytes::from(vec![0; (self.size - self.written + 1) as usize]);
-        let more =
-            mesh.with(self.from, |session, now| session.write_transfer(id, &mut too_much, now));
-        let is_refused = match (less, more) {
-            // It can be over already: the event that says so comes behind this one.
-            (Err(TransferError::Unknown(_)), _) | (_, Err(TransferError::Unknown(_))) => true,
-            (Err(TransferError::Incomplete { .. }), Err(TransferError::BeyondSize { .. })) => true,
-            _ => false,
-        };
-        if is_refused { Ok(()) } else { breach("the size that was said", format!("{self:?}")) }
-    }
-
-    /// What a session says to have been read of its transfer was.
-    fn check_progress(&self, mesh: &Mesh, id: &OutgoingTransferId) -> Result<(), Breach> {
-        let progress = mesh.session(self.from).transfer_progress(id);
-        match progress.filter(|progress| progress.read > self.read) {
-            Some(progress) => Err(Breach::new(
-                Invariant::Getters,
-                format!("at most {} bytes read", self.read),
-                format!("{progress:?}"),
-            )),
-            None => Ok(()),
-        }
-    }
-
-    fn refuse(&mut self, mesh: &mut Mesh) {
-        let Some(id) = self.incoming.clone() else { return };
-        // It can be over already: the event that says so is on its way.
-        if mesh.with(self.to, |session, now| session.cancel_transfer(&id, now)).is_ok() {
-            self.incoming = None;
-            (self.cancelled, self.refused) = (true, true);
-            self.reads_at = None;
-            mesh.effects_mut().strike(Fault::TransferRefused);
-        }
-    }
-
-    /// Reads on, until there is nothing or it is enough.
-    fn read(&mut self, mesh: &mut Mesh, number: usize) -> Result<(), Breach> {
-        if self.late.is_zero() {
-            while self.read_once(mesh, number)? {}
-        } else if self.reads_at.is_none() {
-            self.reads_at = Some(mesh.now() + self.late);
-        }
-        Ok(())
-    }
-
-    /// Reads what is there at once. `true`: there may be more.
-    fn read_once(&mut self, mesh: &mut Mesh, number: usize) -> Result<bool, Breach> {
-        let Some(id) = self.incoming.clone() else { return Ok(false) };
-        if self.enough_after.is_some_and(|enough| self.read >= enough) {
-            self.refuse(mesh);
-            return Ok(false);
-        }
-        match mesh.with(self.to, |session, now| session.read_transfer(&id, now)) {
-            Ok(TransferRead::Data(data)) => {
-                let wrong = (self.read..).zip(data.iter()).step_by(61);
-                let wrong = wrong.filter(|(offset, got)| byte(number, *offset) != **got).count();
-                self.read += data.len() as u64;
-                if wrong > 0 || self.read > self.written || data.is_empty() {
-                    return breach("the bytes that were written, in order", format!("{self:?}"));
-                }
-                if !self.late.is_zero() {
-                    self.reads_at = Some(mesh.now() + self.late);
-                }
-                Ok(true)
-            }
-            Ok(TransferRead::End) => {
-                self.incoming = None;
-                self.complete = true;
-                if self.read != self.size || !self.finished {
-                    return breach("an end after all that was written", format!("{self:?}"));
-                }
-                Ok(false)
-            }
-            Ok(TransferRead::Pending) | Err(_) => Ok(false),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{CHUNK, byte, chunk};
-
-    #[test]
-    fn a_chunk_has_the_byte_of_each_offset() {
-        for (number, offset) in [(0, 0), (3, 250), (250, 251), (1_000, 1 << 40)] {
-            for len in [0, 1, 251, CHUNK] {
-                let expected = (offset..offset + len as u64).map(|offset| byte(number, offset));
-                assert!(chunk(number, offset, len).into_iter().eq(expected));
-            }
-        }
     }
 }

@@ -1,53 +1,50 @@
-//! What sessions say to each other: each bundle is read once for all that look at it.
+//! The contents of bundles, read once for the mesh and for all judges.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use socketio_p2p_core::PeerId;
 use socketio_p2p_core::wire::{
     Bundle, Download, Epochs, Item, Neighbours, Passed, Record, ServerMessage, State, Stream,
 };
-use socketio_p2p_core::{PeerId, Time};
 
-use super::peek::digest_of;
-use super::{Mesh, Node};
-use crate::broker::End;
-use crate::server::SocketId;
+use crate::digest::digest_of;
 
-/// What one session says to another in a bundle, or in a record that many get.
+/// The contents of a bundle, or of a record with several receivers.
 #[derive(Debug)]
 pub(crate) struct Freight {
     /// The sender, where the hub carries it.
-    pub(super) from: Option<PeerId>,
+    pub(crate) from: Option<PeerId>,
     pub(crate) epochs: Epochs,
     pub(crate) records: Vec<Part>,
     pub(crate) control: Control,
     pub(crate) state: Option<Box<State>>,
-    /// What is to be passed on, and to whom.
-    pub(super) passes: Vec<(PeerId, Arc<Self>)>,
-    /// Of whom something is passed on.
+    /// Bundles to be forwarded, and their receivers.
+    pub(crate) passes: Vec<(PeerId, Arc<Self>)>,
+    /// The senders of forwarded bundles.
     pub(crate) passed_on: Vec<PeerId>,
-    /// What is said about passing on, and what is passed on.
+    /// Control about forwarding, and forwarded bundles.
     pub(crate) neighbourly: Vec<Neighbourly>,
 }
 
-/// What one neighbour says to another about others.
+/// An item about forwarding between neighbours.
 #[derive(Clone, Debug)]
 pub(crate) enum Neighbourly {
-    /// Something for this peer.
+    /// A bundle to be forwarded to this peer.
     Pass(PeerId, Sealed),
-    /// Something of this peer's.
+    /// A forwarded bundle of this peer.
     Passed(PeerId, Sealed),
-    /// Nothing is passed on to this peer.
+    /// The neighbour does not forward to this peer.
     NoWay(PeerId),
-    /// To whom is passed on, and so many bytes in a second.
+    /// The peers to which a neighbour forwards, and its bytes per second.
     Knows(Vec<PeerId>, u64),
 }
 
-/// A bundle on its way through a neighbour.
+/// A bundle forwarded by a neighbour.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sealed {
     pub(crate) number: u64,
-    /// A short name of all its bytes, its number and its seal.
+    /// A digest of all its bytes, its number and its seal.
     pub(crate) digest: u64,
     pub(crate) bytes: usize,
     pub(crate) epochs: Option<Epochs>,
@@ -78,7 +75,7 @@ pub(crate) struct Part {
     pub(crate) end: bool,
 }
 
-/// What there is in a bundle beside records.
+/// The items of a bundle beside records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "it is a set")]
 pub(crate) struct Control {
@@ -92,7 +89,7 @@ pub(crate) struct Control {
 }
 
 impl Freight {
-    /// What the hub sends to a member.
+    /// The contents of a message of the hub.
     pub(crate) fn of(message: &ServerMessage) -> Option<Self> {
         let ServerMessage::Relay(Download { from, numbers, piece, body }) = message else {
             return None;
@@ -128,8 +125,8 @@ impl Freight {
         }
     }
 
-    /// What is in a bundle.
-    pub(super) fn in_bundle(bytes: &Bytes) -> Option<Self> {
+    /// The contents of a bundle.
+    pub(crate) fn in_bundle(bytes: &Bytes) -> Option<Self> {
         let bundle = Bundle::read(bytes.clone()).ok()?;
         let mut freight = Self::empty(bundle.epochs);
         for item in bundle.map_while(Result::ok) {
@@ -184,128 +181,6 @@ impl Freight {
     /// The bytes of all records.
     pub(crate) fn bytes(&self) -> usize {
         self.records.iter().map(|part| part.len).sum()
-    }
-}
-
-/// On what something goes from one session to another: the same for both directions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
-    /// Between these sockets.
-    Relay(SocketId, SocketId),
-    /// Between these ends.
-    Direct(End, End),
-    /// The datagram channel there.
-    Datagrams(End, End),
-    /// Through this node.
-    Via(usize),
-    /// By the hub, of somebody whose socket is gone by then.
-    Orphan,
-}
-
-impl Line {
-    pub(super) fn relay(one: SocketId, other: SocketId) -> Self {
-        Self::Relay(one.min(other), one.max(other))
-    }
-
-    pub(super) fn direct(one: End, other: End) -> Self {
-        Self::Direct(one.min(other), one.max(other))
-    }
-
-    pub(super) fn datagrams(one: End, other: End) -> Self {
-        Self::Datagrams(one.min(other), one.max(other))
-    }
-}
-
-/// Something that one session says to another.
-#[derive(Debug)]
-pub(crate) struct Talk {
-    pub(crate) from: Node,
-    pub(crate) to: Node,
-    pub(crate) line: Line,
-    /// When it was handed to the path.
-    pub(crate) sent: Sending,
-    /// On what the hub carries things between the two then, if it does.
-    pub(crate) relay: Option<Line>,
-    /// The longest message of the datagram channel beside it, where that is open at both ends.
-    pub(crate) datagrams: Option<usize>,
-    pub(crate) freight: Arc<Freight>,
-}
-
-/// When a session handed something to a path.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sending {
-    pub(crate) at: Time,
-    /// The last time at which it could not act at once, or its transport took nothing.
-    pub(crate) held: Time,
-    /// Its place among all that is said and heard.
-    pub(crate) order: u64,
-}
-
-/// What was said, or heard at this time, of all that sessions say.
-#[derive(Debug)]
-pub(crate) struct Seen {
-    pub(crate) talk: Arc<Talk>,
-    pub(crate) heard: Option<Hearing>,
-}
-
-/// When something was heard, and its place among all that is said and heard.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Hearing {
-    pub(crate) at: Time,
-    pub(crate) order: u64,
-}
-
-impl Mesh {
-    /// Moves what was said and heard since the last call to the end of `seen`.
-    pub(crate) fn take_talks(&mut self, seen: &mut Vec<Seen>) {
-        seen.append(&mut self.talks);
-    }
-
-    /// Something is said, and what is in it to be passed on too.
-    pub(super) fn say(&mut self, talk: Talk) -> Arc<Talk> {
-        if let Line::Direct(..) = talk.line {
-            for (to, freight) in &talk.freight.passes {
-                let Some(to) = self.node_named(to) else { continue };
-                let (from, line, sent) = (talk.from, Line::Via(talk.to.index()), talk.sent);
-                let freight = Arc::clone(freight);
-                let relay = self.relay_between(from, to);
-                let inner = Talk { from, to, line, sent, relay, datagrams: None, freight };
-                self.talks.push(Seen { talk: Arc::new(inner), heard: None });
-            }
-        }
-        let talk = Arc::new(talk);
-        self.talks.push(Seen { talk: Arc::clone(&talk), heard: None });
-        talk
-    }
-
-    /// A session hears something.
-    pub(super) fn hear(&mut self, talk: Option<Arc<Talk>>) {
-        if let Some(talk) = talk {
-            let heard = Some(Hearing { at: self.now, order: self.next_place() });
-            self.talks.push(Seen { talk, heard });
-        }
-    }
-
-    pub(super) fn relay_between(&self, one: Node, other: Node) -> Option<Line> {
-        let socket = |node: Node| self.nodes[node.index()].socket_id();
-        Some(Line::relay(socket(one)?, socket(other)?))
-    }
-
-    pub(super) fn node_named(&self, id: &PeerId) -> Option<Node> {
-        self.names.iter().find(|(known, _)| known == id).map(|(_, node)| *node)
-    }
-
-    const fn next_place(&mut self) -> u64 {
-        self.talked += 1;
-        self.talked
-    }
-
-    /// When a node hands something over now.
-    pub(super) fn sending(&mut self, node: usize, limited: Time) -> Sending {
-        let slot = &self.nodes[node];
-        let late = self.late_until > self.now || slot.drain.is_some();
-        let held = if late || !self.is_prompt(Node(node)) { self.now } else { slot.held };
-        Sending { at: self.now, held: held.max(limited), order: self.next_place() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What paths do to what travels on them.
+//! The conditions of paths, and the faults of signals and rosters.
 
 use std::time::Duration;
 
@@ -20,31 +20,31 @@ impl Default for Latency {
     }
 }
 
-/// What a path does to what travels on it, in one direction. Each path keeps the guarantees of the real one:
+/// The conditions of a path in one direction. Each path keeps the guarantees of the real one:
 ///
-/// - A data channel is reliable and ordered. What is lost below it is sent again: it comes late, and everything
-///   behind it waits. Duplicates and overtaking below it are not seen above.
-/// - A socket to the hub is reliable and ordered too, but the hub may lose whole *relay envelopes*, pass them on
-///   twice, or let them overtake one another; membership and signals keep their order with one another.
+/// - A data channel is reliable and ordered. A packet lost below it is retransmitted: it is late, and all messages
+///   behind it wait. Duplicates and reordering below it are not visible above.
+/// - A socket to the hub is reliable and ordered too, but the hub may lose whole *relay envelopes*, duplicate
+///   or reorder them; membership messages and signals keep their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Conditions {
-    /// Added to the mesh's [`Latency`].
+    /// A delay added to the mesh's [`Latency`].
     #[serde(with = "millis", skip_serializing_if = "Duration::is_zero")]
     pub delay: Duration,
-    /// A random delay up to this is added to each message.
+    /// The maximum of a random delay added to each message.
     #[serde(with = "millis", skip_serializing_if = "Duration::is_zero")]
     pub jitter: Duration,
-    /// How many of 1000 messages are lost.
+    /// Messages lost, per mille.
     #[serde(skip_serializing_if = "is_zero")]
     pub loss: u16,
-    /// How many of 1000 envelopes come twice.
+    /// Envelopes duplicated, per mille.
     #[serde(skip_serializing_if = "is_zero")]
     pub duplicate: u16,
-    /// How many of 1000 envelopes are overtaken by later ones.
+    /// Envelopes delayed past later ones, per mille.
     #[serde(skip_serializing_if = "is_zero")]
     pub reorder: u16,
-    /// Bytes per second; 0: without limit.
+    /// Bytes per second; 0: unlimited.
     #[serde(skip_serializing_if = "is_zero_rate")]
     pub rate: u32,
 }
@@ -59,31 +59,30 @@ const fn is_zero_rate(number: &u32) -> bool {
     *number == 0
 }
 
-/// What happens to signals on their way from the hub to a node, in 1000 cases each.
+/// Faults of signals from the hub to a node, per mille.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SignalFaults {
-    /// Offers that never come.
+    /// Offers lost.
     pub lose_offer: u16,
-    /// Answers, candidates and declines that never come.
+    /// Answers, candidates and declines lost.
     pub lose_answer: u16,
-    /// Signals that come twice, the second time late.
+    /// Signals duplicated; the duplicate is late.
     pub duplicate: u16,
-    /// Signals that come late, so that others cross them.
+    /// Signals delayed past later ones.
     pub late: u16,
-    /// Descriptions before which the transport gives out a candidate, and connections for which one comes after
-    /// their end.
+    /// Descriptions preceded by a candidate, and closed connections followed by one.
     pub stray_candidate: u16,
 }
 
-/// What a hub does with rosters and joins, in 1000 cases each.
+/// Faults of rosters and join messages, per mille.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RosterFaults {
-    /// Members that are named twice.
+    /// Members named twice.
     pub repeat: u16,
-    /// Members that are not named, and told of later, as by a hub of several machines that hear of one another
-    /// with a delay.
+    /// Members omitted and named later, as by a hub of several machines with replication
+    /// delay.
     pub omit: u16,
 }
 

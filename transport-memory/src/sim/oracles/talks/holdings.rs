@@ -129,6 +129,17 @@ impl Holdings {
         }
     }
 
+    /// The other has received the list of packets that the session refuses.
+    pub(super) fn note_refusals(&mut self, talk: &Talk) {
+        let Some(state) = talk.freight.state.as_deref() else { return };
+        if talk.freight.epochs.peer_epoch == self.of {
+            self.lanes
+                .iter_mut()
+                .zip(Lane::RELIABLE)
+                .for_each(|(held, lane)| held.refuse(state, lane));
+        }
+    }
+
     /// The session says what it has. `sure`: it takes whatever comes and fits.
     pub(super) fn say(&mut self, talk: &Talk, config: &Config, sure: bool) -> Result<(), Breach> {
         let Some(state) = talk.freight.state.as_deref() else { return Ok(()) };
@@ -156,8 +167,7 @@ impl Holdings {
         for (lane, (held, told)) in
             Lane::RELIABLE.into_iter().zip(self.lanes.iter_mut().zip(&state.lanes))
         {
-            let of_lane = state.refused.iter().filter(|(of, _)| *of == lane);
-            held.refused.extend(of_lane.map(|(_, number)| *number));
+            held.refuse(state, lane);
             if let Some(why) = held.check(told) {
                 return wrong(why, format!("{lane:?} {told:?}"));
             }
@@ -209,6 +219,12 @@ impl Holdings {
 }
 
 impl Held {
+    fn refuse(&mut self, state: &State, lane: Lane) {
+        let of_lane =
+            state.refused.iter().filter(|(of, number)| *of == lane && *number >= self.next);
+        self.refused.extend(of_lane.map(|(_, number)| *number));
+    }
+
     /// What is wrong with what is told, if anything.
     fn check(&mut self, told: &LaneState) -> Option<&'static str> {
         let LaneState { next, ahead } = told;

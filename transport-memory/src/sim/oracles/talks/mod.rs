@@ -156,6 +156,10 @@ impl Talks {
         for other in talk.freight.passed_on.iter().filter_map(|id| model.find(id)) {
             self.sides.entry((to, other)).or_default().pings.begin(heard.at);
         }
+        // The refusals of a sender whose socket has closed are seen here first.
+        if matches!(talk.line, Line::Orphan) {
+            self.sides.entry((from, to)).or_default().holdings.note_refusals(talk);
+        }
         let side = self.sides.entry((to, from)).or_default();
         side.pings.begin(heard.at);
         let Epochs { epoch, peer_epoch } = talk.freight.epochs;

@@ -287,10 +287,13 @@ impl Link {
             volatile: cx.config.volatile_bytes,
             patience: cx.config.unfinished_timeout,
         };
+        let held = self.receiver.held();
         let news = self.receiver.take(lane, record, path, message, bounds, cx.now);
         cx.out.starved |= news.is_none();
         self.dialogue.note_records(kind, 1, bytes, cx.now);
         self.deliver(cx);
+        // The next record of the same bundle has so much less room, or more.
+        cx.left = (cx.left + held).saturating_sub(self.receiver.held());
     }
 
     fn take_transfer_record(
@@ -308,7 +311,9 @@ impl Link {
             left: cx.left,
             message,
         };
+        let held = self.transfers.incoming.held();
         let news = self.transfers.incoming.take(record, bounds);
+        cx.left = (cx.left + held).saturating_sub(self.transfers.incoming.held());
         self.dialogue.note_records(path, 1, bytes, cx.now);
         let News { opened, readable, aborted, owes_state, error, .. } = news;
         if owes_state {

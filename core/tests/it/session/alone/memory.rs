@@ -238,3 +238,17 @@ fn waiting_short_records_do_not_keep_their_long_messages_in_memory() {
         assert!(kept <= 2 * LONG, "kind {kind}: {kept} bytes for {}", held(&alone));
     }
 }
+
+/// All records of one bundle are received in one input.
+#[test]
+fn the_records_of_one_bundle_together_stay_within_receive_bytes() {
+    const BUDGET: usize = 40_000;
+    let mut alone = Alone::with_members(relay_only().with_receive_bytes(BUDGET), &[("a", 1)]);
+    alone.events();
+    let records: Vec<Item> = (0..8)
+        .flat_map(|number| Lane::RELIABLE.map(|lane| (lane, number)))
+        .map(|(lane, number)| piece(lane, number, 4_000, vec![0; 4_000], false))
+        .collect();
+    alone.receive_bundle("a", FRESH, &records);
+    assert!((BUDGET / 2..=BUDGET).contains(&held(&alone)), "{} bytes", held(&alone));
+}

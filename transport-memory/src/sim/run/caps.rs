@@ -9,7 +9,7 @@ use super::Run;
 const PER_PEER: usize = 64 << 10;
 const FORWARDED: usize = 1 << 20;
 
-/// So many records more than of others may be held for a moment of who sends too much: of its transfers, and in its messages.
+/// Records of a malicious peer that may be held beside: one of each of its transfers, as of everybody's.
 const EXCESS: usize = 4;
 
 /// What is kept beside what waits: what is being put together or is read by its application.
@@ -61,7 +61,7 @@ impl Run<'_> {
         }
         at_most(Invariant::MemberCap, config.max_members, "members known", peers)?;
         // Of each transfer the record that is next is taken always.
-        let malicious = if self.talks.is_excess() { EXCESS } else { 0 };
+        let malicious = if self.mallory.is_some() { EXCESS } else { 0 };
         let records = 1 + self.transfers.incoming_of(node) + malicious;
         let most = config.receive_bytes.saturating_add(records * LONGEST_RECORD);
         at_most(Invariant::HeldCap, most, "bytes held of all peers", held)?;

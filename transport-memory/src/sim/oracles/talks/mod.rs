@@ -93,10 +93,6 @@ impl Talks {
         self.is_excess = true;
     }
 
-    pub(in crate::sim) const fn is_excess(&self) -> bool {
-        self.is_excess
-    }
-
     /// Something was said or heard.
     pub(in crate::sim) fn note(&mut self, seen: &Seen, model: &Model) -> Result<(), Breach> {
         let Seen { talk, heard } = seen;

@@ -38,6 +38,7 @@ impl Run<'_> {
         if let (Some(mallory), Some(victim)) = (&mut self.mallory, victim.cloned()) {
             mallory.attack(&mut self.mesh, &victim, attack, direct);
             self.last_attack = Some(fault);
+            self.was_attacked = true;
         }
     }
 

@@ -60,9 +60,9 @@ impl Run<'_> {
             held += peer.held;
         }
         at_most(Invariant::MemberCap, config.max_members, "members known", peers)?;
-        // Of each transfer the record that is next is taken always.
-        // What it left behind is held until it is refused.
-        let malicious = if self.last_attack.is_some() { EXCESS } else { 0 };
+        // Of each transfer the record that is next is taken always. What a malicious peer leaves is held until it is
+        // refused.
+        let malicious = if self.was_attacked { EXCESS } else { 0 };
         let records = 1 + self.transfers.incoming_of(node) + malicious;
         let most = config.receive_bytes.saturating_add(records * LONGEST_RECORD);
         at_most(Invariant::HeldCap, most, "bytes held of all peers", held)?;

@@ -100,7 +100,8 @@ pub struct Config {
     /// The maximum memory, over all peers, for received data that cannot be delivered yet: it is behind a gap,
     /// or the application has not read it. Beyond the maximum the session refuses the largest unfinished packet
     /// of all peers ([`PeerError::NoRoom`](crate::PeerError::NoRoom)), and the sender retransmits the records
-    /// that were dropped. Default: 128 MiB.
+    /// that were dropped. When only complete packets wait, it refuses the missing packet behind which the most
+    /// data of one peer waits. Default: 128 MiB.
     pub receive_bytes: usize,
     /// The time in which an unfinished packet must grow by at least 1 KiB; otherwise it is refused. The time in
     /// which its sender is away does not count. Default: 30 s.

@@ -23,7 +23,8 @@ pub enum PeerError {
     #[error("expected the next 1 KiB of a packet within {} ms, got less", .0.as_millis())]
     Unfinished(Duration),
     /// The received data of all peers exceeds [`receive_bytes`](crate::Config::receive_bytes). The session
-    /// refused this peer's unfinished packet, which was the largest of all.
+    /// refused this peer's unfinished packet, which was the largest of all, or, when no packet was unfinished,
+    /// the missing packet behind which most data of this peer waited.
     #[error("the memory for received data is full: the largest unfinished packet is refused")]
     NoRoom,
     /// The attempt at a direct path did not finish within the time-out.

@@ -281,7 +281,17 @@ impl Link {
 
     /// Refuses the unfinished packet of the peer that uses the most memory. Returns `false` when there is none.
     pub(crate) fn refuse_largest(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some((lane, number)) = self.receiver.largest_unfinished() else { return false };
+        self.refuse_for_room(self.receiver.largest_unfinished(), cx)
+    }
+
+    /// Refuses the missing packet of the peer behind which complete packets use the most memory, and delivers
+    /// those. Returns `false` when there is none.
+    pub(crate) fn refuse_gap(&mut self, cx: &mut Context<'_>) -> bool {
+        self.refuse_for_room(self.receiver.largest_gap(), cx)
+    }
+
+    fn refuse_for_room(&mut self, packet: Option<(Lane, u64)>, cx: &mut Context<'_>) -> bool {
+        let Some((lane, number)) = packet else { return false };
         let why = PeerError::NoRoom;
         self.receiver.refuse(lane, number, &Path::Relay, why, usize::MAX);
         self.deliver(cx);

@@ -279,7 +279,7 @@ impl Link {
             self.dialogue.owe_ack(kind);
             return self.deliver(cx);
         }
-        let bytes = record.bytes.len();
+        let (number, bytes) = (record.number, record.bytes.len());
         let bounds = Bounds {
             limits: &cx.config.limits,
             ahead: cx.config.queue_bytes,
@@ -290,6 +290,7 @@ impl Link {
         let held = self.receiver.held();
         let news = self.receiver.take(lane, record, path, message, bounds, cx.now);
         cx.out.starved |= news.is_none();
+        cx.out.starved_in_order |= news.is_none() && self.receiver.is_next(lane, number);
         self.dialogue.note_records(kind, 1, bytes, cx.now);
         self.deliver(cx);
         // The next record of the same bundle has so much less room, or more.

@@ -21,6 +21,8 @@ pub(crate) struct Outbox {
     pub(crate) neighbourly: VecDeque<(PeerId, Item)>,
     /// Whether a record was dropped because the received data of the session reached its bound.
     pub(crate) starved: bool,
+    /// Whether one of those was a record of the next packet of its lane.
+    pub(crate) starved_in_order: bool,
     /// Whether a change affects the available vias.
     pub(crate) vias_changed: bool,
     /// Whether a link started or stopped using a via.

@@ -396,13 +396,25 @@ impl Session {
         self.continue_closing(now);
     }
 
-    /// Refuses the largest unfinished packets while the received data exceeds its bound.
+    /// Refuses the largest unfinished packet while the received data exceeds its bound.
     fn make_room(&mut self, now: Time) {
+        let in_order = std::mem::take(&mut self.shared.out.starved_in_order);
         if !std::mem::take(&mut self.shared.out.starved) {
             return;
         }
-        for key in self.links.by_held() {
-            if self.with_key(key, now, |link, cx| link.refuse_largest(cx)) == Some(true) {
+        let keys = self.links.by_held();
+        for key in &keys {
+            if self.with_key(*key, now, |link, cx| link.refuse_largest(cx)) == Some(true) {
+                return;
+            }
+        }
+        if !in_order {
+            return;
+        }
+        // Complete packets behind gaps fill the memory. They have been acknowledged, so they cannot be dropped,
+        // and the records that would fill the gaps find no room either.
+        for key in keys {
+            if self.with_key(key, now, |link, cx| link.refuse_gap(cx)) == Some(true) {
                 return;
             }
         }

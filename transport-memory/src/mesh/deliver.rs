@@ -240,7 +240,7 @@ impl Mesh {
     }
 
     fn forget(&mut self, end: End) {
-        self.nodes[end.0].connections.retain(|connection| connection.id != end.1);
+        let _ = self.nodes[end.0].end_connection(end.1, self.now);
         self.network.broker.forget(end);
     }
 

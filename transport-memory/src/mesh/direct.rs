@@ -95,12 +95,9 @@ impl Mesh {
 
     /// A node is done with a direct connection.
     fn close_direct_end(&mut self, end: End) {
-        let slot = &mut self.nodes[end.0];
-        let Some(index) = slot.connections.iter().position(|connection| connection.id == end.1)
-        else {
+        let Some(mut connection) = self.nodes[end.0].end_connection(end.1, self.now) else {
             return;
         };
-        let mut connection = slot.connections.remove(index);
         if connection.outstanding > 0 {
             self.network.effects.change(Fault::CloseQueued);
         }

@@ -101,6 +101,8 @@ pub(super) struct Slot {
     /// The messages held back by the half-open socket.
     pub(super) muted: Vec<Scheduled>,
     pub(super) connections: Vec<Connection>,
+    /// The senders of pongs received on connections that have ended since, and when: of the last such moment.
+    ended_pongs: Vec<(usize, Time)>,
     pub(super) next_raw_connection: u64,
     pub(super) events: Vec<Event>,
     pub(super) noisy: bool,
@@ -155,6 +157,7 @@ impl Slot {
             mute: false,
             muted: Vec::new(),
             connections: Vec::new(),
+            ended_pongs: Vec::new(),
             next_raw_connection: 0,
             events: Vec::new(),
             noisy: false,
@@ -186,7 +189,44 @@ impl Slot {
         self.connections.iter_mut().find(|connection| connection.id == id)
     }
 
+    /// Removes a connection.
+    pub(super) fn end_connection(&mut self, id: ConnectionId, now: Time) -> Option<Connection> {
+        let index = self.connections.iter().position(|connection| connection.id == id)?;
+        let connection = self.connections.remove(index);
+        self.ended_pongs.retain(|(_, at)| *at == now);
+        self.ended_pongs.extend(connection.pong_of.map(|other| (other, now)));
+        Some(connection)
+    }
+
+    /// Whether a pong of that node has come on a connection that is there, or was until now.
+    pub(super) fn has_pong_of(&self, other: usize, now: Time) -> bool {
+        self.connections.iter().any(|connection| connection.pong_of == Some(other))
+            || self.ended_pongs.contains(&(other, now))
+    }
+
     pub(super) fn socket_id(&self) -> Option<SocketId> {
         self.socket.as_ref().map(|socket| socket.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use socketio_p2p_core::{ConnectionId, Time};
+
+    use super::Slot;
+    use crate::mesh::hop::Connection;
+
+    #[test]
+    fn a_pong_counts_until_the_moment_at_which_its_connection_ends() {
+        let (mut slot, at) = (Slot::new(), Time::from_millis);
+        let id = ConnectionId::from_u64;
+        slot.connections.push(Connection { pong_of: Some(4), ..Connection::new(id(1)) });
+        slot.connections.push(Connection::new(id(2)));
+        assert!(slot.has_pong_of(4, at(10)) && !slot.has_pong_of(5, at(10)));
+        assert!(slot.end_connection(id(1), at(20)).is_some());
+        assert!(slot.end_connection(id(2), at(20)).is_some());
+        assert!(slot.end_connection(id(1), at(20)).is_none());
+        assert!(slot.has_pong_of(4, at(20)) && !slot.has_pong_of(5, at(20)));
+        assert!(!slot.has_pong_of(4, at(21)));
     }
 }

@@ -109,10 +109,10 @@ impl Mesh {
         connection.other.map(|other| Node(other.0))
     }
 
-    /// Whether a pong has come on a connection of a node with another. Noted for meshes that are watched.
+    /// Whether a pong has come on a connection of a node with another. The input that brings the pong can also end the
+    /// connection, so one that ended at this moment counts. Noted for meshes that are watched.
     pub(crate) fn has_pong(&self, node: Node, other: Node) -> bool {
-        let mut connections = self.nodes[node.0].connections.iter();
-        connections.any(|connection| connection.pong_of == Some(other.0))
+        self.nodes[node.0].has_pong_of(other.0, self.now)
     }
 
     /// How many direct connections a node has, open or not.

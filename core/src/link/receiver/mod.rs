@@ -178,6 +178,20 @@ impl Receiver {
         self.review_at = self.review_at.map(|at| at + away);
     }
 
+    /// Returns whether all packets of the lane before this one have been delivered, and it has not.
+    pub(crate) fn is_next(&self, lane: Lane, number: u64) -> bool {
+        self.lanes.get(lane.index()).is_some_and(|queue| queue.next == number)
+    }
+
+    /// Returns the lane and number of the missing packet behind which complete packets use the most memory.
+    pub(crate) fn largest_gap(&self) -> Option<(Lane, u64)> {
+        let gaps = Lane::RELIABLE
+            .into_iter()
+            .zip(&self.lanes)
+            .filter(|(_, queue)| !queue.slots.is_empty() && !queue.slots.contains_key(&queue.next));
+        gaps.max_by_key(|(_, queue)| queue.held).map(|(lane, queue)| (lane, queue.next))
+    }
+
     /// Returns the lane and number of the unfinished packet that uses the most memory.
     pub(crate) fn largest_unfinished(&self) -> Option<(Lane, u64)> {
         let unfinished = Lane::RELIABLE.into_iter().zip(&self.lanes).flat_map(|(lane, queue)| {

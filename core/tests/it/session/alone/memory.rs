@@ -195,6 +195,69 @@ fn packets_in_order_are_accepted_while_packets_out_of_order_fill_the_memory_boun
     assert!((11..40).contains(&received), "{received}");
 }
 
+/// Delivers packets of `from` from number 1 on, until there is no room for another one. Returns the first number
+/// that was dropped.
+fn fill_behind_gap(alone: &mut Alone, from: &str, budget: usize) -> u64 {
+    let long = format!("2[\"later\",\"{}\"]", "x".repeat(1_500));
+    for number in 1.. {
+        let before = held(alone);
+        alone.receive_packet(from, FRESH, number, &long);
+        if held(alone) == before {
+            assert!(before > budget - 2_000, "{before} bytes");
+            return number;
+        }
+    }
+    unreachable!("the memory is bounded");
+}
+
+fn refused_for_room(events: &[Event]) -> Vec<PeerId> {
+    let refused = events.iter().filter_map(|event| match event {
+        Event::PeerError { peer, error: PeerError::NoRoom } => Some(peer.clone()),
+        _ => None,
+    });
+    refused.collect()
+}
+
+/// Acknowledged packets behind a gap cannot be dropped, and the packet in the gap comes in pieces, which need
+/// room.
+#[test]
+fn a_missing_packet_is_refused_when_complete_packets_behind_it_leave_no_room_for_its_pieces() {
+    const BUDGET: usize = 20_000;
+    let mut alone = Alone::with_members(relay_only().with_receive_bytes(BUDGET), &[("a", 1)]);
+    alone.events();
+    let dropped = fill_behind_gap(&mut alone, "a", BUDGET);
+    let events = alone.events();
+    assert!(refused_for_room(&events).is_empty(), "the missing packet may still come whole");
+    let first = flat(&format!("2[\"first\",\"{}\"]", "x".repeat(2_000)), &[]).slice(..1_900);
+    alone.receive_bundle("a", FRESH, &[piece(Lane::Events, 0, 0, first, false)]);
+    let events = alone.events();
+    assert_eq!(refused_for_room(&events), [id("a")]);
+    assert_eq!(names(&events).len() as u64, dropped - 1);
+    assert_eq!(held(&alone), 0);
+    alone.receive_bundle("a", FRESH, &[Item::Ping(1)]);
+    let output = states(&items(&alone.sent_to("a")));
+    let state = output.last().unwrap();
+    assert_eq!(state.lanes[0].next, Place { number: dropped, offset: 0 });
+    assert_eq!(state.refused, [(Lane::Events, 0)]);
+}
+
+#[test]
+fn a_peer_whose_packets_wait_behind_a_gap_does_not_lock_out_another_peer() {
+    const BUDGET: usize = 20_000;
+    let members = [("a", 1), ("b", 1)];
+    let mut alone = Alone::with_members(relay_only().with_receive_bytes(BUDGET), &members);
+    alone.events();
+    fill_behind_gap(&mut alone, "a", BUDGET);
+    let whole = flat(&format!("2[\"small\",\"{}\"]", "x".repeat(3_000)), &[]);
+    let first = piece(Lane::Events, 0, 0, whole.slice(..2_000), false);
+    let rest = piece(Lane::Events, 0, 2_000, whole.slice(2_000..), true);
+    alone.receive_bundle("b", FRESH, std::slice::from_ref(&first));
+    assert_eq!(refused_for_room(&alone.events()), [id("a")]);
+    // The record that was dropped comes again.
+    alone.receive_bundle("b", FRESH, &[first, rest]);
+    assert_eq!(names_of(&mut alone), ["small"]);
+}
+
 /// A message that is counted for as long as a part of it is held.
 struct Counted(Vec<u8>, Arc<AtomicUsize>);
 

@@ -31,7 +31,7 @@ pub(super) fn add(seed: u64, profile: Profile, settings: &mut Settings, actions:
         few_joins(&mut dice, settings, actions);
     }
     let mut dice = Dice::for_purpose(seed, 26);
-    if !settings.honest && dice.happens(400) {
+    if !settings.honest && dice.happens(650) {
         settings.answers_within = in_silences(settings, 200);
     }
     let mut dice = Dice::for_purpose(seed, 27);

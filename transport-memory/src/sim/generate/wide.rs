@@ -105,7 +105,7 @@ impl Plan {
     fn later_additions(&mut self, seed: u64, profile: Profile) {
         let dice = std::mem::replace(&mut self.dice, Dice::for_purpose(seed, 31));
         match profile {
-            Profile::Malice if self.dice.happens(500) => self.datagram_attacks(),
+            Profile::Malice if self.dice.happens(700) => self.datagram_attacks(),
             _ => {}
         }
         self.dice = dice;

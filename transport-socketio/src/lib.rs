@@ -14,14 +14,18 @@
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "client")]
-mod runtime;
+mod clock;
+#[cfg(any(feature = "client", feature = "server"))]
+mod seed;
 #[cfg(feature = "server")]
 mod server;
 
 #[cfg(feature = "client")]
 pub use client::{AddressError, SocketIoChannel, SocketIoSignaling};
 #[cfg(feature = "client")]
-pub use runtime::{RandomnessError, TokioClock, random_seed};
+pub use clock::TokioClock;
+#[cfg(any(feature = "client", feature = "server"))]
+pub use seed::{RandomnessError, random_seed};
 #[cfg(feature = "server")]
 pub use server::{
     AttachError, ServerStats, SignalingHandle, SignalingServer, V0Client, socket_io_builder,

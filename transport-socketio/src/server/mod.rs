@@ -26,6 +26,7 @@ use self::handlers::Gate;
 #[cfg(feature = "listen")]
 pub use self::listen::{ListenError, Listener};
 use self::state::{Settings, Shared};
+use crate::seed::{RandomnessError, random_seed};
 
 /// Default maximum of bytes that wait for one client.
 const QUEUE_BYTES: usize = 8 * 1024 * 1024;
@@ -105,8 +106,8 @@ pub enum AttachError {
     #[error("attach() expects a tokio runtime, got none: call it from async code")]
     NoRuntime,
     /// The system's source of randomness, for peer ids and tokens, failed.
-    #[error("the system's source of randomness failed: {0}")]
-    Randomness(getrandom::Error),
+    #[error(transparent)]
+    Randomness(#[from] RandomnessError),
     /// A setting of the hub is out of its bounds.
     #[error("the configuration of the hub is not valid")]
     Config(#[from] ConfigError),
@@ -204,11 +205,7 @@ impl SignalingServer {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| AttachError::NoRuntime)?;
         let seed = match self.seed {
             Some(seed) => seed,
-            None => {
-                let mut seed = [0; 32];
-                getrandom::fill(&mut seed).map_err(AttachError::Randomness)?;
-                seed
-            }
+            None => random_seed()?,
         };
         let engine = &io.config().engine_config;
         let wire_limit = engine

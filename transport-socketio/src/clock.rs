@@ -1,11 +1,10 @@
-//! The other parts that a session needs beside transports: a clock and a seed.
+//! The clock of a session on tokio.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use socketio_p2p_core::Time;
 use socketio_p2p_core::driver::Clock;
-use thiserror::Error;
 use tokio::time::Instant;
 
 /// The monotonic clock of tokio, counted from the clock's creation. `tokio::time::pause` and `advance` affect it.
@@ -40,22 +39,6 @@ impl Clock for TokioClock {
     }
 }
 
-/// The system's source of randomness failed.
-#[derive(Clone, Copy, Debug, Error)]
-#[error("the system's source of randomness failed: {0}")]
-pub struct RandomnessError(getrandom::Error);
-
-/// Returns a seed for a [`Session`](socketio_p2p_core::Session) from the system's source of randomness. Each session
-/// needs its own: the ids of offers and the jitter of pauses derive from it.
-///
-/// # Errors
-/// [`RandomnessError`] when the system's source of randomness fails, as in a sandbox that forbids it.
-pub fn random_seed() -> Result<[u8; 32], RandomnessError> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(RandomnessError)?;
-    Ok(seed)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,10 +53,5 @@ mod tests {
             clock.now() - Time::ZERO < Duration::from_secs(60),
             "the clock counts from its creation"
         );
-    }
-
-    #[test]
-    fn random_seeds_differ() {
-        assert_ne!(random_seed().unwrap(), random_seed().unwrap());
     }
 }

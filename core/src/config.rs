@@ -110,7 +110,7 @@ pub struct Config {
     pub resume_window: Duration,
     /// The time without any received frame after which a direct path ends. Default: 5 s.
     pub silence_timeout: Duration,
-    /// The interval of probes on an idle direct path; shorter than `silence_timeout`. Default: 1.5 s.
+    /// The interval of pings on an idle direct path; shorter than `silence_timeout`. Default: 1.5 s.
     pub probe_interval: Duration,
     /// The time-out of an attempt at a direct path, until the channel opens. Default: 15 s.
     pub negotiation_timeout: Duration,
@@ -199,8 +199,8 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for the first invalid setting: a window, a queue or a time-out of zero, a
     /// [`record_bytes`](Self::record_bytes) above 16 KiB, a [`probe_interval`](Self::probe_interval) that is
-    /// not shorter than the [`silence_timeout`](Self::silence_timeout), or pauses whose `most` is below their
-    /// `first`.
+    /// not shorter than the [`silence_timeout`](Self::silence_timeout), or pauses whose `first` is zero or above
+    /// their `max`.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let records = 1..=MAX_RECORD_BYTES;
         let expected = format_args!("1 to {MAX_RECORD_BYTES} bytes");

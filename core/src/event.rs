@@ -13,11 +13,11 @@ use crate::wire::{Epochs, Lane};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LeaveReason {
-    /// The peer left: it said good-bye to this session or to the hub. For a v0 peer it is always this reason,
-    /// because the hub does not wait for v0 clients to reconnect.
+    /// The peer left: it said good-bye to this session or to the hub. A v0 peer whose connection to the hub
+    /// breaks has also left: the hub does not wait for v0 clients to reconnect.
     Left,
     /// The peer's connection to the hub broke, and the peer did not reconnect within the hub's resume window,
-    /// or a newcomer got its seat before.
+    /// or a newcomer got its seat earlier.
     Lost,
     /// The peer had no live path for the resume window.
     TimedOut,
@@ -147,9 +147,11 @@ pub enum Event {
         /// The new path.
         path: Path,
     },
-    /// Every eligible peer has a validated direct path (the original's `ready`).
+    /// All peers, at most [`max_peers`](crate::Config::max_peers), have a validated direct path (the original's
+    /// `ready`). Peers that are away, declined or could not be reached directly do not count.
     Ready,
-    /// Events to every eligible peer go over a direct path (the original's `upgrade`).
+    /// Events to all peers that count for [`Ready`](Self::Ready) go over a direct path (the original's
+    /// `upgrade`).
     Upgrade,
     /// A failure that concerns one peer only (the original's `peer-error`).
     PeerError {
@@ -178,7 +180,7 @@ pub enum Event {
         /// The answer.
         packet: Packet,
     },
-    /// A peer will not acknowledge an [`emit_with_ack`](crate::Session::emit_with_ack).
+    /// A peer will not answer an [`emit_with_ack`](crate::Session::emit_with_ack).
     NoAck {
         /// The emit.
         emit: EmitId,
@@ -187,8 +189,8 @@ pub enum Event {
         /// Whether the time-out expired; otherwise the link to the peer ended.
         timed_out: bool,
     },
-    /// The last acknowledgement, or failure of one, of an emit with acknowledgement to all peers has been
-    /// reported.
+    /// All answers to an [`emit_with_ack`](crate::Session::emit_with_ack) to all peers, and all missing ones,
+    /// have been reported.
     AcksComplete {
         /// The emit.
         emit: EmitId,

@@ -14,16 +14,15 @@
 //! | [`wire`] | messages between clients and hub, and bundles between peers |
 //! | [`driver`] (feature `driver`) | the async loop between a session and real transports |
 //!
-//! # The path of an event
+//! # How an event travels
 //!
-//! Out: [`Session::emit`] → the link's queue → the path in use → [`Frame`]. In: [`Frame`] →
-//! [`Decoder`](codec::Decoder) (one per path) → [`Packet`] → the link (order, duplicates) →
-//! [`Event::Received`].
+//! Out: [`Session::emit`] → the link's queue → the path in use → [`Frame`]. In: [`Frame`] (on the relay via a
+//! [`Decoder`](codec::Decoder)) → bundle → the link (order, duplicates) → [`Packet`] → [`Event::Received`].
 //!
 //! # The run loop
 //!
-//! After every input or command, and before the next input: drain events and commands, drain the transmits of
-//! the transports that have room, then wait for the next input or for the deadline of
+//! After every input or call of the application, and before the next input: drain events and [`Command`]s, drain
+//! the transmits of the transports that have room, then wait for the next input or for the deadline of
 //! [`Session::poll_timeout`]. Here the loop runs between two sessions and a hub, without a wire and without
 //! waiting:
 //!
@@ -100,8 +99,8 @@
 //! - The same seed and the same inputs give the same outputs, byte for byte.
 //! - The type of an error names its culprit: [`EmitError`] the caller, [`PeerError`] a peer, [`SignalingError`]
 //!   the server or the connection to it. An error returns its cause from `source()` and does not repeat it in
-//!   its own text.
-//!   No error text and no `Debug` output contains a token, a session description or an application's data.
+//!   its own text. No error text and no `Debug` output contains a token, a session description or an
+//!   application's data.
 //!
 //! `PROTOCOL.md`, beside this crate's manifest, specifies the wire.
 

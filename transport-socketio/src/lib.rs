@@ -1,8 +1,8 @@
 //! Socket.IO for socketio-p2p: signalling channels for sessions, and the hub on a server.
 //!
 //! - Feature `client`: [`SocketIoSignaling`] opens the signalling channels of a session; [`TokioClock`] and
-//!   [`random_seed`] are the other parts that a driver needs. `https://` needs `rustls-native-roots`,
-//!   `rustls-webpki-roots`, or `rustls` with a TLS configuration of the application.
+//!   [`random_seed`] are the other parts that a driver needs. `https://` and `wss://` need
+//!   `rustls-native-roots`, `rustls-webpki-roots`, or `rustls` with a TLS configuration of the application.
 //! - Feature `server`: [`SignalingServer`] adds signalling, presence and relay to a
 //!   [`socketioxide`](https://docs.rs/socketioxide) server. Feature `eio3` adds clients of Socket.IO 2.x, `listen` an
 //!   HTTP server for applications that have none.

@@ -63,7 +63,7 @@
 //!
 //! # Features
 //!
-//! - `native` (default): the transport, on Tokio and the [`webrtc`](https://docs.rs/webrtc) crate.
+//! - `native` (default): the transport, on tokio and the [`webrtc`](https://docs.rs/webrtc) crate.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -99,8 +99,8 @@ where
     /// Calls the session at the time of the driver's clock, for example `driver.with(|session, now|
     /// session.emit(Target::All, &event, now))`. The resulting frames leave with the next poll.
     ///
-    /// Use it for commands and getters only. The driver calls the inputs (`handle_*`) and outputs (`poll_*`)
-    /// itself: further calls of them would bring session and transports out of step.
+    /// Use it for calls of the application and getters only. The driver calls the inputs (`handle_*`) and
+    /// outputs (`poll_*`) itself: further calls of them would bring session and transports out of step.
     pub fn with<T>(&mut self, act: impl FnOnce(&mut Session, Time) -> T) -> T {
         act(&mut self.session, self.clock.now())
     }

@@ -84,8 +84,10 @@ pub struct Peer {
 ///   [`handle_direct_open`](Self::handle_direct_open),
 ///   [`handle_direct_frame`](Self::handle_direct_frame),
 ///   [`handle_direct_closed`](Self::handle_direct_closed),
+///   [`handle_datagrams_open`](Self::handle_datagrams_open), [`handle_datagram`](Self::handle_datagram),
+///   [`handle_datagrams_closed`](Self::handle_datagrams_closed),
 ///   [`handle_timeout`](Self::handle_timeout)
-/// - **Commands**: [`emit`](Self::emit), [`emit_bulk`](Self::emit_bulk),
+/// - **Calls of the application**: [`emit`](Self::emit), [`emit_bulk`](Self::emit_bulk),
 ///   [`emit_volatile`](Self::emit_volatile), [`emit_with_ack`](Self::emit_with_ack), [`reply`](Self::reply),
 ///   [`open_transfer`](Self::open_transfer), [`write_transfer`](Self::write_transfer),
 ///   [`finish_transfer`](Self::finish_transfer), [`read_transfer`](Self::read_transfer),
@@ -94,16 +96,18 @@ pub struct Peer {
 ///   [`close`](Self::close)
 /// - **Output**: [`poll_event`](Self::poll_event), [`poll_command`](Self::poll_command),
 ///   [`poll_signaling_transmit`](Self::poll_signaling_transmit),
-///   [`poll_direct_transmit`](Self::poll_direct_transmit), [`poll_timeout`](Self::poll_timeout)
+///   [`poll_direct_transmit`](Self::poll_direct_transmit), [`poll_datagram`](Self::poll_datagram),
+///   [`poll_timeout`](Self::poll_timeout)
 /// - **Getters**: [`id`](Self::id), [`peers`](Self::peers), [`policy`](Self::policy),
-///   [`is_joined`](Self::is_joined), [`forwarding`](Self::forwarding)
+///   [`is_joined`](Self::is_joined), [`forwarding`](Self::forwarding),
+///   [`transfer_progress`](Self::transfer_progress)
 ///
 /// # The run loop
 ///
-/// After every input or command, and before the next input: drain `poll_event` and `poll_command`, drain the
-/// transmits of those transports that have room, then ask `poll_timeout`. A transmit that is not drained
-/// because its transport is full delays no other output. The session ignores inputs about a closed
-/// [`ConnectionId`](crate::ConnectionId). `now` must never decrease.
+/// After every input or call of the application, and before the next input: drain `poll_event` and
+/// `poll_command`, drain the transmits of those transports that have room, then ask `poll_timeout`. A
+/// transmit that is not drained because its transport is full delays no other output. The session ignores
+/// inputs about a closed [`ConnectionId`](crate::ConnectionId). `now` must never decrease.
 #[derive(Debug)]
 pub struct Session {
     clock: Clock,

@@ -2,7 +2,7 @@
 //!
 //! A [`Scenario`] is a list of timed actions, generated from a seed, a [`Profile`] and a number of peers, or read
 //! from text. [`run`] runs it on a [`Mesh`](crate::Mesh): a hub and real sessions on a virtual clock. After each
-//! step the reference model compares the events of the sessions with the commands of their applications; at the end
+//! step the reference model compares the events of the sessions with the calls of their applications; at the end
 //! all faults stop, the mesh must come to rest, and all sessions close. The first breach of an invariant is the
 //! [`Violation`].
 //!
@@ -19,11 +19,11 @@
 //!
 //! [`Scenario::generate`] makes narrow scenarios: all sessions have the same settings, and events are small. In wide ones
 //! ([`Scenario::generate_wide`]) settings differ from node to node ([`NodeSettings`]), events reach and exceed the limits of
-//! their receivers, and there are more profiles: receivers with limits, transfers of every kind, policies, slow and honest
-//! paths, neighbours that forward in one direction only, original clients, floods. Wide scenarios are *strict*: beside the
+//! their receivers, and there are more profiles: receivers with limits, transfers of every kind, policies, slow paths
+//! without faults, neighbours that forward in one direction only, original clients, floods. Wide scenarios are *strict*: beside the
 //! model, the run checks
 //!
-//! - frames in flight: policies, the truth of `path`, retransmissions, windows
+//! - frames in flight: policies, the reported `path`, retransmissions, windows
 //! - each bundle: acknowledgements, pings, records
 //! - each message of the hub: it is due to its receiver, and no due message is missing
 //! - the clock: deadlines, resume windows, pauses

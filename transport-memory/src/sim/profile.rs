@@ -61,7 +61,7 @@ profiles! {
     Streams "streams",
     /// All policies, and changes of policy.
     Policies "policies",
-    /// Slow and honest paths, with default timeouts.
+    /// Slow paths without faults, with default timeouts.
     Slopes "slopes",
     /// No path but via neighbours, some of which forward in one direction only.
     Neighbours "neighbours",

@@ -31,7 +31,7 @@ impl std::fmt::Debug for Passed {
     }
 }
 
-/// A MAC under a pair key (`PROTOCOL.md`, "Through a neighbour").
+/// A MAC under a pair key (`PROTOCOL.md`, "Via a neighbour").
 #[derive(Clone, Copy, PartialEq)]
 pub struct Seal([u8; SEAL_LEN]);
 

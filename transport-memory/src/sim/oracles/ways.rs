@@ -156,8 +156,8 @@ impl Ways {
         let index = usize::try_from(number).unwrap_or(usize::MAX);
         let legs = self.legs.get(index).map(Vec::as_slice).unwrap_or_default();
         // An event sent to it before its policy forbade the path may wait for its turn, and be retransmitted meanwhile.
-        let legs = legs.iter().filter(|leg| (leg.from, leg.to) == (from, Place::Node(node)));
-        let first = legs.map(|leg| leg.since).min();
+        let received = legs.iter().filter(|leg| (leg.from, leg.to) == (from, Place::Node(node)));
+        let first = received.map(|leg| leg.since).min();
         if let Some(Some(bound)) = self.bounds.get(node)
             && let Some(sent) = first.filter(|sent| *sent > bound.since)
             && match bound.policy {

@@ -19,6 +19,10 @@ impl Bucket {
         Time::from_nanos(full_at.saturating_sub(time_for(burst, rate).as_nanos() as u64))
     }
 
+    pub(crate) fn is_full(&self, now: Time) -> bool {
+        self.full_at <= now
+    }
+
     /// Takes `bytes` out of the bucket.
     pub(crate) fn take(&mut self, bytes: usize, rate: u64, now: Time) {
         self.full_at = self.full_at.max(now) + time_for(bytes, rate);

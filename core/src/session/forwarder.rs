@@ -17,6 +17,9 @@ const QUEUE_PACKET: usize = 256;
 /// The token bucket's burst for a sender, in bytes: a path that stalled delivers its packets all at once.
 const BURST: usize = 256 << 10;
 
+/// The maximum number of former pairs whose buckets are kept.
+const MAX_SPENT: usize = 256;
+
 /// The time without traffic after which another pair can replace a pair.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -52,11 +55,15 @@ pub(super) enum Refused {
     Rate,
 }
 
+/// The two ids of a pair, the smaller one first.
+type PairKey = (PeerId, PeerId);
+
 /// The queued packets, and the traffic of each pair.
 #[derive(Debug, Default)]
 pub(super) struct Forwarder {
-    /// Keyed by the smaller and the greater id.
-    pairs: BTreeMap<(PeerId, PeerId), Pair>,
+    pairs: BTreeMap<PairKey, Pair>,
+    /// The buckets of former pairs that are not full again: a channel that is opened anew gains no burst.
+    spent: BTreeMap<PairKey, [Bucket; 2]>,
     /// Keyed by the receiver, each packet with its sender.
     queues: BTreeMap<PeerId, VecDeque<(PeerId, Passed)>>,
     counts: Forwarding,
@@ -117,8 +124,11 @@ impl Forwarder {
         if !self.pairs.contains_key(&key) {
             self.make_room(&key, allowance.pairs, now)?;
         }
-        let new = || Pair { used_at: now, flows: Default::default() };
-        let pair = self.pairs.entry(key).or_insert_with(new);
+        let spent = &mut self.spent;
+        let pair = self.pairs.entry(key).or_insert_with_key(|key| {
+            let buckets = spent.remove(key).unwrap_or_default();
+            Pair { used_at: now, flows: buckets.map(|bucket| Flow { bucket, queued: 0 }) }
+        });
         pair.used_at = now;
         let flow = &mut pair.flows[direction];
         let queued = flow.queued + passed.bundle.len() + QUEUE_PACKET;
@@ -133,12 +143,7 @@ impl Forwarder {
 
     /// Removes a pair to make room for a new one: the pair that has been idle for longest, or a pair of a peer
     /// that holds more pairs than either end of the new one would.
-    fn make_room(
-        &mut self,
-        new: &(PeerId, PeerId),
-        max_pairs: usize,
-        now: Time,
-    ) -> Result<(), Refused> {
+    fn make_room(&mut self, new: &PairKey, max_pairs: usize, now: Time) -> Result<(), Refused> {
         if self.pairs.len() < max_pairs {
             return Ok(());
         }
@@ -150,13 +155,13 @@ impl Forwarder {
         });
         let oldest = idle.min_by_key(|(_, pair)| pair.used_at).map(|(key, _)| key.clone());
         let given_up = oldest.or_else(|| self.pair_of_the_greediest(new)).ok_or(Refused::Pairs)?;
-        self.give_up(&given_up);
+        self.give_up(&given_up, now);
         Ok(())
     }
 
     /// Returns the least recently used pair of the peer with the most pairs, if that peer has more than either
     /// end of `new` would.
-    fn pair_of_the_greediest(&self, new: &(PeerId, PeerId)) -> Option<(PeerId, PeerId)> {
+    fn pair_of_the_greediest(&self, new: &PairKey) -> Option<PairKey> {
         let held =
             |peer: &PeerId| self.pairs.keys().filter(|(a, b)| a == peer || b == peer).count();
         let fair = held(&new.0).max(held(&new.1)) + 1;
@@ -167,8 +172,10 @@ impl Forwarder {
     }
 
     /// Removes a pair, and with it the pair's queued packets.
-    fn give_up(&mut self, key: &(PeerId, PeerId)) {
-        self.pairs.remove(key);
+    fn give_up(&mut self, key: &PairKey, now: Time) {
+        if let Some(pair) = self.pairs.remove(key) {
+            self.keep_spent(key.clone(), &pair, now);
+        }
         let dropped = &mut self.counts.dropped;
         for (from, to) in [(&key.0, &key.1), (&key.1, &key.0)] {
             if let Some(queue) = self.queues.get_mut(to) {
@@ -180,6 +187,19 @@ impl Forwarder {
                 }
             }
         }
+    }
+
+    /// Keeps the buckets of a pair that ends, unless they are full.
+    fn keep_spent(&mut self, key: PairKey, pair: &Pair, now: Time) {
+        self.spent.retain(|_, buckets| buckets.iter().any(|bucket| !bucket.is_full(now)));
+        let buckets = pair.flows.each_ref().map(|flow| flow.bucket);
+        if buckets.iter().all(|bucket| bucket.is_full(now)) {
+            return;
+        }
+        if self.spent.len() >= MAX_SPENT {
+            self.spent.pop_first();
+        }
+        self.spent.insert(key, buckets);
     }
 
     /// Counts a packet that was dropped before it reached the queue.
@@ -205,7 +225,7 @@ impl Forwarder {
     }
 
     /// Removes the packets for peers without a channel, and the pairs of these peers.
-    pub(super) fn retain(&mut self, is_there: impl Fn(&PeerId) -> bool) {
+    pub(super) fn retain(&mut self, is_there: impl Fn(&PeerId) -> bool, now: Time) {
         let dropped = &mut self.counts.dropped;
         self.queues.retain(|to, queue| {
             let keep = is_there(to);
@@ -213,14 +233,17 @@ impl Forwarder {
             keep
         });
         let queues = &self.queues;
+        let waits = |from: &PeerId, to: &PeerId| {
+            let queue = queues.get(to);
+            queue.is_some_and(|queue: &VecDeque<_>| queue.iter().any(|(of, _)| of == from))
+        };
         // Queued packets of a sender that has left are still forwarded.
-        self.pairs.retain(|(a, b), _| {
-            let waits = |from, to| {
-                let queue = queues.get(to);
-                queue.is_some_and(|queue: &VecDeque<_>| queue.iter().any(|(of, _)| of == from))
-            };
-            (is_there(a) && is_there(b)) || waits(a, b) || waits(b, a)
-        });
+        let serves = |(a, b): &PairKey| (is_there(a) && is_there(b)) || waits(a, b) || waits(b, a);
+        let ended: Vec<_> = self.pairs.extract_if(.., |key, _| !serves(key)).collect();
+        for (key, pair) in ended {
+            self.keep_spent(key, &pair, now);
+        }
+        let queues = &self.queues;
         for ((a, b), pair) in &mut self.pairs {
             for (flow, to) in pair.flows.iter_mut().zip([b, a]) {
                 flow.queued = if queues.contains_key(to) { flow.queued } else { 0 };
@@ -230,7 +253,7 @@ impl Forwarder {
 }
 
 /// Returns the two ids in order, and the index of the direction.
-fn pair(from: &PeerId, to: &PeerId) -> ((PeerId, PeerId), usize) {
+fn pair(from: &PeerId, to: &PeerId) -> (PairKey, usize) {
     if from < to { ((from.clone(), to.clone()), 0) } else { ((to.clone(), from.clone()), 1) }
 }
 
@@ -342,10 +365,30 @@ mod tests {
         let mut forwarder = Forwarder::default();
         push(&mut forwarder, "a", "b", 1000).unwrap();
         push(&mut forwarder, "b", "a", 1000).unwrap();
-        forwarder.retain(|peer| peer.as_str() != "a");
+        forwarder.retain(|peer| peer.as_str() != "a", Time::from_millis(1000));
         assert!(forwarder.pop(&id("a")).is_none());
         assert!(forwarder.pop(&id("b")).is_some());
-        forwarder.retain(|peer| peer.as_str() != "a");
+        forwarder.retain(|peer| peer.as_str() != "a", Time::from_millis(1000));
         assert_eq!((forwarder.counts().pairs, forwarder.counts().dropped), (0, 1));
+    }
+    #[test]
+    fn a_channel_opened_anew_gains_no_burst() {
+        let mut forwarder = Forwarder::default();
+        let limits = ForwardLimits { pairs: 1, rate: 1000 };
+        let mut forward = |at: u64| {
+            let now = Time::from_millis(at);
+            let (mut taken, big) = (0, || passed(16 << 10));
+            while forwarder.push(&id("a"), &id("b"), big(), 16 << 10, limits, now).is_ok() {
+                forwarder.pop(&id("b")).unwrap();
+                taken += 1;
+            }
+            forwarder.retain(|peer| peer.as_str() != "a", now);
+            assert_eq!(forwarder.counts().pairs, 0);
+            taken
+        };
+        assert_eq!(forward(1000), 17, "16 KiB each of 256 KiB, the last one on credit");
+        assert_eq!(forward(2000), 0);
+        assert_eq!(forward(40_000), 2, "39,000 bytes, less the credit");
+        assert_eq!(forward(1_000_000), 17);
     }
 }

@@ -161,7 +161,8 @@ impl Session {
             known.entry(peer.clone()).or_insert_with(|| Neighbour::new(connection));
         }
         self.neighbourhood.own_bytes.retain(|peer, _| validated.binary_search(peer).is_ok());
-        self.neighbourhood.forwarder.retain(|peer| validated.binary_search(peer).is_ok());
+        let is_there = |peer: &PeerId| validated.binary_search(peer).is_ok();
+        self.neighbourhood.forwarder.retain(is_there, now);
         if validated != self.neighbourhood.validated {
             self.neighbourhood.validated = validated;
             if self.shared.config.forward_pairs > 0 && self.closing == Closing::No {

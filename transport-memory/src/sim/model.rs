@@ -303,11 +303,18 @@ impl Model {
     }
 
     /// The bytes that have arrived of a node's events, counted for each receiver, and of how many events. An original client
-    /// may have left before what was sent to it came: that counts too.
+    /// may have left before what was sent to it came, and a receiver drops volatile events beyond its bound: that counts too.
     pub(super) fn arrived_of(&self, node: usize) -> (u64, u64) {
         let mine = self.emissions.iter().filter(|emission| emission.sender == node);
         mine.fold((0, 0), |(bytes, packets), emission| {
-            let come = |receipt: &&Receipt| receipt.arrived || self.is_original(receipt.receiver);
+            let kept = |receiver| self.config(receiver).map_or(0, |config| config.volatile_bytes);
+            let drops = |receiver| {
+                emission.lane == Lane::Volatile && emission.extent.bytes > kept(receiver)
+            };
+            let come = |receipt: &&Receipt| {
+                let receiver = receipt.receiver;
+                receipt.arrived || self.is_original(receiver) || drops(receiver)
+            };
             let come = emission.receipts.iter().filter(come).count() as u64;
             (bytes + come * emission.extent.bytes as u64, packets + come)
         })

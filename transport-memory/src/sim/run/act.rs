@@ -206,6 +206,7 @@ impl Run<'_> {
                         self.hit(Fault::HalfOpen);
                     }
                     self.mesh.set_mute(node, *on);
+                    self.note_release();
                 }
             }
             Action::Silence { a, b, on } => {
@@ -237,6 +238,7 @@ impl Run<'_> {
                 self.hit(Fault::Heal);
                 self.deaf.clear();
                 self.mesh.heal();
+                self.note_release();
             }
             Action::Block { a, b, on } => {
                 if let Some((a, b)) = self.two(*a, *b) {

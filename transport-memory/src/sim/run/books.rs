@@ -64,6 +64,13 @@ impl Run<'_> {
         self.talks.upset(node.index(), None, now);
     }
 
+    /// What sockets held back goes to the hub now: it is seen later than its sender sent it.
+    pub(super) fn note_release(&mut self) {
+        let now = self.mesh.now();
+        let nodes: Vec<Node> = self.live().collect();
+        nodes.into_iter().for_each(|node| self.talks.upset(node.index(), None, now));
+    }
+
     pub(super) fn silence_of(&self, node: Node) -> Duration {
         let config = self.model.config(node.index());
         config.map_or(self.scenario.settings.silence, |config| config.silence_timeout)
@@ -155,8 +162,12 @@ impl Run<'_> {
         if let (Event::PeerJoined { .. } | Event::PeerLeft { .. }, Some(other)) = (event, other) {
             self.seals.forget(node.index(), other);
         }
+        let by_hub_again =
+            matches!(event, Event::PeerBack { .. } | Event::PathChanged { path: Path::Relay, .. });
+        if let Some(other) = other.filter(|_| by_hub_again) {
+            self.comebacks.note(node.index(), other, self.mesh.now());
+        }
         self.refusals.excuse(node.index());
-        self.forwarded.excuse(node.index());
         if peer.is_none() || other.is_some() {
             self.talks.upset(node.index(), other, self.mesh.now());
         }

@@ -1,9 +1,12 @@
 //! Maxima of a session, by its settings: connections, forwarded pairs, bytes held.
 
-use crate::invariant::{Breach, Invariant};
-use crate::mesh::{Load, Node};
+use std::collections::BTreeMap;
+
+use socketio_p2p_core::Time;
 
 use super::Run;
+use crate::invariant::{Breach, Invariant};
+use crate::mesh::{Load, Node};
 
 /// What a peer may cost beside its lanes; what is passed on for a pair.
 const PER_PEER: usize = 64 << 10;
@@ -23,6 +26,22 @@ const MAX_OVERLOADS: u32 = 6;
 
 /// How many windows may be in flight to a peer that gets what goes to others too.
 const JOINED_WINDOWS: usize = 2;
+
+/// When the hub led to peers again, as told to a node. With each time its window for them begins anew, and a node that stood
+/// still reads several at once.
+#[derive(Debug, Default)]
+pub(super) struct Comebacks(BTreeMap<(usize, usize), Vec<Time>>);
+
+impl Comebacks {
+    pub(super) fn note(&mut self, node: usize, peer: usize, now: Time) {
+        self.0.entry((node, peer)).or_default().push(now);
+    }
+
+    fn of(&self, node: usize, peer: usize, lately: impl Fn(Time) -> bool) -> usize {
+        let all = self.0.get(&(node, peer)).map_or(&[][..], Vec::as_slice);
+        all.iter().rev().take_while(|at| lately(**at)).count()
+    }
+}
 
 /// The longest record: so much may be above a bound for a moment.
 const LONGEST_RECORD: usize = 64 << 10;
@@ -71,6 +90,8 @@ impl Run<'_> {
 
     /// What was on its way when a session sent more.
     pub(super) fn check_windows(&mut self) -> Result<(), Breach> {
+        let now = self.mesh.now();
+        let lasting = self.scenario.settings.relay_latency * 4;
         let mut loads = std::mem::take(&mut self.loads);
         self.mesh.take_loads(&mut loads);
         for Load { sender, receiver, direct, bytes } in loads.drain(..) {
@@ -80,7 +101,11 @@ impl Run<'_> {
             };
             let (way, window) = match direct {
                 true => ("directly", config.direct_window),
-                false => ("by the hub", config.relay_window * JOINED_WINDOWS),
+                false => {
+                    let (sender, receiver) = (sender.index(), receiver.index());
+                    let again = self.comebacks.of(sender, receiver, |at| now < at + lasting);
+                    ("by the hub", config.relay_window * (JOINED_WINDOWS + again))
+                }
             };
             let over = bytes.all >= window || (bytes.bulk > 0 && bytes.bulk >= window / 2);
             // What another path has proved to be late may be on its way still. That is rare.

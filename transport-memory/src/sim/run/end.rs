@@ -36,6 +36,7 @@ impl Run<'_> {
         self.start_hub();
         self.deaf.clear();
         self.mesh.heal();
+        self.note_release();
         if let Some(mut mallory) = self.mallory.take() {
             mallory.leave(&mut self.mesh);
             let soon = self.mesh.now() + self.scenario.settings.relay_latency * 2;

@@ -33,6 +33,7 @@ use std::time::Duration;
 use socketio_p2p_core::wire::Lane;
 use socketio_p2p_core::{Event, PeerId, ReplyToken, Time};
 
+use self::caps::Comebacks;
 use self::deaf::Deaf;
 use super::mallory::Mallory;
 use super::model::{Model, Weather};
@@ -194,6 +195,7 @@ struct Run<'a> {
     loads: Vec<Load>,
     /// How often more was in flight than a window.
     overloads: u32,
+    comebacks: Comebacks,
     talks: Talks,
     channels: Channels,
     seals: Seals,
@@ -290,6 +292,7 @@ impl<'a> Run<'a> {
             carried: Vec::new(),
             loads: Vec::new(),
             overloads: 0,
+            comebacks: Comebacks::default(),
             talks: Talks::new(round_trips),
             channels: Channels::default(),
             seals: Seals::default(),

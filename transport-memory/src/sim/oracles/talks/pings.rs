@@ -66,10 +66,9 @@ impl Pings {
         }
         asking.unprobed += bytes;
         let unprobed = asking.unprobed;
-        // About records that many get is asked in a bundle after them, when it is its turn.
-        let shared = if direct { 0 } else { most / 2 + 2 * config.record_bytes };
-        // Bulk may have half of what may be in flight, and it is asked about each half of that.
-        let allowed = most / 4 + shared;
+        // Bulk may have half of what may be in flight, and each half of that has a ping. Records that many get are followed
+        // by pings in bundles of their own, when it is the turn of each: before the window is full.
+        let allowed = if direct { most / 4 } else { most + config.record_bytes };
         if !ping && bytes > 0 && unprobed > allowed {
             return Err(Breach::new(
                 Invariant::Pings,

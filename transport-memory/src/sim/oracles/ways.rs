@@ -19,6 +19,8 @@ const GRACE: Duration = Duration::from_secs(10);
 struct Leg {
     from: Place,
     to: Place,
+    /// When it was sent there first.
+    first: Time,
     /// How often it was sent since then.
     times: u32,
     since: Time,
@@ -97,7 +99,7 @@ impl Ways {
         }
         let legs = &mut self.legs[index];
         let Some(leg) = legs.iter_mut().find(|leg| (leg.from, leg.to) == (from, to)) else {
-            legs.push(Leg { from, to, times: 1, since: at });
+            legs.push(Leg { from, to, first: at, times: 1, since: at });
             return Ok(());
         };
         if at - leg.since > self.moment {
@@ -156,10 +158,9 @@ impl Ways {
         let index = usize::try_from(number).unwrap_or(usize::MAX);
         let legs = self.legs.get(index).map(Vec::as_slice).unwrap_or_default();
         // An event sent to it before its policy forbade the path may wait for its turn, and be retransmitted meanwhile.
-        let received = legs.iter().filter(|leg| (leg.from, leg.to) == (from, Place::Node(node)));
-        let first = received.map(|leg| leg.since).min();
+        let leg = legs.iter().find(|leg| (leg.from, leg.to) == (from, Place::Node(node)));
         if let Some(Some(bound)) = self.bounds.get(node)
-            && let Some(sent) = first.filter(|sent| *sent > bound.since)
+            && let Some(sent) = leg.map(|leg| leg.first).filter(|sent| *sent > bound.since)
             && match bound.policy {
                 Policy::DirectOnly => *path == Path::Relay,
                 Policy::RelayOnly => *path != Path::Relay,
@@ -173,9 +174,8 @@ impl Ways {
                 format!("event {number} at node {node}, sent at {sent:?}"),
             ));
         }
-        let began_there = legs.iter().any(|leg| (leg.from, leg.to) == (from, Place::Node(node)));
         // Of a long one the beginning can have come on another path than the end.
-        if began_there || model.bytes_of(number) > SHORTEST_RECORD {
+        if leg.is_some() || model.bytes_of(number) > SHORTEST_RECORD {
             return Ok(());
         }
         Err(Breach::new(

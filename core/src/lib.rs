@@ -144,7 +144,7 @@ pub use id::{
     RoomName,
 };
 pub use path::Path;
-pub use session::{Emitted, Forwarding, Peer, Session, Target};
+pub use session::{Emitted, Forwarding, PeerInfo, Session, Target};
 pub use time::Time;
 pub use transfer::{
     IncomingTransferId, OutgoingTransferId, TransferError, TransferId, TransferOutcome,

@@ -82,7 +82,7 @@ impl Session {
 
     /// Sends an event on the volatile lane: at most once, ahead of all queued events, and in order among the
     /// volatile events that arrive. An event that the path cannot take now is dropped, with
-    /// [`EmitError::Dropped`], and counted in [`Peer::dropped`](crate::Peer::dropped). No
+    /// [`EmitError::Dropped`], and counted in [`PeerInfo::dropped`](crate::PeerInfo::dropped). No
     /// [`Event::Outcome`](crate::Event::Outcome) follows.
     ///
     /// # Errors

@@ -54,7 +54,7 @@ const LINGER: Duration = Duration::from_millis(100);
 /// The state of a peer, as a session sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Peer {
+pub struct PeerInfo {
     /// The peer's id.
     pub id: PeerId,
     /// The peer's dialect.
@@ -228,8 +228,8 @@ impl Session {
     }
 
     /// Iterates over the peers, in the order of their ids.
-    pub fn peers(&self) -> impl Iterator<Item = Peer> + '_ {
-        self.links.iter().map(|link| Peer {
+    pub fn peers(&self) -> impl Iterator<Item = PeerInfo> + '_ {
+        self.links.iter().map(|link| PeerInfo {
             id: link.peer().clone(),
             dialect: link.dialect(),
             path: link.sending().cloned(),

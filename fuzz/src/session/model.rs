@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use socketio_p2p_core::wire::{Epochs, Lane};
 use socketio_p2p_core::{
     Command, ConnectionId, Dialect, DirectCommand, EmitId, Emitted, Event, LeaveReason, Outcome,
-    Packet, Path, Peer, PeerId, ReplyToken, Session, TransferId, TransferOutcome,
+    Packet, Path, PeerId, PeerInfo, ReplyToken, Session, TransferId, TransferOutcome,
 };
 
 use super::come::ReceivedStreams;
@@ -429,7 +429,7 @@ impl Model {
         let of_links: BTreeSet<_> =
             self.links.keys().filter_map(|peer| session.connection_of(peer)).collect();
         assert_eq!(of_links, self.connections);
-        let peers: Vec<Peer> = session.peers().collect();
+        let peers: Vec<PeerInfo> = session.peers().collect();
         assert_eq!(peers.len(), self.links.len());
         for (peer, (id, link)) in peers.iter().zip(&self.links) {
             assert_eq!(peer.id, *id);

@@ -35,7 +35,8 @@ mod watch;
 
 use socketio_p2p_core::hub::{Hub, HubConfig};
 use socketio_p2p_core::{
-    Config, ConnectionId, EmitError, Emitted, Event, Packet, Peer, PeerId, Session, Target, Time,
+    Config, ConnectionId, EmitError, Emitted, Event, Packet, PeerId, PeerInfo, Session, Target,
+    Time,
 };
 
 pub use self::delivery::RawInput;
@@ -182,7 +183,7 @@ impl Mesh {
 
     /// What `node` knows about `other`.
     #[must_use]
-    pub fn peer(&self, node: Node, other: Node) -> Option<Peer> {
+    pub fn peer(&self, node: Node, other: Node) -> Option<PeerInfo> {
         let id = self.nodes[other.0].session.as_ref()?.id()?.clone();
         self.session(node).peers().find(|peer| peer.id == id)
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use serde_json::{Number, Value, json};
-use socketio_p2p_core::{LeaveReason, Path, Peer, PeerId};
+use socketio_p2p_core::{LeaveReason, Path, PeerId, PeerInfo};
 
 /// Standard output: one JSON object per line, flushed.
 ///
@@ -71,7 +71,7 @@ impl Report {
         self.line(&json!({ "ev": "ack", "ack": ack, "from": from, "args": args }));
     }
 
-    pub(crate) fn peers(&mut self, peers: impl Iterator<Item = Peer>) {
+    pub(crate) fn peers(&mut self, peers: impl Iterator<Item = PeerInfo>) {
         let peers = peers.map(|peer| {
             let path = peer.path.as_ref().map(path_name);
             json!({ "id": peer.id, "path": path, "v": peer.dialect })

@@ -1,7 +1,7 @@
 //! Emitting, and asking for direct paths.
 
 use socketio_p2p_core::wire::Lane;
-use socketio_p2p_core::{Path, Peer, PeerId, Target};
+use socketio_p2p_core::{Path, PeerId, PeerInfo, Target};
 
 use super::Run;
 use crate::invariant::{Breach, Invariant};
@@ -83,7 +83,8 @@ impl Run<'_> {
 
     /// Whether a node sends to all others by the hub, and has nothing in flight.
     fn has_idle_relay(&self, node: Node) -> bool {
-        let idle = |peer: &Peer| peer.path == Some(Path::Relay) && !peer.away && peer.queued == 0;
+        let idle =
+            |peer: &PeerInfo| peer.path == Some(Path::Relay) && !peer.away && peer.queued == 0;
         self.mesh.session(node).peers().all(|peer| idle(&peer))
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use socketio_p2p_core::{
-    Event, LeaveReason, Outcome, Path, Peer, PeerId, Policy, SignalingError, Time,
+    Event, LeaveReason, Outcome, Path, PeerId, PeerInfo, Policy, SignalingError, Time,
 };
 
 use super::Run;
@@ -145,7 +145,7 @@ impl Run<'_> {
             return Ok(());
         }
         let session = self.mesh.session(node);
-        let meant = |peer: &Peer| target.as_ref().is_none_or(|target| *target == peer.id);
+        let meant = |peer: &PeerInfo| target.as_ref().is_none_or(|target| *target == peer.id);
         let late = session
             .peers()
             .find(|peer| meant(peer) && peer.validated && peer.path != Some(Path::Direct));

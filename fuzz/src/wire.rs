@@ -63,7 +63,8 @@ fn cost(item: &Item) -> usize {
         | Item::Pong(_)
         | Item::Bye
         | Item::Limits(_)
-        | Item::GivenUp(_) => 0,
+        | Item::GivenUp(_)
+        | Item::Wait => 0,
     };
     size_of::<Item>() + more
 }
@@ -88,7 +89,8 @@ fn check(item: &Item, message: &Bytes) {
         | Item::Bye
         | Item::Limits(_)
         | Item::GivenUp(_)
-        | Item::NoWay(_) => {}
+        | Item::NoWay(_)
+        | Item::Wait => {}
     }
 }
 

@@ -85,6 +85,8 @@ pub(crate) struct Control {
     pub(crate) ping: bool,
     pub(crate) pong: bool,
     pub(crate) limits: bool,
+    /// The sender's application takes no events.
+    pub(crate) wait: bool,
     pub(crate) other: bool,
 }
 
@@ -111,6 +113,7 @@ impl Freight {
             ping: false,
             pong: false,
             limits: false,
+            wait: false,
             other: false,
         };
         Self {
@@ -174,6 +177,7 @@ impl Freight {
                 control.other = true;
                 self.neighbourly.push(Neighbourly::Knows(peers, rate));
             }
+            Item::Wait => control.wait = true,
             Item::Bye | Item::GivenUp(_) => control.other = true,
         }
     }

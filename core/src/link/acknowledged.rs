@@ -51,6 +51,14 @@ impl Link {
         }
     }
 
+    /// Applies whether the peer's application takes events at present.
+    pub(super) fn note_wait(&mut self, waits: bool) {
+        if self.sender.is_paused() && !waits {
+            self.flight.resume();
+        }
+        self.sender.set_paused(waits);
+    }
+
     pub(super) fn handle_state(
         &mut self,
         state: &State,

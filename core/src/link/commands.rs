@@ -49,6 +49,16 @@ impl Link {
         self.settle(cx);
     }
 
+    /// Applies whether the application takes events. Afterwards a peer that was told to wait learns that it may
+    /// go on.
+    pub(crate) fn apply_receiving(&mut self, cx: &mut Context<'_>) {
+        self.deliver(cx);
+        if cx.receiving && self.receiver.take_told_to_wait() {
+            self.dialogue.note_told();
+        }
+        self.settle(cx);
+    }
+
     // ----- events -----
 
     /// Queues a packet for the peer; `shared`: the same packet goes to others.

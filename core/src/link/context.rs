@@ -19,6 +19,8 @@ pub(crate) struct Context<'a> {
     pub(crate) next_connection: &'a mut u64,
     /// The bytes of received data that the session may still hold.
     pub(crate) left: usize,
+    /// Whether the application takes events of the reliable lanes.
+    pub(crate) receiving: bool,
     pub(crate) out: &'a mut Outbox,
 }
 

@@ -155,6 +155,12 @@ impl Flight {
         true
     }
 
+    /// Ends the back-off of retransmissions.
+    pub(crate) const fn resume(&mut self) {
+        self.setbacks = 0;
+        self.held_until = None;
+    }
+
     /// Returns the time until which nothing may be sent.
     pub(crate) fn held_until(&self, now: Time) -> Option<Time> {
         self.held_until.filter(|until| now < *until)

@@ -219,7 +219,7 @@ impl Link {
         let kind = PathKind::from(path);
         // A `state` is valid for one incarnation of this side only.
         let knows_us = bundle.epochs.peer_epoch == self.incarnation.ours();
-        let mut verdict = LinkChange::Alive;
+        let (mut verdict, mut waits) = (LinkChange::Alive, false);
         for item in bundle {
             let item = match item {
                 Ok(item) => item,
@@ -233,11 +233,13 @@ impl Link {
                 Item::Ping(number) => self.dialogue.owe_pong(kind, number),
                 Item::Pong(number) => self.handle_pong(number, kind, cx),
                 Item::State(state) if knows_us => {
+                    self.note_wait(waits);
                     if self.handle_state(&state, cx).is_err() {
                         verdict = self.misbehaved(Misbehavior::AckBeyondSent, path, cx);
                     }
                 }
                 Item::State(_) => {}
+                Item::Wait => waits = true,
                 Item::Limits(limits) => self.set_limits(limits, cx),
                 Item::Bye => verdict = LinkChange::Left,
                 Item::GivenUp(epoch) if epoch == self.incarnation.ours() => {
@@ -289,8 +291,10 @@ impl Link {
         };
         let held = self.receiver.held();
         let news = self.receiver.take(lane, record, path, message, bounds, cx.now);
-        cx.out.starved |= news.is_none();
-        cx.out.starved_in_order |= news.is_none() && self.receiver.is_next(lane, number);
+        if cx.receiving {
+            cx.out.starved |= news.is_none();
+            cx.out.starved_in_order |= news.is_none() && self.receiver.is_next(lane, number);
+        }
         self.dialogue.note_records(kind, 1, bytes, cx.now);
         self.deliver(cx);
         // The next record of the same bundle has so much less room, or more.
@@ -338,8 +342,12 @@ impl Link {
         }
     }
 
-    /// Delivers everything that is in order.
+    /// Delivers everything that is in order. To an application that takes no events nothing is delivered, and
+    /// volatile events are dropped.
     pub(super) fn deliver(&mut self, cx: &mut Context<'_>) {
+        if !cx.receiving {
+            return self.receiver.drop_volatile();
+        }
         for lane in Lane::ALL {
             while let Some((number, path, packet)) = self.receiver.pop(lane) {
                 let accepted = packet.and_then(|packet| self.accept(packet, path, cx));

@@ -14,6 +14,7 @@
 //!
 //! The link joins the parts in these files:
 //!
+//! - `succession`: the successor of an incarnation, and the end of the link
 //! - `commands`: commands of the application
 //! - `inputs`, `acknowledged`: inputs from the peer
 //! - `turn`, `transmit`, `envelope`, `via`: output: the choice of the next record, bundles, the relay,
@@ -44,13 +45,12 @@ mod seals;
 mod sender;
 mod stall;
 mod state;
+mod succession;
 mod transfers;
 mod transmit;
 mod turn;
 mod unnumbered;
 mod via;
-
-use std::time::Duration;
 
 use self::attempt::Attempt;
 pub(crate) use self::context::Context;
@@ -68,11 +68,10 @@ pub(crate) use self::seals::Dropped;
 use self::seals::Seals;
 use self::sender::Sender;
 use self::transfers::Transfers;
-use crate::event::{Event, LeaveReason, Outcome};
-use crate::id::{ConnectionId, Dialect, EmitId, PeerId};
+use crate::event::{Event, LeaveReason};
+use crate::id::{ConnectionId, Dialect, PeerId};
 use crate::path::Path;
 use crate::time::{Time, earliest};
-use crate::transfer::TransferOutcome;
 use crate::wire::{Epochs, Member, PeerLimits};
 
 /// The number of time-outs after which an incarnation without any answer stops its pings.
@@ -141,77 +140,6 @@ impl Link {
             replies: Replies::default(),
             seals,
             farewell: Farewell::Staying,
-        }
-    }
-
-    // ----- incarnations -----
-
-    /// Ends this incarnation and returns its successor, which keeps the state that `verdict` names: none, the
-    /// receiving state, or the sending state.
-    pub(crate) fn succeed(
-        &mut self,
-        epoch: u32,
-        verdict: LinkChange,
-        reason: LeaveReason,
-        cx: &mut Context<'_>,
-    ) -> Self {
-        let incarnation = match verdict {
-            LinkChange::GivenUp => self.incarnation.successor_that_has_heard(epoch),
-            LinkChange::Renewed => self.incarnation.successor(self.incarnation.ours()),
-            LinkChange::Alive | LinkChange::Restarted | LinkChange::Left => {
-                self.incarnation.successor(epoch)
-            }
-        };
-        let peer_goes_on = verdict == LinkChange::GivenUp;
-        let Remote { id, dialect, limits } = &self.peer;
-        let peer = Remote { id: id.clone(), dialect: *dialect, limits: *limits };
-        let seals = self.seals.successor(peer_goes_on);
-        let mut next = Self::with(peer, incarnation, self.attempt.successor(), seals, cx.now);
-        let lost = self.transfers.incoming.disown();
-        self.lose_incoming(lost, cx);
-        if verdict == LinkChange::Renewed {
-            // The numbers of sent packets have to be passed, although their emits have ended.
-            let disowned = self.sender.disown();
-            self.end_emits(disowned, cx);
-            let lost = self.transfers.outgoing.abort_all(false);
-            self.end_outgoing(lost, TransferOutcome::Lost, cx);
-            next.sender = std::mem::take(&mut self.sender);
-            next.flight = std::mem::take(&mut self.flight);
-            PathKind::ALL.into_iter().for_each(|path| next.flight.abandon(path));
-            next.transfers.outgoing = std::mem::take(&mut self.transfers.outgoing);
-        }
-        if peer_goes_on {
-            next.receiver = std::mem::take(&mut self.receiver);
-            next.receiver.resume(cx.now);
-            next.transfers.incoming = std::mem::take(&mut self.transfers.incoming);
-            next.dialogue.note_told();
-        }
-        next.route.set_relay(self.route.is_relay_up(), cx.now);
-        self.leave(reason, cx);
-        next
-    }
-
-    /// Ends the link, and reports the reason.
-    pub(crate) fn leave(&mut self, reason: LeaveReason, cx: &mut Context<'_>) {
-        self.attempt.close(cx);
-        let emits = self.sender.drain();
-        self.end_emits(emits, cx);
-        let lost = self.transfers.outgoing.drain();
-        self.end_outgoing(lost, TransferOutcome::Lost, cx);
-        let lost = self.transfers.incoming.disown();
-        self.lose_incoming(lost, cx);
-        for emit in self.replies.drain() {
-            cx.out.push_no_ack(emit, self.peer.id.clone(), false);
-        }
-        let peer = self.peer.id.clone();
-        cx.out.events.push_back(Event::PeerLeft { peer, reason });
-    }
-
-    fn end_emits(&self, emits: Vec<(EmitId, bool)>, cx: &mut Context<'_>) {
-        for (emit, sent) in emits {
-            let outcome = if sent { Outcome::Unknown } else { Outcome::NotSent };
-            let peer = self.peer.id.clone();
-            cx.out.events.push_back(Event::Outcome { emit, peer, outcome });
         }
     }
 
@@ -345,15 +273,14 @@ impl Link {
         {
             let peer = self.peer.id.clone();
             cx.out.events.push_back(match presence {
-                Presence::Away => {
-                    self.receiver.pause(cx.now);
-                    Event::PeerAway { peer }
-                }
-                Presence::Back => {
-                    self.receiver.resume(cx.now);
-                    Event::PeerBack { peer }
-                }
+                Presence::Away => Event::PeerAway { peer },
+                Presence::Back => Event::PeerBack { peer },
             });
+        }
+        if cx.receiving && !self.route.is_away() {
+            self.receiver.resume(cx.now);
+        } else {
+            self.receiver.pause(cx.now);
         }
         if self.farewell == Farewell::Staying {
             self.settle_path(cx);
@@ -421,13 +348,18 @@ impl Link {
     fn arm(&mut self, cx: &Context<'_>) {
         let path = self.route.control();
         let waits = path.is_some() && self.waits_for_word();
-        let after = path.map_or(Duration::ZERO, |path| {
-            let times = self.dialogue.timeouts();
-            self.route.recovery(path).backed_off(times, cx.longest_timeout())
-        });
-        self.dialogue.arm(waits, after, cx.now);
+        // A peer that paused this side says when it may go on; a late `state` may have overtaken that.
+        let is_paused = path.is_some() && self.sender.is_paused();
+        let after = match path {
+            Some(path) if waits => {
+                let times = self.dialogue.timeouts();
+                self.route.recovery(path).backed_off(times, cx.longest_timeout())
+            }
+            _ => cx.longest_timeout(),
+        };
+        self.dialogue.arm(waits || is_paused, after, cx.now);
         let has_path = self.route.sending().is_some();
-        let waits = self.sender.has_sent() || self.transfers.outgoing.has_sent();
+        let waits = !is_paused && (self.sender.has_sent() || self.transfers.outgoing.has_sent());
         let patience = cx.config.stall_timeout;
         self.flight.stall.arm(
             waits && self.peer.dialect == Dialect::V1,

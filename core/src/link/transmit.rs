@@ -161,6 +161,10 @@ impl Link {
         let owes = part.owed && self.dialogue.owes(path);
         let has_state = leaves || owes || asks;
         if has_state {
+            if !cx.receiving {
+                writer.wait();
+                self.receiver.note_told_to_wait();
+            }
             writer.state(&self.state());
         }
         if owes && let Some(number) = self.dialogue.pay(path) {

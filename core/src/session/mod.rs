@@ -2,6 +2,7 @@
 //!
 //! - `links`: all links, and the index by which no input walks all of them
 //! - `emit`: events of the application to peers
+//! - `closing`: delivery of what was accepted, and the good-byes
 //! - `signaling`: the connection to the server, and the messages on it
 //! - `peers`: membership, attempts at direct paths, `Ready` and `Upgrade`
 //! - `relay`: envelopes to and from the hub
@@ -10,6 +11,7 @@
 //! - `neighbours`, `forwarder`: vias, and forwarding for other peers
 //! - `transfer`: transfers, blobs that are written and read as streams
 
+mod closing;
 mod direct;
 mod emit;
 mod forwarder;
@@ -21,12 +23,11 @@ mod relay;
 mod signaling;
 mod transfer;
 
-use std::collections::VecDeque;
-use std::time::Duration;
-
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng as _;
+use std::collections::VecDeque;
 
+use self::closing::Closing;
 #[cfg(feature = "driver")]
 pub(crate) use self::direct::DirectOutput;
 pub use self::emit::{Emitted, Target};
@@ -47,9 +48,6 @@ use crate::link::{Context, Link, Outbox};
 use crate::path::Path;
 use crate::time::{Time, earliest};
 use crate::wire::IceServer;
-
-/// The time for the good-byes to leave before the transports are closed.
-const LINGER: Duration = Duration::from_millis(100);
 
 /// The state of a peer, as a session sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,8 +90,8 @@ pub struct PeerInfo {
 ///   [`open_transfer`](Self::open_transfer), [`write_transfer`](Self::write_transfer),
 ///   [`finish_transfer`](Self::finish_transfer), [`read_transfer`](Self::read_transfer),
 ///   [`cancel_transfer`](Self::cancel_transfer),
-///   [`upgrade`](Self::upgrade), [`set_policy`](Self::set_policy), [`reconnect`](Self::reconnect),
-///   [`close`](Self::close)
+///   [`upgrade`](Self::upgrade), [`set_policy`](Self::set_policy), [`set_receiving`](Self::set_receiving),
+///   [`reconnect`](Self::reconnect), [`close`](Self::close)
 /// - **Output**: [`poll_event`](Self::poll_event), [`poll_command`](Self::poll_command),
 ///   [`poll_signaling_transmit`](Self::poll_signaling_transmit),
 ///   [`poll_direct_transmit`](Self::poll_direct_transmit), [`poll_datagram`](Self::poll_datagram),
@@ -134,24 +132,12 @@ pub struct Session {
 struct Shared {
     config: Config,
     policy: Policy,
+    /// Whether the application takes events of the reliable lanes.
+    receiving: bool,
     ice_servers: Vec<IceServer>,
     rng: ChaCha12Rng,
     next_connection: u64,
     out: Outbox,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Closing {
-    No,
-    /// Delivers the accepted events.
-    Flushing {
-        until: Time,
-    },
-    /// Waits for the good-byes to leave.
-    Lingering {
-        until: Time,
-    },
-    Done,
 }
 
 impl Shared {
@@ -165,6 +151,7 @@ impl Shared {
             rng: &mut self.rng,
             next_connection: &mut self.next_connection,
             left: self.config.receive_bytes.saturating_sub(held),
+            receiving: self.receiving,
             out: &mut self.out,
         }
     }
@@ -189,6 +176,7 @@ impl Session {
             shared: Shared {
                 config,
                 policy,
+                receiving: true,
                 ice_servers: Vec::new(),
                 rng: ChaCha12Rng::from_seed(seed),
                 next_connection: 0,
@@ -330,24 +318,30 @@ impl Session {
         self.settle(now);
     }
 
+    /// Sets whether the application takes events at present; at first it does. While it does not, the session
+    /// reports no [`Event::Received`] of v1 peers on the lanes events and bulk, and no answers; peers are told
+    /// to wait, keep their packets and do not give the link up. Nothing is lost. All else goes on: paths,
+    /// probes, transfers, outcomes. Volatile events are dropped. Events of v0 peers, which cannot be told, are
+    /// reported as ever.
+    ///
+    /// The packets that were on their way are held within [`Config::receive_bytes`], in each lane of a peer up
+    /// to [`Config::queue_bytes`] and one packet; what does not fit is sent again afterwards.
+    pub fn set_receiving(&mut self, receiving: bool, now: Time) {
+        let now = self.advance(now);
+        if std::mem::replace(&mut self.shared.receiving, receiving) == receiving {
+            return;
+        }
+        for key in self.links.keys() {
+            self.with_key(key, now, |link, cx| link.apply_receiving(cx));
+        }
+        self.settle(now);
+    }
+
     /// Connects to the server now: after [`Event::Refused`], or before the pause has passed.
     pub fn reconnect(&mut self, now: Time) {
         self.advance(now);
         if self.closing == Closing::No {
             self.signaling.retry_now(&mut self.shared.out);
-        }
-    }
-
-    /// Closes the session. Within [`Config::close_timeout`] the accepted events are delivered, or their
-    /// outcomes reported; then the session says good-bye to the peers and reports [`Event::Closed`].
-    pub fn close(&mut self, now: Time) {
-        let now = self.advance(now);
-        if self.closing == Closing::No {
-            self.closing = Closing::Flushing { until: now + self.shared.config.close_timeout };
-            for key in self.links.keys() {
-                self.with_key(key, now, |link, cx| link.abort_unfinished_transfers(cx));
-            }
-            self.settle(now);
         }
     }
 
@@ -421,41 +415,6 @@ impl Session {
             if self.with_key(key, now, |link, cx| link.refuse_gap(cx)) == Some(true) {
                 return;
             }
-        }
-    }
-
-    /// Completes a close that waited for the last frame for a v0 peer, after which no input follows.
-    fn note_flushed(&mut self, now: Time) {
-        if let Closing::Flushing { until } = &mut self.closing
-            && self.links.totals().unflushed == 0
-        {
-            *until = now;
-        }
-    }
-
-    fn continue_closing(&mut self, now: Time) {
-        match self.closing {
-            Closing::Flushing { until } => {
-                if now >= until || self.links.totals().unflushed == 0 {
-                    self.say_goodbye_through_neighbours(now);
-                    for key in self.links.keys() {
-                        self.with_key(key, now, |link, _| link.say_goodbye());
-                    }
-                    self.leave_room = self.is_joined();
-                    self.closing = Closing::Lingering { until: now + LINGER };
-                }
-            }
-            Closing::Lingering { until } if now >= until => {
-                self.closing = Closing::Done;
-                for peer in self.links.ids().cloned().collect::<Vec<_>>() {
-                    self.remove(&peer, LeaveReason::Closed, now);
-                }
-                self.frames.clear();
-                self.leave_room = false;
-                self.signaling.close(&mut self.shared.out);
-                self.shared.out.events.push_back(Event::Closed);
-            }
-            Closing::Lingering { .. } | Closing::No | Closing::Done => {}
         }
     }
 }

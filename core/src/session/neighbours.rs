@@ -114,7 +114,8 @@ impl Session {
                 | Item::State(_)
                 | Item::Bye
                 | Item::Limits(_)
-                | Item::GivenUp(_) => {}
+                | Item::GivenUp(_)
+                | Item::Wait => {}
             }
         }
         if std::mem::take(&mut self.shared.out.vias_changed) {

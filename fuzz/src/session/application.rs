@@ -274,7 +274,11 @@ impl Run {
                 remote.epoch += 1;
             }
             12 | 13 => return self.lose_signaling(),
-            14 => {}
+            14 => {
+                self.model.receiving = !self.model.receiving;
+                self.trail.note(format_args!("receives: {}", self.model.receiving));
+                self.session.set_receiving(self.model.receiving, self.now);
+            }
             _ => {
                 self.trail.note(format_args!("the session closes"));
                 self.session.close(self.now);

@@ -67,6 +67,8 @@ pub(super) struct Model {
     pub(super) id: Option<PeerId>,
     connected: bool,
     pub(super) closing: bool,
+    /// Whether the application takes events.
+    pub(super) receiving: bool,
     pub(super) closed: bool,
     pub(super) links: BTreeMap<PeerId, LinkModel>,
     /// The session's next epoch.
@@ -100,6 +102,7 @@ impl Model {
             id: None,
             connected: false,
             closing: false,
+            receiving: true,
             closed: false,
             links: BTreeMap::new(),
             next_epoch: 1,
@@ -210,6 +213,8 @@ impl Model {
                 self.link(peer);
             }
             Event::Received { from, path: _, packet, reply } => {
+                let waits = self.links.get(from).is_some_and(|link| link.dialect == Dialect::V1);
+                assert!(self.receiving || !waits, "{from} was to wait");
                 self.receive(from, packet, remotes);
                 if let Some(token) = reply {
                     assert_eq!(token.peer(), from);

@@ -175,6 +175,7 @@ impl Run {
             _ => match input.below(8) {
                 0 => Item::Bye,
                 1..=3 => Item::NoWay(self.remote(input).id.clone()),
+                4 | 5 => Item::Wait,
                 _ => Item::GivenUp(0),
             },
         }

@@ -219,6 +219,7 @@ impl Wires {
                 }
                 Item::Limits(limits) => assert_eq!(limits, PeerLimits::from(around.limits)),
                 Item::GivenUp(epoch) => assert!(epoch <= standing.over),
+                Item::Wait => assert!(!model.receiving, "a wait of a session that receives"),
                 Item::Bye => assert!(model.closing, "a bye of a session that is not closing"),
                 Item::Neighbours(neighbours) => {
                     assert!(neighbours.peers.len() <= MAX_NEIGHBOURS && *path == Path::Direct);

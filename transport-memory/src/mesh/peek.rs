@@ -72,7 +72,8 @@ fn numbers_in(bundle: Bundle) -> Option<Vec<u64>> {
             | Item::Limits(_)
             | Item::GivenUp(_)
             | Item::Neighbours(_)
-            | Item::NoWay(_) => {}
+            | Item::NoWay(_)
+            | Item::Wait => {}
         }
     }
     Some(numbers)

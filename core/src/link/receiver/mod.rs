@@ -25,8 +25,10 @@ pub(crate) struct Receiver {
     held: usize,
     /// When unfinished packets without progress are looked for next.
     review_at: Option<Time>,
-    /// When the peer became unreachable.
-    away_since: Option<Time>,
+    /// When the peer became unreachable, or this side stopped receiving.
+    paused_since: Option<Time>,
+    /// Whether the peer has been told to wait.
+    told_to_wait: bool,
 }
 
 impl Receiver {
@@ -94,6 +96,20 @@ impl Receiver {
         Some((queue.next - 1, path, packet))
     }
 
+    /// Drops the volatile packets that are complete.
+    pub(crate) fn drop_volatile(&mut self) {
+        self.volatile.finished.clear();
+    }
+
+    pub(crate) const fn note_told_to_wait(&mut self) {
+        self.told_to_wait = true;
+    }
+
+    /// Returns whether the peer has been told to wait, and forgets it.
+    pub(crate) const fn take_told_to_wait(&mut self) -> bool {
+        std::mem::replace(&mut self.told_to_wait, false)
+    }
+
     /// Notes that the application's side refused a delivered packet.
     pub(crate) fn note_refused(&mut self, lane: Lane, number: u64) {
         if lane != Lane::Volatile {
@@ -127,12 +143,13 @@ impl Receiver {
     }
 
     pub(crate) fn next_timeout(&self) -> Option<Time> {
-        self.review_at.filter(|_| self.away_since.is_none())
+        self.review_at.filter(|_| self.paused_since.is_none())
     }
 
-    /// Refuses unfinished packets without progress. The time in which the peer is away does not count.
+    /// Refuses unfinished packets without progress. The time in which the peer is away, or this side does not
+    /// receive, does not count.
     pub(crate) fn handle_timeout(&mut self, patience: Duration, now: Time) {
-        if self.away_since.is_some() || self.review_at.is_none_or(|at| now < at) {
+        if self.paused_since.is_some() || self.review_at.is_none_or(|at| now < at) {
             return;
         }
         self.review_at = None;
@@ -160,22 +177,22 @@ impl Receiver {
         }
     }
 
-    /// Stops the time-out of unfinished packets while the peer is away.
+    /// Stops the time-out of unfinished packets.
     pub(crate) fn pause(&mut self, now: Time) {
-        self.away_since.get_or_insert(now);
+        self.paused_since.get_or_insert(now);
     }
 
     /// Resumes the time-out of unfinished packets.
     pub(crate) fn resume(&mut self, now: Time) {
-        let Some(since) = self.away_since.take() else { return };
-        let away = now - since;
+        let Some(since) = self.paused_since.take() else { return };
+        let paused = now - since;
         let slots = self.lanes.iter_mut().flat_map(|queue| queue.slots.values_mut());
         let unfinished = slots.filter_map(Slot::unfinished_mut);
         let volatile = self.volatile.unfinished.as_mut().map(|(_, unfinished)| &mut **unfinished);
         for unfinished in unfinished.chain(volatile) {
-            unfinished.progressed_at = now.min(unfinished.progressed_at + away);
+            unfinished.progressed_at = now.min(unfinished.progressed_at + paused);
         }
-        self.review_at = self.review_at.map(|at| at + away);
+        self.review_at = self.review_at.map(|at| at + paused);
     }
 
     /// Returns whether all packets of the lane before this one have been delivered, and it has not.

@@ -27,6 +27,8 @@ pub(crate) struct Sender {
     volatile: Volatile,
     /// The bytes of events sent while bulk waited.
     overtaken: usize,
+    /// Whether the peer takes no records of the reliable lanes at present.
+    paused: bool,
 }
 
 impl Sender {
@@ -74,6 +76,9 @@ impl Sender {
     /// Returns the next piece of this lane, at most `max` bytes.
     pub(crate) fn peek(&self, lane: Lane, max: usize, now: Time) -> Option<Piece> {
         let Some(queue) = self.queue(lane) else { return self.peek_volatile(max) };
+        if self.paused {
+            return None;
+        }
         let (number, outgoing) = queue.peek(now)?;
         Self::piece(lane, number, outgoing, max)
     }
@@ -114,10 +119,21 @@ impl Sender {
         }
     }
 
+    pub(crate) const fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Sets whether the peer takes no records. Afterwards lost packets are retransmitted at once.
+    pub(crate) fn set_paused(&mut self, paused: bool) {
+        if std::mem::replace(&mut self.paused, paused) && !paused {
+            self.lanes.iter_mut().for_each(Queue::retry);
+        }
+    }
+
     /// Returns whether a lane has anything to send.
     pub(crate) fn waits(&self, lane: Lane) -> bool {
         match self.queue(lane) {
-            Some(queue) => queue.waits(),
+            Some(queue) => !self.paused && queue.waits(),
             None => !self.volatile.packets.is_empty(),
         }
     }

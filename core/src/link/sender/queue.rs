@@ -105,6 +105,13 @@ impl Queue {
         }
     }
 
+    /// Ends all back-off: the peer has room again.
+    pub(super) fn retry(&mut self) {
+        self.hold.release();
+        self.stuck = false;
+        self.packets.iter_mut().for_each(|packet| packet.losses = 0);
+    }
+
     pub(super) fn waits(&self) -> bool {
         !self.lost.is_empty() || self.whole < self.packets.len()
     }
@@ -144,8 +151,8 @@ impl Queue {
         let mut news = 0;
         if self.base < next.number {
             self.hold.release();
-            if std::mem::take(&mut self.stuck) {
-                self.packets.iter_mut().for_each(|packet| packet.losses = 0);
+            if self.stuck {
+                self.retry();
             }
         }
         while self.base < next.number

@@ -7,6 +7,7 @@ mod lanes;
 mod limits;
 mod membership;
 mod neighbours;
+mod receiving;
 mod transfers;
 mod upgrade;
 

@@ -253,7 +253,8 @@ impl Mallory {
                 | Item::GivenUp(_)
                 | Item::Neighbours(_)
                 | Item::Passed(..)
-                | Item::NoWay(_) => {}
+                | Item::NoWay(_)
+                | Item::Wait => {}
             }
         }
     }

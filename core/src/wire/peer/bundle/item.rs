@@ -27,6 +27,7 @@ pub(super) mod kind {
     pub(in crate::wire) const PASS: u8 = 8;
     pub(in crate::wire) const PASSED: u8 = 9;
     pub(in crate::wire) const NO_WAY: u8 = 10;
+    pub(in crate::wire) const WAIT: u8 = 11;
 }
 
 /// The stream of a record: one of the lanes, or the transfers.
@@ -112,6 +113,8 @@ pub enum Item {
     Passed(PeerId, Passed),
     /// The sender forwards nothing to this peer at present.
     NoWay(PeerId),
+    /// The sender's application takes no events at present. It precedes a `state`.
+    Wait,
 }
 
 /// The peers to which a neighbour forwards bundles, and the rate.

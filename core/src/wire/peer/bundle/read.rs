@@ -142,6 +142,7 @@ fn read_control(kind: u8, mut content: Bytes) -> Option<Option<Item>> {
             Item::Passed(from, passed)
         }
         kind::NO_WAY => Item::NoWay(take_id(content)?),
+        kind::WAIT => Item::Wait,
         _ => return Some(None),
     }))
 }

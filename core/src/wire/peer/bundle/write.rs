@@ -59,6 +59,7 @@ impl Writer {
             Item::Pong(number) => self.pong(*number),
             Item::State(state) => self.state(state),
             Item::Bye => self.bye(),
+            Item::Wait => self.wait(),
             Item::Limits(limits) => self.limits(limits),
             Item::GivenUp(epoch) => self.given_up(*epoch),
             Item::Neighbours(neighbours) => self.neighbours(neighbours),
@@ -82,6 +83,10 @@ impl Writer {
 
     pub(crate) fn bye(&mut self) {
         self.buffer.put_slice(&[kind::BYE, 0]);
+    }
+
+    pub(crate) fn wait(&mut self) {
+        self.buffer.put_slice(&[kind::WAIT, 0]);
     }
 
     pub(crate) fn state(&mut self, state: &State) {

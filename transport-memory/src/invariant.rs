@@ -98,6 +98,8 @@ pub enum Invariant {
     Introduction,
     /// Acknowledgements take the path of the records that they acknowledge.
     WayBack,
+    /// To an application that takes no events none is delivered; its peers wait, and do not give it up.
+    Waiting,
     /// A transport gets the signals of its own attempt only.
     Astray,
     /// The memory that a session keeps of received messages is bounded.
@@ -214,6 +216,7 @@ impl Invariant {
             Self::Datagrams => "datagrams",
             Self::Introduction => "introduction",
             Self::WayBack => "way back",
+            Self::Waiting => "waiting",
             Self::Astray => "signal of another attempt",
             Self::Memory => "memory",
             Self::Arrival => "arrival",

@@ -64,6 +64,8 @@ faults! {
     ClockJump "clock jump",
     /// A message waited for a slow consumer.
     SlowConsumer "slow consumer",
+    /// A session told a peer to wait, because its application took no events.
+    Unread "application takes no events",
     /// An emit was refused by a full queue.
     QueueFull "queue full",
     /// The path changed with events in flight.

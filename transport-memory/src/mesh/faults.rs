@@ -324,10 +324,23 @@ impl Mesh {
         self.change_pace(node, before);
     }
 
-    /// Whether a node takes its input as it comes.
+    /// Sets whether a node's application takes events.
+    pub(crate) fn set_receiving(&mut self, node: Node, receiving: bool) {
+        if self.is_running(node) {
+            self.nodes[node.0].receiving = receiving;
+            self.with(node, |session, now| session.set_receiving(receiving, now));
+        }
+    }
+
+    /// Whether a node takes its input as it comes, and its application the events.
     pub(crate) fn is_prompt(&self, node: Node) -> bool {
         let slot = &self.nodes[node.0];
-        slot.pace == Pace::AtOnce && slot.inbox.is_empty()
+        slot.pace == Pace::AtOnce && slot.inbox.is_empty() && slot.receiving
+    }
+
+    /// Whether a node's application takes events.
+    pub(crate) fn is_receiving(&self, node: Node) -> bool {
+        self.nodes[node.0].receiving
     }
 
     /// How often a node's transports take its output, where that is not at once.

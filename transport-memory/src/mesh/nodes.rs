@@ -133,6 +133,8 @@ pub(super) struct Slot {
     /// The memory that its session keeps of received messages. Counted in watched meshes.
     pub(super) kept: Kept,
     pub(super) pace: Pace,
+    /// Its application takes events.
+    pub(super) receiving: bool,
     pub(super) inbox: VecDeque<Delivery>,
     pub(super) attempts: u32,
 }
@@ -176,6 +178,7 @@ impl Slot {
             passed: 0,
             kept: Kept::default(),
             pace: Pace::AtOnce,
+            receiving: true,
             inbox: VecDeque::new(),
             attempts: 0,
         }

@@ -38,6 +38,10 @@ pub(super) fn add(seed: u64, profile: Profile, settings: &mut Settings, actions:
     if !settings.patient && !settings.honest && dice.happens(300) {
         last_words(&mut dice, settings, actions);
     }
+    let mut dice = Dice::for_purpose(seed, 51);
+    if !settings.honest && profile != Profile::Slopes && dice.happens(150) {
+        busy_application(&mut dice, settings, actions);
+    }
     let mut dice = Dice::for_purpose(seed, 135);
     if malicious && dice.happens(300) && stays_full(actions) {
         settings.nodes.resize_with(settings.peers, NodeSettings::default);
@@ -109,6 +113,25 @@ fn few_joins(dice: &mut Dice, settings: &mut Settings, actions: &mut Vec<Timed>)
         push(actions, at, Action::Drop { node });
         at += dice.between(1, 4) * (settings.relay_latency.as_millis() as u64 * 4 + 200);
     }
+}
+
+/// An application takes no events for a while, maybe longer than its peers wait for acknowledgements.
+fn busy_application(dice: &mut Dice, settings: &Settings, actions: &mut Vec<Timed>) {
+    let silence = settings.silence.as_millis() as u64;
+    let stall = settings.stall.as_millis() as u64;
+    let node = dice.roll(settings.peers as u64) as usize;
+    let start = dice.between(MET, end_of(actions).max(MET + 1));
+    let lasts = dice.between(silence / 4, silence * 2 + stall * 2);
+    push(actions, start, Action::Receive { node, on: false });
+    for from in (0..settings.peers).filter(|from| *from != node) {
+        if dice.happens(700) {
+            let (at, count) = (start + dice.roll(lasts), dice.between(1, 6) as u32);
+            let how = if dice.happens(300) { Manner::Bulk } else { Manner::Event };
+            let size = dice.pick(&[0, 700, 5_000, 20_000]).unwrap_or(0);
+            push(actions, at, Action::Emit { node: from, to: Some(node), count, size, how });
+        }
+    }
+    push(actions, start + lasts, Action::Receive { node, on: true });
 }
 
 /// When all else is over, somebody closes: with or without the hub, and with a driver that may be late.

@@ -244,6 +244,8 @@ impl Run<'_> {
                 if let Some((a, b)) = self.two(*a, *b) {
                     if *on {
                         self.hit(Fault::UpgradeFails);
+                    } else {
+                        self.note_unblocked(a, b);
                     }
                     self.mesh.set_blocked(a, b, *on);
                 }
@@ -325,6 +327,11 @@ impl Run<'_> {
                     self.milestones.slow(node.index());
                     self.disturb(node);
                     self.mesh.set_frozen(node, *on);
+                }
+            }
+            Action::Receive { node, on } => {
+                if let Some(node) = self.places[*node] {
+                    self.set_receiving(node, *on);
                 }
             }
             Action::Jump { by } => {

@@ -71,6 +71,17 @@ impl Run<'_> {
         nodes.into_iter().for_each(|node| self.talks.upset(node.index(), None, now));
     }
 
+    /// Two nodes can connect again: either may have made its last attempt meanwhile.
+    pub(super) fn note_unblocked(&mut self, a: Node, b: Node) {
+        let is_exhausted = |node: &Node| {
+            let config = self.model.config(node.index());
+            config.is_some_and(|config| self.mesh.attempts(*node) >= config.max_attempts)
+        };
+        if [a, b].iter().any(is_exhausted) {
+            self.milestones.try_in_vain(a.index(), b.index());
+        }
+    }
+
     pub(super) fn silence_of(&self, node: Node) -> Duration {
         let config = self.model.config(node.index());
         config.map_or(self.scenario.settings.silence, |config| config.silence_timeout)
@@ -135,6 +146,9 @@ impl Run<'_> {
             self.talks.note_slow_hub();
         }
         for seen in seen.drain(..) {
+            if seen.talk.freight.control.wait && seen.heard.is_none() {
+                self.mesh.effects_mut().strike(Fault::Unread);
+            }
             self.talks.note(&seen, &self.model)?;
             if !seen.talk.freight.neighbourly.is_empty() {
                 self.note_neighbourly(&seen)?;

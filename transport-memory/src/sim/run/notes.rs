@@ -3,7 +3,7 @@
 use socketio_p2p_core::{EmitError, Event, PeerId, TransferId};
 
 use super::{Run, UNANSWERED};
-use crate::invariant::Breach;
+use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Fault, Node};
 use crate::sim::model::Note;
 use crate::sim::shape::Extent;
@@ -63,7 +63,10 @@ impl Run<'_> {
                 self.reasons += 1;
             }
             Note::Writable(peer, lane) => self.writable.push((node, peer, lane)),
-            Note::Received(number, path) => self.note_received(node, number, &path)?,
+            Note::Received(number, path) => {
+                self.check_receiving(node, number)?;
+                self.note_received(node, number, &path)?;
+            }
             Note::Refused(fit) => self.note_refused(fit),
             Note::Question(token, number) => {
                 if self.dice.roll(UNANSWERED) > 0 && !self.mesh.is_frozen(node) {
@@ -82,6 +85,20 @@ impl Run<'_> {
             Note::Malice => self.note_malice(),
         }
         Ok(())
+    }
+
+    /// What sessions sent is not delivered to an application that takes no events.
+    fn check_receiving(&self, node: Node, number: u64) -> Result<(), Breach> {
+        let sender = self.model.sender_of(number);
+        let of_session = sender.is_some_and(|sender| self.model.config(sender).is_some());
+        if self.mesh.is_receiving(node) || !of_session {
+            return Ok(());
+        }
+        Err(Breach::new(
+            Invariant::Waiting,
+            format!("nothing to be delivered to {node:?}, which takes no events"),
+            format!("event {number}"),
+        ))
     }
 
     /// Takes all events of a node, before its application acts.

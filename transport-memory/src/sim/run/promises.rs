@@ -27,6 +27,17 @@ impl Run<'_> {
         self.refusals.excuse(node.index());
     }
 
+    /// An application takes no events, or does again: what it is to do at once it does later.
+    pub(super) fn set_receiving(&mut self, node: Node, receiving: bool) {
+        if !receiving {
+            self.hit(Fault::Unread);
+        }
+        self.deaf.retain(|deaf| deaf.node != node);
+        self.milestones.slow(node.index());
+        self.disturb(node);
+        self.mesh.set_receiving(node, receiving);
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others promise nothing about time")]
     pub(super) fn note_promises(&mut self, node: Node, event: &Event) -> Result<(), Breach> {
         let (index, now) = (node.index(), self.mesh.now());
@@ -61,6 +72,13 @@ impl Run<'_> {
             Event::PeerLeft { peer, reason } => {
                 let Some(peer) = self.model.find(peer) else { return Ok(()) };
                 self.questions_of.left(index, peer);
+                if *reason == LeaveReason::Stalled && self.talks.waits(index, peer) {
+                    return Err(Breach::new(
+                        Invariant::Waiting,
+                        format!("{node:?} to wait for node {peer}, as it was told"),
+                        "it gave it up",
+                    ));
+                }
                 self.farewells.heard(node, Node::from_index(peer));
                 self.note_stalled(node, peer, *reason)?;
                 self.note_end_of_absence(node, peer, *reason == LeaveReason::TimedOut)

@@ -373,6 +373,13 @@ pub enum Action {
         /// Whether it stops.
         on: bool,
     },
+    /// A node's application takes no events, or does again.
+    Receive {
+        /// The node.
+        node: usize,
+        /// Whether it takes events.
+        on: bool,
+    },
     /// All clocks jump forward.
     Jump {
         /// The jump in milliseconds.

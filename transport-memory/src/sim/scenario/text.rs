@@ -219,6 +219,7 @@ impl Timed {
             | Action::Block { .. }
             | Action::CloseDirect { .. }
             | Action::Freeze { .. }
+            | Action::Receive { .. }
             | Action::Glare { .. }
             | Action::Attack { .. } => Ok(()),
         }
@@ -254,6 +255,7 @@ impl Action {
             | Self::RelayPath { node, .. }
             | Self::Pace { node, .. }
             | Self::Freeze { node, .. }
+            | Self::Receive { node, .. }
             | Self::JumpNode { node, .. }
             | Self::Attack { victim: node, .. } => vec![*node],
             Self::Silence { a, b, .. }

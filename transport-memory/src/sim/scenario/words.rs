@@ -39,6 +39,7 @@ impl Action {
                 | Self::Partition { .. }
                 | Self::Pace { .. }
                 | Self::Freeze { .. }
+                | Self::Receive { .. }
                 | Self::Crash { .. }
                 | Self::Close { .. }
                 | Self::HubStop
@@ -165,6 +166,12 @@ impl fmt::Display for Action {
             }
             Self::Freeze { node, on: true } => write!(f, "node {node} stands still"),
             Self::Freeze { node, on: false } => write!(f, "node {node} goes on"),
+            Self::Receive { node, on: true } => {
+                write!(f, "the application of node {node} takes events again")
+            }
+            Self::Receive { node, on: false } => {
+                write!(f, "the application of node {node} takes no events")
+            }
             Self::Jump { by } => write!(f, "all clocks jump by {by} ms"),
             Self::JumpNode { node, by } => write!(f, "the clock of node {node} jumps by {by} ms"),
             Self::Glare { a, b } => write!(f, "nodes {a} and {b} lose their channel, both offer"),

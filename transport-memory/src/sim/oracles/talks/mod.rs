@@ -6,6 +6,7 @@
 //! - `again`: retransmissions
 //! - `excess`: states towards a peer that exceeds bounds
 //! - `holdings`, `came`: acknowledged ranges
+//! - `waits`: sessions that were told to wait
 
 mod acks;
 mod again;
@@ -13,6 +14,7 @@ mod came;
 mod excess;
 mod holdings;
 mod pings;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,6 +26,7 @@ use self::acks::Acks;
 use self::again::Again;
 use self::holdings::Holdings;
 use self::pings::Pings;
+use self::waits::Waits;
 use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Hearing, Line, Seen, Talk};
 use crate::sim::model::Model;
@@ -67,6 +70,7 @@ struct Side {
     pings: Pings,
     again: Again,
     holdings: Holdings,
+    waits: Waits,
     introduction: Option<Introduction>,
 }
 
@@ -147,6 +151,11 @@ impl Talks {
         }
     }
 
+    /// Whether a node was told by another to wait.
+    pub(in crate::sim) fn waits(&self, node: usize, other: usize) -> bool {
+        self.sides.get(&(node, other)).is_some_and(|side| side.waits.is_told())
+    }
+
     fn hear(&mut self, talk: &Talk, heard: Hearing, model: &Model) {
         let (from, to) = (talk.from.index(), talk.to.index());
         for other in talk.freight.passed_on.iter().filter_map(|id| model.find(id)) {
@@ -162,6 +171,9 @@ impl Talks {
         let mutual = side.epochs == Some(Epochs { epoch: peer_epoch, peer_epoch: epoch });
         if model.config(from).is_some() {
             side.holdings.hear(talk, Some(heard), mutual);
+        }
+        if mutual {
+            side.waits.hear(talk, heard);
         }
         if !(self.hub_is_slow && matches!(talk.line, Line::Relay(..))) {
             side.acks.hear(talk, heard, mutual);
@@ -182,8 +194,10 @@ impl Side {
             self.acks.doubt();
             self.again.forget();
             self.holdings.doubt();
+            self.waits = Waits::default();
         }
         self.introduce(talk)?;
+        self.waits.say(talk)?;
         // What comes on a path that is forbidden is refused at once.
         self.acks.say(talk, self.tells || choosy)?;
         self.pings.say(talk, config, self.tells)?;

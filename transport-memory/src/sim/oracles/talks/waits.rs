@@ -1,0 +1,44 @@
+//! A session that was told to wait sends no records of the reliable lanes until a state comes without `wait`.
+
+use socketio_p2p_core::wire::{Lane, Stream};
+
+use crate::freight::Part;
+use crate::invariant::{Breach, Invariant};
+use crate::mesh::{Hearing, Line, Talk};
+
+/// When one side was last told by the other to wait, if that holds: its place among all bundles.
+#[derive(Debug, Default)]
+pub(super) struct Waits(Option<u64>);
+
+impl Waits {
+    pub(super) const fn is_told(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// A bundle of the current incarnations came from the other side.
+    pub(super) fn hear(&mut self, talk: &Talk, heard: Hearing) {
+        if talk.freight.control.state {
+            self.0 = talk.freight.control.wait.then_some(heard.order);
+        }
+    }
+
+    /// A bundle is sent to the other side. What goes by the hub may have been sent before it is seen.
+    pub(super) fn say(&self, talk: &Talk) -> Result<(), Breach> {
+        let told = self.0.is_some_and(|order| order < talk.sent.order);
+        if !told || !matches!(talk.line, Line::Direct(..)) {
+            return Ok(());
+        }
+        match talk.freight.records.iter().find(|part| is_reliable(part)) {
+            None => Ok(()),
+            Some(part) => Err(Breach::new(
+                Invariant::Waiting,
+                format!("{:?} to send no records to {:?}, which said wait", talk.from, talk.to),
+                format!("{part:?}"),
+            )),
+        }
+    }
+}
+
+fn is_reliable(part: &Part) -> bool {
+    matches!(part.stream, Stream::Lane(Lane::Events | Lane::Bulk))
+}

@@ -124,7 +124,9 @@ pub struct Config {
     /// The pauses between attempts at a direct path. Default: 1 s to 30 s. The session accepts a peer's offers
     /// at the rate of one per `first` pause, after a burst of 16.
     pub retry: Backoff,
-    /// The pauses between attempts to reach the signalling server. Default: 0.5 s to 10 s.
+    /// The pauses between attempts to reach the signalling server. Default: 0.5 s to 1.5 s, so that after an
+    /// outage of up to the [`resume_window`](Self::resume_window) less 2 s both ends of a relayed link are back in
+    /// time. Where a longer `max` is set, the window should be longer too.
     pub reconnect: Backoff,
     /// The time-out of joining, from the opening of the signalling channel. Default: 10 s.
     pub join_timeout: Duration,
@@ -175,7 +177,10 @@ impl Default for Config {
             offer_patience: Duration::from_secs(3),
             max_attempts: 6,
             retry: Backoff { first: Duration::from_secs(1), max: Duration::from_secs(30) },
-            reconnect: Backoff { first: Duration::from_millis(500), max: Duration::from_secs(10) },
+            reconnect: Backoff {
+                first: Duration::from_millis(500),
+                max: Duration::from_millis(1500),
+            },
             join_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),
             ack_timeout: Duration::from_secs(10),

@@ -3,12 +3,14 @@
 //! - [`Mesh`]: a hub and any number of sessions on a virtual clock, with faults on request. `step()` jumps to
 //!   the next wake-up; nothing sleeps, and the same seed gives the same run.
 //! - [`sim`]: random scenarios on a mesh, with faults of every kind, checked by a reference model.
+//! - [`conformance`]: checks of the contracts of transports, for the tests of any implementation.
 //! - [`MemoryNetwork`]: bounded in-memory channels for the async driver: a whole mesh within one process,
 //!   without a socket.
 
 mod broker;
 mod channel;
 mod conditions;
+pub mod conformance;
 mod dice;
 mod digest;
 mod freight;

@@ -2,12 +2,13 @@
 //!
 //! - Feature `client`: [`SocketIoSignaling`] opens the signalling channels of a session; [`TokioClock`] and
 //!   [`random_seed`] are the other parts that a driver needs. `https://` and `wss://` need
-//!   `rustls-native-roots`, `rustls-webpki-roots`, or `rustls` with a TLS configuration of the application.
+//!   `rustls-native-roots` (on by default), `rustls-webpki-roots`, or `rustls` with a TLS configuration of the
+//!   application.
 //! - Feature `server`: [`SignalingServer`] adds signalling, presence and relay to a
 //!   [`socketioxide`](https://docs.rs/socketioxide) server. Feature `eio3` adds clients of Socket.IO 2.x, `listen` an
 //!   HTTP server for applications that have none.
 //!
-//! `client`, `server` and `eio3` are on by default. Client and server run on tokio.
+//! `client`, `server`, `eio3` and `rustls-native-roots` are on by default. Client and server run on tokio.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

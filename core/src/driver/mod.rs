@@ -5,7 +5,9 @@
 //! theirs.
 
 mod channels;
+mod connector;
 mod exchange;
+mod framing;
 mod ready;
 mod run;
 mod signaling;
@@ -17,6 +19,8 @@ use std::time::Duration;
 pub use async_trait::async_trait;
 use futures::{Sink, Stream};
 
+pub use self::connector::{Connections, Connector};
+pub use self::framing::{ByteChannel, FrameCodec};
 pub use self::run::Driver;
 pub use crate::command::DirectCommand;
 use crate::frame::Frame;
@@ -108,10 +112,22 @@ pub enum DirectEvent<C> {
     },
 }
 
-/// A transport for direct connections: a stream of [`DirectEvent`]s that executes [`DirectCommand`]s.
+/// A transport for direct connections: a stream of [`DirectEvent`]s that executes [`DirectCommand`]s. For a
+/// transport that offers, answers and completes one connection at a time, [`Connector`] is enough.
 ///
-/// Implementations work on their own tasks or within `poll_next`; `execute` returns at once. The stream must be
-/// fused: the driver polls it again after its end.
+/// # Contract
+///
+/// - Implementations work on their own tasks or within `poll_next`; `execute` returns at once. The driver polls
+///   the stream after each command, also after its end: it must be fused, and it need not wake for a command.
+/// - `Offer` leads to one [`DirectEvent::Signal`] with [`Signal::Offer`], then after the peer's answer to
+///   `Open`. `Answer` leads to one `Signal` with [`Signal::Answer`], without which the offerer does not
+///   complete, and to `Open`, in either order. Both sides may send candidates before and after.
+/// - The texts of offer and answer may be anything that the other side's transport understands.
+/// - A failure at any time is one [`DirectEvent::Closed`]; nothing follows about that connection. After
+///   [`DirectCommand::Close`] nothing is reported about it either. Commands about unknown or closed connections
+///   have no effect.
+/// - A channel whose stream ends has been closed by the remote side, or the connection failed: the driver ends the
+///   connection. Frames that the remote side flushed before an orderly close arrive before the end.
 pub trait DirectTransport: Stream<Item = DirectEvent<Self::Channel>> + Send + Unpin {
     /// The channel of one connection: whole messages, either text or binary, in order (except on the channel of
     /// [`DirectEvent::Datagrams`]). The sink is ready while the channel's outstanding bytes are below the

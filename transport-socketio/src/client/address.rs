@@ -21,6 +21,23 @@ pub enum AddressError {
     /// The URL contains no host.
     #[error("expected a host in the server's URL, got none")]
     NoHost,
+    /// The URL has no scheme.
+    #[error("expected http://, https://, ws:// or wss:// at the beginning of the server's URL, got none")]
+    NoScheme,
+    /// The URL's port is not a number from 1 to 65535.
+    #[error("expected a port from 1 to 65535 in the server's URL, got {port:?}")]
+    Port {
+        /// The port as written.
+        port: String,
+    },
+    /// The URL needs TLS, which this build does not contain.
+    #[error(
+        "expected one of the features `rustls-native-roots`, `rustls-webpki-roots` and `rustls` for {scheme}://, got a build without TLS"
+    )]
+    NoTls {
+        /// The scheme of the URL.
+        scheme: String,
+    },
     /// The URL's scheme is none of `http`, `https`, `ws` and `wss`.
     #[error(
         "expected http://, https://, ws:// or wss:// in the server's URL, got the scheme {scheme:?}"
@@ -56,9 +73,12 @@ impl Address {
         let uri: Uri = url.parse().map_err(|error| malformed(format!("{error}")))?;
         let scheme = match uri.scheme_str() {
             Some("http" | "ws") => "ws",
+            Some(scheme @ ("https" | "wss")) if cfg!(not(feature = "rustls")) => {
+                return Err(AddressError::NoTls { scheme: scheme.to_owned() });
+            }
             Some("https" | "wss") => "wss",
             Some(scheme) => return Err(AddressError::Scheme { scheme: scheme.to_owned() }),
-            None => return Err(AddressError::Scheme { scheme: String::new() }),
+            None => return Err(AddressError::NoScheme),
         };
         let authority = uri.authority().ok_or(AddressError::NoHost)?;
         let (user, host) = match authority.as_str().rsplit_once('@') {
@@ -67,6 +87,12 @@ impl Address {
         };
         if authority.host().is_empty() {
             return Err(AddressError::NoHost);
+        }
+        // The parser accepts any digits, and none.
+        if let Some((_, port)) = host.rsplit_once(':').filter(|(_, port)| !port.contains(']'))
+            && !port.parse::<u16>().is_ok_and(|port| port > 0)
+        {
+            return Err(AddressError::Port { port: port.to_owned() });
         }
         let path = match uri.path() {
             "" | "/" => DEFAULT_PATH.to_owned(),
@@ -145,7 +171,15 @@ mod tests {
     fn an_invalid_url_is_refused_without_being_quoted() {
         let scheme = |scheme: &str| AddressError::Scheme { scheme: scheme.to_owned() };
         assert_eq!(Address::parse("ftp://a").err(), Some(scheme("ftp")));
-        assert_eq!(Address::parse("localhost").err(), Some(scheme("")));
+        for without in ["localhost", "localhost:3000", "/socket.io/"] {
+            assert_eq!(Address::parse(without).err(), Some(AddressError::NoScheme), "{without}");
+        }
+        for port in ["99999", "0", ""] {
+            for host in ["127.0.0.1", "[::1]"] {
+                let error = Address::parse(&format!("http://{host}:{port}/")).err();
+                assert_eq!(error, Some(AddressError::Port { port: port.to_owned() }));
+            }
+        }
         for malformed in
             ["", "http://", "http://user:secret@", "http://a b:secret/", "http://[::1:secret"]
         {

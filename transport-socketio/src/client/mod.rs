@@ -60,7 +60,8 @@ impl SocketIoSignaling {
     /// `rustls-webpki-roots`, or `rustls` with a TLS configuration of the application.
     ///
     /// # Errors
-    /// [`AddressError`] when the URL cannot be parsed, has no host, or has another scheme.
+    /// [`AddressError`] when the URL cannot be parsed, has no host, an invalid port, no scheme or another one, or
+    /// needs TLS in a build without.
     pub fn new(url: &str) -> Result<Self, AddressError> {
         Ok(Self {
             address: Address::parse(url)?,

@@ -6,7 +6,7 @@ use socketio_p2p_core::hub::HubConfig;
 use socketio_p2p_core::{
     Config, Event, LeaveReason, Outcome, Path, Policy, SignalingError, Target,
 };
-use socketio_p2p_transport_memory::Mesh;
+use socketio_p2p_transport_memory::{Mesh, Node};
 
 use super::{direct_pair, has, mesh, numbered, numbers, outcomes, path};
 
@@ -350,5 +350,25 @@ fn a_crashed_peer_is_lost_and_a_closed_peer_has_left() {
         let events = mesh.take_events(a);
         let left = |event: &Event| matches!(event, Event::PeerLeft { peer, reason } if *peer == id && *reason == expected);
         assert!(has(&events, left), "{events:?}");
+    }
+}
+
+#[test]
+fn an_outage_of_the_server_up_to_two_seconds_below_the_resume_window_costs_no_relayed_peer() {
+    let config = Config::default().with_policy(Policy::RelayOnly);
+    for outage in [1_000, 4_000, 5_000, 6_000] {
+        for seed in 0..200 {
+            let mut mesh = Mesh::new(seed);
+            let nodes: Vec<Node> = (0..3).map(|_| mesh.add(config.clone())).collect();
+            mesh.run_for(Duration::from_secs(2));
+            mesh.stop_server();
+            mesh.run_for(Duration::from_millis(outage));
+            mesh.start_server();
+            mesh.run_for(Duration::from_secs(12));
+            for node in &nodes {
+                let left = |event: &Event| matches!(event, Event::PeerLeft { .. });
+                assert!(!has(&mesh.take_events(*node), left), "seed {seed}, {outage} ms");
+            }
+        }
     }
 }

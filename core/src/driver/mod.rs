@@ -12,6 +12,7 @@ mod ready;
 mod run;
 mod signaling;
 mod timer;
+mod transports;
 
 use std::time::Duration;
 

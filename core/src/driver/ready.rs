@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use crate::id::ConnectionId;
 
 /// A source that the driver polls, with its own waker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Source {
     Signaling,
     /// The events of the direct transport.
     Direct,

@@ -109,6 +109,8 @@
 pub mod codec;
 #[cfg(feature = "driver")]
 pub mod driver;
+#[cfg(feature = "driver")]
+pub mod handle;
 pub mod hub;
 pub mod wire;
 

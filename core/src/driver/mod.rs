@@ -22,7 +22,9 @@ use futures::{Sink, Stream};
 
 pub use self::connector::{Connections, Connector};
 pub use self::framing::{ByteChannel, FrameCodec};
+pub(crate) use self::ready::Source;
 pub use self::run::Driver;
+pub(crate) use self::transports::{SessionAccess, TURNS, Transports};
 pub use crate::command::DirectCommand;
 use crate::frame::Frame;
 use crate::id::ConnectionId;

@@ -74,6 +74,10 @@ where
     pub fn with<T>(&mut self, act: impl FnOnce(&mut Session, Time) -> T) -> T {
         act(&mut self.session, self.transports.clock().now())
     }
+
+    pub(crate) fn into_parts(self) -> (Session, Transports<S, D, C>) {
+        (self.session, self.transports)
+    }
 }
 
 impl<S, D, C> Stream for Driver<S, D, C>

@@ -27,6 +27,9 @@ pub(crate) trait SessionAccess {
     /// Runs a step.
     fn step<T>(&mut self, act: impl FnOnce(&mut Session) -> T) -> T;
 
+    /// Runs a step that takes the time, at `now` or later.
+    fn step_at<T>(&mut self, now: Time, act: impl FnOnce(&mut Session, Time) -> T) -> T;
+
     /// Returns when the loop is to run next, unless a source is woken before.
     fn next_deadline(&mut self) -> Option<Time>;
 }
@@ -34,6 +37,10 @@ pub(crate) trait SessionAccess {
 impl SessionAccess for Session {
     fn step<T>(&mut self, act: impl FnOnce(&mut Session) -> T) -> T {
         act(self)
+    }
+
+    fn step_at<T>(&mut self, now: Time, act: impl FnOnce(&mut Session, Time) -> T) -> T {
+        act(self, now)
     }
 
     fn next_deadline(&mut self) -> Option<Time> {
@@ -138,11 +145,10 @@ where
     fn poll_signaling(&mut self, session: &mut impl SessionAccess) -> bool {
         let Self { clock, signaling, .. } = self;
         let event = signaling.poll(|| {
-            let now = clock.now();
-            session.step(|session| session.poll_signaling_transmit(now))
+            session.step_at(clock.now(), |session, now| session.poll_signaling_transmit(now))
         });
         let now = clock.now();
-        session.step(|session| match event {
+        session.step_at(now, |session, now| match event {
             SignalingEvent::Nothing => false,
             SignalingEvent::Sent => true,
             SignalingEvent::Opened => {
@@ -168,12 +174,14 @@ where
         let now = self.clock.now();
         match event {
             DirectEvent::Signal { connection, signal } => {
-                session.step(|session| session.handle_direct_signal(connection, &signal, now));
+                session.step_at(now, |session, now| {
+                    session.handle_direct_signal(connection, &signal, now)
+                });
             }
             DirectEvent::Open { connection, channel, max_message } => {
                 let has_datagrams = session.step(|session| session.is_live(connection))
                     && channels.open(connection, channel, max_message, ready);
-                session.step(|session| {
+                session.step_at(now, |session, now| {
                     session.handle_direct_open(connection, max_message, now);
                     if has_datagrams {
                         session.handle_datagrams_open(connection, max_message, now);
@@ -184,13 +192,17 @@ where
                 if session.step(|session| session.is_live(connection))
                     && let Some(max) = channels.open_datagrams(connection, channel, ready)
                 {
-                    session.step(|session| session.handle_datagrams_open(connection, max, now));
+                    session.step_at(now, |session, now| {
+                        session.handle_datagrams_open(connection, max, now)
+                    });
                 }
             }
             DirectEvent::Closed { connection, error } => {
                 channels.forget(connection);
                 let error = error.to_string();
-                session.step(|session| session.handle_direct_closed(connection, error, now));
+                session.step_at(now, |session, now| {
+                    session.handle_direct_closed(connection, error, now)
+                });
             }
         }
         true
@@ -199,19 +211,23 @@ where
     fn poll_data(&mut self, connection: ConnectionId, session: &mut impl SessionAccess) -> bool {
         let Self { clock, channels, .. } = self;
         let event = channels.poll_data(connection, || {
-            let now = clock.now();
-            session.step(|session| session.poll_direct_transmit(connection, now))
+            session
+                .step_at(clock.now(), |session, now| session.poll_direct_transmit(connection, now))
         });
         let now = clock.now();
         match event {
             ChannelEvent::Nothing => return false,
             ChannelEvent::Sent => {}
             ChannelEvent::Received(frame) => {
-                session.step(|session| session.handle_direct_frame(connection, frame, now));
+                session.step_at(now, |session, now| {
+                    session.handle_direct_frame(connection, frame, now)
+                });
             }
             ChannelEvent::Failed(error) => {
                 let error = error.to_string();
-                session.step(|session| session.handle_direct_closed(connection, error, now));
+                session.step_at(now, |session, now| {
+                    session.handle_direct_closed(connection, error, now)
+                });
                 self.execute(DirectCommand::Close { connection });
             }
         }
@@ -225,18 +241,19 @@ where
     ) -> bool {
         let Self { clock, channels, .. } = self;
         let event = channels.poll_datagrams(connection, || {
-            let now = clock.now();
-            session.step(|session| session.poll_datagram(connection, now))
+            session.step_at(clock.now(), |session, now| session.poll_datagram(connection, now))
         });
         let now = clock.now();
         match event {
             ChannelEvent::Nothing => return false,
             ChannelEvent::Sent => {}
             ChannelEvent::Received(frame) => {
-                session.step(|session| session.handle_datagram(connection, frame, now));
+                session
+                    .step_at(now, |session, now| session.handle_datagram(connection, frame, now));
             }
             ChannelEvent::Failed(_) => {
-                session.step(|session| session.handle_datagrams_closed(connection, now));
+                session
+                    .step_at(now, |session, now| session.handle_datagrams_closed(connection, now));
             }
         }
         true
@@ -247,7 +264,7 @@ where
             return false;
         }
         let now = self.clock.now();
-        session.step(|session| {
+        session.step_at(now, |session, now| {
             if session.poll_timeout().is_some_and(|deadline| deadline <= now) {
                 session.handle_timeout(now);
             }

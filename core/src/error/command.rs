@@ -111,6 +111,9 @@ pub enum ReplyError {
     /// The arguments could not be encoded.
     #[error("the answer could not be encoded")]
     Encode(#[from] EncodeError),
+    /// The session has ended.
+    #[error("the session has ended")]
+    Closed,
 }
 
 impl ReplyError {

@@ -49,6 +49,15 @@ pub struct Emitted {
     pub rejected: Vec<(PeerId, EmitError)>,
 }
 
+/// How [`Session::offer_each`] offers an event.
+#[cfg(feature = "driver")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offered {
+    Lane(Lane),
+    /// As a question, to be answered within this time.
+    Question(Duration),
+}
+
 impl Session {
     /// Sends an event to one peer or to all, exactly once and in order across path changes. An ack id of the
     /// packet is not sent; [`emit_with_ack`](Self::emit_with_ack) assigns one.
@@ -177,6 +186,38 @@ impl Session {
         })
     }
 
+    /// Offers an event to these peers, as a part of the emit `id`; `shared`: the emit has other receivers. Fails
+    /// with errors of the event itself only.
+    #[cfg(feature = "driver")]
+    pub(crate) fn offer_each(
+        &mut self,
+        id: EmitId,
+        offered: Offered,
+        to: Vec<PeerId>,
+        shared: bool,
+        event: &Packet,
+        now: Time,
+    ) -> Result<Emitted, EmitError> {
+        let now = self.advance(now);
+        self.check_event(event)?;
+        let event = match offered {
+            Offered::Lane(_) => event.clone().without_ack_id(),
+            Offered::Question(_) => event.clone().with_ack_id(id.as_u64()),
+        };
+        let mut emitted = Emitted { id, accepted: Vec::new(), rejected: Vec::new() };
+        for peer in to {
+            let accepted = self.with_peer(&peer, now, |link, cx| match offered {
+                Offered::Lane(lane) => link.emit(lane, event.clone(), Some(id), shared, cx),
+                Offered::Question(within) => link.ask(event.clone(), id, now + within, shared, cx),
+            });
+            match accepted.unwrap_or_else(|| Err(EmitError::UnknownPeer(peer.clone()))) {
+                Ok(()) => emitted.accepted.push(peer),
+                Err(error) => emitted.rejected.push((peer, error)),
+            }
+        }
+        Ok(emitted)
+    }
+
     /// Offers a packet to the links of `to`, each with whether there are other receivers.
     fn offer_to(
         &mut self,
@@ -209,7 +250,7 @@ impl Session {
         Ok(emitted)
     }
 
-    fn take_emit_id(&mut self) -> EmitId {
+    pub(crate) fn take_emit_id(&mut self) -> EmitId {
         let id = EmitId(self.next_emit);
         self.next_emit += 1;
         id

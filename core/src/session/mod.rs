@@ -30,6 +30,8 @@ use std::collections::VecDeque;
 use self::closing::Closing;
 #[cfg(feature = "driver")]
 pub(crate) use self::direct::DirectOutput;
+#[cfg(feature = "driver")]
+pub(crate) use self::emit::Offered;
 pub use self::emit::{Emitted, Target};
 pub use self::forwarder::Forwarding;
 use self::links::{Key, Links};
@@ -227,6 +229,24 @@ impl Session {
             held: link.held_bytes(),
             dropped: link.dropped(),
         })
+    }
+
+    /// Returns the ids of the peers, in their order.
+    #[cfg(feature = "driver")]
+    pub(crate) fn peer_ids(&self) -> Vec<PeerId> {
+        self.links.ids().cloned().collect()
+    }
+
+    /// Returns whether the session accepts nothing new for sending.
+    #[cfg(feature = "driver")]
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing != Closing::No
+    }
+
+    /// Returns the time-out of a request that states none.
+    #[cfg(feature = "driver")]
+    pub(crate) const fn ack_timeout(&self) -> Duration {
+        self.shared.config.ack_timeout
     }
 
     /// Returns the counters of forwarding between other peers.

@@ -27,7 +27,7 @@ use socketio_p2p_transport_memory::{
 
 /// Tokio's clock, which advances when it is paused and no task is ready.
 #[derive(Clone)]
-struct TestClock(tokio::time::Instant);
+pub(crate) struct TestClock(tokio::time::Instant);
 
 #[async_trait]
 impl Clock for TestClock {
@@ -40,16 +40,16 @@ impl Clock for TestClock {
     }
 }
 
-type Peer = Driver<MemorySignaling, MemoryDirect, TestClock>;
+pub(crate) type Peer = Driver<MemorySignaling, MemoryDirect, TestClock>;
 
-struct Net {
+pub(crate) struct Net {
     network: MemoryNetwork,
     clock: TestClock,
     peers: u8,
 }
 
 impl Net {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = TestClock(tokio::time::Instant::now());
         let network = MemoryNetwork::new(HubConfig::default(), [0; 32], clock.clone());
         let timers = network.clone();
@@ -57,7 +57,7 @@ impl Net {
         Self { network, clock, peers: 0 }
     }
 
-    fn peer(&mut self, config: Config) -> Peer {
+    pub(crate) fn peer(&mut self, config: Config) -> Peer {
         self.peers += 1;
         let (signaling, direct) = (self.network.signaling(), self.network.direct());
         Driver::new(config, [self.peers; 32], signaling, direct, self.clock.clone()).unwrap()

@@ -14,6 +14,8 @@ mod configuration;
 #[cfg(feature = "driver")]
 mod driver;
 mod fuzz;
+#[cfg(feature = "driver")]
+mod handle;
 mod hub;
 mod redaction;
 mod session;

@@ -1,0 +1,113 @@
+//! The lines of callers that wait for room in a peer's lane.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::task::Waker;
+
+use crate::id::PeerId;
+use crate::wire::Lane;
+
+/// All lines. In each, the caller at the head has tried and found no room, or has been woken to try.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    lines: BTreeMap<PeerId, [VecDeque<Waiting>; Lane::RELIABLE.len()]>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    waker: Waker,
+}
+
+/// A place in a line.
+#[derive(Clone, Debug)]
+pub(super) struct Ticket {
+    pub(super) peer: PeerId,
+    lane: Lane,
+    number: u64,
+}
+
+/// The position of a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Head,
+    Behind,
+    /// The link to the peer has ended since, and with it the line.
+    Gone,
+}
+
+impl Lines {
+    /// Returns whether nobody waits at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Returns whether nobody waits for a peer's lane.
+    pub(super) fn is_free(&self, peer: &PeerId, lane: Lane) -> bool {
+        self.lines.is_empty() || self.line(peer, lane).is_none_or(VecDeque::is_empty)
+    }
+
+    /// Adds a caller at the end of a line.
+    pub(super) fn join(&mut self, peer: PeerId, lane: Lane, waker: &Waker) -> Ticket {
+        let number = self.next;
+        self.next += 1;
+        let lines = self.lines.entry(peer.clone()).or_default();
+        if let Some(line) = lines.get_mut(lane.index()) {
+            line.push_back(Waiting { number, waker: waker.clone() });
+        }
+        Ticket { peer, lane, number }
+    }
+
+    /// Returns the position of a caller, and keeps its waker.
+    pub(super) fn place(&mut self, ticket: &Ticket, waker: &Waker) -> Place {
+        let Some(line) = self.line_mut(&ticket.peer, ticket.lane) else { return Place::Gone };
+        let Some(index) = find(line, ticket.number) else { return Place::Gone };
+        if let Some(waiting) = line.get_mut(index) {
+            waiting.waker.clone_from(waker);
+        }
+        if index == 0 { Place::Head } else { Place::Behind }
+    }
+
+    /// Removes a caller. The one behind a head becomes the head.
+    pub(super) fn leave(&mut self, ticket: &Ticket, woken: &mut Vec<Waker>) {
+        let Some(line) = self.line_mut(&ticket.peer, ticket.lane) else { return };
+        let Some(index) = find(line, ticket.number) else { return };
+        line.remove(index);
+        if index == 0 {
+            self.wake_head(&ticket.peer, ticket.lane, woken);
+        }
+        if self.lines.get(&ticket.peer).is_some_and(|lines| lines.iter().all(VecDeque::is_empty)) {
+            self.lines.remove(&ticket.peer);
+        }
+    }
+
+    /// Wakes the head of a line, because there may be room.
+    pub(super) fn wake_head(&self, peer: &PeerId, lane: Lane, woken: &mut Vec<Waker>) {
+        let head = self.line(peer, lane).and_then(VecDeque::front);
+        woken.extend(head.map(|waiting| waiting.waker.clone()));
+    }
+
+    /// Ends the lines for a peer that left.
+    pub(super) fn end(&mut self, peer: &PeerId, woken: &mut Vec<Waker>) {
+        let ended = self.lines.remove(peer).into_iter().flatten().flatten();
+        woken.extend(ended.map(|waiting| waiting.waker));
+    }
+
+    /// Ends all lines.
+    pub(super) fn end_all(&mut self, woken: &mut Vec<Waker>) {
+        let ended = std::mem::take(&mut self.lines).into_values().flatten().flatten();
+        woken.extend(ended.map(|waiting| waiting.waker));
+    }
+
+    fn line(&self, peer: &PeerId, lane: Lane) -> Option<&VecDeque<Waiting>> {
+        self.lines.get(peer)?.get(lane.index())
+    }
+
+    fn line_mut(&mut self, peer: &PeerId, lane: Lane) -> Option<&mut VecDeque<Waiting>> {
+        self.lines.get_mut(peer)?.get_mut(lane.index())
+    }
+}
+
+fn find(line: &VecDeque<Waiting>, number: u64) -> Option<usize> {
+    line.binary_search_by_key(&number, |waiting| waiting.number).ok()
+}

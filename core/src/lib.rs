@@ -13,6 +13,7 @@
 //! | [`hub::Hub`] | the server's end: rooms, rosters, routing |
 //! | [`wire`] | messages between clients and hub, and bundles between peers |
 //! | [`driver`] (feature `driver`) | the async loop between a session and real transports |
+//! | [`handle`] (feature `driver`) | a cloneable handle, an event stream and a task over the driver |
 //!
 //! # How an event travels
 //!

@@ -1,4 +1,83 @@
-//! The cloneable handle.
+//! The cloneable handle over the [`driver`](crate::driver), for applications that use a session in several places.
+//!
+//! [`Driver::split`] returns three parts: [`Peer`], the handle, which is cheap to clone and goes to any thread;
+//! [`Events`], the stream of events; and [`Run`], the task that moves frames and timers, to be spawned. The
+//! session itself is behind a lock, so that calls take effect at once. The layer depends on no runtime.
+//!
+//! | for | call | waits for |
+//! |---|---|---|
+//! | events | [`emit`](Peer::emit), [`emit_bulk`](Peer::emit_bulk) | room in the peer's queue, in the order of the calls |
+//! | | [`try_emit`](Peer::try_emit), [`try_emit_bulk`](Peer::try_emit_bulk), [`emit_volatile`](Peer::emit_volatile) | nothing |
+//! | requests | [`request`](Peer::request), [`request_all`](Peer::request_all) | room, and the answers |
+//! | answers | [`reply`](Peer::reply), [`try_reply`](Peer::try_reply) | room; nothing |
+//! | transfers | [`open_transfer`](Peer::open_transfer), [`accept`](Peer::accept), [`send_transfer`](Peer::send_transfer) | the reading application |
+//! | the end | [`close`](Peer::close) | delivery, at most [`Config::close_timeout`](crate::Config::close_timeout) |
+//!
+//! What waits is bounded by its callers: one packet per pending future. Unread events are bounded by
+//! [`HandleConfig`].
+//!
+//! ```
+//! use futures::StreamExt;
+//! use socketio_p2p_core::driver::{Clock, Driver, async_trait};
+//! use socketio_p2p_core::hub::HubConfig;
+//! use socketio_p2p_core::{Config, Event, Packet, Time};
+//! use socketio_p2p_transport_memory::MemoryNetwork;
+//! # use std::time::Duration;
+//! # #[derive(Clone)]
+//! # struct TokioClock(tokio::time::Instant);
+//! # #[async_trait]
+//! # impl Clock for TokioClock {
+//! #     fn now(&self) -> Time {
+//! #         Time::ZERO + self.0.elapsed()
+//! #     }
+//! #     async fn sleep(&self, duration: Duration) {
+//! #         tokio::time::sleep(duration).await;
+//! #     }
+//! # }
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let clock = TokioClock(tokio::time::Instant::now());
+//! let network = MemoryNetwork::new(HubConfig::default(), [0; 32], clock.clone());
+//! let join = |seed| {
+//!     let (signaling, direct) = (network.signaling(), network.direct());
+//!     Driver::new(Config::default(), [seed; 32], signaling, direct, clock.clone())
+//! };
+//! let (ann, mut events, run) = join(1)?.split();
+//! tokio::spawn(run);
+//! let (bob, mut questions, run) = join(2)?.split();
+//! tokio::spawn(run);
+//!
+//! // Bob answers questions.
+//! tokio::spawn(async move {
+//!     while let Some(event) = questions.next().await {
+//!         let Event::Received { reply: Some(token), .. } = event else { continue };
+//!         bob.reply(&token, &("fine",)).await.expect("Ann is there");
+//!     }
+//! });
+//!
+//! while let Some(event) = events.next().await {
+//!     let Event::PeerJoined { peer, .. } = event else { continue };
+//!     let question = Packet::event("how-are-you", &())?;
+//!     let (answer,) = ann.request(&peer, &question).args::<(String,)>().await?;
+//!     assert_eq!(answer, "fine");
+//!     break;
+//! }
+//! let undelivered = ann.close().await?;
+//! assert!(undelivered.is_empty());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Inside
+//!
+//! - `shared`: the state behind the lock, and where each event of the session goes
+//! - `run`, `events`, `peer`, `close`: the parts and the end
+//! - `lines`, `waits`: who waits for room in a peer's lane, and an emit between its polls
+//! - `emit`, `request`, `questions`: emits and answers; questions and the answers to them
+//! - `outgoing`, `incoming`, `fan_out`, `progress`, `streams`: transfers
+//! - `unread`: the bound of unread events; `farewell`: what was not delivered
+
 mod close;
 mod config;
 mod emit;

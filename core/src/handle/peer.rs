@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::close::Close;
 use super::shared::Shared;
 use crate::config::Policy;
 use crate::error::UpgradeError;
@@ -115,20 +114,5 @@ impl Peer {
     /// those that wait for room.
     pub fn with<T>(&self, act: impl FnOnce(&mut Session, Time) -> T) -> T {
         self.shared().call(|state, now| act(&mut state.session, now))
-    }
-
-    /// Closes the session: what was accepted is delivered within
-    /// [`Config::close_timeout`](crate::Config::close_timeout). Emits that wait for room end with
-    /// [`EmitError::Closed`](crate::EmitError::Closed). Returns what was not delivered, once the session and
-    /// its signalling channel have closed. Every call returns the same report.
-    ///
-    /// # Errors
-    /// [`Closed`](super::Closed) when [`Run`](super::Run) is dropped before.
-    ///
-    /// # Cancel safety
-    /// The call itself begins to close: that goes on when the future is dropped.
-    pub fn close(&self) -> Close<'_> {
-        self.shared().call(|state, now| state.session.close(now));
-        Close::new(self)
     }
 }

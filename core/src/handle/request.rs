@@ -90,8 +90,7 @@ impl Future for PendingAnswer {
 }
 
 /// The answers to a request to all peers ([`Peer::request_all`]), as they come: one item per peer, either the
-/// answer or the reason why there is none. Ends after the last one. Without peers, and after the end of the
-/// session, it is empty.
+/// answer or the reason why there is none. Ends after the last one. Without peers it is empty.
 ///
 /// # Cancel safety
 /// `next()` loses no answer when it is dropped. Dropping the stream forgets the question: peers without room

@@ -77,13 +77,16 @@ where
             return Some(source);
         }
         loop {
-            match self.transports.next_source()? {
-                source @ (Source::Signaling | Source::Data(_) | Source::Datagrams(_))
-                    if is_flooded =>
-                {
+            let source = self.transports.next_source()?;
+            match source {
+                Source::Signaling | Source::Data(_) | Source::Datagrams(_) if is_flooded => {
                     self.held.insert(source);
                 }
-                source => return Some(source),
+                Source::Signaling
+                | Source::Data(_)
+                | Source::Datagrams(_)
+                | Source::Direct
+                | Source::Timer => return Some(source),
             }
         }
     }

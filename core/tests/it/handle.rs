@@ -113,6 +113,6 @@ async fn the_handle_shows_the_session() {
     assert_eq!(a.peer.policy(), a.peer.with(|session, _| session.policy()));
     a.peer.set_policy(socketio_p2p_core::Policy::RelayOnly);
     assert_eq!(a.peer.policy(), socketio_p2p_core::Policy::RelayOnly);
-    a.peer.upgrade(&b.id()).unwrap();
-    a.peer.upgrade(&a.id()).unwrap_err();
+    a.peer.upgrade(b.id()).unwrap();
+    a.peer.upgrade(a.id()).unwrap_err();
 }

@@ -14,8 +14,8 @@ async fn a_close_delivers_and_reports_what_was_not_delivered() {
     let [a, mut b, mut c] =
         members(&mut net, [Config::default(), Config::default(), Config::default()]).await;
     c.crash().await;
-    let delivered = a.peer.emit(&b.id(), &event(1)).await.unwrap();
-    let lost = a.peer.emit(&c.peer.id().unwrap(), &event(2)).await.unwrap();
+    let delivered = a.peer.emit(b.id(), &event(1)).await.unwrap();
+    let lost = a.peer.emit(c.peer.id().unwrap(), &event(2)).await.unwrap();
     let transfer = a.peer.open_transfer(&b.id(), &event(3), None).unwrap();
     let id = transfer.id().clone();
     let report = soon(a.peer.close()).await.unwrap();

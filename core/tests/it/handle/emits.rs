@@ -115,7 +115,7 @@ async fn an_emit_to_all_waits_for_room_under_one_id() {
     let [mut a, mut b, mut c] =
         members(&mut net, [tight(), Config::default(), Config::default()]).await;
     for number in 0..4 {
-        a.peer.try_emit(&b.id(), &event(number)).unwrap();
+        a.peer.try_emit(b.id(), &event(number)).unwrap();
     }
     let emitted = soon(a.peer.emit(Target::All, &event(4))).await.unwrap();
     assert_eq!((emitted.accepted.len(), emitted.rejected.len()), (2, 0));
@@ -130,13 +130,41 @@ async fn an_emit_to_all_waits_for_room_under_one_id() {
     assert_eq!(c.number().await, 4);
 }
 
+#[tokio::test]
+async fn emits_of_other_threads_wait_for_room_too() {
+    const THREADS: u32 = 4;
+    const EMITS: u32 = 50;
+    let mut net = Net::new();
+    let [a, mut b] = members(&mut net, [tight(), Config::default()]).await;
+    let threads: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            let (peer, to) = (a.peer.clone(), b.id());
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                for number in 0..EMITS {
+                    let event = event(thread * EMITS + number);
+                    runtime.block_on(peer.emit(&to, &event)).unwrap();
+                }
+            })
+        })
+        .collect();
+    let mut next: Vec<_> = (0..THREADS).map(|thread| thread * EMITS).collect();
+    for _ in 0..THREADS * EMITS {
+        let number = b.number().await;
+        let expected = &mut next[(number / EMITS) as usize];
+        assert_eq!(number, *expected);
+        *expected += 1;
+    }
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_emit_fails_at_once_when_it_can_never_be_sent() {
     let mut net = Net::new();
     let [a, b] = members(&mut net, [tight(), Config::default()]).await;
-    let error = soon(a.peer.emit(&a.id(), &event(1))).await.unwrap_err();
+    let error = soon(a.peer.emit(a.id(), &event(1))).await.unwrap_err();
     assert!(matches!(error, EmitError::UnknownPeer(_)), "{error:?}");
     let connect = Packet::ack(1, &()).unwrap();
-    let error = soon(a.peer.emit(&b.id(), &connect)).await.unwrap_err();
+    let error = soon(a.peer.emit(b.id(), &connect)).await.unwrap_err();
     assert!(matches!(error, EmitError::NotAnEvent(_)), "{error:?}");
 }

@@ -9,7 +9,7 @@ async fn an_application_that_does_not_read_loses_nothing_and_its_peer_stays() {
     let mut net = Net::new();
     let [mut a, mut b] = members(&mut net, [Config::default(), Config::default()]).await;
     for number in 0..100 {
-        a.peer.emit(&b.id(), &event(number)).await.unwrap();
+        a.peer.emit(b.id(), &event(number)).await.unwrap();
     }
     tokio::time::sleep(Duration::from_secs(30)).await;
     let [peer] = &a.peer.peers()[..] else { panic!("it has left") };
@@ -32,7 +32,7 @@ async fn a_flood_of_unread_events_stops_the_reading() {
     let text = Packet::event("text", &("x".repeat(1000),)).unwrap();
     let mut accepted = 0;
     loop {
-        match a.peer.try_emit(&b.id(), &text) {
+        match a.peer.try_emit(b.id(), &text) {
             Ok(_) => accepted += 1,
             Err(EmitError::Blocked { .. }) if accepted > 0 => {
                 let before = a.peer.peers()[0].queued;
@@ -48,7 +48,7 @@ async fn a_flood_of_unread_events_stops_the_reading() {
     for _ in 0..accepted {
         b.received().await;
     }
-    a.peer.emit(&b.id(), &event(1)).await.unwrap();
+    a.peer.emit(b.id(), &event(1)).await.unwrap();
     assert_eq!(b.number().await, 1);
 }
 

@@ -22,8 +22,6 @@ struct Question {
     asked: BTreeSet<PeerId>,
     answers: VecDeque<Answer>,
     waker: Option<Waker>,
-    /// Whether the caller is gone: answers are discarded.
-    is_forgotten: bool,
 }
 
 /// The answer of a peer, or the reason why there is none.
@@ -44,12 +42,8 @@ impl Questions {
     ) -> Option<Answer> {
         let Some(question) = self.open.get_mut(&id) else { return Some(answer) };
         question.asked.remove(&answer.0);
-        if !question.is_forgotten {
-            question.answers.push_back(answer);
-            woken.extend(question.waker.take());
-        } else if question.asked.is_empty() {
-            self.open.remove(&id);
-        }
+        question.answers.push_back(answer);
+        woken.extend(question.waker.take());
         None
     }
 
@@ -94,15 +88,9 @@ impl Questions {
         self.deadlines.remove(&(deadline, id));
     }
 
-    /// Notes that the caller is gone. Answers that still come are discarded.
-    pub(super) fn forget(&mut self, id: EmitId) {
-        let Some(question) = self.open.get_mut(&id) else { return };
-        question.is_forgotten = true;
-        question.waker = None;
-        question.answers.clear();
-        if question.asked.is_empty() {
-            self.open.remove(&id);
-        }
+    /// Removes a request whose caller is gone. Returns the peers that were asked and have not answered.
+    pub(super) fn forget(&mut self, id: EmitId) -> BTreeSet<PeerId> {
+        self.open.remove(&id).map(|question| question.asked).unwrap_or_default()
     }
 
     /// Wakes the requests whose deadline has passed while they wait for room.
@@ -140,13 +128,11 @@ mod tests {
         questions.ask(id, [peer("a"), peer("b")]);
         questions.wait(id, Some(Time::from_millis(5)), Waker::noop());
         questions.end_wait(id, Time::from_millis(5));
-        questions.forget(id);
-        for name in ["a", "b"] {
-            assert!(questions.contains(id));
-            let answer = (peer(name), Err(RequestError::TimedOut(peer(name))));
-            assert!(questions.answer(id, answer, &mut woken).is_none());
-        }
-        assert!(woken.is_empty() && questions.open.is_empty() && questions.deadlines.is_empty());
+        let answer = || (peer("a"), Err(RequestError::TimedOut(peer("a"))));
+        assert!(questions.answer(id, answer(), &mut woken).is_none());
+        assert_eq!(questions.forget(id), BTreeSet::from([peer("b")]));
+        assert!(questions.answer(id, answer(), &mut woken).is_some());
+        assert!(questions.open.is_empty() && questions.deadlines.is_empty());
     }
 
     #[test]

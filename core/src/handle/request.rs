@@ -94,8 +94,7 @@ impl Future for PendingAnswer {
 ///
 /// # Cancel safety
 /// `next()` loses no answer when it is dropped. Dropping the stream forgets the question: peers without room
-/// are not asked, late answers are discarded. The session remembers the question until its time-out, so that
-/// it still counts for [`Config::max_pending_acks`](crate::Config::max_pending_acks).
+/// are not asked, late answers are discarded.
 #[derive(Debug)]
 #[must_use = "a request that is not polled is not sent"]
 pub struct Answers {
@@ -220,7 +219,7 @@ impl Stream for Answers {
 impl Drop for Answers {
     fn drop(&mut self) {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
-        self.peer.shared().call(|state, _| {
+        self.peer.shared().call(|state, now| {
             let (mut waits, deadline) = match stage {
                 Stage::Waiting { waits, deadline } => (waits, Some(deadline)),
                 Stage::Asked(waits) => (waits, None),
@@ -231,7 +230,9 @@ impl Drop for Answers {
             if let Some(deadline) = deadline {
                 state.questions.end_wait(id, deadline);
             }
-            state.questions.forget(id);
+            for peer in state.questions.forget(id) {
+                state.session.forget_question(&peer, id, now);
+            }
         });
     }
 }

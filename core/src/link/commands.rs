@@ -102,6 +102,12 @@ impl Link {
         Ok(())
     }
 
+    /// Forgets a question: its answer is discarded as a late one.
+    #[cfg(feature = "driver")]
+    pub(crate) fn forget_question(&mut self, question: EmitId) {
+        self.replies.resolve(question.as_u64());
+    }
+
     fn check_support(&self, packet: &Packet) -> Result<(), EmitError> {
         if self.peer.dialect == Dialect::V1 {
             return Ok(());

@@ -140,6 +140,13 @@ impl Session {
         Ok(emitted)
     }
 
+    /// Forgets a question to a peer: its answer is discarded as a late one, and nothing is reported.
+    #[cfg(feature = "driver")]
+    pub(crate) fn forget_question(&mut self, peer: &PeerId, question: EmitId, now: Time) {
+        let now = self.advance(now);
+        self.with_peer(peer, now, |link, _| link.forget_question(question));
+    }
+
     /// Answers an event whose sender asked for an acknowledgement. `args` is a tuple or a sequence of
     /// arguments.
     ///

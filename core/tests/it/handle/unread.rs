@@ -23,7 +23,43 @@ async fn an_application_that_does_not_read_loses_nothing_and_its_peer_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_unread_events_stops_the_reading() {
+async fn a_reader_that_blocks_for_thirty_seconds_under_traffic_keeps_its_path_and_gets_every_event_once() {
+    let mut net = Net::new();
+    let [mut a, mut b] = members(&mut net, [Config::default(), Config::default()]).await;
+    let (sender, to) = (a.peer.clone(), b.id());
+    let sent = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = std::sync::Arc::clone(&sent);
+    let traffic = tokio::spawn(async move {
+        for number in 0..2_000_u32 {
+            let event = Packet::event("n", &(number, "x".repeat(10_000))).unwrap();
+            sender.emit(&to, &event).await.unwrap();
+            count.store(number + 1, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    // Unread events, what is in flight, and the sender's queue.
+    let accepted = sent.load(std::sync::atomic::Ordering::Relaxed);
+    assert!((100..500).contains(&accepted), "{accepted} events of 10 kB");
+    for member in [&a, &b] {
+        let [peer] = &member.peer.peers()[..] else { panic!("it has left") };
+        assert!(peer.path == Some(Path::Direct) && !peer.away, "{peer:?}");
+    }
+    for expected in 0..2_000 {
+        let (number, _) = b.received().await.args::<(u32, String)>().unwrap();
+        assert_eq!(number, expected);
+    }
+    traffic.await.unwrap();
+    a.peer.close().await.unwrap();
+    let lost = |event: &Event| {
+        matches!(event, Event::PeerAway { .. } | Event::PeerLeft { .. } | Event::PathChanged { .. })
+    };
+    for member in [&mut a, &mut b] {
+        let Event::PeerLeft { .. } = member.until(lost).await else { panic!("a path was lost") };
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unread_events_beyond_the_bound_make_the_sender_wait() {
     let mut net = Net::new();
     let bound = HandleConfig::default().with_unread_bytes(10_000);
     let mut b = Member::with_bound(&mut net, Config::default(), bound);

@@ -28,6 +28,8 @@ pub(super) struct Record {
     talked: u64,
     /// When the frames that the hub handles now were handed to their socket.
     pub(super) uploaded: Sending,
+    /// Offers that sessions have made: offerer, receiver.
+    pub(super) offers: Vec<(Node, Node)>,
     /// Offers of raw nodes that sessions have answered: answerer, offerer.
     pub(super) taken_up: Vec<(Node, Node)>,
     /// Answers that came to the connection of another attempt.

@@ -1,5 +1,6 @@
 //! The judges beside the model in strict scenarios, by the frames that the mesh carried and by the clock.
 //!
+//! - `attempts`: the number of offers
 //! - `calm`: nodes whose timers are exact
 //! - `channels`: path validation of channels
 //! - `questions`, `absences`: deadlines of acks and resume windows
@@ -15,6 +16,7 @@
 //! - `talks`: each bundle between sessions
 
 mod absences;
+mod attempts;
 mod calm;
 mod channels;
 mod deadlines;
@@ -30,6 +32,7 @@ mod talks;
 mod ways;
 
 pub(super) use self::absences::{Absences, Spans};
+pub(super) use self::attempts::Attempts;
 pub(super) use self::calm::Calm;
 pub(super) use self::channels::{Channels, Opening};
 pub(super) use self::deadlines::{Deadline, Deadlines, Rates};

@@ -4,7 +4,7 @@
 //! - `act`: the actions of the scenario; of these `emit` and `attack`
 //! - `notes`: the events of sessions; `answers`: answers to questions
 //! - `originals`: original clients
-//! - `books`: the checks of strict scenarios, of these `hub` (the hub and offers), `caps` (bounds), `channels` (path
+//! - `books`: the checks of strict scenarios, of these `attempts`, `hub` (the hub and offers), `caps` (bounds), `channels` (path
 //!   validation), `passages` (forwarding by neighbours), `promises` (deadlines), `writable`
 //! - `deaf`: dead direct paths
 //! - `end`: after all faults; `economy`: the cost of a run
@@ -12,6 +12,7 @@
 mod act;
 mod answers;
 mod attack;
+mod attempts;
 mod books;
 mod caps;
 mod channels;
@@ -38,8 +39,8 @@ use self::deaf::Deaf;
 use super::mallory::Mallory;
 use super::model::{Model, Weather};
 use super::oracles::{
-    Absences, Calm, Channels, Deadlines, Farewells, Forwarded, Milestones, Offers, Questions,
-    Reconnects, Refusals, RoundTrips, Seals, Senders, Sharing, Stalls, Talks, Ways,
+    Absences, Attempts, Calm, Channels, Deadlines, Farewells, Forwarded, Milestones, Offers,
+    Questions, Reconnects, Refusals, RoundTrips, Seals, Senders, Sharing, Stalls, Talks, Ways,
 };
 use super::original::Original;
 use super::scenario::{Scenario, Timed};
@@ -174,6 +175,7 @@ struct Run<'a> {
     deadlines: Deadlines,
     milestones: Milestones,
     offers: Offers,
+    attempts: Attempts,
     calm: Calm,
     questions_of: Questions,
     absences: Absences,
@@ -276,6 +278,7 @@ impl<'a> Run<'a> {
             deadlines: Deadlines::default(),
             milestones: Milestones::default(),
             offers: Offers::default(),
+            attempts: Attempts::default(),
             calm: Calm::default(),
             questions_of: Questions::default(),
             absences: Absences::default(),

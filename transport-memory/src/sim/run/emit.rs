@@ -63,6 +63,7 @@ impl Run<'_> {
         self.model.emitted(index, emitted.id.as_u64(), made, &emitted.accepted)?;
         if lane == Lane::Volatile {
             let now = self.mesh.now();
+            self.last_volatile = now;
             self.model.check_volatile(index, extent.bytes, &emitted.accepted, now)?;
         }
         for (peer, error) in &emitted.rejected {

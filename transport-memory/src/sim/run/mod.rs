@@ -212,6 +212,8 @@ struct Run<'a> {
     narrow: Vec<(Node, Option<Node>, u32)>,
     /// Somebody passes on in one direction only.
     swallows: bool,
+    /// When the last volatile event was sent.
+    last_volatile: Time,
     /// How often sockets and channels were broken on purpose.
     breaks: u32,
 }
@@ -307,6 +309,7 @@ impl<'a> Run<'a> {
             originals: Vec::new(),
             narrow: Vec::new(),
             swallows: false,
+            last_volatile: start,
             breaks: 0,
         }
     }

@@ -134,6 +134,8 @@ pub enum Invariant {
     Glare,
     /// A session accepts offers of one peer at the rate of its attempts at most.
     Offers,
+    /// An offer that comes while the channel with its sender works is answered when no pong comes in time, and only then.
+    LateOffer,
     /// A request for an ack ends at its deadline, or before it with its ack or its peer.
     AckDeadline,
     /// A peer that is away is back or has left at the end of its resume window.
@@ -232,6 +234,7 @@ impl Invariant {
             Self::HubBounds => "hub: bounds",
             Self::Glare => "glare",
             Self::Offers => "offers",
+            Self::LateOffer => "late offer",
             Self::AckDeadline => "deadline of a question",
             Self::ResumeWindow => "resume window",
             Self::Sent => "sent",

@@ -42,6 +42,7 @@ impl Mesh {
                 {
                     self.record.taken_up.push((Node(node), Node(offerer)));
                 }
+                self.note_answer(node);
                 if self.network.broker.answer(end, &sdp) {
                     let signal = Signal::Answer(self.network.broker.describe(end));
                     self.schedule(Duration::ZERO, Delivery::DirectSignal { end, signal });
@@ -118,6 +119,7 @@ impl Mesh {
             self.schedule(Duration::ZERO, Delivery::DirectSignal { end, signal: candidate() });
         }
         let Some(other) = self.network.broker.close(end) else { return };
+        self.note_closed(end, other, connection.pong);
         if let Some(far) = self.nodes[other.0].connection_mut(other.1) {
             far.other = None;
         }

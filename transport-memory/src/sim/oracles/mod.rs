@@ -10,6 +10,7 @@
 //! - `stalls`: peers that acknowledge nothing
 //! - `ways`: the paths of events: policies, the truth of `path`, retransmissions
 //! - `deadlines`: deadlines of delivery
+//! - `late_offers`: offers while the channel works
 //! - `milestones`: `Ready` and `Upgrade`
 //! - `offers`: the rate of accepted offers
 //! - `passages`: forwarding by neighbours
@@ -21,6 +22,7 @@ mod calm;
 mod channels;
 mod deadlines;
 mod farewells;
+mod late_offers;
 mod milestones;
 mod offers;
 mod passages;
@@ -37,6 +39,7 @@ pub(super) use self::calm::Calm;
 pub(super) use self::channels::{Channels, Opening};
 pub(super) use self::deadlines::{Deadline, Deadlines, Rates};
 pub(super) use self::farewells::{Expected, Farewells};
+pub(super) use self::late_offers::{DOUBT, Doubted, LateOffers};
 pub(super) use self::milestones::Milestones;
 pub(super) use self::offers::Offers;
 pub(super) use self::passages::{Fault as Forgery, Forwarded, Refusals, Seals, Senders};

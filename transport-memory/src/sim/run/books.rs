@@ -93,6 +93,7 @@ impl Run<'_> {
         self.check_windows()?;
         self.look_at_talks()?;
         self.look_at_offers()?;
+        self.look_at_late_offers()?;
         self.look_at_channels()?;
         if std::mem::take(&mut self.ways.bound) > 0 {
             self.mesh.effects_mut().strike(Fault::PolicyBinds);

@@ -39,8 +39,9 @@ use self::deaf::Deaf;
 use super::mallory::Mallory;
 use super::model::{Model, Weather};
 use super::oracles::{
-    Absences, Attempts, Calm, Channels, Deadlines, Farewells, Forwarded, Milestones, Offers,
-    Questions, Reconnects, Refusals, RoundTrips, Seals, Senders, Sharing, Stalls, Talks, Ways,
+    Absences, Attempts, Calm, Channels, Deadlines, Farewells, Forwarded, LateOffers, Milestones,
+    Offers, Questions, Reconnects, Refusals, RoundTrips, Seals, Senders, Sharing, Stalls, Talks,
+    Ways,
 };
 use super::original::Original;
 use super::scenario::{Scenario, Timed};
@@ -176,6 +177,7 @@ struct Run<'a> {
     milestones: Milestones,
     offers: Offers,
     attempts: Attempts,
+    late_offers: LateOffers,
     calm: Calm,
     questions_of: Questions,
     absences: Absences,
@@ -281,6 +283,7 @@ impl<'a> Run<'a> {
             milestones: Milestones::default(),
             offers: Offers::default(),
             attempts: Attempts::default(),
+            late_offers: LateOffers::default(),
             calm: Calm::default(),
             questions_of: Questions::default(),
             absences: Absences::default(),

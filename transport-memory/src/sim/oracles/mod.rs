@@ -6,6 +6,7 @@
 //! - `questions`, `absences`: deadlines of acks and resume windows
 //! - `farewells`: closing sessions
 //! - `reconnects`: attempts to reach the hub
+//! - `shares`: the turns of bulk and transfers
 //! - `sharing`: uploads of events with many receivers
 //! - `stalls`: peers that acknowledge nothing
 //! - `ways`: the paths of events: policies, the truth of `path`, retransmissions
@@ -28,6 +29,7 @@ mod offers;
 mod passages;
 mod questions;
 mod reconnects;
+mod shares;
 mod sharing;
 mod stalls;
 mod talks;
@@ -45,6 +47,7 @@ pub(super) use self::offers::Offers;
 pub(super) use self::passages::{Fault as Forgery, Forwarded, Refusals, Seals, Senders};
 pub(super) use self::questions::Questions;
 pub(super) use self::reconnects::{Reconnects, asked_for};
+pub(super) use self::shares::{Given, Shares};
 pub(super) use self::sharing::Sharing;
 pub(super) use self::stalls::Stalls;
 pub(super) use self::talks::{RoundTrips, Talks};

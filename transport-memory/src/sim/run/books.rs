@@ -140,11 +140,13 @@ impl Run<'_> {
         for seen in seen.drain(..) {
             self.talks.note(&seen, &self.model)?;
             self.note_proof(&seen);
+            self.note_share(&seen)?;
             if !seen.talk.freight.neighbourly.is_empty() {
                 self.note_neighbourly(&seen)?;
             }
         }
         self.seen = seen;
+        self.review_shares();
         Ok(())
     }
 
@@ -188,6 +190,7 @@ impl Run<'_> {
         }
         self.note_ways(node, event);
         self.note_reasons(node, event);
+        self.note_change(node, event);
         if let Event::Received { from, packet, .. } = event
             && self.mallory.is_some()
             && packet.event_name().is_some_and(|name| name == NEVER)

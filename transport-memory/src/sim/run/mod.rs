@@ -25,6 +25,7 @@ mod notes;
 mod originals;
 mod passages;
 mod promises;
+mod shares;
 mod writable;
 
 use std::collections::VecDeque;
@@ -40,8 +41,8 @@ use super::mallory::Mallory;
 use super::model::{Model, Weather};
 use super::oracles::{
     Absences, Attempts, Calm, Channels, Deadlines, Farewells, Forwarded, LateOffers, Milestones,
-    Offers, Questions, Reconnects, Refusals, RoundTrips, Seals, Senders, Sharing, Stalls, Talks,
-    Ways,
+    Offers, Questions, Reconnects, Refusals, RoundTrips, Seals, Senders, Shares, Sharing, Stalls,
+    Talks, Ways,
 };
 use super::original::Original;
 use super::scenario::{Scenario, Timed};
@@ -186,6 +187,7 @@ struct Run<'a> {
     tries: Vec<(Node, Time)>,
     stalls: Stalls,
     sharing: Sharing,
+    shares: Shares,
     late_answers: Vec<LateAnswer>,
     /// All faults are over.
     is_healed: bool,
@@ -292,6 +294,7 @@ impl<'a> Run<'a> {
             tries: Vec::new(),
             stalls: Stalls::default(),
             sharing: Sharing::default(),
+            shares: Shares::default(),
             late_answers: Vec::new(),
             is_healed: false,
             answer_dice: Dice::for_purpose(*seed, 13),

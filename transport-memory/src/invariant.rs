@@ -136,6 +136,10 @@ pub enum Invariant {
     Glare,
     /// A session accepts offers of one peer at the rate of its attempts at most.
     Offers,
+    /// An offer that comes while the channel with its sender works is answered when no pong comes in time, and only then.
+    LateOffer,
+    /// Bulk and transfers take turns while both have something to send.
+    Turns,
     /// A request for an ack ends at its deadline, or before it with its ack or its peer.
     AckDeadline,
     /// A peer that is away is back or has left at the end of its resume window.
@@ -235,6 +239,8 @@ impl Invariant {
             Self::HubBounds => "hub: bounds",
             Self::Glare => "glare",
             Self::Offers => "offers",
+            Self::Turns => "turns",
+            Self::LateOffer => "late offer",
             Self::AckDeadline => "deadline of a question",
             Self::ResumeWindow => "resume window",
             Self::Sent => "sent",

@@ -8,7 +8,8 @@ const isBytes = (value) => value instanceof Uint8Array;
 const show = (value) => {
   if (value === undefined) return null;
   // Half a surrogate pair is no text that a line could carry.
-  if (typeof value === "string") return value.toWellFormed();
+  // As `toWellFormed`, which Node.js has from version 20 on: UTF-8 has no lone surrogates.
+  if (typeof value === "string") return Buffer.from(value, "utf8").toString("utf8");
   if (typeof value === "number" && !Number.isFinite(value)) return `$${value}`;
   if (isBytes(value)) return { $bytes: Buffer.from(value).toString("base64") };
   if (Array.isArray(value)) return value.map(show);

@@ -101,6 +101,7 @@ impl Mesh {
             Delivery::ToNode { socket, packet, cargo, talk, .. } => {
                 drop(cargo);
                 if self.nodes[node].socket_id() == Some(socket) {
+                    self.look_for_offer(node, &packet);
                     self.hear(talk);
                 }
                 for frame in packet.frames() {
@@ -223,7 +224,7 @@ impl Mesh {
         if let Some(talk) = talk.filter(|talk| talk.freight.control.pong)
             && let Some(connection) = self.nodes[end.0].connection_mut(end.1)
         {
-            connection.pong_of = Some(talk.from.0);
+            connection.pong = Some((talk.from.0, self.now));
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socketio_p2p_core::wire::{IceCandidate, Signal};
-use socketio_p2p_core::{DirectCommand, Frame, Time};
+use socketio_p2p_core::{DirectCommand, Frame, PeerId, Time};
 
 use super::delivery::Delivery;
 use super::effects::Fault;
@@ -29,6 +29,7 @@ impl Mesh {
             DirectCommand::Offer { connection, datagrams, .. } => {
                 let end = (node, connection);
                 self.begin(end, datagrams);
+                self.note_offer(end);
                 let signal = Signal::Offer(self.network.broker.describe(end));
                 self.schedule(Duration::ZERO, Delivery::DirectSignal { end, signal });
             }
@@ -41,6 +42,7 @@ impl Mesh {
                 {
                     self.record.taken_up.push((Node(node), Node(offerer)));
                 }
+                self.note_answer(node);
                 if self.network.broker.answer(end, &sdp) {
                     let signal = Signal::Answer(self.network.broker.describe(end));
                     self.schedule(Duration::ZERO, Delivery::DirectSignal { end, signal });
@@ -54,6 +56,17 @@ impl Mesh {
             DirectCommand::Close { connection } => self.close_direct_end((node, connection)),
             DirectCommand::Signal { .. } | _ => {}
         }
+    }
+
+    fn note_offer(&mut self, (node, connection): End) {
+        let Some(session) = self.nodes[node].session.as_ref().filter(|_| self.record.is_watching())
+        else {
+            return;
+        };
+        let is_for = |id: &PeerId| session.connection_of(id) == Some(connection);
+        let other = session.peers().map(|peer| peer.id).find(is_for);
+        let other = other.and_then(|id| self.nodes.with_id(&id));
+        self.record.offers.extend(other.map(|other| (Node(node), other)));
     }
 
     fn begin(&mut self, end: End, wants_datagrams: bool) {
@@ -106,6 +119,7 @@ impl Mesh {
             self.schedule(Duration::ZERO, Delivery::DirectSignal { end, signal: candidate() });
         }
         let Some(other) = self.network.broker.close(end) else { return };
+        self.note_closed(end, other, connection.pong);
         if let Some(far) = self.nodes[other.0].connection_mut(other.1) {
             far.other = None;
         }

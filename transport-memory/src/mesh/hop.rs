@@ -123,8 +123,8 @@ pub(super) struct Connection {
     pub(super) hop: Hop,
     /// Its datagram channel is open.
     pub(super) has_datagrams: bool,
-    /// The sender of a pong received on it. Noted in watched meshes.
-    pub(super) pong_of: Option<usize>,
+    /// The sender of the last pong received on it, and when it came. Noted in watched meshes.
+    pub(super) pong: Option<(usize, Time)>,
 }
 
 impl Connection {
@@ -138,7 +138,7 @@ impl Connection {
             limited_at: Time::ZERO,
             hop: Hop::default(),
             has_datagrams: false,
-            pong_of: None,
+            pong: None,
         }
     }
 }

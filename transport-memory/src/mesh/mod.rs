@@ -18,6 +18,7 @@ mod effects;
 mod faults;
 mod hop;
 mod kept;
+mod late_offers;
 mod load;
 mod network;
 mod node;
@@ -41,6 +42,7 @@ use socketio_p2p_core::{
 
 pub use self::delivery::RawInput;
 pub use self::effects::{Effects, Fault};
+pub(crate) use self::late_offers::LateOffer;
 pub(crate) use self::load::Load;
 use self::network::Network;
 pub use self::node::{Node, Place};

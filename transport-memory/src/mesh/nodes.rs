@@ -197,13 +197,13 @@ impl Slot {
         let index = self.connections.iter().position(|connection| connection.id == id)?;
         let connection = self.connections.remove(index);
         self.ended_pongs.retain(|(_, at)| *at == now);
-        self.ended_pongs.extend(connection.pong_of.map(|other| (other, now)));
+        self.ended_pongs.extend(connection.pong.map(|(other, _)| (other, now)));
         Some(connection)
     }
 
     /// Whether a pong of that node has come on a connection that is there, or was until now.
     pub(super) fn has_pong_of(&self, other: usize, now: Time) -> bool {
-        self.connections.iter().any(|connection| connection.pong_of == Some(other))
+        self.connections.iter().any(|one| one.pong.is_some_and(|(of, _)| of == other))
             || self.ended_pongs.contains(&(other, now))
     }
 
@@ -223,7 +223,7 @@ mod tests {
     fn a_pong_counts_until_the_moment_at_which_its_connection_ends() {
         let (mut slot, at) = (Slot::new(), Time::from_millis);
         let id = ConnectionId::from_u64;
-        slot.connections.push(Connection { pong_of: Some(4), ..Connection::new(id(1)) });
+        slot.connections.push(Connection { pong: Some((4, at(5))), ..Connection::new(id(1)) });
         slot.connections.push(Connection::new(id(2)));
         assert!(slot.has_pong_of(4, at(10)) && !slot.has_pong_of(5, at(10)));
         assert!(slot.end_connection(id(1), at(20)).is_some());

@@ -2,6 +2,7 @@
 
 use socketio_p2p_core::{Event, Frame, PeerId, Time};
 
+use super::late_offers::{Closed, LateOffer};
 use super::load::Loads;
 use super::node::{Node, Place};
 use super::peek::{self, Carried};
@@ -28,6 +29,11 @@ pub(super) struct Record {
     talked: u64,
     /// When the frames that the hub handles now were handed to their socket.
     pub(super) uploaded: Sending,
+    /// Offers that sessions have made: offerer, receiver.
+    pub(super) offers: Vec<(Node, Node)>,
+    pub(super) late_offers: Vec<LateOffer>,
+    /// The last channel that a session closed while it was open at its other end.
+    pub(super) closed: Option<Closed>,
     /// Offers of raw nodes that sessions have answered: answerer, offerer.
     pub(super) taken_up: Vec<(Node, Node)>,
     /// Answers that came to the connection of another attempt.

@@ -120,6 +120,11 @@ impl Mesh {
         self.nodes[node.0].connections.len()
     }
 
+    /// An offer that a session has made since the last call: offerer, receiver.
+    pub(crate) fn take_offer(&mut self) -> Option<(Node, Node)> {
+        self.record.offers.pop()
+    }
+
     /// Answers to offers of raw nodes since the last call: answerer, offerer.
     pub(crate) fn take_taken_up(&mut self) -> Vec<(Node, Node)> {
         std::mem::take(&mut self.record.taken_up)

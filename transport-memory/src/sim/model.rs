@@ -287,6 +287,11 @@ impl Model {
         stays(sender) && stays(receiver) && self.flows[sender][receiver].known.is_some()
     }
 
+    /// How many events of a lane one has taken for another in the present life, of those that nobody may refuse.
+    pub(super) fn accepted(&self, from: usize, to: usize, lane: Lane) -> u64 {
+        u64::from(self.flows[from][to].accepted[place(lane)])
+    }
+
     /// Who was to get the event of a number, and has not.
     pub(super) fn missing(&self, number: u64, receiver: usize) -> bool {
         let emission = usize::try_from(number).ok().and_then(|index| self.emissions.get(index));

@@ -12,7 +12,7 @@ mod told;
 mod words;
 
 use socketio_p2p_core::hub::{ClientError, CloseReason, Departure, HubConfig};
-use socketio_p2p_core::wire::{Join, ServerMessage};
+use socketio_p2p_core::wire::{Decline, Join, ServerMessage};
 use socketio_p2p_core::{ClientId, Dialect, PeerId, RoomName, Time};
 
 use self::book::{Book, Issued};
@@ -50,8 +50,7 @@ pub(crate) struct Refused {
 pub(crate) struct Declined {
     pub(crate) by: PeerId,
     pub(crate) of: PeerId,
-    /// Because another crossed it.
-    pub(crate) glare: bool,
+    pub(crate) why: Decline,
 }
 
 #[derive(Debug)]

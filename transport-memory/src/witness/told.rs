@@ -1,7 +1,7 @@
 //! The inputs of the hub, and the messages due for them.
 
 use socketio_p2p_core::hub::{ClientError, Departure, Hub};
-use socketio_p2p_core::wire::{ClientMessage, Decline, Piece, Signal, Upload};
+use socketio_p2p_core::wire::{ClientMessage, Piece, Signal, Upload};
 use socketio_p2p_core::{ClientId, Dialect, PeerId, RoomName, Time};
 
 use super::book::{Client, Presence, Seat};
@@ -156,7 +156,7 @@ impl Witness {
             && let Ok(Signal::Decline(decline)) = signal.signal.parse()
         {
             let (by, of) = (from.clone(), signal.to_peer_id.clone());
-            self.declined.push(Declined { by, of, glare: decline == Decline::Glare });
+            self.declined.push(Declined { by, of, why: decline });
         }
         self.said = Some(ClientInput { client, from, message });
     }

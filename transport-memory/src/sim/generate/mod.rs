@@ -1,5 +1,6 @@
 //! Scenarios from seeds.
 
+mod attempts;
 mod faults;
 mod promises;
 mod slopes;

@@ -61,6 +61,7 @@ impl Run<'_> {
         }
         let now = self.mesh.now();
         self.ways.set_policy(node.index(), policy, now);
+        self.attempts.renew(node.index(), None);
         self.talks.upset(node.index(), None, now);
     }
 
@@ -102,6 +103,8 @@ impl Run<'_> {
         self.carried = carried;
         self.check_windows()?;
         self.look_at_talks()?;
+        self.look_at_offers()?;
+        self.look_at_late_offers()?;
         self.look_at_channels()?;
         if std::mem::take(&mut self.ways.bound) > 0 {
             self.mesh.effects_mut().strike(Fault::PolicyBinds);
@@ -150,11 +153,14 @@ impl Run<'_> {
                 self.mesh.effects_mut().strike(Fault::Unread);
             }
             self.talks.note(&seen, &self.model)?;
+            self.note_proof(&seen);
+            self.note_share(&seen)?;
             if !seen.talk.freight.neighbourly.is_empty() {
                 self.note_neighbourly(&seen)?;
             }
         }
         self.seen = seen;
+        self.review_shares();
         Ok(())
     }
 
@@ -197,6 +203,8 @@ impl Run<'_> {
             self.note_report(node, peer, error)?;
         }
         self.note_ways(node, event);
+        self.note_reasons(node, event);
+        self.note_change(node, event);
         if let Event::Received { from, packet, .. } = event
             && self.mallory.is_some()
             && packet.event_name().is_some_and(|name| name == NEVER)

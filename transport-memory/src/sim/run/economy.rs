@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use socketio_p2p_core::Path;
+use socketio_p2p_core::{Config, Path};
 
 use super::Run;
 use crate::invariant::{Breach, Invariant};
@@ -10,6 +10,15 @@ use crate::mesh::Node;
 use crate::sim::profile::Profile;
 use crate::sim::scenario::Manner;
 use crate::sim::shape::Shape;
+
+/// A volatile event that nobody acknowledged does not count as in flight any more then, and a moment beside.
+const VOLATILE_AGE: Duration = Duration::from_millis(1_100);
+
+/// The longest volatile event on an idle path.
+const LONGEST_VOLATILE: usize = 1_900;
+
+/// What an event has beside its blob.
+const VOLATILE_BESIDE: usize = 100;
 
 /// The maximum of bytes sent for each byte delivered, in percent.
 const PERCENT: u64 = 140;
@@ -39,8 +48,10 @@ impl Run<'_> {
         let latency = self.scenario.settings.relay_latency + self.scenario.settings.direct_latency;
         let round = latency * 4 + Duration::from_millis(100);
         let before = self.mesh.uploads();
-        self.run_until(self.mesh.now() + round)?;
+        let forgotten = self.last_volatile + VOLATILE_AGE;
+        self.run_until(forgotten.max(self.mesh.now() + round))?;
         let quiet = self.mesh.uploads() == before;
+        let shape = Shape::of_size(self.volatile_size());
         let mut numbers = Vec::new();
         for place in 0..self.places.len() {
             let Some(node) = self.places[place] else { continue };
@@ -48,7 +59,7 @@ impl Run<'_> {
             let peers = self.mesh.session(node).peers().filter(|peer| peer.path.is_some());
             let reached: Vec<_> = peers.filter_map(|peer| self.model.find(&peer.id)).collect();
             numbers.push((self.model.next_number(), reached));
-            self.emit(node, None, Shape::default(), Manner::Volatile)?;
+            self.emit(node, None, shape, Manner::Volatile)?;
             self.emit(node, None, Shape::default(), Manner::Event)?;
         }
         let (direct, uploads) = (quiet && self.is_all_direct(), self.mesh.uploads());
@@ -81,6 +92,17 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The bytes of a volatile event that everybody takes, and that fits only where few others count as in flight.
+    fn volatile_size(&self) -> usize {
+        let configs = self.live().filter_map(|node| self.model.config(node.index()));
+        let size = |config: &Config| {
+            let bytes = config.volatile_bytes.min(config.limits.max_packet_bytes / 2);
+            if config.limits.max_attachments == 0 { 0 } else { bytes }
+        };
+        let least = configs.map(size).min().unwrap_or(0);
+        least.saturating_sub(VOLATILE_BESIDE).min(LONGEST_VOLATILE)
     }
 
     fn is_all_direct(&self) -> bool {

@@ -63,6 +63,7 @@ impl Run<'_> {
         self.model.emitted(index, emitted.id.as_u64(), made, &emitted.accepted)?;
         if lane == Lane::Volatile {
             let now = self.mesh.now();
+            self.last_volatile = now;
             self.model.check_volatile(index, extent.bytes, &emitted.accepted, now)?;
         }
         for (peer, error) in &emitted.rejected {
@@ -130,6 +131,8 @@ impl Run<'_> {
 
     pub(super) fn upgrade_with(&mut self, node: Node, id: Option<PeerId>) -> Result<(), Breach> {
         self.reasons += 1;
+        let other = id.as_ref().and_then(|id| self.model.find(id));
+        self.attempts.renew(node.index(), other);
         let target = id.clone().map_or(Target::All, Target::Peer);
         // The peer is known: the model says so, and is checked against the session all the time.
         let _unknown = self.mesh.with(node, |session, now| session.upgrade(target, now));

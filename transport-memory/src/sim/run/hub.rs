@@ -1,5 +1,7 @@
 //! The reports of the witness of the hub, and answers to offers.
 
+use socketio_p2p_core::wire::Decline;
+
 use super::Run;
 use crate::invariant::{Breach, Invariant};
 use crate::mesh::HubNews;
@@ -33,14 +35,18 @@ impl Run<'_> {
         self.offers.note((node, offerer), config.retry.first, self.mesh.now())
     }
 
-    fn note_declined(&mut self, Declined { by, of, glare }: &Declined) -> Result<(), Breach> {
+    fn note_declined(&mut self, Declined { by, of, why }: &Declined) -> Result<(), Breach> {
         let (Some(node), Some(offerer)) = (self.model.find(by), self.model.find(of)) else {
             return Ok(());
         };
         if self.model.is_raw(node) {
             return Ok(());
         }
-        if *glare && by > of {
+        if *why == Decline::Full {
+            // Who has no room now offers later.
+            self.attempts.grant(node, offerer);
+        }
+        if *why == Decline::Glare && by > of {
             let expected = format!("the offer of {of} to stand, whose id is smaller");
             return Err(Breach::new(Invariant::Glare, expected, format!("{by} declines it")));
         }

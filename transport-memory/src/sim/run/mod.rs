@@ -4,7 +4,7 @@
 //! - `act`: the actions of the scenario; of these `emit` and `attack`
 //! - `notes`: the events of sessions; `answers`: answers to questions
 //! - `originals`: original clients
-//! - `books`: the checks of strict scenarios, of these `hub` (the hub and offers), `caps` (bounds), `channels` (path
+//! - `books`: the checks of strict scenarios, of these `attempts`, `hub` (the hub and offers), `caps` (bounds), `channels` (path
 //!   validation), `passages` (forwarding by neighbours), `promises` (deadlines), `writable`
 //! - `deaf`: dead direct paths
 //! - `end`: after all faults; `economy`: the cost of a run
@@ -12,6 +12,7 @@
 mod act;
 mod answers;
 mod attack;
+mod attempts;
 mod books;
 mod caps;
 mod channels;
@@ -24,6 +25,7 @@ mod notes;
 mod originals;
 mod passages;
 mod promises;
+mod shares;
 mod writable;
 
 use std::collections::VecDeque;
@@ -38,8 +40,9 @@ use self::deaf::Deaf;
 use super::mallory::Mallory;
 use super::model::{Model, Weather};
 use super::oracles::{
-    Absences, Calm, Channels, Deadlines, Farewells, Forwarded, Milestones, Offers, Questions,
-    Reconnects, Refusals, RoundTrips, Seals, Senders, Sharing, Stalls, Talks, Ways,
+    Absences, Attempts, Calm, Channels, Deadlines, Farewells, Forwarded, LateOffers, Milestones,
+    Offers, Questions, Reconnects, Refusals, RoundTrips, Seals, Senders, Shares, Sharing, Stalls,
+    Talks, Ways,
 };
 use super::original::Original;
 use super::scenario::{Scenario, Timed};
@@ -174,6 +177,8 @@ struct Run<'a> {
     deadlines: Deadlines,
     milestones: Milestones,
     offers: Offers,
+    attempts: Attempts,
+    late_offers: LateOffers,
     calm: Calm,
     questions_of: Questions,
     absences: Absences,
@@ -182,6 +187,7 @@ struct Run<'a> {
     tries: Vec<(Node, Time)>,
     stalls: Stalls,
     sharing: Sharing,
+    shares: Shares,
     late_answers: Vec<LateAnswer>,
     /// All faults are over.
     is_healed: bool,
@@ -210,6 +216,8 @@ struct Run<'a> {
     narrow: Vec<(Node, Option<Node>, u32)>,
     /// Somebody passes on in one direction only.
     swallows: bool,
+    /// When the last volatile event was sent.
+    last_volatile: Time,
     /// How often sockets and channels were broken on purpose.
     breaks: u32,
 }
@@ -276,6 +284,8 @@ impl<'a> Run<'a> {
             deadlines: Deadlines::default(),
             milestones: Milestones::default(),
             offers: Offers::default(),
+            attempts: Attempts::default(),
+            late_offers: LateOffers::default(),
             calm: Calm::default(),
             questions_of: Questions::default(),
             absences: Absences::default(),
@@ -284,6 +294,7 @@ impl<'a> Run<'a> {
             tries: Vec::new(),
             stalls: Stalls::default(),
             sharing: Sharing::default(),
+            shares: Shares::default(),
             late_answers: Vec::new(),
             is_healed: false,
             answer_dice: Dice::for_purpose(*seed, 13),
@@ -304,6 +315,7 @@ impl<'a> Run<'a> {
             originals: Vec::new(),
             narrow: Vec::new(),
             swallows: false,
+            last_volatile: start,
             breaks: 0,
         }
     }

@@ -73,6 +73,9 @@ pub struct NodeSettings {
     /// Bytes forwarded per second, from one peer to another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward_rate: Option<u64>,
+    /// The maximum of failed attempts at a direct path with one peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
     /// The maximum length of a message of its datagram channels; absent: it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub datagrams: Option<usize>,

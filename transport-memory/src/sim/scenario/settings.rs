@@ -229,6 +229,7 @@ impl Settings {
         set(&mut config.forward_pairs, node.forward_pairs);
         set(&mut config.max_members, node.max_members);
         config.forward_rate = node.forward_rate.unwrap_or(config.forward_rate);
+        config.max_attempts = node.max_attempts.unwrap_or(config.max_attempts);
         if let Some(policy) = node.policy {
             config.policy = policy.into();
         }

@@ -6,7 +6,8 @@ mod transfer;
 use std::time::Duration;
 
 use socketio_p2p_core::{
-    EmitError, Event, IncomingTransferId, Packet, PeerId, Time, TransferId, TransferOutcome,
+    EmitError, Event, IncomingTransferId, OutgoingTransferId, Packet, PeerId, Time, TransferId,
+    TransferOutcome,
 };
 
 use self::transfer::Transfer;
@@ -33,6 +34,11 @@ pub(super) struct Transfers(Vec<Transfer>);
 
 fn breach<T>(expected: impl Into<String>, came: impl Into<String>) -> Result<T, Breach> {
     Err(Breach::new(Invariant::Transfer, expected, came))
+}
+
+/// The number of a transfer among those of its link, which the text of its id begins with.
+fn number_in(id: &OutgoingTransferId) -> Option<u64> {
+    id.to_string().split(' ').find_map(|word| word.parse().ok())
 }
 
 impl Transfers {
@@ -73,6 +79,7 @@ impl Transfers {
             from,
             to,
             outgoing: opened.as_ref().ok().cloned(),
+            number: opened.as_ref().ok().and_then(number_in),
             announced: false,
             incoming: None,
             written: 0,
@@ -184,6 +191,13 @@ impl Transfers {
     /// How many transfers were read to their end.
     pub(super) fn complete(&self) -> u64 {
         self.0.iter().filter(|transfer| transfer.complete).count() as u64
+    }
+
+    /// Of the open transfers from one node to another: their numbers, and the bytes written.
+    pub(super) fn written(&self, from: usize, to: usize) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let between = move |one: &&Transfer| (one.from.index(), one.to.index()) == (from, to);
+        let open = self.0.iter().filter(between).filter(|one| !one.cancelled);
+        open.filter_map(|one| Some((one.number?, one.written)).filter(|_| one.outgoing.is_some()))
     }
 
     /// How many transfers of a node are open.

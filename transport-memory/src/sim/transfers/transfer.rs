@@ -19,6 +19,8 @@ pub(super) struct Transfer {
     pub(super) from: Node,
     pub(super) to: Node,
     pub(super) outgoing: Option<OutgoingTransferId>,
+    /// Its number on the wire.
+    pub(super) number: Option<u64>,
     pub(super) incoming: Option<IncomingTransferId>,
     /// The receiving application has heard of it.
     pub(super) announced: bool,

@@ -84,6 +84,20 @@ impl Profile {
         Self::in_turn(seed, Self::ALL)
     }
 
+    /// Whether its faults delay what goes through the hub.
+    pub(super) const fn delays_relay(self) -> bool {
+        matches!(
+            self,
+            Self::Lossy
+                | Self::Partitions
+                | Self::Crashes
+                | Self::Hub
+                | Self::Slow
+                | Self::Clock
+                | Self::Mixed
+        )
+    }
+
     fn in_turn(seed: u64, of: &[Self]) -> Self {
         let index = usize::try_from(seed % of.len() as u64).unwrap_or(0);
         of.get(index).copied().unwrap_or(Self::Mixed)

@@ -67,8 +67,9 @@ impl Pings {
         asking.unprobed += bytes;
         let unprobed = asking.unprobed;
         // Bulk may have half of what may be in flight, and each half of that has a ping. Records that many get are followed
-        // by pings in bundles of their own, when it is the turn of each: before the window is full.
-        let allowed = if direct { most / 4 } else { most + config.record_bytes };
+        // by pings in bundles of their own, when it is the turn of each: before the two windows that such records may
+        // have are full.
+        let allowed = if direct { most / 4 } else { 2 * most + config.record_bytes };
         if !ping && bytes > 0 && unprobed > allowed {
             return Err(Breach::new(
                 Invariant::Pings,

@@ -10,6 +10,7 @@
 //! | | [`try_emit`](Peer::try_emit), [`try_emit_bulk`](Peer::try_emit_bulk), [`emit_volatile`](Peer::emit_volatile) | nothing |
 //! | requests | [`request`](Peer::request), [`request_all`](Peer::request_all) | room, and the answers |
 //! | answers | [`reply`](Peer::reply), [`try_reply`](Peer::try_reply) | room; nothing |
+//! | dispatch | [`Router`] | |
 //! | transfers | [`open_transfer`](Peer::open_transfer), [`accept`](Peer::accept), [`send_transfer`](Peer::send_transfer) | the reading application |
 //! | the end | [`close`](Peer::close) | delivery, at most [`Config::close_timeout`](crate::Config::close_timeout) |
 //!
@@ -75,6 +76,7 @@
 //! - `run`, `events`, `peer`, `close`: the parts and the end
 //! - `lines`, `waits`: who waits for room in a peer's lane, and an emit between its polls
 //! - `emit`, `request`, `questions`: emits and answers; questions and the answers to them
+//! - `router`: dispatch of events by name
 //! - `outgoing`, `incoming`, `fan_out`, `progress`, `streams`: transfers
 //! - `unread`: the bound of unread events; `farewell`: what was not delivered
 
@@ -92,6 +94,7 @@ mod peer;
 mod progress;
 mod questions;
 mod request;
+mod router;
 mod run;
 mod shared;
 mod streams;
@@ -113,6 +116,7 @@ use self::peer::Owner;
 pub use self::peer::Peer;
 pub use self::progress::Progress;
 pub use self::request::{Answers, PendingAnswer, Request};
+pub use self::router::{RouteError, RouteFailure, Router};
 pub use self::run::Run;
 use self::shared::Shared;
 use crate::driver::{Clock, DirectTransport, Driver, Signaling};

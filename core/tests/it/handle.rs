@@ -3,6 +3,7 @@
 mod closing;
 mod emits;
 mod requests;
+mod router;
 mod transfers;
 mod unread;
 

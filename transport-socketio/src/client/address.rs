@@ -22,7 +22,9 @@ pub enum AddressError {
     #[error("expected a host in the server's URL, got none")]
     NoHost,
     /// The URL has no scheme.
-    #[error("expected http://, https://, ws:// or wss:// at the beginning of the server's URL, got none")]
+    #[error(
+        "expected http://, https://, ws:// or wss:// at the beginning of the server's URL, got none"
+    )]
     NoScheme,
     /// The URL's port is not a number from 1 to 65535.
     #[error("expected a port from 1 to 65535 in the server's URL, got {port:?}")]

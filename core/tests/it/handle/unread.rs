@@ -23,7 +23,8 @@ async fn an_application_that_does_not_read_loses_nothing_and_its_peer_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_blocks_for_thirty_seconds_under_traffic_keeps_its_path_and_gets_every_event_once() {
+async fn a_reader_that_blocks_for_thirty_seconds_under_traffic_keeps_its_path_and_gets_every_event_once()
+ {
     let mut net = Net::new();
     let [mut a, mut b] = members(&mut net, [Config::default(), Config::default()]).await;
     let (sender, to) = (a.peer.clone(), b.id());

@@ -1,7 +1,7 @@
 //! Socket.IO for socketio-p2p: signalling channels for sessions, and the hub on a server.
 //!
-//! - Feature `client`: [`SocketIoSignaling`] opens the signalling channels of a session; [`TokioClock`] and
-//!   [`random_seed`] are the other parts that a driver needs. `https://` and `wss://` need
+//! - Feature `client`: [`join`] joins a room in one call. Its parts: [`SocketIoSignaling`] opens the signalling
+//!   channels of a session; [`TokioClock`] and [`random_seed`] are the other parts that a driver needs. `https://` and `wss://` need
 //!   `rustls-native-roots` (on by default), `rustls-webpki-roots`, or `rustls` with a TLS configuration of the
 //!   application.
 //! - Feature `server`: [`SignalingServer`] adds signalling, presence and relay to a
@@ -22,7 +22,9 @@ mod seed;
 mod server;
 
 #[cfg(feature = "client")]
-pub use client::{AddressError, SocketIoChannel, SocketIoSignaling};
+pub use client::{
+    AddressError, Join, JoinFailure, NoChannel, RelayOnly, SocketIoChannel, SocketIoSignaling, join,
+};
 #[cfg(feature = "client")]
 pub use clock::TokioClock;
 #[cfg(any(feature = "client", feature = "server"))]

@@ -22,7 +22,7 @@ use socketio_p2p_core::{
     TransferOutcome, TransferRead,
 };
 use socketio_p2p_transport_memory::{
-    MemoryChannel, MemoryDirect, MemoryNetwork, MemorySignaling, channel,
+    MemoryChannel, MemoryDirect, MemoryNetwork, MemorySignaling, channel, conformance,
 };
 
 /// Tokio's clock, which advances when it is paused and no task is ready.
@@ -410,4 +410,11 @@ async fn a_transfer_between_drivers_follows_the_readers_pace() {
         () = tokio::time::sleep(Duration::from_secs(60)) => panic!("it takes longer than a minute"),
     };
     assert_eq!((outcome, read), (TransferOutcome::Delivered, 3_000_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_memory_transports_conform_to_the_contract() {
+    let Net { network, clock, .. } = Net::new();
+    conformance::direct(network.direct(), network.direct(), &clock).await.unwrap();
+    conformance::signaling(network.signaling(), &clock).await.unwrap();
 }

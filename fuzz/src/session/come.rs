@@ -29,6 +29,8 @@ pub(super) struct ReceivedStreams {
     spoiled: BTreeSet<(PeerId, u32)>,
     /// Delivered packets, by peer, epoch and lane.
     handed: BTreeMap<(PeerId, u32, u8), BTreeSet<u64>>,
+    /// The peers of which a packet was refused for want of memory: one that never came, too.
+    lacked_room: BTreeSet<PeerId>,
     unnumbered: BTreeMap<PeerId, u64>,
     /// Packets that the session has reported as refused; below, the numbers that the peer has reported as settled.
     refused: BTreeSet<(PeerId, u32, u8, u64)>,
@@ -123,10 +125,15 @@ impl ReceivedStreams {
         }
     }
 
+    pub(super) fn note_no_room(&mut self, peer: &PeerId) {
+        self.lacked_room.insert(peer.clone());
+    }
+
     fn may_be_refused(&self, remote: &Remote, epoch: u32, lane: Lane, number: u64) -> bool {
         let come = self.come.get(&(remote.id.clone(), epoch, lane.number(), number));
         let come = come.is_some_and(|come| come.spoiled || come.pieces || come.forbidden);
-        come || !remote.whole(epoch, Stream::Lane(lane), number).good
+        come || self.lacked_room.contains(&remote.id)
+            || !remote.whole(epoch, Stream::Lane(lane), number).good
     }
 
     pub(super) fn receive_unnumbered(&mut self, peer: &PeerId, number: u64) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use socketio_p2p_core::wire::{Epochs, Lane};
 use socketio_p2p_core::{
     Command, ConnectionId, Dialect, DirectCommand, EmitId, Emitted, Event, LeaveReason, Outcome,
-    Packet, Path, PeerId, PeerInfo, ReplyToken, Session, TransferId, TransferOutcome,
+    Packet, Path, PeerError, PeerId, PeerInfo, ReplyToken, Session, TransferId, TransferOutcome,
 };
 
 use super::come::ReceivedStreams;
@@ -209,7 +209,10 @@ impl Model {
                 assert_ne!(before, *path, "the path to {peer} has not changed");
             }
             Event::Ready | Event::Upgrade => assert!(!self.links.is_empty()),
-            Event::PeerError { peer, .. } => {
+            Event::PeerError { peer, error } => {
+                if matches!(error, PeerError::NoRoom) {
+                    self.heard.note_no_room(peer);
+                }
                 self.link(peer);
             }
             Event::Received { from, path: _, packet, reply } => {

@@ -82,11 +82,10 @@ async fn connect<A: DirectTransport, B: DirectTransport>(
         match within(clock, CHECK, expected, next).await? {
             Either::Left((event, _)) => match event {
                 Some(DirectEvent::Signal { connection, signal }) if connection == ids.0 => {
-                    match signal {
-                        Signal::Offer(sdp) => answerer.execute(answer(ids.1, sdp)),
-                        signal => {
-                            answerer.execute(DirectCommand::Signal { connection: ids.1, signal });
-                        }
+                    if let Signal::Offer(sdp) = signal {
+                        answerer.execute(answer(ids.1, sdp));
+                    } else {
+                        answerer.execute(DirectCommand::Signal { connection: ids.1, signal });
                     }
                 }
                 Some(DirectEvent::Open { connection, channel, max_message })
@@ -247,11 +246,13 @@ async fn check_close<A: DirectTransport, B: DirectTransport>(
         for frame in &frames {
             left.feed(frame.clone()).await?;
         }
-        left.close().await
+        left.flush().await
     };
-    within(clock, CHECK, "the channel to close", send)
+    within(clock, CHECK, "the frames to be flushed", send)
         .await?
         .map_err(|_| Nonconformance::new(CHECK, "frames before it to be accepted", "a failure"))?;
+    offerer.execute(DirectCommand::Close { connection: ids.0 });
+    drop(left);
     let mut received = 0;
     let end = async {
         loop {
@@ -274,7 +275,6 @@ async fn check_close<A: DirectTransport, B: DirectTransport>(
         let got = format!("{received} of {} frames", frames.len());
         return Err(Nonconformance::new(CHECK, expected, got));
     }
-    offerer.execute(DirectCommand::Close { connection: ids.0 });
     answerer.execute(DirectCommand::Close { connection: ids.1 });
     check_quiet(offerer, CHECK, clock).await
 }

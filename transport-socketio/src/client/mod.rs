@@ -3,6 +3,7 @@
 mod address;
 mod channel;
 mod engine;
+mod join;
 
 use std::fmt;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use self::address::Address;
 pub use self::address::AddressError;
 use self::channel::Socket;
 pub use self::channel::SocketIoChannel;
+pub use self::join::{Join, JoinFailure, NoChannel, RelayOnly, join};
 
 /// Time limit for opening a connection, from the name lookup to the Engine.IO handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

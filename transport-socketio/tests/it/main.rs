@@ -11,6 +11,7 @@
 
 mod chat_files;
 mod client;
+mod join;
 #[cfg(not(feature = "rustls"))]
 mod no_tls;
 mod npm;

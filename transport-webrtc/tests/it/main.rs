@@ -14,6 +14,7 @@ mod support;
 mod backpressure;
 mod browser;
 mod close;
+mod conformance;
 mod datagrams;
 mod foreign;
 mod frames;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use socketio_p2p_core::hub::HubConfig;
 use socketio_p2p_core::{
-    Config, Event, LeaveReason, Outcome, Path, Policy, SignalingError, Target,
+    Backoff, Config, Event, LeaveReason, Outcome, Path, Policy, SignalingError, Target,
 };
 use socketio_p2p_transport_memory::{Mesh, Node};
 
@@ -238,7 +238,8 @@ fn a_clock_jump_ends_no_link() {
 fn an_unreachable_server_is_retried_with_growing_pauses() {
     let mut mesh = Mesh::new(1);
     mesh.stop_server();
-    let a = mesh.add(Config::default());
+    let pauses = Backoff { first: Duration::from_millis(500), max: Duration::from_secs(10) };
+    let a = mesh.add(Config::default().with_reconnect(pauses));
     mesh.run_for(Duration::from_secs(60));
     let pauses: Vec<Duration> = mesh
         .take_events(a)

@@ -1,0 +1,210 @@
+//! The short way to a session on tokio: signalling, driver, handle and task in one call.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use futures::{Sink, Stream, StreamExt as _};
+use socketio_p2p_core::driver::{DirectEvent, DirectTransport, Driver, TransportError};
+use socketio_p2p_core::handle::{Events, Peer};
+use socketio_p2p_core::{
+    Config, ConfigError, DirectCommand, Event, Frame, JoinRefusal, Policy, RoomName, SignalingError,
+};
+use thiserror::Error;
+
+use super::{AddressError, SocketIoSignaling};
+use crate::clock::TokioClock;
+use crate::seed::{RandomnessError, random_seed};
+
+/// Joins a room on the server at `url`, as [`SocketIoSignaling::new`] takes it. Awaiting it spawns the session's
+/// task on the current tokio runtime, and returns the handle and the stream of events once the session is in its
+/// room.
+///
+/// Without [`direct`](Join::direct) all events go through the server.
+///
+/// ```no_run
+/// # async fn program() -> Result<(), Box<dyn std::error::Error>> {
+/// use futures::StreamExt;
+/// use socketio_p2p_core::{Event, Packet, Target};
+/// use socketio_p2p_transport_socketio::join;
+/// use socketio_p2p_transport_webrtc::{WebRtcConfig, WebRtcTransport};
+///
+/// let direct = WebRtcTransport::new(WebRtcConfig::default())?;
+/// let (peer, mut events) = join("http://localhost:3000").room("lobby")?.direct(direct).await?;
+/// let emitted = peer.emit(Target::All, &Packet::event("hello", &("I am here",))?).await?;
+/// assert!(emitted.rejected.is_empty());
+/// while let Some(event) = events.next().await {
+///     if let Event::Received { from, packet, .. } = event {
+///         println!("{from}: {:?}", packet.event_name());
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub fn join(url: &str) -> Join<RelayOnly> {
+    let config = Config::default().with_policy(Policy::RelayOnly);
+    Join { signaling: SocketIoSignaling::new(url), config, seed: None, direct: RelayOnly }
+}
+
+/// The settings of [`join`].
+#[must_use = "it joins when it is awaited"]
+pub struct Join<D> {
+    signaling: Result<SocketIoSignaling, AddressError>,
+    config: Config,
+    seed: Option<[u8; 32]>,
+    direct: D,
+}
+
+impl<D> Join<D> {
+    /// Sets the room. Default: `lobby`.
+    ///
+    /// # Errors
+    /// [`InvalidName`](socketio_p2p_core::InvalidName) when the text is not the name of a room.
+    pub fn room(mut self, room: &str) -> Result<Self, socketio_p2p_core::InvalidName> {
+        self.config.room = RoomName::new(room.to_owned())?;
+        Ok(self)
+    }
+
+    /// Changes the settings of the session, for example `join(url).configure(|config| config.with_max_peers(8))`.
+    pub fn configure(mut self, change: impl FnOnce(Config) -> Config) -> Self {
+        self.config = change(self.config);
+        self
+    }
+
+    /// Changes the settings of the connection to the server: headers, time limits, TLS.
+    ///
+    /// # Errors
+    /// The error of `change`, or of the URL.
+    pub fn signaling(
+        mut self,
+        change: impl FnOnce(SocketIoSignaling) -> Result<SocketIoSignaling, AddressError>,
+    ) -> Result<Self, AddressError> {
+        self.signaling = Ok(change(self.signaling?)?);
+        Ok(self)
+    }
+
+    /// Sets the session's only source of randomness, for tests. Default: random bytes of the system.
+    pub fn seed(mut self, seed: [u8; 32]) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Connects to peers directly, by this transport, under [`Policy::Automatic`] unless
+    /// [`configure`](Self::configure) sets another policy afterwards.
+    pub fn direct<T: DirectTransport + 'static>(self, direct: T) -> Join<T> {
+        let Self { signaling, config, seed, .. } = self;
+        Join { signaling, config: config.with_policy(Policy::Automatic), seed, direct }
+    }
+}
+
+impl<D> fmt::Debug for Join<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Join")
+            .field("signaling", &self.signaling)
+            .field("room", &self.config.room)
+            .finish_non_exhaustive()
+    }
+}
+
+/// # Cancel safety
+/// Dropping the future closes the session in an orderly way, in the background.
+impl<D: DirectTransport + 'static> IntoFuture for Join<D> {
+    type Output = Result<(Peer, Events), JoinFailure>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let Self { signaling, config, seed, direct } = self;
+            let seed = match seed {
+                Some(seed) => seed,
+                None => random_seed()?,
+            };
+            let driver = Driver::new(config, seed, signaling?, direct, TokioClock::new())?;
+            let (peer, mut events, run) = driver.split();
+            tokio::spawn(run);
+            match events.next().await {
+                Some(Event::Connected { .. }) => Ok((peer, events)),
+                Some(Event::Refused(refusal)) => Err(JoinFailure::Refused(refusal)),
+                Some(Event::Disconnected { error, .. }) => Err(JoinFailure::Server(error)),
+                Some(_) | None => Err(JoinFailure::Ended),
+            }
+        })
+    }
+}
+
+/// The reason why [`join`] failed. The session has ended: it makes no further attempt.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum JoinFailure {
+    /// The URL is unusable.
+    #[error("unusable server address")]
+    Address(#[from] AddressError),
+    /// A setting is invalid.
+    #[error("invalid setting")]
+    Config(#[from] ConfigError),
+    /// There is no randomness for the seed.
+    #[error("no randomness for the session's seed")]
+    Randomness(#[from] RandomnessError),
+    /// The server could not be reached, or ended the connection.
+    #[error("no connection to the server")]
+    Server(#[source] SignalingError),
+    /// The server refuses the session.
+    #[error("the server refuses the session: {}", .0.message)]
+    Refused(JoinRefusal),
+    /// The session ended before it was in its room: the runtime shuts down.
+    #[error("the session ended before it joined")]
+    Ended,
+}
+
+/// No direct transport: all events go through the server.
+#[derive(Clone, Copy, Debug)]
+pub struct RelayOnly;
+
+impl Stream for RelayOnly {
+    type Item = DirectEvent<NoChannel>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(None)
+    }
+}
+
+impl DirectTransport for RelayOnly {
+    type Channel = NoChannel;
+
+    /// Has no effect: under [`Policy::RelayOnly`] a session makes no connection.
+    fn execute(&mut self, _: DirectCommand) {}
+}
+
+/// The channel type of [`RelayOnly`], of which there is no value.
+#[derive(Debug)]
+pub struct NoChannel(Infallible);
+
+impl Stream for NoChannel {
+    type Item = Result<Frame, TransportError>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.0 {}
+    }
+}
+
+impl Sink<Frame> for NoChannel {
+    type Error = TransportError;
+
+    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        match self.0 {}
+    }
+
+    fn start_send(self: Pin<&mut Self>, _: Frame) -> Result<(), Self::Error> {
+        match self.0 {}
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        match self.0 {}
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,92 @@
+//! Joining in one call, and the contract of the signalling transport.
+
+use futures::StreamExt as _;
+use socketio_p2p_core::handle::Events;
+use socketio_p2p_core::hub::HubConfig;
+use socketio_p2p_core::{Event, Packet, Path, SignalingError, Target};
+use socketio_p2p_transport_memory::conformance;
+use socketio_p2p_transport_socketio::{
+    JoinFailure, SignalingServer, SocketIoSignaling, TokioClock, join,
+};
+use socketio_p2p_transport_webrtc::{WebRtcConfig, WebRtcTransport};
+
+use crate::support::{serve, serve_default, soon};
+
+async fn until(events: &mut Events, is: impl Fn(&Event) -> bool) -> Event {
+    let wait = async {
+        loop {
+            let event = events.next().await.expect("the session goes on");
+            if is(&event) {
+                return event;
+            }
+        }
+    };
+    soon("an event", wait).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_programs_join_in_one_call_each_and_talk_by_relay_and_directly() {
+    let server = serve_default().await;
+    let url = format!("http://{}", server.local_addr());
+    let relayed = join(&url).room("one").unwrap();
+    let (ann, mut ann_events) = soon("Ann joins", relayed.into_future()).await.unwrap();
+    let (bob, mut bob_events) = join(&url).room("one").unwrap().await.unwrap();
+    until(&mut ann_events, |event| matches!(event, Event::PeerJoined { .. })).await;
+    let question = Packet::event("add", &(1, 2)).unwrap();
+    let asked = ann.request(&bob.id().unwrap(), &question);
+    let answer = async {
+        let event = until(&mut bob_events, |event| matches!(event, Event::Received { .. })).await;
+        let Event::Received { packet, reply, path, .. } = event else { panic!("{event:?}") };
+        assert_eq!(path, Path::Relay);
+        let (a, b) = packet.args::<(i32, i32)>().unwrap();
+        bob.reply(&reply.unwrap(), &(a + b,)).await.unwrap();
+    };
+    let (sum, ()) = futures::join!(asked.args::<(i32,)>(), answer);
+    assert_eq!(sum.unwrap(), (3,));
+
+    let direct = || WebRtcTransport::new(WebRtcConfig::default()).unwrap();
+    let (cid, mut cid_events) = join(&url).room("two").unwrap().direct(direct()).await.unwrap();
+    let (dan, mut dan_events) = join(&url).room("two").unwrap().direct(direct()).await.unwrap();
+    let is_direct = |event: &Event| matches!(event, Event::PathChanged { path: Path::Direct, .. });
+    until(&mut cid_events, is_direct).await;
+    let emitted = cid.emit(Target::All, &Packet::event("hi", &()).unwrap()).await.unwrap();
+    assert!(emitted.rejected.is_empty());
+    let hi = until(&mut dan_events, |event| matches!(event, Event::Received { .. })).await;
+    assert!(matches!(hi, Event::Received { path: Path::Direct, .. }), "{hi:?}");
+    for peer in [&ann, &bob, &cid, &dan] {
+        assert!(soon("the close", peer.close()).await.unwrap().is_empty());
+    }
+    server.close().await;
+}
+
+#[tokio::test]
+async fn a_refusal_and_an_unreachable_server_are_errors_of_the_call() {
+    let full = SignalingServer::new(HubConfig::default().with_room_capacity(1));
+    let server = serve(full).await;
+    let url = format!("http://{}", server.local_addr());
+    let (first, _events) = join(&url).await.unwrap();
+    match join(&url).await {
+        Err(JoinFailure::Refused(refusal)) => {
+            assert_eq!(refusal.code.as_deref(), Some("room-full"));
+        }
+        other => panic!("{other:?}"),
+    }
+    drop(first);
+    server.close().await;
+    match join(&url).await {
+        Err(JoinFailure::Server(SignalingError::Transport(text))) => {
+            assert!(text.contains("cannot connect"), "{text}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(join("localhost:3000").await, Err(JoinFailure::Address(_))));
+    assert!(join(&url).room("").is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_signalling_transport_conforms_to_the_contract() {
+    let server = serve_default().await;
+    let signaling = SocketIoSignaling::new(&format!("http://{}", server.local_addr())).unwrap();
+    conformance::signaling(signaling, &TokioClock::new()).await.unwrap();
+    soon("the close", server.close()).await;
+}

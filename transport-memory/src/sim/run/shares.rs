@@ -18,6 +18,12 @@ impl Run<'_> {
         if heard.is_some() || sessions.iter().any(Option::is_none) || !prompt {
             return Ok(());
         }
+        let (from, to) = (talk.from.index(), talk.to.index());
+        if self.talks.waits(from, to) || !self.mesh.is_receiving(talk.to) {
+            // Bulk is not to be sent.
+            self.shares.forget(from, to);
+            return Ok(());
+        }
         let (model, transfers) = (&self.model, &self.transfers);
         self.shares.note(talk, |pair| given(pair, model, transfers))
     }

@@ -50,8 +50,8 @@ pub trait Connector: Send + Sync + 'static {
         answer: String,
     ) -> Result<Self::Channel, TransportError>;
 
-    /// Returns the maximum message of a channel, in bytes. Default: 64 KiB and a record's header, beyond which the
-    /// link sends no longer ones.
+    /// Returns the maximum message of a channel, in bytes. Default: 64 KiB and 256 bytes, the longest that a link
+    /// sends.
     fn max_message(&self) -> usize {
         (64 << 10) + 256
     }

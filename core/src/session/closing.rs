@@ -24,8 +24,9 @@ pub(super) enum Closing {
 }
 
 impl Session {
-    /// Closes the session. Within [`Config::close_timeout`] the accepted events are delivered, or their
-    /// outcomes reported; then the session says good-bye to the peers and reports [`Event::Closed`].
+    /// Closes the session. Within [`Config::close_timeout`](crate::Config::close_timeout) the accepted events are
+    /// delivered, or their outcomes reported; then the session says good-bye to the peers and reports
+    /// [`Event::Closed`].
     pub fn close(&mut self, now: Time) {
         let now = self.advance(now);
         if self.closing == Closing::No {

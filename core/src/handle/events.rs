@@ -15,8 +15,9 @@ use crate::event::Event;
 ///
 /// An application that does not read for a while loses nothing. When more than
 /// [`unread_bytes`](super::HandleConfig::unread_bytes) are unread, the session tells the peers to wait;
-/// timers and control go on. Events of original clients and of the server cannot be held back: beyond four
-/// times that bound, or 16,384 unread events, the transports are not read.
+/// timers, paths and transfers go on; answers to requests, which keep the order of events, wait too. Events of
+/// original clients and of the server cannot be held back: beyond four times that bound, or 16,384 unread events,
+/// the transports are not read.
 ///
 /// The stream ends after [`Event::Closed`], or when [`Run`](super::Run) is dropped. Dropping it discards all
 /// further events, and refuses transfers that peers open.

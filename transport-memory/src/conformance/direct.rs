@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures::future::{Either, join, select};
-use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
-use socketio_p2p_core::driver::{Clock, DirectEvent, DirectTransport};
+use futures::{FutureExt as _, Sink, SinkExt as _, Stream, StreamExt as _};
+use socketio_p2p_core::driver::{Clock, DirectEvent, DirectTransport, TransportError};
 use socketio_p2p_core::wire::Signal;
 use socketio_p2p_core::{ConnectionId, DirectCommand, Frame};
 
@@ -15,6 +15,16 @@ const MAX_OUTSTANDING: usize = 64 << 20;
 
 /// The time in which nothing may be reported about a closed connection.
 const QUIET: Duration = Duration::from_millis(300);
+
+/// The receiving half of a channel.
+trait Incoming: Stream<Item = Result<Frame, TransportError>> + Unpin {}
+
+impl<T: Stream<Item = Result<Frame, TransportError>> + Unpin> Incoming for T {}
+
+/// The sending half of a channel.
+trait Outgoing: Sink<Frame> + Unpin {}
+
+impl<T: Sink<Frame> + Unpin> Outgoing for T {}
 
 /// The two ends of an open connection.
 struct Pair<A, B> {
@@ -137,17 +147,13 @@ fn unexpected<C>(
 }
 
 /// Sends frames of all kinds and lengths.
-async fn carry<A, B>(
+async fn carry(
     check: &'static str,
-    from: &mut A,
-    to: &mut B,
+    from: &mut impl Outgoing,
+    to: &mut impl Incoming,
     max_message: usize,
     clock: &impl Clock,
-) -> Result<(), Nonconformance>
-where
-    A: futures::Sink<Frame> + Unpin,
-    B: futures::Stream<Item = Result<Frame, socketio_p2p_core::driver::TransportError>> + Unpin,
-{
+) -> Result<(), Nonconformance> {
     let lengths = [1, 2, 100, 1_200, 5_000, 16_384, 65_535, max_message];
     let frames: Vec<Frame> = lengths
         .into_iter()
@@ -184,15 +190,11 @@ where
 }
 
 /// A sink whose other end is not read is not ready for ever, and goes on when it is read.
-async fn check_backpressure<A, B>(
-    (left, right): &mut (A, B),
+async fn check_backpressure(
+    (left, right): &mut (impl Outgoing, impl Incoming),
     max_message: usize,
     clock: &impl Clock,
-) -> Result<(), Nonconformance>
-where
-    A: futures::Sink<Frame> + Unpin,
-    B: futures::Stream<Item = Result<Frame, socketio_p2p_core::driver::TransportError>> + Unpin,
-{
+) -> Result<(), Nonconformance> {
     const CHECK: &str = "backpressure";
     let frame = Frame::from(vec![7; max_message.min(16_000)]);
     let len = frame.as_bytes().len();
@@ -227,7 +229,7 @@ where
 }
 
 /// Reads until nothing comes for a while.
-async fn drain<B: futures::Stream + Unpin>(channel: &mut B, clock: &impl Clock) {
+async fn drain(channel: &mut impl Incoming, clock: &impl Clock) {
     while let Either::Left((Some(_), _)) = select(channel.next(), clock.sleep(QUIET)).await {}
 }
 

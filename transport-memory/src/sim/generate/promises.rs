@@ -40,7 +40,7 @@ pub(super) fn add(seed: u64, profile: Profile, settings: &mut Settings, actions:
     }
     let mut dice = Dice::for_purpose(seed, 51);
     if !settings.honest && profile != Profile::Slopes && dice.happens(150) {
-        busy_application(&mut dice, settings, actions);
+        busy_application(&mut dice, profile, settings, actions);
     }
     let mut dice = Dice::for_purpose(seed, 135);
     if malicious && dice.happens(300) && stays_full(actions) {
@@ -116,7 +116,17 @@ fn few_joins(dice: &mut Dice, settings: &mut Settings, actions: &mut Vec<Timed>)
 }
 
 /// An application takes no events for a while, maybe longer than its peers wait for acknowledgements.
-fn busy_application(dice: &mut Dice, settings: &Settings, actions: &mut Vec<Timed>) {
+fn busy_application(
+    dice: &mut Dice,
+    profile: Profile,
+    settings: &Settings,
+    actions: &mut Vec<Timed>,
+) {
+    // Through neighbours events have deadlines, which are meant for small ones.
+    let sizes: &[u32] = match profile == Profile::Neighbours {
+        true => &[0],
+        false => &[0, 700, 5_000, 20_000],
+    };
     let silence = settings.silence.as_millis() as u64;
     let stall = settings.stall.as_millis() as u64;
     let node = dice.roll(settings.peers as u64) as usize;
@@ -127,7 +137,7 @@ fn busy_application(dice: &mut Dice, settings: &Settings, actions: &mut Vec<Time
         if dice.happens(700) {
             let (at, count) = (start + dice.roll(lasts), dice.between(1, 6) as u32);
             let how = if dice.happens(300) { Manner::Bulk } else { Manner::Event };
-            let size = dice.pick(&[0, 700, 5_000, 20_000]).unwrap_or(0);
+            let size = dice.pick(sizes).unwrap_or(0);
             push(actions, at, Action::Emit { node: from, to: Some(node), count, size, how });
         }
     }

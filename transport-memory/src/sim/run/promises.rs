@@ -29,6 +29,10 @@ impl Run<'_> {
 
     /// An application takes no events, or does again: what it is to do at once it does later.
     pub(super) fn set_receiving(&mut self, node: Node, receiving: bool) {
+        if self.mesh.is_frozen(node) {
+            // An application that stands still says nothing.
+            return;
+        }
         if !receiving {
             self.hit(Fault::Unread);
         }

@@ -127,6 +127,7 @@ impl Talks {
         if let Line::Via(_) = talk.line {
             let side = self.sides.entry((to, from)).or_default();
             side.holdings.hear(talk, None, false);
+            side.waits.hear_later(talk);
         }
         let choosy = model.is_choosy(from) || self.hub_is_slow;
         let side = self.sides.entry((from, to)).or_default();

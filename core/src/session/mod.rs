@@ -26,6 +26,7 @@ mod transfer;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use std::collections::VecDeque;
+#[cfg(feature = "driver")]
 use std::time::Duration;
 
 use self::closing::Closing;

@@ -1,6 +1,6 @@
 //! A whole mesh in one process for the async driver, without a socket.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -12,7 +12,7 @@ use socketio_p2p_core::driver::{
 };
 use socketio_p2p_core::hub::{Departure, HubConfig};
 use socketio_p2p_core::wire::Signal;
-use socketio_p2p_core::{DirectCommand, Frame};
+use socketio_p2p_core::{ConnectionId, DirectCommand, Frame};
 
 use crate::broker::{Broker, End};
 use crate::channel::{MemoryChannel, channel, datagram_channel};
@@ -90,7 +90,8 @@ impl MemoryNetwork {
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
         let mut state = self.lock();
         state.transports.push(sender);
-        MemoryDirect { network: self.clone(), owner: state.transports.len() - 1, events }
+        let owner = state.transports.len() - 1;
+        MemoryDirect { network: self.clone(), owner, events, live: BTreeSet::new() }
     }
 
     /// Runs the hub's timers, forever.
@@ -222,13 +223,34 @@ pub struct MemoryDirect {
     network: MemoryNetwork,
     owner: usize,
     events: mpsc::Receiver<DirectEvent<MemoryChannel>>,
+    /// The connections that have not been closed, at this end or by a failure.
+    live: BTreeSet<ConnectionId>,
 }
 
 impl Stream for MemoryDirect {
     type Item = DirectEvent<MemoryChannel>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.events.poll_next_unpin(cx)
+        loop {
+            let Some(event) = std::task::ready!(self.events.poll_next_unpin(cx)) else {
+                return Poll::Ready(None);
+            };
+            let (connection, is_last) = match &event {
+                DirectEvent::Closed { connection, .. } => (*connection, true),
+                DirectEvent::Signal { connection, .. }
+                | DirectEvent::Open { connection, .. }
+                | DirectEvent::Datagrams { connection, .. } => (*connection, false),
+                _ => return Poll::Ready(Some(event)),
+            };
+            // What was reported before a close is not to be seen after it.
+            let is_live = match is_last {
+                true => self.live.remove(&connection),
+                false => self.live.contains(&connection),
+            };
+            if is_live {
+                return Poll::Ready(Some(event));
+            }
+        }
     }
 }
 
@@ -237,6 +259,15 @@ impl DirectTransport for MemoryDirect {
 
     fn execute(&mut self, command: DirectCommand) {
         let owner = self.owner;
+        match &command {
+            DirectCommand::Offer { connection, .. } | DirectCommand::Answer { connection, .. } => {
+                self.live.insert(*connection);
+            }
+            DirectCommand::Close { connection } => {
+                self.live.remove(connection);
+            }
+            DirectCommand::Signal { .. } | _ => {}
+        }
         let mut state = self.network.lock();
         match command {
             DirectCommand::Offer { connection, datagrams, .. } => {

@@ -23,11 +23,12 @@ mod relay;
 mod signaling;
 mod transfer;
 
-use rand_chacha::ChaCha12Rng;
-use rand_chacha::rand_core::SeedableRng as _;
 use std::collections::VecDeque;
 #[cfg(feature = "driver")]
 use std::time::Duration;
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng as _;
 
 use self::closing::Closing;
 #[cfg(feature = "driver")]

@@ -64,8 +64,6 @@ faults! {
     ClockJump "clock jump",
     /// A message waited for a slow consumer.
     SlowConsumer "slow consumer",
-    /// A session told a peer to wait, because its application took no events.
-    Unread "application takes no events",
     /// An emit was refused by a full queue.
     QueueFull "queue full",
     /// The path changed with events in flight.
@@ -140,6 +138,8 @@ faults! {
     SlowRelay "slow relay",
     /// Events went over a channel of a few KB/s.
     SlowChannel "slow channel",
+    /// A session told a peer to wait, because its application took no events.
+    Unread "application takes no events",
     /// A volatile event went over a datagram channel.
     Datagram "datagram channel",
     /// A policy excluded a path.

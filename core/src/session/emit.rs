@@ -49,13 +49,39 @@ pub struct Emitted {
     pub rejected: Vec<(PeerId, EmitError)>,
 }
 
-/// How [`Session::offer_each`] offers an event.
-#[cfg(feature = "driver")]
+/// How an event is offered to links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offered {
     Lane(Lane),
     /// As a question, to be answered within this time.
     Question(Duration),
+}
+
+impl Offered {
+    /// Returns the packet of the emit `id`.
+    fn packet(self, event: &Packet, id: EmitId) -> Packet {
+        match self {
+            // The packet's ack id belongs to another session: an answer to it would be matched to another event.
+            Self::Lane(_) => event.clone().without_ack_id(),
+            // One ack id for all receivers, so that one upload can serve several of them.
+            Self::Question(_) => event.clone().with_ack_id(id.as_u64()),
+        }
+    }
+
+    /// Offers the packet to a link; `shared`: the emit has other receivers.
+    fn offer(
+        self,
+        link: &mut Link,
+        packet: &Packet,
+        id: EmitId,
+        shared: bool,
+        cx: &mut Context<'_>,
+    ) -> Result<(), EmitError> {
+        match self {
+            Self::Lane(lane) => link.emit(lane, packet.clone(), Some(id), shared, cx),
+            Self::Question(within) => link.ask(packet.clone(), id, cx.now + within, shared, cx),
+        }
+    }
 }
 
 impl Session {
@@ -72,7 +98,7 @@ impl Session {
         event: &Packet,
         now: Time,
     ) -> Result<Emitted, EmitError> {
-        self.emit_in(Lane::Events, to.into(), event, now)
+        self.emit_to(to.into(), Offered::Lane(Lane::Events), event, now)
     }
 
     /// Sends an event on the bulk lane, otherwise as [`emit`](Self::emit). A bulk event delays other events by
@@ -86,7 +112,7 @@ impl Session {
         event: &Packet,
         now: Time,
     ) -> Result<Emitted, EmitError> {
-        self.emit_in(Lane::Bulk, to.into(), event, now)
+        self.emit_to(to.into(), Offered::Lane(Lane::Bulk), event, now)
     }
 
     /// Sends an event on the volatile lane: at most once, ahead of all queued events, and in order among the
@@ -102,7 +128,7 @@ impl Session {
         event: &Packet,
         now: Time,
     ) -> Result<Emitted, EmitError> {
-        self.emit_in(Lane::Volatile, to.into(), event, now)
+        self.emit_to(to.into(), Offered::Lane(Lane::Volatile), event, now)
     }
 
     /// Sends an event that each receiver is to answer within `timeout` (default: [`Config::ack_timeout`]).
@@ -123,19 +149,12 @@ impl Session {
         timeout: Option<Duration>,
         now: Time,
     ) -> Result<Emitted, EmitError> {
-        let now = self.advance(now);
-        self.check_event(event)?;
-        let id = self.take_emit_id();
-        let deadline = now + timeout.unwrap_or(self.shared.config.ack_timeout);
-        // One ack id for all receivers, so that one upload can serve several of them.
-        let question = event.clone().with_ack_id(id.as_u64());
         let to = to.into();
         let all = to == Target::All;
-        let emitted = self.offer_to(to, id, now, |link, shared, cx| {
-            link.ask(question.clone(), id, deadline, shared, cx)
-        })?;
+        let within = timeout.unwrap_or(self.shared.config.ack_timeout);
+        let emitted = self.emit_to(to, Offered::Question(within), event, now)?;
         if all {
-            self.shared.out.collect_acks(id, emitted.accepted.len());
+            self.shared.out.collect_acks(emitted.id, emitted.accepted.len());
         }
         Ok(emitted)
     }
@@ -176,21 +195,18 @@ impl Session {
         emitted.unwrap_or_else(|| Err(expired()))
     }
 
-    fn emit_in(
+    fn emit_to(
         &mut self,
-        lane: Lane,
         to: Target,
+        offered: Offered,
         event: &Packet,
         now: Time,
     ) -> Result<Emitted, EmitError> {
         let now = self.advance(now);
         self.check_event(event)?;
         let id = self.take_emit_id();
-        // The packet's ack id belongs to another session: an answer to it would be matched to another event.
-        let event = event.clone().without_ack_id();
-        self.offer_to(to, id, now, |link, shared, cx| {
-            link.emit(lane, event.clone(), Some(id), shared, cx)
-        })
+        let packet = offered.packet(event, id);
+        self.offer_to(to, id, now, |link, shared, cx| offered.offer(link, &packet, id, shared, cx))
     }
 
     /// Offers an event to these peers, as a part of the emit `id`; `shared`: the emit has other receivers. Fails
@@ -207,16 +223,11 @@ impl Session {
     ) -> Result<Emitted, EmitError> {
         let now = self.advance(now);
         self.check_event(event)?;
-        let event = match offered {
-            Offered::Lane(_) => event.clone().without_ack_id(),
-            Offered::Question(_) => event.clone().with_ack_id(id.as_u64()),
-        };
+        let packet = offered.packet(event, id);
         let mut emitted = Emitted { id, accepted: Vec::new(), rejected: Vec::new() };
         for peer in to {
-            let accepted = self.with_peer(&peer, now, |link, cx| match offered {
-                Offered::Lane(lane) => link.emit(lane, event.clone(), Some(id), shared, cx),
-                Offered::Question(within) => link.ask(event.clone(), id, now + within, shared, cx),
-            });
+            let accepted =
+                self.with_peer(&peer, now, |link, cx| offered.offer(link, &packet, id, shared, cx));
             match accepted.unwrap_or_else(|| Err(EmitError::UnknownPeer(peer.clone()))) {
                 Ok(()) => emitted.accepted.push(peer),
                 Err(error) => emitted.rejected.push((peer, error)),

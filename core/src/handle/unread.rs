@@ -111,29 +111,13 @@ impl Unread {
 
 /// Returns the bytes of an event's packet.
 fn weight(event: &Event) -> usize {
-    match event {
-        Event::Received { packet, .. }
-        | Event::ServerEvent { packet }
-        | Event::TransferOpened { packet, .. }
-        | Event::Ack { packet, .. } => packet.wire_len(),
-        Event::Connected { .. }
-        | Event::Disconnected { .. }
-        | Event::Refused(_)
-        | Event::PeerJoined { .. }
-        | Event::PeerLeft { .. }
-        | Event::PeerAway { .. }
-        | Event::PeerBack { .. }
-        | Event::PathChanged { .. }
-        | Event::Ready
-        | Event::Upgrade
-        | Event::PeerError { .. }
-        | Event::NoAck { .. }
-        | Event::AcksComplete { .. }
-        | Event::Outcome { .. }
-        | Event::Writable { .. }
-        | Event::TransferReadable { .. }
-        | Event::TransferWritable { .. }
-        | Event::TransferEnded { .. }
-        | Event::Closed => 0,
+    if let Event::Received { packet, .. }
+    | Event::ServerEvent { packet }
+    | Event::TransferOpened { packet, .. }
+    | Event::Ack { packet, .. } = event
+    {
+        packet.wire_len()
+    } else {
+        0
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn add(seed: u64, profile: Profile, settings: &mut Settings, actions:
     if !settings.patient && !settings.honest && dice.happens(300) {
         last_words(&mut dice, settings, actions);
     }
-    let mut dice = Dice::for_purpose(seed, 51);
+    let mut dice = Dice::for_purpose(seed, 52);
     if !settings.honest && profile != Profile::Slopes && dice.happens(150) {
         busy_application(&mut dice, profile, settings, actions);
     }

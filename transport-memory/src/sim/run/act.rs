@@ -206,7 +206,9 @@ impl Run<'_> {
                         self.hit(Fault::HalfOpen);
                     }
                     self.mesh.set_mute(node, *on);
-                    self.note_release();
+                    if !on {
+                        self.note_release();
+                    }
                 }
             }
             Action::Silence { a, b, on } => {

@@ -26,6 +26,13 @@ macro_rules! transfer_id {
             pub const fn peer(&self) -> &PeerId {
                 &self.peer
             }
+
+            /// Returns the number on the wire, for the simulator's judges.
+            #[doc(hidden)]
+            #[must_use]
+            pub const fn number(&self) -> u64 {
+                self.number
+            }
         }
 
         impl fmt::Display for $name {

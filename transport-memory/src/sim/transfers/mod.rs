@@ -36,11 +36,6 @@ fn breach<T>(expected: impl Into<String>, came: impl Into<String>) -> Result<T, 
     Err(Breach::new(Invariant::Transfer, expected, came))
 }
 
-/// The number of a transfer among those of its link, which the text of its id begins with.
-fn number_in(id: &OutgoingTransferId) -> Option<u64> {
-    id.to_string().split(' ').find_map(|word| word.parse().ok())
-}
-
 impl Transfers {
     /// A node opens a transfer; a full queue or too many of them turn it away.
     ///
@@ -79,7 +74,7 @@ impl Transfers {
             from,
             to,
             outgoing: opened.as_ref().ok().cloned(),
-            number: opened.as_ref().ok().and_then(number_in),
+            number: opened.as_ref().ok().map(OutgoingTransferId::number),
             announced: false,
             incoming: None,
             written: 0,

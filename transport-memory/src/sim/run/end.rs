@@ -57,7 +57,9 @@ impl Run<'_> {
                 self.disturb(node);
             }
             self.mesh.set_frozen(node, false);
-            self.mesh.set_receiving(node, true);
+            if !self.mesh.is_receiving(node) {
+                self.set_receiving(node, true);
+            }
             self.mesh.set_reachable(node, true);
             self.mesh.set_relay_conditions(node, Conditions::default());
             self.mesh.set_drain(node, None);

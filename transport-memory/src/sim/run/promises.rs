@@ -39,6 +39,9 @@ impl Run<'_> {
         self.deaf.retain(|deaf| deaf.node != node);
         self.milestones.slow(node.index());
         self.disturb(node);
+        if receiving {
+            self.talks.resume(node.index());
+        }
         self.mesh.set_receiving(node, receiving);
     }
 

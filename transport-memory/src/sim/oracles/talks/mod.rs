@@ -152,6 +152,12 @@ impl Talks {
         }
     }
 
+    /// A node delivers again. What came meanwhile may not be there: it had no room beside what waited.
+    pub(in crate::sim) fn resume(&mut self, node: usize) {
+        let of_node = self.sides.iter_mut().filter(|((from, _), _)| *from == node);
+        of_node.for_each(|(_, side)| side.holdings.doubt());
+    }
+
     /// Whether a node was told by another to wait.
     pub(in crate::sim) fn waits(&self, node: usize, other: usize) -> bool {
         self.sides.get(&(node, other)).is_some_and(|side| side.waits.is_told())

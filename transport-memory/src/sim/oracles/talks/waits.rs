@@ -1,23 +1,17 @@
 //! A session that was told to wait sends no records of the reliable lanes until a state comes without `wait`.
 
-use std::time::Duration;
-
-use socketio_p2p_core::Time;
 use socketio_p2p_core::wire::{Lane, Stream};
 
 use crate::freight::Part;
 use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Hearing, Line, Talk};
 
-/// A state that goes through a neighbour is there within that time.
-const DETOUR: Duration = Duration::from_secs(1);
-
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     /// When one side was last told by the other to wait, if that holds: its place among all bundles.
     told: Option<u64>,
-    /// When the other last sent a state through a neighbour, which may come later than newer ones.
-    detour_at: Time,
+    /// The other has sent a state through a neighbour, which may come later than newer ones.
+    has_detour: bool,
 }
 
 impl Waits {
@@ -27,9 +21,7 @@ impl Waits {
 
     /// A bundle goes to the side through a neighbour.
     pub(super) fn hear_later(&mut self, talk: &Talk) {
-        if talk.freight.control.state {
-            self.detour_at = talk.sent.at;
-        }
+        self.has_detour |= talk.freight.control.state;
     }
 
     /// A bundle of the current incarnations came from the other side.
@@ -42,8 +34,7 @@ impl Waits {
     /// A bundle is sent to the other side. What goes by the hub may have been sent before it is seen.
     pub(super) fn say(&self, talk: &Talk) -> Result<(), Breach> {
         let told = self.told.is_some_and(|order| order < talk.sent.order);
-        let crossed = talk.sent.at < self.detour_at + DETOUR;
-        if !told || crossed || !matches!(talk.line, Line::Direct(..)) {
+        if !told || self.has_detour || !matches!(talk.line, Line::Direct(..)) {
             return Ok(());
         }
         match talk.freight.records.iter().find(|part| is_reliable(part)) {

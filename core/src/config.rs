@@ -4,9 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::auth::ResumeToken;
 use crate::codec::{Limits, Namespace};
 use crate::config_error::ConfigError;
 use crate::id::RoomName;
+use crate::wire::MemberData;
 
 /// When a session connects to a peer directly, and which paths it uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -72,6 +74,11 @@ pub struct UnknownPolicy;
 pub struct Config {
     /// The room to join.
     pub room: RoomName,
+    /// The resume token of an earlier run of the program, with which the session is the same member again. A token
+    /// that the hub does not accept leads to a new peer id. Default: none.
+    pub resume_token: Option<ResumeToken>,
+    /// The metadata with which the session joins. Default: none.
+    pub metadata: Option<MemberData>,
     /// The Socket.IO namespace of the signalling server. Default: `/`.
     pub namespace: Namespace,
     /// The maximum number of direct connections (the original's `numClients`). Further members stay on the
@@ -157,6 +164,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             room: RoomName::default(),
+            resume_token: None,
+            metadata: None,
             namespace: Namespace::default(),
             max_peers: 5,
             policy: Policy::default(),
@@ -270,6 +279,8 @@ macro_rules! setters {
 
 setters! {
     with_room(room: RoomName);
+    with_resume_token(resume_token: Option<ResumeToken>);
+    with_metadata(metadata: Option<MemberData>);
     with_namespace(namespace: Namespace);
     with_max_peers(max_peers: usize);
     with_policy(policy: Policy);

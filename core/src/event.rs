@@ -7,7 +7,7 @@ use crate::error::{JoinRefusal, PeerError, SignalingError};
 use crate::id::{Dialect, EmitId, PeerId, RoomName};
 use crate::path::Path;
 use crate::transfer::{IncomingTransferId, OutgoingTransferId, TransferId, TransferOutcome};
-use crate::wire::{Epochs, Lane};
+use crate::wire::{Epochs, Lane, MemberData};
 
 /// Why the link to a peer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +19,8 @@ pub enum LeaveReason {
     /// The peer's connection to the hub broke, and the peer did not reconnect within the hub's resume window,
     /// or a newcomer got its seat earlier.
     Lost,
+    /// The server's application removed the peer, or this session, from the room.
+    Kicked,
     /// The peer had no live path for the resume window.
     TimedOut,
     /// The peer restarted without its state: packets in flight have an unknown outcome, and a new epoch begins.
@@ -38,6 +40,7 @@ impl std::fmt::Display for LeaveReason {
         f.write_str(match self {
             Self::Left => "left",
             Self::Lost => "lost",
+            Self::Kicked => "kicked",
             Self::TimedOut => "timed out",
             Self::Restarted => "restarted",
             Self::Stalled => "stalled",
@@ -80,16 +83,25 @@ impl std::fmt::Display for Outcome {
 /// The token for answering one event whose sender asked for an acknowledgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplyToken {
-    pub(crate) peer: PeerId,
-    pub(crate) epochs: Epochs,
+    pub(crate) asker: Asker,
     pub(crate) ack_id: u64,
 }
 
+/// Who asked, and in which incarnation of the link or on which connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    Peer { peer: PeerId, epochs: Epochs },
+    Server { connection: u64 },
+}
+
 impl ReplyToken {
-    /// Returns the peer that asked.
+    /// Returns the peer that asked; `None` when it was the server's application.
     #[must_use]
-    pub const fn peer(&self) -> &PeerId {
-        &self.peer
+    pub const fn peer(&self) -> Option<&PeerId> {
+        match &self.asker {
+            Asker::Peer { peer, .. } => Some(peer),
+            Asker::Server { .. } => None,
+        }
     }
 }
 
@@ -113,7 +125,7 @@ pub enum Event {
         /// The pause before the next attempt.
         retry_in: Duration,
     },
-    /// The server refuses the session. The session makes no further attempt until
+    /// The server refuses the session, or has removed it from the room. The session makes no further attempt until
     /// [`reconnect`](crate::Session::reconnect).
     Refused(JoinRefusal),
     /// A peer joined the room. Events to it go through the relay until a direct path is validated.
@@ -122,6 +134,19 @@ pub enum Event {
         peer: PeerId,
         /// Its dialect.
         dialect: Dialect,
+        /// What the server's application has verified about it.
+        user: Option<MemberData>,
+        /// Its metadata.
+        metadata: Option<MemberData>,
+    },
+    /// A peer's metadata changed, or what the server's application has verified about it.
+    PeerUpdated {
+        /// The peer.
+        peer: PeerId,
+        /// What the server's application has verified about it.
+        user: Option<MemberData>,
+        /// Its metadata.
+        metadata: Option<MemberData>,
     },
     /// The link to a peer ended. The outcomes of all emits to the peer have been reported before.
     PeerLeft {
@@ -247,7 +272,27 @@ pub enum Event {
     ServerEvent {
         /// The event.
         packet: Packet,
+        /// The token for the answer, when the application asked for an acknowledgement.
+        reply: Option<ReplyToken>,
     },
+    /// The answer of the server's application to an [`emit_with_ack`](crate::Session::emit_with_ack) to
+    /// [`Target::Server`](crate::Target::Server).
+    ServerAck {
+        /// The emit.
+        emit: EmitId,
+        /// The answer.
+        packet: Packet,
+    },
+    /// The server's application will not answer.
+    NoServerAck {
+        /// The emit.
+        emit: EmitId,
+        /// Whether the time-out expired; otherwise the connection to the server was lost, and the application may
+        /// have received the event or not.
+        timed_out: bool,
+    },
+    /// The server accepts events again, after [`EmitError::ServerBlocked`](crate::EmitError::ServerBlocked).
+    ServerWritable,
     /// The session is closed. No event follows.
     Closed,
 }

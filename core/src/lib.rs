@@ -115,6 +115,7 @@ pub mod handle;
 pub mod hub;
 pub mod wire;
 
+mod auth;
 mod clock;
 mod command;
 mod config;
@@ -130,6 +131,7 @@ mod session;
 mod time;
 mod transfer;
 
+pub use auth::{AuthError, AuthPayload, MAX_AUTH, ResumeToken};
 pub use codec::namespace::{InvalidNamespace, Namespace};
 pub use codec::packet::Packet;
 pub use codec::packet_type::PacketType;
@@ -153,7 +155,9 @@ pub use transfer::{
     IncomingTransferId, OutgoingTransferId, TransferError, TransferId, TransferOutcome,
     TransferProgress, TransferRead,
 };
-pub use wire::{BadBundle, IceServer, Lane};
+pub use wire::{
+    BadBundle, IceServer, Lane, MAX_MEMBER_DATA, MemberData, MemberDataError, UnreadableJson,
+};
 
 /// The example in this crate's README, compiled as a test.
 #[cfg(doctest)]

@@ -59,7 +59,7 @@ impl Chat {
             // The peer is not there any more, or its queue is full.
             Err(_) => match to {
                 Target::Peer(peer) => vec![peer],
-                Target::All => Vec::new(),
+                Target::All | Target::Server => Vec::new(),
             },
         };
         self.behind.extend(behind);

@@ -19,6 +19,9 @@ pub(crate) type SocketId = u64;
 /// The bytes of an envelope beside its body, as in the server adapter. The hub itself refuses bodies that are too long.
 const HEADERS: usize = 64 << 10;
 
+/// The maximum number of events for the server's application that are kept.
+const MAX_FOR_APPLICATION: usize = 1024;
+
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) hub: Hub,
@@ -35,6 +38,8 @@ pub(crate) struct Server {
     joined: Option<PeerId>,
     /// Whether outputs contain the contents of envelopes.
     weighs: bool,
+    /// The events and answers of members for the server's application.
+    pub(crate) application: Vec<(ClientId, Packet)>,
     /// The judge of the hub.
     pub(crate) witness: Option<Witness>,
 }
@@ -83,7 +88,9 @@ impl Kind {
             ServerMessage::NumClients { .. }
             | ServerMessage::PeerJoin(_)
             | ServerMessage::PeerAway(_)
-            | ServerMessage::PeerDisconnect(_)
+            | ServerMessage::PeerUpdate { .. }
+            | ServerMessage::PeerDisconnect { .. }
+            | ServerMessage::Close(_)
             | ServerMessage::Event(_)
             | _ => Self::Other,
         }
@@ -103,6 +110,7 @@ impl Server {
             glare: false,
             joined: None,
             weighs: false,
+            application: Vec::new(),
             witness: None,
         }
     }
@@ -256,6 +264,11 @@ impl Server {
         self.drain_after(Vec::new(), now)
     }
 
+    /// Returns the outputs of the hub after a call of the server's application.
+    pub(crate) fn drain(&mut self, now: Time) -> Vec<ServerOutput> {
+        self.drain_after(Vec::new(), now)
+    }
+
     fn drain_after(&mut self, mut outputs: Vec<ServerOutput>, now: Time) -> Vec<ServerOutput> {
         while let Some(output) = self.hub.poll_output() {
             match output {
@@ -289,14 +302,26 @@ impl Server {
                         }
                     }
                 }
-                Output::Close { client, reason } => {
+                Output::Close { client, reason, farewell } => {
                     if let Some(witness) = &mut self.witness {
                         witness.closed(client, reason);
                     }
                     if let Some(socket) = self.by_client.remove(&client) {
                         self.sockets.remove(&socket);
+                        let farewell = farewell.and_then(|message| message.to_packet().ok());
+                        outputs.extend(farewell.map(|packet| ServerOutput::Send {
+                            socket,
+                            kind: Kind::Other,
+                            packet,
+                            freight: None,
+                        }));
                         outputs.push(ServerOutput::Close(socket));
                     }
+                }
+                Output::Application { client, packet } => {
+                    // Nobody takes them in a simulation that does not ask for them.
+                    self.application.truncate(MAX_FOR_APPLICATION - 1);
+                    self.application.push((client, packet));
                 }
                 _ => {}
             }

@@ -25,6 +25,7 @@ pub use self::framing::{ByteChannel, FrameCodec};
 pub(crate) use self::ready::Source;
 pub use self::run::Driver;
 pub(crate) use self::transports::{SessionAccess, TURNS, Transports};
+use crate::auth::AuthPayload;
 pub use crate::command::DirectCommand;
 use crate::frame::Frame;
 use crate::id::ConnectionId;
@@ -71,6 +72,13 @@ impl<T> SignalingChannel for T where
 pub trait Signaling: Send {
     /// The channel type.
     type Channel: SignalingChannel;
+
+    /// Returns the application's auth payload for the next CONNECT, for example with a fresh access token. Called
+    /// before each [`connect`](Self::connect). `None`, the default, leaves what
+    /// [`Session::set_auth`](crate::Session::set_auth) has set.
+    async fn auth(&mut self) -> Result<Option<AuthPayload>, TransportError> {
+        Ok(None)
+    }
 
     /// Opens a channel.
     async fn connect(&mut self) -> Result<Self::Channel, TransportError>;

@@ -8,6 +8,7 @@ use futures::{FutureExt as _, SinkExt as _};
 use super::exchange::{Exchange, Incoming, exchange};
 use super::ready::{ReadyQueue, Source, SourceWaker};
 use super::{Signaling, TransportError};
+use crate::auth::AuthPayload;
 use crate::frame::Frame;
 
 pub(super) struct SignalingSlot<S: Signaling> {
@@ -21,22 +22,19 @@ pub(super) struct SignalingSlot<S: Signaling> {
 
 enum State<S: Signaling> {
     Closed,
-    Opening {
-        opening: BoxFuture<'static, (S, Result<S::Channel, TransportError>)>,
-        is_wanted: bool,
-    },
-    Open {
-        channel: S::Channel,
-        is_full: bool,
-    },
+    Opening { opening: BoxFuture<'static, (S, Result<Opened<S>, TransportError>)>, is_wanted: bool },
+    Open { channel: S::Channel, is_full: bool },
 }
+
+/// A channel, and the auth payload to connect with.
+type Opened<S> = (<S as Signaling>::Channel, Option<AuthPayload>);
 
 /// The result of polling the signalling transport.
 #[derive(Debug)]
 pub(super) enum SignalingEvent {
     Nothing,
     Sent,
-    Opened,
+    Opened(Option<AuthPayload>),
     Received(Frame),
     /// The channel could not be opened, or closed.
     Closed(TransportError),
@@ -52,8 +50,8 @@ impl<S: Signaling + 'static> SignalingSlot<S> {
     pub(super) fn open(&mut self) {
         if let Some(mut transport) = self.transport.take() {
             let opening = async move {
-                let channel = transport.connect().await;
-                (transport, channel)
+                let opened = introduce_and_connect(&mut transport).await;
+                (transport, opened)
             };
             self.state = State::Opening { opening: opening.boxed(), is_wanted: true };
             self.waker.wake();
@@ -94,18 +92,18 @@ impl<S: Signaling + 'static> SignalingSlot<S> {
         match &mut self.state {
             State::Closed => SignalingEvent::Nothing,
             State::Opening { opening, is_wanted } => {
-                let Poll::Ready((transport, channel)) = opening.poll_unpin(cx) else {
+                let Poll::Ready((transport, opened)) = opening.poll_unpin(cx) else {
                     return SignalingEvent::Nothing;
                 };
                 let is_wanted = *is_wanted;
                 self.transport = Some(transport);
                 self.state = State::Closed;
-                match channel {
+                match opened {
                     _ if !is_wanted => SignalingEvent::Nothing,
-                    Ok(channel) => {
+                    Ok((channel, auth)) => {
                         self.state = State::Open { channel, is_full: false };
                         self.waker.wake();
-                        SignalingEvent::Opened
+                        SignalingEvent::Opened(auth)
                     }
                     Err(error) => SignalingEvent::Closed(error),
                 }
@@ -138,6 +136,13 @@ impl<S: Signaling + 'static> SignalingSlot<S> {
     pub(super) fn abandon(&mut self) {
         self.closing = None;
     }
+}
+
+async fn introduce_and_connect<S: Signaling>(
+    transport: &mut S,
+) -> Result<Opened<S>, TransportError> {
+    let auth = transport.auth().await?;
+    Ok((transport.connect().await?, auth))
 }
 
 impl<S: Signaling> std::fmt::Debug for SignalingSlot<S> {

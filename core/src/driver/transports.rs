@@ -151,7 +151,10 @@ where
         session.step_at(now, |session, now| match event {
             SignalingEvent::Nothing => false,
             SignalingEvent::Sent => true,
-            SignalingEvent::Opened => {
+            SignalingEvent::Opened(auth) => {
+                if let Some(auth) = auth {
+                    session.set_auth(Some(auth));
+                }
                 session.handle_signaling_open(now);
                 true
             }

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::codec::{DecodeError, EncodeError, PacketType};
 use crate::id::PeerId;
-use crate::wire::Lane;
+use crate::wire::{Lane, Reserved};
 
 /// The reason why an emit was not accepted. Nothing was queued.
 #[derive(Debug, Error)]
@@ -59,9 +59,35 @@ pub enum EmitError {
     /// The maximum number of transfers to one peer is open.
     #[error("the maximum of {0} open transfers to the peer is reached")]
     TooManyTransfers(usize),
+    /// The session is not in its room, so that no server takes the event.
+    #[error("the session is not connected to the server")]
+    NotJoined,
+    /// The queue for the server is full. `Event::ServerWritable` reports when it accepts events again.
+    #[error("the queue for the server is full: {queued} bytes are queued")]
+    ServerBlocked {
+        /// The bytes that are queued.
+        queued: usize,
+    },
+    /// The packet exceeds the limits of the server.
+    #[error("expected a packet within the server's limits, of at most {max} bytes, got {got}")]
+    BeyondServerLimits {
+        /// The bytes of the packet.
+        got: usize,
+        /// The maximum.
+        max: usize,
+    },
     /// The session is closing.
     #[error("the session is closing or closed")]
     Closed,
+}
+
+impl From<Reserved> for EmitError {
+    fn from(reserved: Reserved) -> Self {
+        match reserved {
+            Reserved::Namespace(name) => Self::ReservedNamespace(name),
+            Reserved::Event(name) => Self::ReservedEvent(name),
+        }
+    }
 }
 
 /// What dialect v0 does not support.
@@ -102,6 +128,15 @@ pub enum ReplyError {
         /// The bytes that are queued.
         queued: usize,
     },
+    /// The server's application asked, and the connection on which it asked is lost.
+    #[error("the connection to the server, which asked for the acknowledgement, is lost")]
+    Disconnected,
+    /// The server's application asked, and the queue for the server is full.
+    #[error("the queue for the server is full: {queued} bytes are queued")]
+    ServerBlocked {
+        /// The bytes that are queued.
+        queued: usize,
+    },
     /// The answer exceeds the limits of the peer's application.
     #[error("the answer exceeds the limits of peer {0}")]
     BeyondPeerLimits(PeerId),
@@ -133,6 +168,9 @@ impl ReplyError {
             | EmitError::UnsupportedByPeer { .. }
             | EmitError::TooManyPendingAcks(_)
             | EmitError::TooManyTransfers(_)
+            | EmitError::NotJoined
+            | EmitError::ServerBlocked { .. }
+            | EmitError::BeyondServerLimits { .. }
             | EmitError::Closed => Self::Expired(peer.clone()),
         }
     }

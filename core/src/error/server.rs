@@ -39,9 +39,9 @@ pub enum SignalingError {
         /// [`Config::join_timeout`](crate::Config::join_timeout).
         within: Duration,
     },
-    /// The hub refused the join because of its rate limit. The session retries after the pause that the hub
-    /// demands.
-    #[error("the hub's rate limit for joins is exceeded")]
+    /// The server asks the session to come back later, because a rate limit is exceeded or the server closes. The
+    /// session retries after the pause that the server demands.
+    #[error("the server asks to try again later")]
     PutOff(#[source] JoinRefusal),
     /// The session's CONNECT could not be encoded.
     #[error("CONNECT could not be encoded")]

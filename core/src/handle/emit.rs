@@ -27,6 +27,8 @@ impl Peer {
     /// or left; [`Emitted`] lists both, under one id. A peer that left is listed with
     /// [`EmitError::UnknownPeer`].
     ///
+    /// To [`Target::Server`] it does not wait: [`EmitError::ServerBlocked`] when the queue is full.
+    ///
     /// # Errors
     /// As [`Session::emit`] except for [`EmitError::Blocked`]; [`EmitError::UnknownPeer`] also when the peer
     /// leaves meanwhile, [`EmitError::Closed`] when the session closes or ends. With all peers as receivers,
@@ -102,7 +104,7 @@ impl Peer {
     }
 
     /// Answers an event whose sender asked for an acknowledgement, as [`Session::reply`] does. Waits while the
-    /// peer's queue is full, in one line with [`emit`](Self::emit).
+    /// peer's queue is full, in one line with [`emit`](Self::emit). An answer to the server does not wait.
     ///
     /// # Errors
     /// As [`Session::reply`] except for [`ReplyError::Blocked`]; [`ReplyError::Closed`] after the end.
@@ -131,8 +133,10 @@ impl Peer {
             if state.has_ended() {
                 return Err(ReplyError::Closed);
             }
-            if !state.lines.is_free(token.peer(), Lane::Events) {
-                return Err(blocked(token.peer()));
+            if let Some(peer) = token.peer()
+                && !state.lines.is_free(peer, Lane::Events)
+            {
+                return Err(blocked(peer));
             }
             state.session.reply(token, args, now)
         })
@@ -199,11 +203,13 @@ impl<T: Serialize + ?Sized> Future for Reply<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { peer, token, args, ticket } = &mut *self;
-        let to = token.peer();
         peer.shared().call(|state, now| {
             if state.has_ended() {
                 return Poll::Ready(Err(ReplyError::Closed));
             }
+            let Some(to) = token.peer() else {
+                return Poll::Ready(state.session.reply(token, *args, now));
+            };
             let place = match ticket {
                 Some(ticket) => state.lines.place(ticket, cx.waker()),
                 None if state.lines.is_free(to, Lane::Events) => Place::Head,

@@ -14,7 +14,7 @@ use crate::transfer::TransferError;
 #[error("the session has ended")]
 pub struct Closed;
 
-/// The reason why a request got no answer from a peer.
+/// The reason why a request got no answer from a peer or the server.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RequestError {
@@ -24,6 +24,12 @@ pub enum RequestError {
     /// The link to the peer ended before the answer came.
     #[error("peer {0} left before it answered")]
     PeerLeft(PeerId),
+    /// The server's application did not answer within the time-out.
+    #[error("the server did not answer in time")]
+    ServerTimedOut,
+    /// The connection to the server was lost before the answer came.
+    #[error("the connection to the server was lost before it answered")]
+    Disconnected,
     /// The question was not accepted for sending.
     #[error("the request was not accepted")]
     Emit(#[source] EmitError),
@@ -51,7 +57,10 @@ impl RequestError {
             | EmitError::UnsupportedByPeer { .. }
             | EmitError::BeyondPeerLimits(_)
             | EmitError::TooManyPendingAcks(_)
-            | EmitError::TooManyTransfers(_)) => Self::Emit(error),
+            | EmitError::TooManyTransfers(_)
+            | EmitError::NotJoined
+            | EmitError::ServerBlocked { .. }
+            | EmitError::BeyondServerLimits { .. }) => Self::Emit(error),
         }
     }
 }

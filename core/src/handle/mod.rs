@@ -9,6 +9,7 @@
 //! | events | [`emit`](Peer::emit), [`emit_bulk`](Peer::emit_bulk) | room in the peer's queue, in the order of the calls |
 //! | | [`try_emit`](Peer::try_emit), [`try_emit_bulk`](Peer::try_emit_bulk), [`emit_volatile`](Peer::emit_volatile) | nothing |
 //! | requests | [`request`](Peer::request), [`request_all`](Peer::request_all) | room, and the answers |
+//! | | [`request_server`](Peer::request_server) | the answer of the server's application |
 //! | answers | [`reply`](Peer::reply), [`try_reply`](Peer::try_reply) | room; nothing |
 //! | dispatch | [`Router`] | |
 //! | transfers | [`open_transfer`](Peer::open_transfer), [`accept`](Peer::accept), [`send_transfer`](Peer::send_transfer) | the reading application |
@@ -76,6 +77,7 @@
 //! - `run`, `events`, `peer`, `close`: the parts and the end
 //! - `lines`, `waits`: who waits for room in a peer's lane, and an emit between its polls
 //! - `emit`, `request`, `questions`: emits and answers; questions and the answers to them
+//! - `server`: questions to the server's application
 //! - `router`: dispatch of events by name
 //! - `outgoing`, `incoming`, `fan_out`, `progress`, `streams`: transfers
 //! - `unread`: the bound of unread events; `farewell`: what was not delivered
@@ -96,6 +98,7 @@ mod questions;
 mod request;
 mod router;
 mod run;
+mod server;
 mod shared;
 mod streams;
 mod unread;
@@ -118,6 +121,7 @@ pub use self::progress::Progress;
 pub use self::request::{Answers, PendingAnswer, Request};
 pub use self::router::{RouteError, RouteFailure, Router};
 pub use self::run::Run;
+pub use self::server::ServerRequest;
 use self::shared::Shared;
 use crate::driver::{Clock, DirectTransport, Driver, Signaling};
 

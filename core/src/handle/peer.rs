@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::shared::Shared;
+use crate::auth::ResumeToken;
 use crate::config::Policy;
 use crate::error::UpgradeError;
 use crate::id::PeerId;
 use crate::session::{Forwarding, PeerInfo, Session, Target};
 use crate::time::Time;
+use crate::wire::MemberData;
 
 /// A handle of a session: cheap to clone, for any number of tasks and threads.
 ///
@@ -79,6 +81,24 @@ impl Peer {
         self.shared().read(|state| state.session.policy())
     }
 
+    /// Returns the resume token of the last welcome, to be saved for the next run of the program.
+    #[must_use]
+    pub fn resume_token(&self) -> Option<ResumeToken> {
+        self.shared().read(|state| state.session.resume_token().cloned())
+    }
+
+    /// Returns what the server's application has verified about this session.
+    #[must_use]
+    pub fn user(&self) -> Option<MemberData> {
+        self.shared().read(|state| state.session.user().cloned())
+    }
+
+    /// Returns the session's metadata.
+    #[must_use]
+    pub fn metadata(&self) -> Option<MemberData> {
+        self.shared().read(|state| state.session.metadata().cloned())
+    }
+
     /// Returns the counters of forwarding between other peers.
     #[must_use]
     pub fn forwarding(&self) -> Forwarding {
@@ -90,6 +110,11 @@ impl Peer {
     /// Changes the policy for all peers, as [`Session::set_policy`] does. After the end it has no effect.
     pub fn set_policy(&self, policy: Policy) {
         self.shared().call(|state, now| state.session.set_policy(policy, now));
+    }
+
+    /// Changes the session's metadata, as [`Session::set_metadata`] does. After the end it has no effect.
+    pub fn set_metadata(&self, metadata: Option<MemberData>) {
+        self.shared().call(|state, now| state.session.set_metadata(metadata, now));
     }
 
     /// Switches to direct paths, for one peer or for all, as [`Session::upgrade`] does.

@@ -8,6 +8,7 @@ use super::error::RequestError;
 use super::farewell::Farewell;
 use super::lines::Lines;
 use super::questions::Questions;
+use super::server::ServerQuestions;
 use super::streams::Streams;
 use super::unread::Unread;
 use crate::driver::Clock;
@@ -27,6 +28,7 @@ pub(super) struct State {
     pub(super) session: Session,
     pub(super) lines: Lines,
     pub(super) questions: Questions,
+    pub(super) server_questions: ServerQuestions,
     pub(super) streams: Streams,
     pub(super) unread: Unread,
     pub(super) farewell: Farewell,
@@ -54,6 +56,7 @@ impl Shared {
             session,
             lines: Lines::default(),
             questions: Questions::default(),
+            server_questions: ServerQuestions::default(),
             streams: Streams::default(),
             unread: Unread::new(config.unread_bytes),
             farewell: Farewell::default(),
@@ -150,6 +153,7 @@ impl State {
     fn wake_all(&mut self) {
         self.lines.end_all(&mut self.woken);
         self.questions.wake_all(&mut self.woken);
+        self.server_questions.wake_all(&mut self.woken);
         self.streams.wake_all(&mut self.woken);
     }
 
@@ -173,7 +177,7 @@ impl State {
     }
 
     fn pass(&mut self, event: Event) {
-        let Self { lines, questions, streams, woken, .. } = self;
+        let Self { lines, questions, server_questions, streams, woken, .. } = self;
         match event {
             Event::Writable { peer, lane } => return lines.wake_head(&peer, lane, woken),
             Event::Ack { emit, from, packet } if questions.contains(emit) => {
@@ -188,6 +192,17 @@ impl State {
                 };
                 drop(questions.answer(emit, (peer, Err(error)), woken));
                 return;
+            }
+            Event::ServerAck { emit, packet } if server_questions.contains(emit) => {
+                return server_questions.answer(emit, Ok(packet), woken);
+            }
+            Event::NoServerAck { emit, timed_out } if server_questions.contains(emit) => {
+                let error = match timed_out {
+                    true => RequestError::ServerTimedOut,
+                    false if self.session.is_closing() => RequestError::Closed,
+                    false => RequestError::Disconnected,
+                };
+                return server_questions.answer(emit, Err(error), woken);
             }
             Event::TransferReadable { ref transfer } => {
                 if streams.wake(&transfer.into(), woken) {
@@ -229,7 +244,11 @@ impl State {
             | Event::NoAck { .. }
             | Event::AcksComplete { .. }
             | Event::TransferOpened { .. }
-            | Event::ServerEvent { .. } => {}
+            | Event::PeerUpdated { .. }
+            | Event::ServerEvent { .. }
+            | Event::ServerAck { .. }
+            | Event::NoServerAck { .. }
+            | Event::ServerWritable => {}
         }
         self.unread.push(event, &mut self.woken);
     }

@@ -109,10 +109,16 @@ impl Unread {
     }
 }
 
-/// Returns the bytes of an event's packet.
+/// Returns the bytes of an event's packet, or of the data about a member.
 fn weight(event: &Event) -> usize {
+    if let Event::PeerJoined { user, metadata, .. } | Event::PeerUpdated { user, metadata, .. } =
+        event
+    {
+        return [user, metadata].into_iter().flatten().map(|data| data.as_json().len()).sum();
+    }
     if let Event::Received { packet, .. }
-    | Event::ServerEvent { packet }
+    | Event::ServerEvent { packet, .. }
+    | Event::ServerAck { packet, .. }
     | Event::TransferOpened { packet, .. }
     | Event::Ack { packet, .. } = event
     {

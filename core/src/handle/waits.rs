@@ -82,6 +82,17 @@ impl Waits {
         }
         let lane = self.way.lane();
         let (peers, shared) = match &self.to {
+            Target::Server => {
+                let emitted = match self.way {
+                    Way::Lane(_) => state.session.emit(Target::Server, event, now)?,
+                    Way::Question(until) => {
+                        let within = Some(until - now);
+                        state.session.emit_with_ack(Target::Server, event, within, now)?
+                    }
+                };
+                self.emitted = Some(emitted);
+                return Ok(());
+            }
             Target::Peer(peer) => (vec![peer.clone()], false),
             Target::All => {
                 let peers = state.session.peer_ids();

@@ -14,6 +14,8 @@ pub(super) struct Client {
     /// Whether the hub has accepted any message of the client.
     pub(super) has_spoken: bool,
     pub(super) signals: Usage,
+    /// Changes of its metadata.
+    pub(super) updates: Usage,
     pub(super) envelopes: Throttle,
     pub(super) deliveries: Throttle,
     /// v0: the position of the member that received the client's last offer.
@@ -31,6 +33,7 @@ impl Client {
             place,
             has_spoken: false,
             signals: Usage::default(),
+            updates: Usage::default(),
             envelopes: Throttle::default(),
             deliveries: Throttle::default(),
             offered: None,

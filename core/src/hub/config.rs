@@ -18,6 +18,9 @@ pub struct HubConfig {
     /// The time for which a v1 member whose connection is lost keeps its seat, unless a newcomer replaces it.
     /// Default: 8 s.
     pub resume_window: Duration,
+    /// The time for which the token of a member that was kicked is not valid. The hub remembers the last 65,536
+    /// of them, until it restarts. Default: 24 h.
+    pub revocation: Duration,
     /// The ICE servers in the welcome of v1 clients. Default: none.
     pub ice_servers: Vec<IceServer>,
     /// The maximum size of an envelope, and of an event of a v0 client; part of the welcome of v1 clients.
@@ -82,6 +85,7 @@ impl Default for HubConfig {
             room_capacity: 64,
             max_rooms: 10_000,
             resume_window: Duration::from_secs(8),
+            revocation: Duration::from_secs(24 * 60 * 60),
             ice_servers: Vec::new(),
             limits: HubLimits { max_envelope: 1024 * 1024, max_attachments: 256 },
             token_key: None,
@@ -151,6 +155,13 @@ impl HubConfig {
     #[must_use]
     pub fn with_resume_window(mut self, window: Duration) -> Self {
         self.resume_window = window;
+        self
+    }
+
+    /// Sets [`revocation`](Self::revocation).
+    #[must_use]
+    pub fn with_revocation(mut self, span: Duration) -> Self {
+        self.revocation = span;
         self
     }
 
@@ -246,6 +257,7 @@ impl fmt::Debug for HubConfig {
             .field("room_capacity", &self.room_capacity)
             .field("max_rooms", &self.max_rooms)
             .field("resume_window", &self.resume_window)
+            .field("revocation", &self.revocation)
             .field("ice_servers", &self.ice_servers)
             .field("limits", &self.limits)
             .field("has_token_key", &self.token_key.is_some())

@@ -34,6 +34,12 @@ pub enum JoinError {
         /// The time until a join can succeed, in whole milliseconds.
         retry_after: Duration,
     },
+    /// The hub is closing.
+    #[error("try again in {} ms: the server is closing", retry_after.as_millis())]
+    Closing {
+        /// The time after which another hub should be there.
+        retry_after: Duration,
+    },
     /// The `p2p` entry of the client is malformed.
     #[error("the `p2p` entry of the auth payload is malformed: {reason}")]
     BadAuth {
@@ -55,8 +61,8 @@ pub enum JoinError {
 }
 
 impl JoinError {
-    /// Returns the stable code: `room-full`, `too-many-rooms`, `too-many-joins`, `bad-auth`, `bad-name` or
-    /// `name-taken`. On the wire the code precedes the text in the message of the `CONNECT_ERROR`, up to the
+    /// Returns the stable code: `room-full`, `too-many-rooms`, `too-many-joins`, `closing`, `bad-auth`, `bad-name`
+    /// or `name-taken`. On the wire the code precedes the text in the message of the `CONNECT_ERROR`, up to the
     /// first colon (`{"message":"room-full: room …"}`), because `socketioxide` has room for nothing but a message.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -64,18 +70,21 @@ impl JoinError {
             Self::RoomFull { .. } => "room-full",
             Self::TooManyRooms { .. } => "too-many-rooms",
             Self::TooManyJoins { .. } => "too-many-joins",
+            Self::Closing { .. } => "closing",
             Self::BadAuth { .. } => "bad-auth",
             Self::BadName(_) => "bad-name",
             Self::NameTaken { .. } => "name-taken",
         }
     }
 
-    /// Returns the time until a retry can succeed, for an error of a rate limit. On the wire the text begins
+    /// Returns the time until a retry can succeed, for a temporary error. On the wire the text begins
     /// with it (`{"message":"too-many-joins: try again in 500 ms: …"}`).
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::TooManyJoins { retry_after, .. } => Some(*retry_after),
+            Self::TooManyJoins { retry_after, .. } | Self::Closing { retry_after } => {
+                Some(*retry_after)
+            }
             Self::RoomFull { .. }
             | Self::TooManyRooms { .. }
             | Self::BadAuth { .. }
@@ -184,9 +193,16 @@ pub enum ClientError {
         /// The rate in bytes per second.
         per_second: u64,
     },
-    /// A v1 client sent an event outside of an envelope.
-    #[error("expected an envelope from a v1 client, got an event")]
-    UnexpectedEvent,
+    /// A client changes its metadata more often than the rate limit allows.
+    #[error(
+        "expected at most {per_second} changes of metadata per second after a burst of {burst}, got more"
+    )]
+    TooManyUpdates {
+        /// The burst.
+        burst: u32,
+        /// The rate per second.
+        per_second: u32,
+    },
     /// A v0 client sent an envelope.
     #[error("expected an event from a v0 client, got an envelope")]
     UnexpectedEnvelope,

@@ -1,4 +1,4 @@
-//! Joining and leaving: admission, the welcome, and the messages about it to other members.
+//! Joining and leaving: the seat, the welcome, and the messages about it to other members.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use rand_chacha::rand_core::Rng as _;
 
 use super::client::Client;
 use super::rate::{Rate, Usage};
-use super::room::Room;
+use super::room::{Room, Says};
 use super::seats::Seated;
 use super::token::Proof;
-use super::{CloseReason, Departure, Hub, JoinError, Output};
+use super::{Admission, CloseReason, Departure, Hub, JoinError, Output};
 use crate::id::{ClientId, Dialect, PeerId, RoomName};
 use crate::time::Time;
-use crate::wire::{EPOCH_BLOCK, Join, Member, PairKey, ServerMessage, Welcome};
+use crate::wire::{EPOCH_BLOCK, Join, Member, MemberData, PairKey, ServerMessage, Welcome};
 
 /// The maximum base below which a block of epochs fits. A peer id with a higher base is exhausted.
 const MAX_EPOCH_BASE: u32 = u32::MAX - EPOCH_BLOCK;
@@ -41,22 +41,42 @@ impl Hub {
         client_name: Option<&str>,
         now: Time,
     ) -> Result<ClientId, JoinError> {
+        self.handle_admitted(join, Admission::default(), client_name, now)
+    }
+
+    /// Handles a client that the server's application has admitted; otherwise as
+    /// [`handle_connect`](Self::handle_connect).
+    ///
+    /// # Errors
+    /// As [`handle_connect`](Self::handle_connect).
+    pub fn handle_admitted(
+        &mut self,
+        join: Join,
+        admission: Admission,
+        client_name: Option<&str>,
+        now: Time,
+    ) -> Result<ClientId, JoinError> {
         let now = self.advance(now);
-        let joined = self.admit(join, client_name, now);
+        let joined = self.join(join, admission, client_name, now);
         self.counters.joins_refused += u64::from(joined.is_err());
         joined
     }
 
-    fn admit(
+    fn join(
         &mut self,
         join: Join,
+        admission: Admission,
         client_name: Option<&str>,
         now: Time,
     ) -> Result<ClientId, JoinError> {
-        let room = join.room.unwrap_or_default();
+        if let Some(retry_after) = self.closing {
+            return Err(JoinError::Closing { retry_after });
+        }
+        let Admission { user, room, capacity } = admission;
+        let room = room.or(join.room).unwrap_or_default();
         let (known, epoch_base) = match join.dialect {
             Dialect::V0 => (self.v0_name(&room, client_name)?, 0),
-            Dialect::V1 => match join.token.and_then(|token| self.prove(&room, &token)) {
+            Dialect::V1 => match join.token.and_then(|token| self.prove(&room, &token, now)) {
                 Some(Proof { id, epoch_base }) => (Some(id), epoch_base),
                 None => (None, 0),
             },
@@ -65,7 +85,7 @@ impl Hub {
         if known.as_ref().is_some_and(|id| self.seats.seat(&room, id).is_some()) {
             self.charge_resume(&room, known.as_ref(), now)?;
         } else {
-            let displaced = self.find_place(&room)?;
+            let displaced = self.find_place(&room, capacity)?;
             self.charge_join(&room, now)?;
             self.displace(displaced, &room, client);
         }
@@ -75,15 +95,17 @@ impl Hub {
         };
         self.next_client += 1;
 
-        let limits = match join.dialect {
-            Dialect::V0 => None,
-            Dialect::V1 => join.limits,
+        let (limits, metadata) = match join.dialect {
+            Dialect::V0 => (None, None),
+            Dialect::V1 => (join.limits, join.metadata),
         };
+        let says = Says { limits, user: user.clone(), metadata: metadata.clone() };
         let Seated { place, replaced } =
-            self.seats.sit_down(&room, &id, join.dialect, limits, client);
+            self.seats.sit_down(&room, &id, join.dialect, says, client);
         if let Some(old) = replaced {
             self.clients.remove(&old);
-            self.output.push_back(Output::Close { client: old, reason: CloseReason::Replaced });
+            let reason = CloseReason::Replaced;
+            self.output.push_back(Output::Close { client: old, reason, farewell: None });
         }
         if let Some(seat) = self.seats.seat_mut(&room, &id) {
             seat.epoch_base = epoch_base.saturating_add(EPOCH_BLOCK);
@@ -91,9 +113,10 @@ impl Hub {
         self.clients.insert(client, Client::new(id.clone(), room.clone(), join.dialect, place));
         match join.dialect {
             Dialect::V0 => self.count_in(client, &room),
-            Dialect::V1 => self.welcome(client, &id, &room, epoch_base),
+            Dialect::V1 => self.welcome(client, &id, &room, epoch_base, user.clone()),
         }
-        let member = Member { id, dialect: join.dialect, away: false, key: None, limits };
+        let dialect = join.dialect;
+        let member = Member { id, dialect, away: false, key: None, limits, user, metadata };
         self.announce(client, member, &room);
         Ok(client)
     }
@@ -114,7 +137,7 @@ impl Hub {
                 self.tell_room(&gone.room, None, Dialect::V1, message);
             }
             (Departure::Left, _) | (Departure::Lost, Dialect::V0) => {
-                self.vacate(&gone.room, gone.id, None);
+                self.vacate(&gone.room, gone.id, None, false);
             }
         }
     }
@@ -131,8 +154,11 @@ impl Hub {
     }
 
     /// Returns the peer id that a token proves, and the epoch base for it.
-    fn prove(&self, room: &RoomName, token: &str) -> Option<Proof> {
+    fn prove(&self, room: &RoomName, token: &str, now: Time) -> Option<Proof> {
         let Proof { id, mut epoch_base } = self.key.verify(room, token)?;
+        if self.revoked.contains(room, &id, now) {
+            return None;
+        }
         if let Some(seat) = self.seats.seat(room, &id) {
             // A v0 client may have taken the id of a member that left: a token does not lead to that seat.
             if seat.dialect == Dialect::V0 {
@@ -152,8 +178,13 @@ impl Hub {
     // ----- capacity -----
 
     /// Returns what must be replaced for one more member, if anything.
-    fn find_place(&self, room: &RoomName) -> Result<Option<Displaced>, JoinError> {
-        let (capacity, max) = (self.config.room_capacity, self.config.max_rooms);
+    fn find_place(
+        &self,
+        room: &RoomName,
+        capacity: Option<usize>,
+    ) -> Result<Option<Displaced>, JoinError> {
+        let capacity = capacity.unwrap_or(self.config.room_capacity);
+        let max = self.config.max_rooms;
         match self.seats.room(room) {
             Some(seats) if seats.len() >= capacity => match seats.longest_away() {
                 Some(id) => Ok(Some(Displaced::Member(id.clone()))),
@@ -174,7 +205,7 @@ impl Hub {
             None => {}
             Some(Displaced::Member(id)) => {
                 self.counters.displaced += 1;
-                self.vacate(room, id, Some(newcomer));
+                self.vacate(room, id, Some(newcomer), false);
             }
             Some(Displaced::Room(room)) => {
                 self.counters.displaced += self.seats.remove_room(&room);
@@ -217,7 +248,14 @@ impl Hub {
         self.send(client, ServerMessage::NumClients { others, welcome: None });
     }
 
-    fn welcome(&mut self, client: ClientId, id: &PeerId, room: &RoomName, epoch_base: u32) {
+    fn welcome(
+        &mut self,
+        client: ClientId,
+        id: &PeerId,
+        room: &RoomName,
+        epoch_base: u32,
+        user: Option<MemberData>,
+    ) {
         let Some(seats) = self.seats.room(room) else { return };
         let others = seats.roster().filter(|member| member.id != *id);
         let roster: Vec<Member> = others
@@ -230,6 +268,7 @@ impl Hub {
             id: id.clone(),
             room: room.clone(),
             epoch_base,
+            user,
             roster,
             limits: self.config.limits,
             ice_servers: self.config.ice_servers.clone(),
@@ -261,14 +300,21 @@ impl Hub {
     }
 
     /// Removes a member from its room, and reports that to all members but `newcomer`, which replaces it.
-    pub(super) fn vacate(&mut self, room: &RoomName, id: PeerId, newcomer: Option<ClientId>) {
+    pub(super) fn vacate(
+        &mut self,
+        room: &RoomName,
+        id: PeerId,
+        newcomer: Option<ClientId>,
+        kicked: bool,
+    ) {
         self.seats.leave(room, &id);
         if newcomer.is_none() && self.seats.room(room).is_none_or(Room::is_empty) {
             self.seats.remove_room(room);
             return;
         }
         for dialect in [Dialect::V0, Dialect::V1] {
-            self.tell_room(room, newcomer, dialect, ServerMessage::PeerDisconnect(id.clone()));
+            let message = ServerMessage::PeerDisconnect { peer: id.clone(), kicked };
+            self.tell_room(room, newcomer, dialect, message);
         }
     }
 }
@@ -299,7 +345,7 @@ mod tests {
             [(MAX_EPOCH_BASE, true), (MAX_EPOCH_BASE + 1, false), (u32::MAX, false)]
         {
             let token = Some(TokenKey::new(key).issue(&room, &id, epoch_base));
-            let join = Join { dialect: Dialect::V1, room: None, token, limits: None };
+            let join = Join { token, ..Join::v1() };
             let client = hub.handle_connect(join, None, Time::ZERO).unwrap();
             assert_eq!(hub.peer_id(client) == Some(&id), proves, "{epoch_base}");
             hub.handle_disconnect(client, Departure::Left, Time::ZERO);

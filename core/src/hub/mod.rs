@@ -3,8 +3,11 @@
 //! A [`Hub`] does no I/O. A Socket.IO server, or a simulation, passes it connections and messages, and carries
 //! out the outputs of [`Hub::poll_output`]. The messages are those of [`wire`](crate::wire).
 
+mod admission;
+mod application;
 mod client;
 mod config;
+mod dismissal;
 mod error;
 mod join;
 mod output;
@@ -17,12 +20,15 @@ mod token;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
+pub use self::admission::Admission;
 use self::client::Client;
 pub use self::config::HubConfig;
+use self::dismissal::Revoked;
 pub use self::error::{ClientError, JoinError};
 pub use self::output::{Address, CloseReason, Departure, Output};
 use self::rate::{Charge, Rate};
@@ -44,12 +50,15 @@ const MAX_ALIASES: usize = 4;
 /// # Methods
 ///
 /// - Getters: [`peer_id`](Self::peer_id), [`room_of`](Self::room_of), [`members`](Self::members),
-///   [`rooms`](Self::rooms), [`receivers`](Self::receivers), [`stats`](Self::stats),
-///   [`config`](Self::config).
-/// - Input: [`handle_connect`](Self::handle_connect), [`handle_message`](Self::handle_message),
+///   [`rooms`](Self::rooms), [`client_of`](Self::client_of), [`receivers`](Self::receivers),
+///   [`stats`](Self::stats), [`config`](Self::config).
+/// - Input: [`handle_connect`](Self::handle_connect), [`handle_admitted`](Self::handle_admitted),
+///   [`handle_message`](Self::handle_message),
 ///   [`handle_malformed`](Self::handle_malformed), [`handle_disconnect`](Self::handle_disconnect),
 ///   [`handle_timeout`](Self::handle_timeout).
-/// - Commands: [`add_alias`](Self::add_alias), [`set_ice_servers`](Self::set_ice_servers).
+/// - Commands: [`add_alias`](Self::add_alias), [`set_ice_servers`](Self::set_ice_servers), [`kick`](Self::kick),
+///   [`close_room`](Self::close_room), [`emit_to`](Self::emit_to), [`emit_to_room`](Self::emit_to_room),
+///   [`answer`](Self::answer), [`close`](Self::close).
 /// - Output: [`poll_output`](Self::poll_output), [`poll_timeout`](Self::poll_timeout).
 ///
 /// Drain `poll_output` after every input, before the next one: the queue is bounded by the output of one input,
@@ -82,6 +91,9 @@ pub struct Hub {
     rng: ChaCha20Rng,
     clients: BTreeMap<ClientId, Client>,
     seats: Seats,
+    revoked: Revoked,
+    /// The pause that clients are told, once the hub is closing.
+    closing: Option<Duration>,
     clock: Clock,
     output: VecDeque<Output>,
     next_client: u64,
@@ -107,6 +119,8 @@ impl Hub {
             rng,
             clients: BTreeMap::new(),
             seats: Seats::default(),
+            revoked: Revoked::default(),
+            closing: None,
             clock: Clock::new(Time::ZERO),
             output: VecDeque::new(),
             next_client: 0,
@@ -184,7 +198,8 @@ impl Hub {
             ClientMessage::Offers(offers) => self.route_offers(client, offers, now),
             ClientMessage::Signal(signal) => self.route_signal(client, signal, now),
             ClientMessage::Relay(upload) => self.relay(client, upload, now),
-            ClientMessage::Broadcast(packet) => self.broadcast(client, packet, now),
+            ClientMessage::Metadata(metadata) => self.update(client, metadata, now),
+            ClientMessage::Event(packet) => self.route_event(client, packet, now),
         };
         match outcome {
             Ok(()) => self.note_speech(client),
@@ -208,7 +223,7 @@ impl Hub {
     pub fn handle_timeout(&mut self, now: Time) {
         let now = self.advance(now);
         while let Some((room, id)) = self.seats.poll_expired(now) {
-            self.vacate(&room, id, None);
+            self.vacate(&room, id, None, false);
         }
     }
 
@@ -283,7 +298,8 @@ impl Hub {
             Charge::Pass => return Ok(()),
             Charge::Refuse => {}
             Charge::Abuse => {
-                self.output.push_back(Output::Close { client, reason: CloseReason::Abusive });
+                let reason = CloseReason::Abusive;
+                self.output.push_back(Output::Close { client, reason, farewell: None });
                 self.depart(client, Departure::Left, now);
             }
         }

@@ -3,6 +3,9 @@
 use std::fmt;
 
 use crate::id::{ClientId, Dialect, RoomName};
+use std::time::Duration;
+
+use crate::codec::Packet;
 use crate::wire::ServerMessage;
 
 /// An output of a hub.
@@ -23,6 +26,16 @@ pub enum Output {
         client: ClientId,
         /// The reason.
         reason: CloseReason,
+        /// The last message to the client, to be sent before the connection closes. Messages that wait may be
+        /// dropped.
+        farewell: Option<ServerMessage>,
+    },
+    /// An event of a v1 client for the server's application, or its answer to one.
+    Application {
+        /// The client.
+        client: ClientId,
+        /// The EVENT, whose ack id, if any, asks for [`Hub::answer`](super::Hub::answer); or the ACK.
+        packet: Packet,
     },
 }
 
@@ -51,6 +64,15 @@ pub enum CloseReason {
     Replaced,
     /// The client kept exceeding a rate limit.
     Abusive,
+    /// The server's application removed the member: [`Hub::kick`](super::Hub::kick).
+    Kicked,
+    /// The server's application closed the room: [`Hub::close_room`](super::Hub::close_room).
+    RoomClosed,
+    /// The hub closes: [`Hub::close`](super::Hub::close).
+    Closing {
+        /// When clients are told to connect again.
+        retry_after: Duration,
+    },
 }
 
 impl fmt::Display for CloseReason {
@@ -58,6 +80,9 @@ impl fmt::Display for CloseReason {
         f.write_str(match self {
             Self::Replaced => "replaced",
             Self::Abusive => "abusive",
+            Self::Kicked => "kicked",
+            Self::RoomClosed => "room-closed",
+            Self::Closing { .. } => "closing",
         })
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use super::rate::Usage;
 use crate::id::{ClientId, Dialect, PeerId};
 use crate::time::Time;
-use crate::wire::{Member, PeerLimits};
+use crate::wire::{Member, MemberData, PeerLimits};
 
 /// The members of a room, including members that are away.
 #[derive(Debug, Default)]
@@ -30,14 +30,23 @@ pub(super) struct Seat {
     /// The position in the order of arrival.
     pub(super) place: u64,
     pub(super) presence: Presence,
-    /// The limits of the member's application.
-    pub(super) limits: Option<PeerLimits>,
+    pub(super) says: Says,
     /// The base above which the member's next epochs are.
     pub(super) epoch_base: u32,
     /// Whether the hub has accepted any message of the member.
     pub(super) has_spoken: bool,
     /// The usage of the member's rate limit for returns.
     pub(super) resumes: Usage,
+}
+
+/// What other members are told about a member, beside its id.
+#[derive(Debug, Default)]
+pub(super) struct Says {
+    /// The limits of the member's application.
+    pub(super) limits: Option<PeerLimits>,
+    /// What the server's application has verified.
+    pub(super) user: Option<MemberData>,
+    pub(super) metadata: Option<MemberData>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +91,7 @@ impl Room {
         &mut self,
         id: PeerId,
         dialect: Dialect,
-        limits: Option<PeerLimits>,
+        says: Says,
         client: ClientId,
     ) -> u64 {
         let place = self.next_place;
@@ -93,7 +102,7 @@ impl Room {
             dialect,
             place,
             presence: Presence::Here(client),
-            limits,
+            says,
             epoch_base: 0,
             has_spoken: false,
             resumes: Usage::default(),
@@ -102,20 +111,20 @@ impl Room {
         place
     }
 
-    /// Puts another connection on a seat. Returns the previous state of the seat, or `None` without such a
-    /// member.
+    /// Puts another connection on a seat. Returns the previous state of the seat; without such a member the
+    /// arguments come back.
     pub(super) fn reseat(
         &mut self,
         id: &PeerId,
-        limits: Option<PeerLimits>,
+        says: Says,
         client: ClientId,
-    ) -> Option<(u64, Presence)> {
-        let seat = self.members.get_mut(id)?;
+    ) -> Result<(u64, Presence), Says> {
+        let Some(seat) = self.members.get_mut(id) else { return Err(says) };
         let before = std::mem::replace(&mut seat.presence, Presence::Here(client));
-        seat.limits = limits;
+        seat.says = says;
         let (place, dialect) = (seat.place, seat.dialect);
         self.present_mut(dialect).insert(place, client);
-        Some((place, before))
+        Ok((place, before))
     }
 
     /// Keeps the seat of a member whose connection is lost.
@@ -156,8 +165,10 @@ impl Room {
         self.order.values().filter_map(|id| {
             let seat = self.members.get(id)?;
             let away = matches!(seat.presence, Presence::Away(_));
-            let Seat { dialect, limits, .. } = *seat;
-            Some(Member { id: id.clone(), dialect, away, key: None, limits })
+            let Seat { dialect, says: Says { limits, user, metadata }, .. } = seat;
+            let (user, metadata) = (user.clone(), metadata.clone());
+            let (dialect, limits) = (*dialect, *limits);
+            Some(Member { id: id.clone(), dialect, away, key: None, limits, user, metadata })
         })
     }
 

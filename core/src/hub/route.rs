@@ -10,12 +10,18 @@ use crate::codec::{Limits, Namespace, Packet};
 use crate::id::{ClientId, Dialect, PeerId};
 use crate::time::Time;
 use crate::wire::{
-    AddressedOffer, Download, PeerSignal, Piece, Recipient, ServerMessage, Upload, check_reserved,
-    flatten, unflatten,
+    AddressedOffer, Download, MemberData, PeerSignal, Piece, Recipient, ServerMessage, Upload,
+    check_reserved, flatten, unflatten,
 };
 
 /// The cost of a delivery's header in bytes: about its length on the wire, with framing.
 const DELIVERY_HEADER: usize = 128;
+
+/// The burst of the rate limit for changes of a member's metadata: twice that of a session.
+const UPDATE_BURST: u32 = 16;
+
+/// The rate limit for changes of a member's metadata, per second: twice that of a session.
+const UPDATES_PER_SECOND: u32 = 2;
 
 impl Hub {
     pub(super) fn route_offers(
@@ -139,14 +145,15 @@ impl Hub {
         Ok(())
     }
 
-    pub(super) fn broadcast(
+    /// Sends a v0 client's event to all others; one of a v1 client is for the server's application.
+    pub(super) fn route_event(
         &mut self,
         client: ClientId,
         packet: Packet,
         now: Time,
     ) -> Result<(), ClientError> {
         match self.sender(client)?.dialect {
-            Dialect::V1 => return Err(ClientError::UnexpectedEvent),
+            Dialect::V1 => return self.pass_up(client, packet, now),
             Dialect::V0 => {}
         }
         self.charge_envelope(client, now)?;
@@ -166,8 +173,35 @@ impl Hub {
         Ok(())
     }
 
-    /// Charges an envelope, or an event of a v0 client, to its sender.
-    fn charge_envelope(&mut self, client: ClientId, now: Time) -> Result<(), ClientError> {
+    /// Replaces a v1 member's metadata, and tells the others.
+    pub(super) fn update(
+        &mut self,
+        client: ClientId,
+        metadata: Option<MemberData>,
+        now: Time,
+    ) -> Result<(), ClientError> {
+        let Some(sender) = self.clients.get_mut(&client) else { return Err(ClientError::Gone) };
+        if sender.dialect == Dialect::V0 {
+            return Err(ClientError::Malformed);
+        }
+        let (burst, per_second) = (UPDATE_BURST, UPDATES_PER_SECOND);
+        let charge = sender.updates.charge(1, now, Rate::new(burst, per_second));
+        let (peer, room) = (sender.id.clone(), sender.room.clone());
+        self.enforce(client, charge, now, ClientError::TooManyUpdates { burst, per_second })?;
+        if let Some(seat) = self.seats.seat_mut(&room, &peer) {
+            seat.says.metadata.clone_from(&metadata);
+        }
+        let message = ServerMessage::PeerUpdate { peer, metadata };
+        self.tell_room(&room, Some(client), Dialect::V1, message);
+        Ok(())
+    }
+
+    /// Charges an envelope, or an event outside of one, to its sender.
+    pub(super) fn charge_envelope(
+        &mut self,
+        client: ClientId,
+        now: Time,
+    ) -> Result<(), ClientError> {
         let (burst, per_second) = (self.config.envelope_burst, self.config.envelopes_per_second);
         let Some(sender) = self.clients.get_mut(&client) else { return Err(ClientError::Gone) };
         let charge = sender.envelopes.charge(1, now, Rate::new(burst, per_second));
@@ -175,7 +209,7 @@ impl Hub {
     }
 
     /// Charges the bytes of a packet, once per receiver, to its sender.
-    fn charge_deliveries(
+    pub(super) fn charge_deliveries(
         &mut self,
         client: ClientId,
         receivers: usize,
@@ -259,7 +293,7 @@ impl Hub {
         if got > max { Err(ClientError::SignalTooLarge { got, max }) } else { Ok(()) }
     }
 
-    fn check_parts(&self, parts: usize, bytes: usize) -> Result<(), ClientError> {
+    pub(super) fn check_parts(&self, parts: usize, bytes: usize) -> Result<(), ClientError> {
         let max = self.config.limits.max_attachments as usize;
         if parts == 0 || parts > max {
             return Err(ClientError::PartCount { got: parts, max });

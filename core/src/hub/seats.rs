@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::room::{Presence, Room, Seat};
+use super::room::{Presence, Room, Says, Seat};
 use crate::id::{ClientId, Dialect, PeerId, RoomName};
 use crate::time::Time;
-use crate::wire::PeerLimits;
 
 /// The number of members, longest away first, that a search for a room without present members looks at.
 const MAX_DESERTED: usize = 64;
@@ -77,18 +76,18 @@ impl Seats {
         room: &RoomName,
         id: &PeerId,
         dialect: Dialect,
-        limits: Option<PeerLimits>,
+        says: Says,
         client: ClientId,
     ) -> Seated {
         let members = self.rooms.entry(room.clone()).or_default();
-        match members.reseat(id, limits, client) {
-            Some((place, Presence::Here(old))) => Seated { place, replaced: Some(old) },
-            Some((place, Presence::Away(until))) => {
+        match members.reseat(id, says, client) {
+            Ok((place, Presence::Here(old))) => Seated { place, replaced: Some(old) },
+            Ok((place, Presence::Away(until))) => {
                 self.deadlines.remove(&(until, room.clone(), id.clone()));
                 Seated { place, replaced: None }
             }
-            None => {
-                let place = members.enter(id.clone(), dialect, limits, client);
+            Err(says) => {
+                let place = members.enter(id.clone(), dialect, says, client);
                 Seated { place, replaced: None }
             }
         }

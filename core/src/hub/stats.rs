@@ -22,6 +22,8 @@ pub struct HubStats {
     pub throttled: u64,
     /// The joins refused since the start.
     pub joins_refused: u64,
+    /// The members removed by the server's application since the start.
+    pub kicked: u64,
     /// The members that were away and were replaced by a newcomer since the start.
     pub displaced: u64,
 }

@@ -10,7 +10,7 @@ use super::{Context, Farewell, Link};
 use crate::codec::{DecodeError, Packet, PacketType};
 use crate::config::Policy;
 use crate::error::{Misbehavior, PeerError};
-use crate::event::{Event, ReplyToken};
+use crate::event::{Asker, Event, ReplyToken};
 use crate::frame::Frame;
 use crate::id::{Dialect, PeerId};
 use crate::path::Path;
@@ -387,14 +387,15 @@ impl Link {
         match packet.packet_type() {
             PacketType::Event | PacketType::BinaryEvent => {
                 check_reserved(&packet).map_err(|reserved| match reserved {
-                    Reserved::Namespace => Misbehavior::ReservedNamespace,
+                    Reserved::Namespace(_) => Misbehavior::ReservedNamespace,
                     Reserved::Event(_) => Misbehavior::ReservedEvent,
                 })?;
                 let reply = packet.ack_id().filter(|_| self.peer.dialect == Dialect::V1);
-                let (peer, epochs) = (&self.peer.id, self.incarnation.epochs());
-                let token = |ack_id| ReplyToken { peer: peer.clone(), epochs, ack_id };
-                let reply = reply.map(token);
                 let from = self.peer.id.clone();
+                let reply = reply.map(|ack_id| {
+                    let (peer, epochs) = (from.clone(), self.incarnation.epochs());
+                    ReplyToken { asker: Asker::Peer { peer, epochs }, ack_id }
+                });
                 cx.out.events.push_back(Event::Received { from, path, packet, reply });
                 Ok(())
             }

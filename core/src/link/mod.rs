@@ -62,7 +62,7 @@ use self::incarnation::Incarnation;
 pub(crate) use self::inputs::LinkChange;
 pub(crate) use self::outbox::Outbox;
 use self::receiver::Receiver;
-use self::replies::Replies;
+pub(crate) use self::replies::Replies;
 use self::route::{Presence, Route};
 pub(crate) use self::seals::Dropped;
 use self::seals::Seals;
@@ -72,7 +72,7 @@ use crate::event::{Event, LeaveReason};
 use crate::id::{ConnectionId, Dialect, PeerId};
 use crate::path::Path;
 use crate::time::{Time, earliest};
-use crate::wire::{Epochs, Member, PeerLimits};
+use crate::wire::{Epochs, Member, MemberData, PeerLimits};
 
 /// The number of time-outs after which an incarnation without any answer stops its pings.
 const MAX_ANNOUNCEMENTS: u32 = 6;
@@ -84,6 +84,21 @@ pub(crate) struct Remote {
     pub(crate) dialect: Dialect,
     /// The limits of the peer's application, if known.
     pub(crate) limits: Option<PeerLimits>,
+    pub(crate) profile: Profile,
+}
+
+/// What the hub says about a member for its application.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Profile {
+    /// What the server's application has verified.
+    pub(crate) user: Option<MemberData>,
+    pub(crate) metadata: Option<MemberData>,
+}
+
+impl Profile {
+    pub(crate) fn of(member: &Member) -> Self {
+        Self { user: member.user.clone(), metadata: member.metadata.clone() }
+    }
 }
 
 /// The progress of the good-bye.
@@ -115,7 +130,8 @@ impl Link {
     /// peer's epochs up to this one are over.
     pub(crate) fn new(member: &Member, epoch: u32, before: Option<u32>, now: Time) -> Self {
         let Member { id, dialect, limits, key, .. } = member;
-        let peer = Remote { id: id.clone(), dialect: *dialect, limits: *limits };
+        let profile = Profile::of(member);
+        let peer = Remote { id: id.clone(), dialect: *dialect, limits: *limits, profile };
         let (incarnation, seals) = (Incarnation::new(epoch, before), Seals::new(key.clone()));
         Self::with(peer, incarnation, Attempt::default(), seals, now)
     }
@@ -151,6 +167,15 @@ impl Link {
 
     pub(crate) const fn dialect(&self) -> Dialect {
         self.peer.dialect
+    }
+
+    pub(crate) const fn profile(&self) -> &Profile {
+        &self.peer.profile
+    }
+
+    /// Replaces what the hub says about the member. Returns whether it changed.
+    pub(crate) fn set_profile(&mut self, profile: Profile) -> bool {
+        std::mem::replace(&mut self.peer.profile, profile.clone()) != profile
     }
 
     pub(crate) const fn epochs(&self) -> Epochs {

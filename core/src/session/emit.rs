@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::{Closing, Session};
 use crate::codec::{Packet, PacketType};
 use crate::error::{EmitError, ReplyError};
-use crate::event::ReplyToken;
+use crate::event::{Asker, ReplyToken};
 use crate::id::{EmitId, PeerId};
 use crate::link::{Context, Link};
 use crate::time::Time;
-use crate::wire::{Lane, Reserved, check_reserved};
+use crate::wire::{Lane, check_reserved};
 
 /// The receivers of an emit or an upgrade.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,9 @@ pub enum Target {
     All,
     /// One peer.
     Peer(PeerId),
+    /// The server's application, over plain Socket.IO: at most once, on no lane, without an outcome, while the session
+    /// is in its room.
+    Server,
 }
 
 impl From<PeerId> for Target {
@@ -171,7 +174,8 @@ impl Session {
     ///
     /// # Errors
     /// [`ReplyError::Expired`] when the link to the peer that asked has ended, [`ReplyError::Blocked`] when its
-    /// queue is full, [`ReplyError::Encode`] when `args` cannot be encoded.
+    /// queue is full, [`ReplyError::Encode`] when `args` cannot be encoded; for the server's application
+    /// [`ReplyError::Disconnected`] and [`ReplyError::ServerBlocked`].
     pub fn reply<T: Serialize + ?Sized>(
         &mut self,
         token: &ReplyToken,
@@ -182,12 +186,16 @@ impl Session {
         let answer = Packet::ack(token.ack_id, args)?;
         answer.check(&self.shared.config.limits)?;
         answer.validate(&self.shared.config.limits)?;
-        let expired = || ReplyError::Expired(token.peer.clone());
-        let key = self.links.key(&token.peer).ok_or_else(expired)?;
+        let (peer, epochs) = match &token.asker {
+            Asker::Server { connection } => return self.reply_to_server(*connection, answer),
+            Asker::Peer { peer, epochs } => (peer, *epochs),
+        };
+        let expired = || ReplyError::Expired(peer.clone());
+        let key = self.links.key(peer).ok_or_else(expired)?;
         let emitted = self.with_key(key, now, |link, cx| {
-            if link.epochs() == token.epochs {
+            if link.epochs() == epochs {
                 link.emit(Lane::Events, answer, None, false, cx)
-                    .map_err(|error| ReplyError::new(&token.peer, error))
+                    .map_err(|error| ReplyError::new(peer, error))
             } else {
                 Err(expired())
             }
@@ -206,6 +214,10 @@ impl Session {
         self.check_event(event)?;
         let id = self.take_emit_id();
         let packet = offered.packet(event, id);
+        if to == Target::Server {
+            self.emit_to_server(offered, packet, id, now)?;
+            return Ok(Emitted { id, accepted: Vec::new(), rejected: Vec::new() });
+        }
         self.offer_to(to, id, now, |link, shared, cx| offered.offer(link, &packet, id, shared, cx))
     }
 
@@ -246,6 +258,8 @@ impl Session {
     ) -> Result<Emitted, EmitError> {
         let mut emitted = Emitted { id, accepted: Vec::new(), rejected: Vec::new() };
         match to {
+            // `emit_to` has handled it.
+            Target::Server => {}
             Target::Peer(peer) => {
                 let offered = self.with_peer(&peer, now, |link, cx| offer(link, false, cx));
                 offered.unwrap_or_else(|| Err(EmitError::UnknownPeer(peer.clone())))?;
@@ -286,12 +300,7 @@ impl Session {
             | PacketType::ConnectError
             | PacketType::BinaryAck) => return Err(EmitError::NotAnEvent(other)),
         }
-        check_reserved(event).map_err(|reserved| match reserved {
-            Reserved::Namespace => {
-                EmitError::ReservedNamespace(event.namespace().as_str().to_owned())
-            }
-            Reserved::Event(name) => EmitError::ReservedEvent(name),
-        })?;
+        check_reserved(event)?;
         event.check(&self.shared.config.limits)?;
         event.validate(&self.shared.config.limits)?;
         Ok(())

@@ -4,6 +4,8 @@
 //! - `emit`: events of the application to peers
 //! - `closing`: delivery of what was accepted, and the good-byes
 //! - `signaling`: the connection to the server, and the messages on it
+//! - `introduction`: what the session says about itself: auth payload, resume token, metadata
+//! - `server`: events to and from the server's application
 //! - `peers`: membership, attempts at direct paths, `Ready` and `Upgrade`
 //! - `relay`: envelopes to and from the hub
 //! - `direct`: connections, data channels, datagram channels
@@ -15,11 +17,13 @@ mod closing;
 mod direct;
 mod emit;
 mod forwarder;
+mod introduction;
 mod links;
 mod neighbours;
 mod noted;
 mod peers;
 mod relay;
+mod server;
 mod signaling;
 mod transfer;
 
@@ -37,9 +41,11 @@ pub(crate) use self::direct::DirectOutput;
 pub(crate) use self::emit::Offered;
 pub use self::emit::{Emitted, Target};
 pub use self::forwarder::Forwarding;
+use self::introduction::Introduction;
 use self::links::{Key, Links};
 use self::neighbours::Neighbourhood;
 use self::peers::StaleEpochs;
+use self::server::ServerTalk;
 use self::signaling::Signaling;
 use crate::clock::Clock;
 use crate::command::Command;
@@ -52,7 +58,7 @@ use crate::id::{Dialect, PeerId};
 use crate::link::{Context, Link, Outbox};
 use crate::path::Path;
 use crate::time::{Time, earliest};
-use crate::wire::IceServer;
+use crate::wire::{IceServer, MemberData};
 
 /// The state of a peer, as a session sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +68,10 @@ pub struct PeerInfo {
     pub id: PeerId,
     /// The peer's dialect.
     pub dialect: Dialect,
+    /// What the server's application has verified about the peer.
+    pub user: Option<MemberData>,
+    /// The peer's metadata.
+    pub metadata: Option<MemberData>,
     /// The path of events to the peer; `None` while events wait.
     pub path: Option<Path>,
     /// Whether a direct path is validated, in use or not.
@@ -96,13 +106,15 @@ pub struct PeerInfo {
 ///   [`finish_transfer`](Self::finish_transfer), [`read_transfer`](Self::read_transfer),
 ///   [`cancel_transfer`](Self::cancel_transfer),
 ///   [`upgrade`](Self::upgrade), [`set_policy`](Self::set_policy), [`set_receiving`](Self::set_receiving),
+///   [`set_metadata`](Self::set_metadata), [`set_auth`](Self::set_auth),
 ///   [`reconnect`](Self::reconnect), [`close`](Self::close)
 /// - **Output**: [`poll_event`](Self::poll_event), [`poll_command`](Self::poll_command),
 ///   [`poll_signaling_transmit`](Self::poll_signaling_transmit),
 ///   [`poll_direct_transmit`](Self::poll_direct_transmit), [`poll_datagram`](Self::poll_datagram),
 ///   [`poll_timeout`](Self::poll_timeout)
 /// - **Getters**: [`id`](Self::id), [`peers`](Self::peers), [`policy`](Self::policy),
-///   [`is_joined`](Self::is_joined), [`forwarding`](Self::forwarding),
+///   [`is_joined`](Self::is_joined), [`user`](Self::user), [`metadata`](Self::metadata),
+///   [`resume_token`](Self::resume_token), [`forwarding`](Self::forwarding),
 ///   [`transfer_progress`](Self::transfer_progress)
 ///
 /// # The run loop
@@ -115,6 +127,10 @@ pub struct PeerInfo {
 pub struct Session {
     clock: Clock,
     signaling: Signaling,
+    introduction: Introduction,
+    server: ServerTalk,
+    /// Whether the server's application was asked last for output to the signalling channel.
+    server_turn: bool,
     links: Links,
     stale_epochs: StaleEpochs,
     neighbourhood: Neighbourhood,
@@ -175,6 +191,9 @@ impl Session {
         let mut session = Self {
             clock: Clock::new(now),
             signaling: Signaling::new(config.limits.clone(), now),
+            introduction: Introduction::new(config.resume_token.clone(), config.metadata.clone()),
+            server: ServerTalk::default(),
+            server_turn: false,
             links: Links::default(),
             stale_epochs: StaleEpochs::default(),
             neighbourhood: Neighbourhood::default(),
@@ -205,7 +224,7 @@ impl Session {
     /// Returns the session's peer id, once the hub has assigned one.
     #[must_use]
     pub fn id(&self) -> Option<&PeerId> {
-        self.signaling.id()
+        self.introduction.id()
     }
 
     /// Returns whether the session is in its room now.
@@ -225,6 +244,8 @@ impl Session {
         self.links.iter().map(|link| PeerInfo {
             id: link.peer().clone(),
             dialect: link.dialect(),
+            user: link.profile().user.clone(),
+            metadata: link.profile().metadata.clone(),
             path: link.sending().cloned(),
             validated: link.is_validated(),
             away: link.is_away(),
@@ -264,6 +285,7 @@ impl Session {
     pub fn handle_timeout(&mut self, now: Time) {
         let now = self.advance(now);
         self.run_signaling_timers(now);
+        self.run_server_timers(now);
         self.run_neighbour_timers(now);
         for key in self.links.due(now) {
             let Some(reason) =
@@ -298,6 +320,8 @@ impl Session {
         earliest([
             closing,
             signaling.next_timeout(),
+            self.server.next_timeout(),
+            self.introduction.next_timeout().filter(|_| self.is_joined()),
             neighbourhood.next_timeout(),
             self.links.next_timeout(),
         ])
@@ -323,6 +347,7 @@ impl Session {
                 vec![self.links.key(&peer).ok_or(UpgradeError::UnknownPeer(peer))?]
             }
             Target::All => self.links.keys(),
+            Target::Server => Vec::new(),
         };
         for key in keys {
             self.with_key(key, now, |link, cx| link.upgrade(cx));

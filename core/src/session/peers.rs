@@ -7,10 +7,10 @@ use crate::config::Policy;
 use crate::error::PeerError;
 use crate::event::{Event, LeaveReason};
 use crate::id::{Dialect, PeerId};
-use crate::link::{Link, LinkChange};
+use crate::link::{Link, LinkChange, Profile};
 use crate::path::Path;
 use crate::time::Time;
-use crate::wire::{Member, PeerSignal, RawSignal, Signal};
+use crate::wire::{Member, MemberData, PeerSignal, RawSignal, Signal};
 
 /// The maximum number of departed peers whose epochs are remembered.
 const MAX_STALE_EPOCHS: usize = 1024;
@@ -56,6 +56,9 @@ impl Session {
                 return;
             }
         }
+        if known {
+            self.set_profile(&member.id, Profile::of(member), now);
+        }
         let changed = self.with_peer(&member.id, now, |link, cx| {
             link.set_relay(!member.away, cx);
             if roster && !known {
@@ -76,18 +79,41 @@ impl Session {
         self.shared.out.vias_changed = true;
         self.next_epoch = self.next_epoch.max(link.epochs().epoch.saturating_add(1));
         let (peer, dialect) = (link.peer().clone(), link.dialect());
-        self.shared.out.events.push_back(Event::PeerJoined { peer, dialect });
+        let Profile { user, metadata } = link.profile().clone();
+        let joined = Event::PeerJoined { peer, dialect, user, metadata };
+        self.shared.out.events.push_back(joined);
         let key = self.links.insert(link);
         self.with_key(key, now, |_, _| ());
         true
+    }
+
+    pub(super) fn handle_peer_update(
+        &mut self,
+        peer: &PeerId,
+        metadata: Option<MemberData>,
+        now: Time,
+    ) {
+        let user = self.links.get(peer).and_then(|link| link.profile().user.clone());
+        self.set_profile(peer, Profile { user, metadata }, now);
+    }
+
+    fn set_profile(&mut self, peer: &PeerId, profile: Profile, now: Time) {
+        let Profile { user, metadata } = profile.clone();
+        if self.with_peer(peer, now, |link, _| link.set_profile(profile)) == Some(true) {
+            let event = Event::PeerUpdated { peer: peer.clone(), user, metadata };
+            self.shared.out.events.push_back(event);
+        }
     }
 
     pub(super) fn set_relay(&mut self, peer: &PeerId, up: bool, now: Time) {
         self.with_peer(peer, now, |link, cx| link.set_relay(up, cx));
     }
 
-    pub(super) fn handle_peer_disconnect(&mut self, peer: &PeerId, now: Time) {
+    pub(super) fn handle_peer_disconnect(&mut self, peer: &PeerId, kicked: bool, now: Time) {
         let Some(link) = self.links.get(peer) else { return };
+        if kicked {
+            return self.remove(peer, LeaveReason::Kicked, now);
+        }
         let through = matches!(link.sending(), Some(Path::Via(_)));
         if through || (link.is_validated() && link.dialect() == Dialect::V1) {
             // The hub may be wrong about a peer with a direct path or a via.

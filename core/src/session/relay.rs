@@ -14,6 +14,13 @@ use crate::wire::{
     Bundle, ClientMessage, Download, Epochs, Piece, Recipient, Record, Stream, Upload, unflatten,
 };
 
+/// A message for the signalling channel.
+enum Message {
+    Hub(ClientMessage),
+    /// An event or an answer for the server's application.
+    Application(Packet),
+}
+
 impl Session {
     /// Returns the next message for the signalling channel. Call it only when the channel has room: a returned
     /// message counts as sent.
@@ -23,7 +30,8 @@ impl Session {
         while self.frames.is_empty() {
             let packet = match self.next_message(now) {
                 // A message of this session can be encoded; otherwise the link's timers recover.
-                Some(message) => message.to_packet().ok(),
+                Some(Message::Hub(message)) => message.to_packet().ok(),
+                Some(Message::Application(packet)) => Some(packet),
                 None if std::mem::take(&mut self.leave_room) => Some(Packet::disconnect()),
                 None => {
                     self.note_flushed(now);
@@ -40,18 +48,32 @@ impl Session {
     /// Returns whether there may be a message for the signalling channel.
     #[cfg(feature = "driver")]
     pub(crate) fn has_signaling_output(&self) -> bool {
-        let has_message = || !self.shared.out.signals.is_empty() || self.links.any_wants_relay();
+        let has_message = || {
+            !self.shared.out.signals.is_empty()
+                || self.introduction.has_update()
+                || self.server.has_output()
+                || self.links.any_wants_relay()
+        };
         !self.frames.is_empty() || self.leave_room || self.is_joined() && has_message()
     }
 
-    fn next_message(&mut self, now: Time) -> Option<ClientMessage> {
+    fn next_message(&mut self, now: Time) -> Option<Message> {
         if !self.is_joined() {
             return None;
         }
-        if let Some(signal) = self.shared.out.signals.pop_front() {
-            return Some(signal);
+        let signal = self.shared.out.signals.pop_front();
+        if let Some(signal) = signal.or_else(|| self.introduction.next_update(now)) {
+            return Some(Message::Hub(signal));
         }
-        self.next_envelope(now).map(ClientMessage::Relay)
+        // Peers and the server's application take turns.
+        self.server_turn = !self.server_turn;
+        if self.server_turn
+            && let Some(packet) = self.next_for_server()
+        {
+            return Some(Message::Application(packet));
+        }
+        let envelope = self.next_envelope(now).map(ClientMessage::Relay).map(Message::Hub);
+        envelope.or_else(|| self.next_for_server().map(Message::Application))
     }
 
     /// Returns the envelope of the link whose turn is next, addressed also to every other link that sends the

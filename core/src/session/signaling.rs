@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand_chacha::rand_core::Rng as _;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Closing, Session};
@@ -13,11 +12,10 @@ use crate::command::Command;
 use crate::error::{JoinRefusal, SignalingError};
 use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
-use crate::id::{Dialect, PeerId};
+use crate::id::PeerId;
 use crate::link::Outbox;
-use crate::redacted::Redacted;
 use crate::time::Time;
-use crate::wire::{HubLimits, Join, PeerLimits, ServerMessage, Welcome};
+use crate::wire::{Dismissal, HubLimits, ServerMessage, Welcome};
 
 /// The hub's limits until the welcome names them.
 const HUB_LIMITS: HubLimits = HubLimits { max_envelope: 1 << 20, max_attachments: 256 };
@@ -25,10 +23,7 @@ const HUB_LIMITS: HubLimits = HubLimits { max_envelope: 1 << 20, max_attachments
 /// The bytes by which an envelope from the hub may be longer than the same envelope to the hub.
 const ENVELOPE_SLACK: usize = 4096;
 
-/// The code with which a hub refuses a join beyond its rate limit.
-const TOO_MANY_JOINS: &str = "too-many-joins";
-
-/// The maximum pause that a hub can demand.
+/// The maximum pause that a server can demand.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// The maximum packet that this session accepts from a server, unless its own limits allow more.
@@ -65,20 +60,7 @@ pub(super) struct Signaling {
     connected: bool,
     /// The attempts since the last success.
     attempts: u32,
-    identity: Option<Identity>,
     limits: HubLimits,
-}
-
-#[derive(Debug)]
-struct Identity {
-    id: PeerId,
-    /// The resume token.
-    token: Redacted<String>,
-}
-
-#[derive(Serialize)]
-struct Auth {
-    p2p: Join,
 }
 
 /// Creates a decoder that accepts every envelope of the server. The session's own limits apply to its content,
@@ -97,13 +79,8 @@ impl Signaling {
             decoder: decoder(limits, HUB_LIMITS),
             connected: false,
             attempts: 0,
-            identity: None,
             limits: HubLimits { max_envelope: 0, max_attachments: 0 },
         }
-    }
-
-    pub(super) fn id(&self) -> Option<&PeerId> {
-        self.identity.as_ref().map(|identity| &identity.id)
     }
 
     pub(super) fn is_joined(&self) -> bool {
@@ -162,11 +139,7 @@ impl Session {
         self.signaling.state = State::Joining { until };
         self.signaling.decoder.reset();
         self.signaling.connected = false;
-        let token = self.signaling.identity.as_ref().map(|identity| identity.token.0.clone());
-        let room = Some(self.shared.config.room.clone());
-        let limits = Some(PeerLimits::from(&self.shared.config.limits));
-        let auth = Auth { p2p: Join { dialect: Dialect::V1, room, token, limits } };
-        match Packet::connect(Some(&auth)) {
+        match self.introduce() {
             Ok(connect) => self.write(connect),
             Err(error) => self.lose_signaling(error.into(), true, now),
         }
@@ -250,6 +223,7 @@ impl Session {
     fn leave_hub(&mut self, now: Time) {
         self.frames.clear();
         self.shared.out.signals.clear();
+        self.end_server_talk();
         for key in self.links.keys() {
             self.with_key(key, now, |link, cx| link.set_relay(false, cx));
         }
@@ -270,8 +244,7 @@ impl Session {
                 Ok(())
             }
             PacketType::Event | PacketType::BinaryEvent => {
-                self.handle_message(ServerMessage::from_packet(packet)?, now);
-                Ok(())
+                self.handle_message(ServerMessage::from_packet(packet)?, now)
             }
             PacketType::ConnectError => {
                 self.refuse(&packet, now);
@@ -281,9 +254,10 @@ impl Session {
                 self.lose_signaling(SignalingError::Closed, true, now);
                 Ok(())
             }
-            // The session asks the server for no acknowledgements.
-            kind @ (PacketType::Ack | PacketType::BinaryAck) => {
-                Err(SignalingError::Unexpected(kind))
+            PacketType::Ack | PacketType::BinaryAck => {
+                packet.validate(&self.shared.config.limits)?;
+                self.handle_server_ack(packet);
+                Ok(())
             }
         }
     }
@@ -299,20 +273,36 @@ impl Session {
         let reason = read_or(packet, || Reason { message: "no reason given".into(), data: None });
         let code = reason.data.as_ref().and_then(|data| data.get("code")?.as_str());
         let code = code.or_else(|| code_in(&reason.message)).map(str::to_owned);
-        if code.as_deref() == Some(TOO_MANY_JOINS) {
-            // A temporary refusal: the hub demands a pause.
-            let retry_after = retry_after_in(&reason.message).min(MAX_RETRY_AFTER);
-            let refusal = JoinRefusal { message: reason.message, code };
-            return self.leave_for(retry_after, SignalingError::PutOff(refusal), true, now);
+        let retry_after = retry_after_in(&reason.message);
+        self.turn_away(JoinRefusal { message: reason.message, code }, retry_after, now);
+    }
+
+    /// Handles a refusal or a dismissal. A temporary one demands a pause.
+    fn turn_away(&mut self, refusal: JoinRefusal, retry_after: Option<Duration>, now: Time) {
+        if let Some(pause) = retry_after {
+            let pause = pause.min(MAX_RETRY_AFTER);
+            return self.leave_for(pause, SignalingError::PutOff(refusal), true, now);
         }
         self.shared.out.commands.push_back(Command::CloseSignaling);
         self.leave_hub(now);
         self.signaling.state = State::Refused;
-        let refusal = JoinRefusal { message: reason.message, code };
         self.shared.out.events.push_back(Event::Refused(refusal));
     }
 
-    fn handle_message(&mut self, message: ServerMessage, now: Time) {
+    /// Handles the hub's last message on this connection.
+    fn handle_dismissal(&mut self, dismissal: Dismissal, now: Time) {
+        let Dismissal { code, message, retry_after, .. } = dismissal;
+        let retry_after = retry_after.map(Duration::from_millis);
+        if retry_after.is_none() {
+            self.introduction.forget_token();
+            for peer in self.links.ids().cloned().collect::<Vec<_>>() {
+                self.remove(&peer, LeaveReason::Kicked, now);
+            }
+        }
+        self.turn_away(JoinRefusal { message, code: Some(code) }, retry_after, now);
+    }
+
+    fn handle_message(&mut self, message: ServerMessage, now: Time) -> Result<(), SignalingError> {
         match message {
             ServerMessage::NumClients { welcome: Some(welcome), .. } => {
                 self.handle_welcome(*welcome, now);
@@ -325,16 +315,25 @@ impl Session {
             ServerMessage::Signal(signal) => self.handle_peer_signal(&signal, now),
             ServerMessage::PeerJoin(member) => self.handle_peer_join(&member, false, now),
             ServerMessage::PeerAway(peer) => self.set_relay(&peer, false, now),
-            ServerMessage::PeerDisconnect(peer) => self.handle_peer_disconnect(&peer, now),
+            ServerMessage::PeerUpdate { peer, metadata } => {
+                self.handle_peer_update(&peer, metadata, now);
+            }
+            ServerMessage::PeerDisconnect { peer, kicked } => {
+                self.handle_peer_disconnect(&peer, kicked, now);
+            }
+            ServerMessage::Close(dismissal) => self.handle_dismissal(dismissal, now),
             ServerMessage::Relay(download) => self.handle_download(download, now),
             ServerMessage::Event(packet) => {
-                self.shared.out.events.push_back(Event::ServerEvent { packet });
+                packet.validate(&self.shared.config.limits)?;
+                self.handle_server_event(packet);
             }
         }
+        Ok(())
     }
 
     fn handle_welcome(&mut self, welcome: Welcome, now: Time) {
-        let Welcome { id, token, room, roster, limits, ice_servers, epoch_base, .. } = welcome;
+        let Welcome { id, token, room, roster, limits, ice_servers, epoch_base, user, .. } =
+            welcome;
         self.next_epoch = self.next_epoch.max(epoch_base.saturating_add(1));
         let resumed = self.id() == Some(&id);
         if !resumed {
@@ -357,7 +356,7 @@ impl Session {
         self.signaling.attempts = 0;
         self.signaling.limits = limits;
         self.signaling.decoder = decoder(self.shared.config.limits.clone(), limits);
-        self.signaling.identity = Some(Identity { id: id.clone(), token: Redacted(token) });
+        self.introduction.accept(id.clone(), token, user);
         self.shared.ice_servers = ice_servers;
         self.shared.out.events.push_back(Event::Connected { id, room, resumed });
         let here: BTreeSet<&PeerId> = roster.iter().map(|member| &member.id).collect();
@@ -385,11 +384,11 @@ fn code_in(message: &str) -> Option<&str> {
     (!code.is_empty() && code.bytes().all(word)).then_some(code)
 }
 
-/// Parses the pause that a hub demands, as in `too-many-joins: try again in 500 ms: …`.
-fn retry_after_in(message: &str) -> Duration {
-    let (_, rest) = message.split_once("try again in ").unwrap_or_default();
-    let millis = rest.split_once(" ms").and_then(|(millis, _)| millis.parse().ok());
-    Duration::from_millis(millis.unwrap_or(0))
+/// Parses the pause of a temporary refusal, as in `too-many-joins: try again in 500 ms: …`.
+fn retry_after_in(message: &str) -> Option<Duration> {
+    let text = code_in(message).map_or(message, |code| &message[code.len() + 2..]);
+    let (millis, _) = text.strip_prefix("try again in ")?.split_once(" ms: ")?;
+    millis.parse().ok().map(Duration::from_millis)
 }
 
 fn read_or<T: DeserializeOwned>(packet: &Packet, default: impl FnOnce() -> T) -> T {

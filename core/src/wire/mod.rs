@@ -31,9 +31,10 @@ pub use self::hub::envelope::{Download, Upload};
 // The parts of an envelope, which a hub forwards unread.
 #[doc(hidden)]
 pub use self::hub::envelope::{Numbers, Piece, Recipient};
+pub use self::hub::member_data::{MAX_MEMBER_DATA, MemberData, MemberDataError};
 #[doc(hidden)]
 pub use self::hub::membership::EPOCH_BLOCK;
-pub use self::hub::membership::{HubLimits, Join, Member, PeerLimits, Welcome};
+pub use self::hub::membership::{Dismissal, HubLimits, Join, Member, PeerLimits, Welcome};
 pub use self::hub::message::{
     AddressedOffer, ClientMessage, MessageError, PeerSignal, ServerMessage,
 };

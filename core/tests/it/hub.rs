@@ -1,5 +1,6 @@
 //! The rules of the hub, on virtual time.
 
+mod application;
 mod hostile;
 mod joins;
 mod model;

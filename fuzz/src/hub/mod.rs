@@ -136,7 +136,7 @@ impl Run {
             12 => {
                 let client = self.who(input);
                 if let Some(packet) = packet(input) {
-                    self.say(client, ClientMessage::Broadcast(packet));
+                    self.say(client, ClientMessage::Event(packet));
                 }
             }
             13 => {

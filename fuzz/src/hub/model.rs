@@ -360,7 +360,7 @@ impl Model {
         }
         self.aliases.retain(|(room, _, owner)| (room, owner) != (&gone.room, &gone.id));
         for dialect in [Dialect::V0, Dialect::V1] {
-            let message = ServerMessage::PeerDisconnect(gone.id.clone());
+            let message = ServerMessage::PeerDisconnect { peer: gone.id.clone(), kicked: false };
             self.expect_room(&gone.room, dialect, &gone.id, &message);
         }
     }

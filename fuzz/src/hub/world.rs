@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use socketio_p2p_core::hub::{Address, CloseReason, Departure, Hub, HubConfig, JoinError, Output};
-use socketio_p2p_core::wire::{ClientMessage, Join, Numbers, Piece, ServerMessage, Welcome};
-use socketio_p2p_core::{ClientId, PeerId, RoomName, Time};
+use socketio_p2p_core::wire::{
+    ClientMessage, Join, MemberData, Numbers, Piece, ServerMessage, Welcome,
+};
+use socketio_p2p_core::{ClientId, Packet, PeerId, RoomName, Time};
 
 /// The seed of the hub.
 const SEED: [u8; 32] = [42; 32];
@@ -21,6 +23,8 @@ pub struct World {
     pub inboxes: BTreeMap<ClientId, Vec<ServerMessage>>,
     /// The connections that the hub has closed.
     pub closed: Vec<(ClientId, CloseReason)>,
+    /// The events and answers for the server's application.
+    pub application: Vec<(ClientId, Packet)>,
     /// All outputs of the hub, as text.
     pub log: Vec<String>,
 }
@@ -34,6 +38,7 @@ impl World {
             now: Time::from_millis(1_000),
             inboxes: BTreeMap::new(),
             closed: Vec::new(),
+            application: Vec::new(),
             log: Vec::new(),
         }
     }
@@ -53,7 +58,11 @@ impl World {
                         self.inboxes.entry(client).or_default().push(message.clone());
                     }
                 }
-                Output::Close { client, reason } => self.closed.push((client, reason)),
+                Output::Close { client, reason, farewell } => {
+                    self.inboxes.entry(client).or_default().extend(farewell);
+                    self.closed.push((client, reason));
+                }
+                Output::Application { client, packet } => self.application.push((client, packet)),
                 other => panic!("expected an output known to the model, got {other:?}"),
             }
         }
@@ -189,7 +198,14 @@ pub fn short(message: &ServerMessage) -> String {
             format!("join {} v{}", member.id, member.dialect.number())
         }
         ServerMessage::PeerAway(id) => format!("away {id}"),
-        ServerMessage::PeerDisconnect(id) => format!("disconnect {id}"),
+        ServerMessage::PeerDisconnect { peer, kicked } => {
+            format!("disconnect {peer}{}", if *kicked { " kicked" } else { "" })
+        }
+        ServerMessage::PeerUpdate { peer, metadata } => {
+            let metadata = metadata.as_ref().map_or("none", MemberData::as_json);
+            format!("update {peer}: {metadata}")
+        }
+        ServerMessage::Close(dismissal) => format!("close {}", dismissal.code),
         ServerMessage::Relay(download) => {
             let place =
                 |numbers: Numbers| format!(" epoch {} #{}", numbers.epochs.epoch, numbers.seq);

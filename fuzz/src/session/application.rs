@@ -83,6 +83,7 @@ impl Run {
         match target {
             Target::All => assert_eq!(told, self.model.links.keys().collect::<Vec<_>>()),
             Target::Peer(peer) => assert_eq!(told, [peer]),
+            Target::Server => assert!(told.is_empty()),
         }
         for (peer, error) in rejected {
             if matches!(error, EmitError::Blocked { .. }) {
@@ -126,7 +127,7 @@ impl Run {
     pub(super) fn reply(&mut self, input: &mut Input<'_>) {
         let Some(index) = input.below(256).checked_rem(self.model.tokens.len()) else { return };
         let (token, ack_id, epochs) = self.model.tokens[index].clone();
-        let peer = token.peer().clone();
+        let peer = token.peer().expect("a peer asked").clone();
         let is_there = self.model.epochs(&peer) == Some(epochs);
         match self.session.reply(&token, &("reply",), self.now) {
             Ok(()) => {
@@ -261,7 +262,7 @@ impl Run {
             5 | 6 => {
                 let target = self.target(input);
                 let known = match &target {
-                    Target::All => true,
+                    Target::All | Target::Server => true,
                     Target::Peer(peer) => self.model.links.contains_key(peer),
                 };
                 assert_eq!(self.session.upgrade(target, self.now).is_ok(), known);

@@ -118,7 +118,7 @@ impl Model {
                 (&welcome.roster[..], self.id.as_ref() == Some(&welcome.id))
             }
             ServerMessage::PeerJoin(member) => (std::slice::from_ref(member), true),
-            ServerMessage::PeerAway(peer) | ServerMessage::PeerDisconnect(peer) => {
+            ServerMessage::PeerAway(peer) | ServerMessage::PeerDisconnect { peer, .. } => {
                 self.heard.owed.remove(&(peer.clone(), 0));
                 return self.heard.note_word(peer);
             }

@@ -187,8 +187,11 @@ impl Run {
             }
             5 => {
                 let peer = self.remote(input).id.clone();
-                let message = input.pick([ServerMessage::PeerAway, ServerMessage::PeerDisconnect]);
-                self.hear(&message(peer));
+                let message = match input.below(2) {
+                    0 => ServerMessage::PeerAway(peer),
+                    _ => ServerMessage::PeerDisconnect { peer, kicked: false },
+                };
+                self.hear(&message);
             }
             6 => self.offer(input),
             7 => self.signal(input),

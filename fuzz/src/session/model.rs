@@ -188,7 +188,7 @@ impl Model {
                 self.next_epoch = self.next_epoch.max(self.epoch_base.saturating_add(1));
             }
             Event::Disconnected { .. } | Event::Refused(_) => self.connected = false,
-            Event::PeerJoined { peer, dialect } => self.join(peer, *dialect, successor),
+            Event::PeerJoined { peer, dialect, .. } => self.join(peer, *dialect, successor),
             Event::PeerLeft { peer, reason } => self.leave(peer, *reason),
             Event::PeerAway { peer } => {
                 self.heard.note_word(peer);
@@ -220,7 +220,7 @@ impl Model {
                 assert!(self.receiving || !waits, "{from} was to wait");
                 self.receive(from, packet, remotes);
                 if let Some(token) = reply {
-                    assert_eq!(token.peer(), from);
+                    assert_eq!(token.peer(), Some(from));
                     let epochs = self.current(from);
                     self.tokens.push((token.clone(), packet.ack_id().unwrap(), epochs));
                 }

@@ -23,6 +23,7 @@ mod load;
 mod network;
 mod node;
 mod nodes;
+mod operator;
 mod peek;
 mod pump;
 mod queue;

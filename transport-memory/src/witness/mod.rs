@@ -230,7 +230,7 @@ const fn invariant_of(message: &ServerMessage) -> Invariant {
         ServerMessage::NumClients { .. }
         | ServerMessage::PeerJoin(_)
         | ServerMessage::PeerAway(_)
-        | ServerMessage::PeerDisconnect(_)
+        | ServerMessage::PeerDisconnect { .. }
         | _ => Invariant::HubPresence,
     }
 }

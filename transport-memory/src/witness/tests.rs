@@ -39,7 +39,7 @@ impl Scene {
                         messages.iter().for_each(|message| self.witness.sent(to, message));
                     }
                 }
-                Output::Close { client, reason } => self.witness.closed(client, reason),
+                Output::Close { client, reason, .. } => self.witness.closed(client, reason),
                 _ => {}
             }
         }

@@ -130,7 +130,7 @@ impl Witness {
                 self.expect_relay(upload, client, &from, &room);
                 self.charge(client, Some((upload.to.len(), upload.body.len())));
             }
-            ClientMessage::Broadcast(_) if taken => {
+            ClientMessage::Event(_) if taken && !is_v1(dialect) => {
                 self.expect_all(&room, Some(client), true, &Word::Event);
                 for seat in self.book.seats(&room) {
                     if let Some(to) =
@@ -141,13 +141,12 @@ impl Witness {
                 }
                 self.charge(client, None);
             }
-            ClientMessage::Relay(_) | ClientMessage::Broadcast(_) | _ => {}
+            ClientMessage::Relay(_) | ClientMessage::Event(_) | _ => {}
         }
         if let Some(
             why @ (ClientError::PacketTooLarge { .. }
             | ClientError::DuplicateRecipient { .. }
-            | ClientError::UnexpectedEnvelope
-            | ClientError::UnexpectedEvent),
+            | ClientError::UnexpectedEnvelope),
         ) = refusal
         {
             self.refused.push(Refused { from: from.clone(), why });
@@ -192,10 +191,7 @@ impl Witness {
                 }
             }
             ClientMessage::Signal(signal) if taken => expect(&signal.to_peer_id, Word::Signal),
-            ClientMessage::Signal(_)
-            | ClientMessage::Relay(_)
-            | ClientMessage::Broadcast(_)
-            | _ => {}
+            ClientMessage::Signal(_) | ClientMessage::Relay(_) | ClientMessage::Event(_) | _ => {}
         }
     }
 

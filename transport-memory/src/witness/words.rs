@@ -65,7 +65,7 @@ impl Word {
             }
             (Self::Join(id), ServerMessage::PeerJoin(member)) => member.id == *id && !member.away,
             (Self::Away(id), ServerMessage::PeerAway(other))
-            | (Self::Gone(id), ServerMessage::PeerDisconnect(other)) => id == other,
+            | (Self::Gone(id), ServerMessage::PeerDisconnect { peer: other, .. }) => id == other,
             (Self::Event, ServerMessage::Event(_)) => true,
             (_, message) => said.is_some_and(|said| self.passes_on(message, said)),
         }
@@ -88,7 +88,7 @@ impl Word {
                     && same
                     && download.body.len() == body.len()
             }
-            (Self::Event, ServerMessage::Relay(download), ClientMessage::Broadcast(_)) => {
+            (Self::Event, ServerMessage::Relay(download), ClientMessage::Event(_)) => {
                 download.from == *from && download.numbers.is_none()
             }
             (
@@ -146,7 +146,7 @@ pub(super) fn describe(message: &ServerMessage) -> String {
         }
         ServerMessage::PeerJoin(member) => format!("that {} joins", who(member)),
         ServerMessage::PeerAway(peer) => format!("that {peer} is away"),
-        ServerMessage::PeerDisconnect(peer) => format!("that {peer} has left"),
+        ServerMessage::PeerDisconnect { peer, .. } => format!("that {peer} has left"),
         ServerMessage::Relay(download) => {
             let Download { from, numbers, piece, body } = download;
             format!("{} bytes of {from}, {numbers:?}, {piece:?}", body.len())

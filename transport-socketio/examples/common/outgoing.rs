@@ -125,7 +125,7 @@ impl<T: Clone> Backlog<T> {
         }
         let mut full = false;
         for (token, args, bytes) in std::mem::take(&mut self.replies) {
-            let mine = token.peer() == peer;
+            let mine = token.peer() == Some(peer);
             if mine && !full {
                 match node.with(|session, now| session.reply(&token, &args, now)) {
                     Err(ReplyError::Blocked { .. }) => full = true,
@@ -151,6 +151,11 @@ fn attempt<T>(
     event: &Outgoing<T>,
 ) -> Result<Vec<Attempted>, EmitError> {
     match (to, event.ack) {
+        (Target::Server, _) => {
+            let _emitted =
+                node.with(|session, now| session.emit(Target::Server, &event.packet, now))?;
+            Ok(Vec::new())
+        }
         (Target::Peer(peer), _) => match try_emit(node, &peer, event) {
             Ok(emit) => Ok(vec![Ok((peer, emit))]),
             Err(error @ EmitError::Blocked { .. }) => Ok(vec![Err((peer, error))]),

@@ -246,7 +246,7 @@ impl Peer {
                 self.report.outcome(outcome, &id, &peer);
             }
             Event::Writable { peer, .. } => self.retry(&peer),
-            Event::ServerEvent { packet } => {
+            Event::ServerEvent { packet, .. } => {
                 let name = packet.event_name().unwrap_or_default().into_owned();
                 self.report.error(format!("the server itself sent an event, {name:?}: ignored"));
             }

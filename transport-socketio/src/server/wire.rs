@@ -70,7 +70,13 @@ pub(super) fn weight(message: &ServerMessage) -> usize {
                 packet.payload().len() + packet.attachments().iter().map(Bytes::len).sum::<usize>()
             }
             ServerMessage::PeerJoin(_) => MEMBER,
-            ServerMessage::PeerAway(_) | ServerMessage::PeerDisconnect(_) | _ => 0,
+            ServerMessage::PeerUpdate { metadata, .. } => {
+                metadata.as_ref().map_or(0, |metadata| metadata.as_json().len())
+            }
+            ServerMessage::PeerAway(_)
+            | ServerMessage::PeerDisconnect { .. }
+            | ServerMessage::Close(_)
+            | _ => 0,
         }
 }
 

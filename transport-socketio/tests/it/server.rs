@@ -77,7 +77,7 @@ async fn v1_peers_meet_signal_and_relay() {
     let members = server.signaling().members(&RoomName::new("x").unwrap());
     assert_eq!(members.len(), 2);
     a.send(&Packet::disconnect()).await;
-    let gone = expect!(b, ServerMessage::PeerDisconnect(gone) => gone);
+    let gone = expect!(b, ServerMessage::PeerDisconnect { peer, .. } => peer);
     assert_eq!(gone, a_is.id);
     server.close().await;
 }
@@ -126,7 +126,7 @@ async fn v0_and_v1_members_exchange_text_and_binary_events() {
     assert_eq!((download.piece, download.body), (Some(Piece::WHOLE), flat(&parts)));
 
     drop(old);
-    let gone = expect!(new, ServerMessage::PeerDisconnect(gone) => gone);
+    let gone = expect!(new, ServerMessage::PeerDisconnect { peer, .. } => peer);
     assert_eq!(gone, old_is.id);
     assert_ne!(new_is.id, gone);
 }
@@ -241,7 +241,7 @@ async fn an_away_peer_has_left_after_the_resume_window() {
     expect!(stays, ServerMessage::PeerJoin(_) => ());
     drop(cut);
     expect!(stays, ServerMessage::PeerAway(_) => ());
-    let gone = expect!(stays, ServerMessage::PeerDisconnect(gone) => gone);
+    let gone = expect!(stays, ServerMessage::PeerDisconnect { peer, .. } => peer);
     assert_eq!(gone, first.id);
 }
 

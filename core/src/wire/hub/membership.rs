@@ -1,10 +1,11 @@
-//! Joining: the client's `p2p` entry, the welcome, members.
+//! Membership: the client's `p2p` entry, the welcome, members, dismissals.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::description::IceServer;
+use super::member_data::MemberData;
 use super::unreadable::UnreadableJson;
 use crate::codec::{Limits, Packet};
 use crate::id::{Dialect, PeerId, RoomName};
@@ -26,13 +27,16 @@ pub struct Join {
     /// The limits of the client's application. `None` when they are unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<PeerLimits>,
+    /// The client's metadata.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<MemberData>,
 }
 
 impl Join {
-    /// The join of a v1 client: into the default room, without a token, with unknown limits.
+    /// The join of a v1 client: into the default room, without a token, with unknown limits, without metadata.
     #[must_use]
     pub const fn v1() -> Self {
-        Self { dialect: Dialect::V1, room: None, token: None, limits: None }
+        Self { dialect: Dialect::V1, room: None, token: None, limits: None, metadata: None }
     }
 
     /// Sets the room.
@@ -56,10 +60,17 @@ impl Join {
         self
     }
 
+    /// Sets the metadata.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Option<MemberData>) -> Self {
+        self.metadata = metadata;
+        self
+    }
+
     /// Returns the entry that stands for a v0 client, which sends none: this room, no token.
     #[must_use]
     pub fn v0(room: RoomName) -> Self {
-        Self { dialect: Dialect::V0, room: Some(room), token: None, limits: None }
+        Self { dialect: Dialect::V0, room: Some(room), token: None, limits: None, metadata: None }
     }
 
     /// Parses the auth payload of a CONNECT packet. Returns `None` without a `p2p` entry, as from a v0 client.
@@ -89,6 +100,7 @@ impl fmt::Debug for Join {
             .field("room", &self.room)
             .field("resumes", &self.token.is_some())
             .field("limits", &self.limits)
+            .field("metadata", &self.metadata)
             .finish()
     }
 }
@@ -123,6 +135,9 @@ pub struct Welcome {
     /// seat, epochs can repeat that other members remember.
     #[serde(default)]
     pub epoch_base: u32,
+    /// What the server's application has verified about the peer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<MemberData>,
     /// The other members, in the order of arrival.
     pub roster: Vec<Member>,
     /// The limits that the hub enforces.
@@ -142,6 +157,7 @@ impl Welcome {
             token,
             room,
             epoch_base: 0,
+            user: None,
             roster: Vec::new(),
             limits,
             ice_servers: Vec::new(),
@@ -156,6 +172,7 @@ impl fmt::Debug for Welcome {
             .field("id", &self.id)
             .field("room", &self.room)
             .field("epoch_base", &self.epoch_base)
+            .field("user", &self.user)
             .field("roster", &self.roster)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
@@ -181,13 +198,48 @@ pub struct Member {
     /// The limits of the member's application. `None` for a v0 client, and when they are unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<PeerLimits>,
+    /// What the server's application has verified about the member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<MemberData>,
+    /// The member's metadata. `None` for a v0 client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<MemberData>,
 }
 
 impl Member {
-    /// A member that is connected, without a pair key, with unknown limits.
+    /// A member that is connected, without a pair key, with unknown limits, without data.
     #[must_use]
     pub const fn new(id: PeerId, dialect: Dialect) -> Self {
-        Self { id, dialect, away: false, key: None, limits: None }
+        Self { id, dialect, away: false, key: None, limits: None, user: None, metadata: None }
+    }
+}
+
+/// The hub's last message on a connection that it closes: `p2p:close`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Dismissal {
+    /// The stable code of the reason: `kicked`, `room-closed` or `closing`.
+    pub code: String,
+    /// The reason as a text.
+    pub message: String,
+    /// The pause in milliseconds after which the client should connect again. `None`: it should not by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+impl Dismissal {
+    /// Membership ends for good.
+    #[must_use]
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), retry_after: None }
+    }
+
+    /// The client should connect again after this pause, in milliseconds.
+    #[must_use]
+    pub const fn with_retry_after(mut self, millis: u64) -> Self {
+        self.retry_after = Some(millis);
+        self
     }
 }
 

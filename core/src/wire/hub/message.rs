@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::description::RawSignal;
 use super::envelope::{Download, Numbers, Piece, Recipient, Upload};
-use super::membership::{Member, Welcome};
+use super::member_data::MemberData;
+use super::membership::{Dismissal, Member, Welcome};
 use crate::codec::{Blob, EncodeError, Packet, PacketType, PayloadError};
 use crate::id::PeerId;
 use crate::wire::{Epochs, Lane, names};
@@ -69,8 +70,11 @@ pub enum ClientMessage {
     Signal(PeerSignal),
     /// `p2p:relay`: an envelope between v1 peers.
     Relay(Upload),
-    /// Any other event: for all other members of the room.
-    Broadcast(Packet),
+    /// `p2p:metadata`: the metadata of a v1 peer changed.
+    Metadata(Option<MemberData>),
+    /// Any other event: from a v0 client for all other members of the room, from a v1 peer for the server's
+    /// application. Or an ACK for that application.
+    Event(Packet),
 }
 
 /// A message from the hub to a client.
@@ -97,13 +101,27 @@ pub enum ServerMessage {
     Signal(PeerSignal),
     /// `peer-join`: a member joined or resumed.
     PeerJoin(Member),
+    /// `peer-update`: a member's metadata changed.
+    PeerUpdate {
+        /// The member.
+        peer: PeerId,
+        /// Its metadata.
+        metadata: Option<MemberData>,
+    },
     /// `peer-away`: a member's connection is lost; the member can resume.
     PeerAway(PeerId),
     /// `peer-disconnect`: a member left.
-    PeerDisconnect(PeerId),
+    PeerDisconnect {
+        /// The member.
+        peer: PeerId,
+        /// Whether the server's application removed it.
+        kicked: bool,
+    },
+    /// `p2p:close`: the hub closes the connection of a v1 peer.
+    Close(Dismissal),
     /// `p2p:relay`: an envelope for a v1 peer.
     Relay(Download),
-    /// A member's event for a v0 client.
+    /// A member's event for a v0 client, or an event or an ACK of the server's application.
     Event(Packet),
 }
 
@@ -159,6 +177,22 @@ struct OfferWire {
 #[serde(rename_all = "camelCase")]
 struct PeerWire {
     peer_id: PeerId,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    kicked: bool,
+}
+
+impl PeerWire {
+    fn new(peer: &PeerId) -> Self {
+        Self { peer_id: peer.clone(), kicked: false }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UpdateWire {
+    peer_id: PeerId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metadata: Option<MemberData>,
 }
 
 /// The header of an envelope to the hub.
@@ -335,9 +369,12 @@ impl ClientMessage {
     /// Parses a client's packet.
     ///
     /// # Errors
-    /// [`MessageError`] when the packet is not an event, or has a name of the dialect and arguments of another
-    /// form. An event with any other name is a [`ClientMessage::Broadcast`].
+    /// [`MessageError`] when the packet is neither an event nor an ACK, or has a name of the dialect and arguments
+    /// of another form. An event with any other name is a [`ClientMessage::Event`].
     pub fn from_packet(packet: Packet) -> Result<Self, MessageError> {
+        if matches!(packet.packet_type(), PacketType::Ack | PacketType::BinaryAck) {
+            return Ok(Self::Event(packet));
+        }
         let event = event_of(&packet)?;
         match event.as_ref() {
             names::OFFERS => {
@@ -349,9 +386,10 @@ impl ClientMessage {
                 let to = to.into_iter().map(Recipient::from).collect();
                 Ok(Self::Relay(Upload { to, piece: at.map(|at| Piece { at, end }), body }))
             }
+            names::METADATA => first(&packet, &event).map(Self::Metadata),
             _ => {
                 drop(event);
-                Ok(Self::Broadcast(packet))
+                Ok(Self::Event(packet))
             }
         }
     }
@@ -372,7 +410,8 @@ impl ClientMessage {
                 let (at, end) = (piece.map(|piece| piece.at), piece.is_some_and(|piece| piece.end));
                 envelope(&UploadHeader { to, at, end }, body)
             }
-            Self::Broadcast(packet) => Ok(packet.clone()),
+            Self::Metadata(metadata) => Packet::event(names::METADATA, &(metadata,)),
+            Self::Event(packet) => Ok(packet.clone()),
         }
     }
 }
@@ -398,9 +437,15 @@ impl ServerMessage {
             names::PEER_AWAY => {
                 first::<PeerWire>(&packet, &event).map(|wire| Self::PeerAway(wire.peer_id))
             }
-            names::PEER_DISCONNECT => {
-                first::<PeerWire>(&packet, &event).map(|wire| Self::PeerDisconnect(wire.peer_id))
+            names::PEER_UPDATE => {
+                let UpdateWire { peer_id, metadata } = first(&packet, &event)?;
+                Ok(Self::PeerUpdate { peer: peer_id, metadata })
             }
+            names::PEER_DISCONNECT => {
+                let PeerWire { peer_id, kicked } = first(&packet, &event)?;
+                Ok(Self::PeerDisconnect { peer: peer_id, kicked })
+            }
+            names::CLOSE => first(&packet, &event).map(Self::Close),
             names::RELAY => {
                 let (header, body) = open_envelope(&packet)?;
                 let DownloadHeader { from, epoch, peer_epoch, lane, seq, at, end } = header;
@@ -437,12 +482,16 @@ impl ServerMessage {
             }
             Self::Signal(signal) => Packet::event(names::PEER_SIGNAL, &(signal,)),
             Self::PeerJoin(member) => Packet::event(names::PEER_JOIN, &(member,)),
-            Self::PeerAway(peer) => {
-                Packet::event(names::PEER_AWAY, &(PeerWire { peer_id: peer.clone() },))
+            Self::PeerUpdate { peer, metadata } => {
+                let wire = UpdateWire { peer_id: peer.clone(), metadata: metadata.clone() };
+                Packet::event(names::PEER_UPDATE, &(wire,))
             }
-            Self::PeerDisconnect(peer) => {
-                Packet::event(names::PEER_DISCONNECT, &(PeerWire { peer_id: peer.clone() },))
+            Self::PeerAway(peer) => Packet::event(names::PEER_AWAY, &(PeerWire::new(peer),)),
+            Self::PeerDisconnect { peer, kicked } => {
+                let wire = PeerWire { kicked: *kicked, ..PeerWire::new(peer) };
+                Packet::event(names::PEER_DISCONNECT, &(wire,))
             }
+            Self::Close(dismissal) => Packet::event(names::CLOSE, &(dismissal,)),
             Self::Relay(download) => envelope(&DownloadHeader::of(download), &download.body),
             Self::Event(packet) => Ok(packet.clone()),
         }

@@ -121,7 +121,7 @@ fn envelopes_and_v0_events_beyond_the_limits_are_refused() {
     assert_eq!(relay([everyone, one()].concat(), 1), Err(too_many));
 
     let long = Packet::event("chat", &("x".repeat(100),)).unwrap();
-    let refused = world.hub.handle_message(old, ClientMessage::Broadcast(long), world.now);
+    let refused = world.hub.handle_message(old, ClientMessage::Event(long), world.now);
     assert_eq!(refused, Err(ClientError::PacketTooLarge { got: 112, max: 100 }));
 }
 
@@ -211,7 +211,7 @@ fn v0_events_are_charged_as_envelopes() {
     world.forget_all();
     let mut say = |client, bytes: usize| {
         let packet = Packet::event("x", &("x".repeat(bytes),)).unwrap();
-        world.hub.handle_message(client, ClientMessage::Broadcast(packet), world.now)
+        world.hub.handle_message(client, ClientMessage::Event(packet), world.now)
     };
     let too_much = ClientError::TooMuchToDeliver { burst: 1_000, per_second: 1_000 };
     assert_eq!(say(blaster, 400), Ok(()));
@@ -282,7 +282,7 @@ fn the_default_rate_limits_permit_100_mbit_per_second() {
         let packet = Packet::event("x", &("x".repeat(body.max(512)),)).unwrap();
         let wire = (packet.wire_len() + 8) * 1_538 / 1_460;
         for _ in 0..UPLINK / wire {
-            let message = ClientMessage::Broadcast(packet.clone());
+            let message = ClientMessage::Event(packet.clone());
             let said = world.hub.handle_message(old, message, world.now);
             assert_eq!(said, Ok(()), "{body} bytes of a v0 client");
             while world.hub.poll_output().is_some() {}

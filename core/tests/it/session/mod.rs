@@ -8,6 +8,7 @@ mod limits;
 mod membership;
 mod neighbours;
 mod receiving;
+mod server;
 mod transfers;
 mod upgrade;
 

@@ -9,7 +9,7 @@ use socketio_p2p_core::wire::{
     AddressedOffer, ClientMessage, Download, PeerSignal, Piece, ServerMessage, Upload, flatten,
     is_reserved_event, unflatten,
 };
-use socketio_p2p_core::{ClientId, Dialect, Namespace, Packet, PeerId, RoomName, Time};
+use socketio_p2p_core::{ClientId, Dialect, Namespace, Packet, PacketType, PeerId, RoomName, Time};
 
 use super::{Bucket, Model, Person, Presence};
 
@@ -30,7 +30,7 @@ impl Model {
                 },
                 ClientMessage::Signal(signal) => self.signal(index, signal, now),
                 ClientMessage::Relay(upload) => self.relay(index, &upload, now),
-                ClientMessage::Broadcast(packet) => self.broadcast(index, packet, now),
+                ClientMessage::Event(packet) => self.broadcast(index, packet, now),
                 other => panic!("expected a message known to the model, got {other:?}"),
             },
         };
@@ -166,12 +166,16 @@ impl Model {
 
     fn broadcast(&mut self, index: usize, packet: Packet, now: Time) -> Result<(), ClientError> {
         let Person { dialect, id: from, room, .. } = &self.people[index];
-        let (from, room) = (from.clone(), room.clone());
-        if *dialect == Dialect::V1 {
-            return Err(ClientError::UnexpectedEvent);
-        }
+        let (from, room, dialect) = (from.clone(), room.clone(), *dialect);
         self.charge_envelope(index, now)?;
         self.check_parts(&packet)?;
+        if dialect == Dialect::V1 {
+            self.charge_deliveries(index, 1, packet.wire_len(), now)?;
+            let kind = packet.packet_type();
+            let is_answer = matches!(kind, PacketType::Ack | PacketType::BinaryAck);
+            let fits = is_answer || plain(&packet).is_some();
+            return if fits { Ok(()) } else { Err(ClientError::Malformed) };
+        }
         let here = self.people.iter().filter(|who| who.room == room && who.client().is_some());
         let others = here.count() - 1;
         self.charge_deliveries(index, others, packet.wire_len(), now)?;

@@ -27,7 +27,7 @@ impl Model {
                 }
                 Ok(Note::Joined { resumed })
             }
-            Event::PeerJoined { peer, dialect } => self.joined(node, &peer, dialect),
+            Event::PeerJoined { peer, dialect, .. } => self.joined(node, &peer, dialect),
             Event::PeerLeft { peer, reason } => self.left(node, &peer, reason),
             Event::PeerAway { peer } => self.change_presence(node, &peer, true),
             Event::PeerBack { peer } => self.change_presence(node, &peer, false),
@@ -96,7 +96,11 @@ impl Model {
             Event::Disconnected { .. }
             | Event::Ready
             | Event::Upgrade
+            | Event::PeerUpdated { .. }
             | Event::ServerEvent { .. }
+            | Event::ServerAck { .. }
+            | Event::NoServerAck { .. }
+            | Event::ServerWritable
             | Event::TransferOpened { .. }
             | Event::TransferReadable { .. }
             | Event::TransferWritable { .. }

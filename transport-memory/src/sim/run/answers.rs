@@ -9,7 +9,9 @@ use crate::mesh::{Fault, Node};
 impl Run<'_> {
     /// A node is asked something, and answers at once or later.
     pub(super) fn put_question(&mut self, node: Node, token: ReplyToken, number: u64) {
-        let life = self.model.life(node.index(), token.peer());
+        // The server's application asks nothing.
+        let Some(peer) = token.peer() else { return };
+        let life = self.model.life(node.index(), peer);
         let answer = Answer { node, token, number, life };
         let most = self.scenario.settings.answers_within;
         // Once all is over nothing is to come of itself.
@@ -38,7 +40,7 @@ impl Run<'_> {
         if self.mesh.is_frozen(node) || !self.mesh.is_running(node) {
             return Ok(());
         }
-        let peer = token.peer();
+        let Some(peer) = token.peer() else { return Ok(()) };
         let open = self.model.life_now(node.index(), peer) == Some(*life);
         if open {
             self.model.replied(node.index(), peer);

@@ -4,8 +4,7 @@ use super::*;
 
 #[test]
 fn malformed_frames_of_the_server_close_the_signalling_channel_only() {
-    for garbage in ["", "9", "2[\"a\"", "52-[\"a\"]\u{0}", "2{\"a\":1}", "31[]", "2[\"offer\",{}]"]
-    {
+    for garbage in ["", "9", "2[\"a\"", "52-[\"a\"]\u{0}", "2{\"a\":1}", "31[", "2[\"offer\",{}]"] {
         let mut alone = Alone::with_members(Config::default(), &[("a", 1)]);
         alone.events();
         alone.receive(garbage);

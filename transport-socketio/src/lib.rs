@@ -31,7 +31,8 @@ pub use clock::TokioClock;
 pub use seed::{RandomnessError, random_seed};
 #[cfg(feature = "server")]
 pub use server::{
-    AttachError, ServerStats, SignalingHandle, SignalingServer, V0Client, socket_io_builder,
+    AskError, AttachError, JoinRequest, PeerEvent, PeerReply, Rejection, RejectionError,
+    ReplyFailure, ServerStats, SignalingHandle, SignalingServer, V0Client, socket_io_builder,
 };
 #[cfg(feature = "listen")]
 pub use server::{ListenError, Listener};

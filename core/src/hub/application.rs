@@ -89,9 +89,17 @@ impl Hub {
     }
 }
 
-fn check_event(event: &Packet) -> Result<(), EmitError> {
+/// Checks that a packet is an event that a server's application can send, as [`Hub::emit_to`] does.
+///
+/// # Errors
+/// [`EmitError`] when it is no event, or has a reserved name.
+pub fn check_event(event: &Packet) -> Result<(), EmitError> {
     match event.packet_type() {
         PacketType::Event | PacketType::BinaryEvent => check_reserved(event).map_err(Into::into),
-        other => Err(EmitError::NotAnEvent(other)),
+        other @ (PacketType::Connect
+        | PacketType::Disconnect
+        | PacketType::Ack
+        | PacketType::ConnectError
+        | PacketType::BinaryAck) => Err(EmitError::NotAnEvent(other)),
     }
 }

@@ -26,6 +26,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 pub use self::admission::Admission;
+pub use self::application::check_event;
 use self::client::Client;
 pub use self::config::HubConfig;
 use self::dismissal::Revoked;
@@ -40,7 +41,7 @@ use crate::clock::Clock;
 use crate::config_error::ConfigError;
 use crate::id::{ClientId, Dialect, PeerId, RoomName};
 use crate::time::Time;
-use crate::wire::{ClientMessage, IceServer, Member, ServerMessage};
+use crate::wire::{ClientMessage, IceServer, Member, MemberData, ServerMessage};
 
 /// The maximum number of aliases of a v0 client.
 const MAX_ALIASES: usize = 4;
@@ -49,7 +50,7 @@ const MAX_ALIASES: usize = 4;
 ///
 /// # Methods
 ///
-/// - Getters: [`peer_id`](Self::peer_id), [`room_of`](Self::room_of), [`members`](Self::members),
+/// - Getters: [`peer_id`](Self::peer_id), [`room_of`](Self::room_of), [`user_of`](Self::user_of), [`members`](Self::members),
 ///   [`rooms`](Self::rooms), [`client_of`](Self::client_of), [`receivers`](Self::receivers),
 ///   [`stats`](Self::stats), [`config`](Self::config).
 /// - Input: [`handle_connect`](Self::handle_connect), [`handle_admitted`](Self::handle_admitted),
@@ -138,6 +139,13 @@ impl Hub {
     #[must_use]
     pub fn room_of(&self, client: ClientId) -> Option<&RoomName> {
         self.clients.get(&client).map(|client| &client.room)
+    }
+
+    /// Returns what the server's application has verified about a connected client.
+    #[must_use]
+    pub fn user_of(&self, client: ClientId) -> Option<&MemberData> {
+        let client = self.clients.get(&client)?;
+        self.seats.seat(&client.room, &client.id)?.says.user.as_ref()
     }
 
     /// Iterates over the members of a room in the order of arrival, including members that are away.

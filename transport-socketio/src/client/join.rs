@@ -10,7 +10,8 @@ use futures::{Sink, Stream, StreamExt as _};
 use socketio_p2p_core::driver::{DirectEvent, DirectTransport, Driver, TransportError};
 use socketio_p2p_core::handle::{Events, Peer};
 use socketio_p2p_core::{
-    Config, ConfigError, DirectCommand, Event, Frame, JoinRefusal, Policy, RoomName, SignalingError,
+    AuthPayload, Config, ConfigError, DirectCommand, Event, Frame, JoinRefusal, MemberData, Policy,
+    ResumeToken, RoomName, SignalingError,
 };
 use thiserror::Error;
 
@@ -83,6 +84,26 @@ impl<D> Join<D> {
     ) -> Result<Self, AddressError> {
         self.signaling = Ok(change(self.signaling?)?);
         Ok(self)
+    }
+
+    /// Sets the provider of the auth payload, as [`SocketIoSignaling::with_auth`].
+    pub fn auth<P, F>(mut self, provide: P) -> Self
+    where
+        P: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<AuthPayload, String>> + Send + 'static,
+    {
+        self.signaling = self.signaling.map(|signaling| signaling.with_auth(provide));
+        self
+    }
+
+    /// Sets the metadata with which the session joins, as [`Config::metadata`].
+    pub fn metadata(self, metadata: MemberData) -> Self {
+        self.configure(|config| config.with_metadata(Some(metadata)))
+    }
+
+    /// Sets the resume token of an earlier run, as [`Config::resume_token`].
+    pub fn resume(self, token: ResumeToken) -> Self {
+        self.configure(|config| config.with_resume_token(Some(token)))
     }
 
     /// Sets the session's only source of randomness, for tests. Default: random bytes of the system.

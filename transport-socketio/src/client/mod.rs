@@ -6,10 +6,13 @@ mod engine;
 mod join;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
+use socketio_p2p_core::AuthPayload;
 use socketio_p2p_core::driver::{Signaling, TransportError};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
@@ -32,6 +35,8 @@ const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 /// Bytes collected before a write to the socket, so that a burst of small frames is one write.
 const WRITE_BUFFER: usize = 16 * 1024;
 
+type AuthProvider = Arc<dyn Fn() -> BoxFuture<'static, Result<AuthPayload, String>> + Send + Sync>;
+
 /// Opens signalling channels to a Socket.IO server over WebSocket (Engine.IO v4).
 ///
 /// The channels answer pings. The session handles the Socket.IO `CONNECT`, the events, and retries.
@@ -51,8 +56,9 @@ pub struct SocketIoSignaling {
     headers: Vec<(HeaderName, HeaderValue)>,
     connect_timeout: Duration,
     max_message: usize,
+    auth: Option<AuthProvider>,
     #[cfg(feature = "rustls")]
-    tls: Option<std::sync::Arc<rustls::ClientConfig>>,
+    tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl SocketIoSignaling {
@@ -70,6 +76,7 @@ impl SocketIoSignaling {
             headers: Vec::new(),
             connect_timeout: CONNECT_TIMEOUT,
             max_message: MAX_MESSAGE,
+            auth: None,
             #[cfg(feature = "rustls")]
             tls: None,
         })
@@ -86,6 +93,36 @@ impl SocketIoSignaling {
         value.set_sensitive(true);
         self.headers.push((header, value));
         Ok(self)
+    }
+
+    /// Sets the provider of the auth payload, which the server's middleware or admission checks. It is called for each
+    /// connection, so that an access token can be renewed. Its error, which must not contain a secret, ends the attempt,
+    /// and so does the time limit for opening a connection.
+    ///
+    /// ```
+    /// use socketio_p2p_core::AuthPayload;
+    /// use socketio_p2p_transport_socketio::SocketIoSignaling;
+    ///
+    /// async fn renewed_ticket() -> Result<String, std::io::Error> {
+    ///     // An application asks its account server.
+    ///     Ok("a ticket".to_owned())
+    /// }
+    ///
+    /// let signaling = SocketIoSignaling::new("http://localhost:3000")?.with_auth(async || {
+    ///     let ticket = renewed_ticket().await.map_err(|error| error.to_string())?;
+    ///     AuthPayload::new(&serde_json::json!({ "ticket": ticket })).map_err(|error| error.to_string())
+    /// });
+    /// # drop(signaling);
+    /// # Ok::<(), socketio_p2p_transport_socketio::AddressError>(())
+    /// ```
+    #[must_use]
+    pub fn with_auth<P, F>(mut self, provide: P) -> Self
+    where
+        P: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<AuthPayload, String>> + Send + 'static,
+    {
+        self.auth = Some(Arc::new(move || provide().boxed()));
+        self
     }
 
     /// Sets the time limit for opening a connection. Default 10 s.
@@ -106,7 +143,7 @@ impl SocketIoSignaling {
     /// Sets the TLS configuration for `https` and `wss`, for example with a private certificate authority.
     #[cfg(feature = "rustls")]
     #[must_use]
-    pub fn with_tls(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {
+    pub fn with_tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
         self.tls = Some(config);
         self
     }
@@ -200,6 +237,15 @@ fn describe(error: WsError) -> String {
 #[async_trait]
 impl Signaling for SocketIoSignaling {
     type Channel = SocketIoChannel;
+
+    async fn auth(&mut self) -> Result<Option<AuthPayload>, TransportError> {
+        let Some(provide) = &self.auth else { return Ok(None) };
+        let limit = self.connect_timeout;
+        let provided = tokio::time::timeout(limit, provide()).await;
+        let provided = provided.unwrap_or_else(|_| Err(format!("none within {limit:?}")));
+        let failed = |error| TransportError(format!("cannot get an auth payload: {error}"));
+        provided.map(Some).map_err(failed)
+    }
 
     async fn connect(&mut self) -> Result<SocketIoChannel, TransportError> {
         let failed = |what: String| {

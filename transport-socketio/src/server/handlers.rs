@@ -8,19 +8,23 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
 use socketio_p2p_core::ClientId;
-use socketio_p2p_core::hub::{Departure, JoinError};
+use socketio_p2p_core::hub::{Admission, Departure, JoinError};
 use socketio_p2p_core::wire::{ClientMessage, Join};
 use socketioxide::adapter::LocalAdapter;
-use socketioxide::extract::SocketRef;
-use socketioxide::handler::{ConnectHandler, DisconnectHandler, MessageHandler, Value};
+use socketioxide::extract::{AckSender, SocketRef};
+use socketioxide::handler::{
+    ConnectHandler, DisconnectHandler, FromMessageParts, MessageHandler, Value,
+};
 use socketioxide::socket::{DisconnectReason, Sid, Socket};
 
 use super::V0Client;
+use super::admission::{JoinRequest, Rejection};
+use super::application::PeerReply;
 use super::outbox::Outbox;
 use super::state::Shared;
 use super::wire;
 
-type Admission<'a> =
+type Middleware<'a> =
     Pin<Box<dyn Future<Output = Result<(), Box<dyn fmt::Display + Send>>> + Send + 'a>>;
 
 /// The connect handler of the namespace, around the application's handler.
@@ -37,7 +41,7 @@ impl<H> Gate<H> {
         Self { shared, application }
     }
 
-    fn admit(&self, socket: &Arc<Socket>, auth: Option<&Value>) -> Result<(), Refusal> {
+    async fn admit(&self, socket: &Arc<Socket>, auth: Option<&Value>) -> Result<(), Refusal> {
         let auth = auth.and_then(Value::as_str).map(|auth| auth.as_str());
         let join = Join::from_auth(auth.unwrap_or_default())
             .map_err(|error| JoinError::BadAuth { reason: error.to_string() })?;
@@ -49,8 +53,19 @@ impl<H> Gate<H> {
                 Join::v0((self.shared.settings.room_for_v0)(&client))
             }
         };
+        let settings = &self.shared.settings;
+        let (join, admission) = match &settings.admission {
+            None => (join, Admission::default()),
+            Some(decide) => {
+                let socket = SocketRef::from(Arc::clone(socket));
+                let request = JoinRequest::new(socket, auth.map(str::to_owned), join.clone());
+                let within = settings.admission_timeout;
+                let decided = tokio::time::timeout(within, decide(request)).await;
+                (join, decided.map_err(|_| Rejection::took_too_long(within))??)
+            }
+        };
         let outbox = Arc::new(Outbox::new(Arc::downgrade(socket)));
-        let client = self.shared.join(join, socket.id, outbox)?;
+        let client = self.shared.join(join, admission, socket.id, outbox)?;
         let shared = Arc::downgrade(&self.shared);
         let seat = Arc::new(Seat { shared, client, socket: socket.id });
         socket.on_disconnect(OnDisconnect(Arc::clone(&seat)));
@@ -83,27 +98,40 @@ where
         &'a self,
         socket: Arc<Socket>,
         auth: &'a Option<Value>,
-    ) -> Admission<'a> {
+    ) -> Middleware<'a> {
         Box::pin(async move {
             self.application.call_middleware(Arc::clone(&socket), auth).await?;
-            self.admit(&socket, auth.as_ref()).map_err(|refusal| Box::new(refusal) as _)
+            let admitted = self.admit(&socket, auth.as_ref()).await;
+            admitted.map_err(|refusal| Box::new(refusal) as _)
         })
     }
 }
 
 /// The text of a `CONNECT_ERROR`. `socketioxide` can send a message only, so the code for programs precedes the text,
 /// up to the colon.
-struct Refusal(JoinError);
+enum Refusal {
+    Hub(JoinError),
+    Application(Rejection),
+}
 
 impl From<JoinError> for Refusal {
     fn from(error: JoinError) -> Self {
-        Self(error)
+        Self::Hub(error)
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::Application(rejection)
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.code(), self.0)
+        match self {
+            Self::Hub(error) => write!(f, "{}: {error}", error.code()),
+            Self::Application(rejection) => write!(f, "{rejection}"),
+        }
     }
 }
 
@@ -132,11 +160,14 @@ impl Drop for Seat {
 struct OnEvent(Arc<Seat>);
 
 impl MessageHandler<LocalAdapter, Self> for OnEvent {
-    fn call(&self, _socket: Arc<Socket>, value: Value, _ack: Option<i64>) {
+    fn call(&self, socket: Arc<Socket>, mut value: Value, ack: Option<i64>) {
         if let Some(shared) = self.0.shared.upgrade() {
+            let reply = ack.and_then(|_| {
+                AckSender::from_message_parts(&socket, &mut value, &ack).ok().map(PeerReply)
+            });
             let message =
                 wire::read(value).and_then(|packet| ClientMessage::from_packet(packet).ok());
-            shared.receive(self.0.client, message);
+            shared.receive(self.0.client, message, reply);
         }
     }
 }

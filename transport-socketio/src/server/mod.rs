@@ -1,5 +1,7 @@
 //! The server: the hub as an add-on to a `socketioxide` server.
 
+mod admission;
+mod application;
 mod handlers;
 mod lock;
 mod outbox;
@@ -12,16 +14,22 @@ mod listen;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use socketio_p2p_core::hub::{Hub, HubConfig, HubStats};
+use socketio_p2p_core::hub::{Admission, Hub, HubConfig, HubStats};
 use socketio_p2p_core::wire::{IceServer, Member};
-use socketio_p2p_core::{ConfigError, RoomName};
+use socketio_p2p_core::{ConfigError, PeerId, RoomName};
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::extract::SocketRef;
 use socketioxide::handler::ConnectHandler;
+use socketioxide::socket::Sid;
 use socketioxide::{ParserConfig, SocketIo, SocketIoBuilder};
 use thiserror::Error;
 
+use self::admission::{ADMISSION_TIMEOUT, Hook};
+pub use self::admission::{JoinRequest, Rejection, RejectionError};
+use self::application::OnEvent;
+pub use self::application::{AskError, PeerEvent, PeerReply, ReplyFailure};
 use self::handlers::Gate;
 #[cfg(feature = "listen")]
 pub use self::listen::{ListenError, Listener};
@@ -73,6 +81,9 @@ pub struct SignalingServer {
     seed: Option<[u8; 32]>,
     queue_bytes: usize,
     room_for_v0: RoomForV0,
+    admission: Option<Hook>,
+    admission_timeout: Duration,
+    on_event: Option<OnEvent>,
 }
 
 type RoomForV0 = Arc<dyn Fn(&V0Client<'_>) -> RoomName + Send + Sync>;
@@ -122,6 +133,9 @@ impl SignalingServer {
             seed: None,
             queue_bytes: QUEUE_BYTES,
             room_for_v0: Arc::new(|_| RoomName::default()),
+            admission: None,
+            admission_timeout: ADMISSION_TIMEOUT,
+            on_event: None,
         }
     }
 
@@ -133,6 +147,57 @@ impl SignalingServer {
         room: impl Fn(&V0Client<'_>) -> RoomName + Send + Sync + 'static,
     ) -> Self {
         self.room_for_v0 = Arc::new(room);
+        self
+    }
+
+    /// Sets the admission: the application's decision about each client that connects, after the middlewares and before
+    /// the hub. It checks the auth payload and says who the client is ([`Admission::user`], which all members see), in
+    /// which room it is and how many members that room may have, or refuses the client.
+    ///
+    /// ```
+    /// use serde::Deserialize;
+    /// use socketio_p2p_core::MemberData;
+    /// use socketio_p2p_core::hub::{Admission, HubConfig};
+    /// use socketio_p2p_transport_socketio::{JoinRequest, Rejection, SignalingServer};
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Ticket {
+    ///     ticket: String,
+    /// }
+    ///
+    /// let server = SignalingServer::new(HubConfig::default()).with_admission(async |client: JoinRequest| {
+    ///     let Ticket { ticket } = client.read_auth()?;
+    ///     // An application asks its database.
+    ///     let Some(name) = ticket.strip_prefix("ticket of ").map(str::to_owned) else {
+    ///         return Err(Rejection::new("no-ticket", "expected a ticket")?);
+    ///     };
+    ///     Ok(Admission::default().with_user(MemberData::new(&name).expect("a name is short")))
+    /// });
+    /// # drop(server);
+    /// ```
+    #[must_use]
+    pub fn with_admission<D, F>(mut self, decide: D) -> Self
+    where
+        D: Fn(JoinRequest) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Admission, Rejection>> + Send + 'static,
+    {
+        self.admission = Some(Arc::new(move |request| Box::pin(decide(request))));
+        self
+    }
+
+    /// Sets the time for an admission; a client that waits for longer is refused with the code `admission-timeout`, and
+    /// told to come back after 2 s. Default: 5 s.
+    #[must_use]
+    pub fn with_admission_timeout(mut self, timeout: Duration) -> Self {
+        self.admission_timeout = timeout;
+        self
+    }
+
+    /// Sets the handler of events that v1 peers send to the server's application. It runs on the task of the peer's
+    /// connection, in the order of the events, and must not block.
+    #[must_use]
+    pub fn with_on_event(mut self, handle: impl Fn(PeerEvent) + Send + Sync + 'static) -> Self {
+        self.on_event = Some(Arc::new(handle));
         self
     }
 
@@ -216,7 +281,13 @@ impl SignalingServer {
         let limit = u32::try_from(wire_limit).unwrap_or(u32::MAX);
         config.limits.max_envelope = config.limits.max_envelope.min(limit);
 
-        let settings = Settings { queue_bytes: self.queue_bytes, room_for_v0: self.room_for_v0 };
+        let settings = Settings {
+            queue_bytes: self.queue_bytes,
+            room_for_v0: self.room_for_v0,
+            admission: self.admission,
+            admission_timeout: self.admission_timeout,
+            on_event: self.on_event,
+        };
         let shared = Shared::start(Hub::new(config, seed)?, settings, &runtime);
         io.ns(namespace, Gate::new(Arc::clone(&shared), on_connect));
         Ok(SignalingHandle { shared })
@@ -266,7 +337,51 @@ impl SignalingHandle {
 
     /// Replaces the ICE servers of later welcomes, for example for TURN credentials that expire.
     pub fn set_ice_servers(&self, servers: Vec<IceServer>) {
-        self.shared.set_ice_servers(servers);
+        self.shared.command(|hub, _| hub.set_ice_servers(servers));
+    }
+
+    /// Returns the room and the peer id of the client on this socket.
+    #[must_use]
+    pub fn peer_of(&self, socket: Sid) -> Option<(RoomName, PeerId)> {
+        let client = self.shared.client_of(socket)?;
+        self.shared
+            .with_hub(|hub| Some((hub.room_of(client)?.clone(), hub.peer_id(client)?.clone())))
+    }
+
+    /// Returns the socket of a member that is present.
+    #[must_use]
+    pub fn socket_of(&self, room: &RoomName, peer: &PeerId) -> Option<SocketRef> {
+        let client = self.shared.with_hub(|hub| hub.client_of(room, peer))?;
+        self.shared.socket(client).map(SocketRef::from)
+    }
+
+    /// Removes a member from its room, as [`Hub::kick`] does: its links end at once, direct ones too, and its resume
+    /// token is not valid any more. Returns whether the room had the member.
+    pub fn kick(&self, room: &RoomName, peer: &PeerId) -> bool {
+        self.shared.command(|hub, now| hub.kick(room, peer, now))
+    }
+
+    /// Removes all members of a room. Returns their number.
+    pub fn close_room(&self, room: &RoomName) -> usize {
+        self.shared.command(|hub, now| hub.close_room(room, now))
+    }
+
+    /// Ends the signalling in an orderly way, for example before a restart: tells v1 clients to come back after
+    /// `retry_after`, refuses new ones, and waits until the messages have left, at most `within`. Direct paths go on.
+    /// Returns whether all have left in time.
+    ///
+    /// # Cancel safety
+    /// Clients are told with the first poll; dropping the future later stops the waiting only.
+    pub async fn drain(&self, retry_after: Duration, within: Duration) -> bool {
+        /// How often it looks whether messages wait.
+        const LOOK: Duration = Duration::from_millis(5);
+        self.shared.command(|hub, now| hub.close(retry_after, now));
+        let emptied = async {
+            while self.shared.is_busy() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(within, emptied).await.is_ok()
     }
 }
 
@@ -306,6 +421,6 @@ pub fn socket_io_builder(config: &HubConfig) -> SocketIoBuilder {
         .max_payload((message + message / 3) as u64)
         .ws_max_message_size(message)
         .ws_max_frame_size(message)
-        .ping_interval(std::time::Duration::from_secs(5))
-        .ping_timeout(std::time::Duration::from_secs(5))
+        .ping_interval(Duration::from_secs(5))
+        .ping_timeout(Duration::from_secs(5))
 }

@@ -99,14 +99,22 @@ impl Outbox {
         true
     }
 
+    /// Returns the client's socket, if it is still there.
+    pub(super) fn socket(&self) -> Option<Arc<Socket>> {
+        self.socket.upgrade()
+    }
+
     pub(super) fn open(&self) {
         self.open.store(true, Ordering::Release);
     }
 
-    /// Drops the waiting messages; [`flush`](Self::flush) then disconnects the client.
-    pub(super) fn close(&self) {
+    /// Drops the waiting messages; [`flush`](Self::flush) then sends the farewell, if any, and disconnects the client.
+    pub(super) fn close(&self, farewell: Option<QueuedMessage>) {
+        // Who is sending removes what it has sent: that must not be the farewell.
+        let _sending = lock(&self.sending);
+        let messages = farewell.map(Arc::new).into_iter().collect();
+        *lock(&self.queue) = Queue { messages, bytes: 0 };
         self.closed.store(true, Ordering::Release);
-        *lock(&self.queue) = Queue::default();
     }
 
     /// Sends as many messages as the socket has room for. Returns whether the caller must add the outbox to the list of
@@ -153,19 +161,14 @@ impl Outbox {
 
     fn send(&self, max: usize, undeliverable: &AtomicU64) -> Progress {
         let Some(socket) = self.socket.upgrade() else { return Progress::Done };
-        if self.closed.load(Ordering::Acquire) {
-            return match SocketRef::from(socket).disconnect() {
-                Err(SocketError::InternalChannelFull) => Progress::Full,
-                Ok(()) | Err(SocketError::Closed) => Progress::Done,
-            };
-        }
+        let is_closed = self.closed.load(Ordering::Acquire);
         if !self.open.load(Ordering::Acquire) {
-            return Progress::Done;
+            return if is_closed { disconnect(socket) } else { Progress::Done };
         }
         let _sending = lock(&self.sending);
         for _ in 0..max {
             let Some(next) = lock(&self.queue).messages.front().cloned() else {
-                return Progress::Done;
+                return if is_closed { disconnect(socket) } else { Progress::Done };
             };
             let sent = match next.wire.get_or_init(|| Wire::new(&next.message)) {
                 Some(wire) => wire.emit(&socket),
@@ -184,11 +187,17 @@ impl Outbox {
                 }
             }
             let mut queue = lock(&self.queue);
-            // `close` may have emptied the queue in between.
             if queue.messages.pop_front().is_some() {
                 queue.bytes = queue.bytes.saturating_sub(next.weight);
             }
         }
         Progress::More
+    }
+}
+
+fn disconnect(socket: Arc<Socket>) -> Progress {
+    match SocketRef::from(socket).disconnect() {
+        Err(SocketError::InternalChannelFull) => Progress::Full,
+        Ok(()) | Err(SocketError::Closed) => Progress::Done,
     }
 }

@@ -6,14 +6,17 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
 
-use socketio_p2p_core::hub::{Departure, Hub, JoinError, Output};
-use socketio_p2p_core::wire::{ClientMessage, IceServer, Join};
-use socketio_p2p_core::{ClientId, Time};
-use socketioxide::socket::Sid;
+use socketio_p2p_core::hub::{Admission, Departure, Hub, JoinError, Output};
+use socketio_p2p_core::wire::{ClientMessage, Join};
+use socketio_p2p_core::{ClientId, Packet, Time};
+use socketioxide::socket::{Sid, Socket};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::admission::Hook;
+use super::application::{OnEvent, PeerEvent, PeerReply};
 use super::lock::lock;
 use super::outbox::{Outbox, QueuedMessage};
 use super::{RoomForV0, ServerStats};
@@ -21,6 +24,9 @@ use super::{RoomForV0, ServerStats};
 pub(super) struct Settings {
     pub(super) queue_bytes: usize,
     pub(super) room_for_v0: RoomForV0,
+    pub(super) admission: Option<Hook>,
+    pub(super) admission_timeout: Duration,
+    pub(super) on_event: Option<OnEvent>,
 }
 
 pub(super) struct Shared {
@@ -36,9 +42,18 @@ pub(super) struct Shared {
     undeliverable: AtomicU64,
 }
 
+/// The result of carrying out the hub's output.
+struct Settled {
+    /// Whether the task of the timers must wake: a timer is earlier, or a client waits for room.
+    wakes: bool,
+    /// An event for the server's application.
+    event: Option<PeerEvent>,
+}
+
 struct State {
     hub: Hub,
     outboxes: BTreeMap<ClientId, Arc<Outbox>>,
+    by_socket: HashMap<Sid, ClientId>,
     /// Clients that have joined and have not received their `CONNECT`.
     opening: HashMap<Sid, ClientId>,
     /// The deadline of the task of the timers.
@@ -55,6 +70,7 @@ impl Shared {
             state: Mutex::new(State {
                 hub,
                 outboxes: BTreeMap::new(),
+                by_socket: HashMap::new(),
                 opening: HashMap::new(),
                 armed: None,
             }),
@@ -72,20 +88,28 @@ impl Shared {
     pub(super) fn join(
         &self,
         join: Join,
+        admission: Admission,
         socket: Sid,
         outbox: Arc<Outbox>,
     ) -> Result<ClientId, JoinError> {
         let now = self.now();
         let mut state = lock(&self.state);
-        let client = state.hub.handle_connect(join, Some(socket.as_str()), now)?;
+        let client = state.hub.handle_admitted(join, admission, Some(socket.as_str()), now)?;
         state.opening.insert(socket, client);
+        state.by_socket.insert(socket, client);
         state.outboxes.insert(client, outbox);
         self.settle_and_wake(state, now);
         Ok(client)
     }
 
-    /// Passes a client's message to the hub; `None` for a packet that is no message of the dialect.
-    pub(super) fn receive(&self, client: ClientId, message: Option<ClientMessage>) {
+    /// Passes a client's message to the hub; `None` for a packet that is no message of the dialect. `reply` answers a
+    /// message that is for the server's application and asks for an answer.
+    pub(super) fn receive(
+        &self,
+        client: ClientId,
+        message: Option<ClientMessage>,
+        reply: Option<PeerReply>,
+    ) {
         let now = self.now();
         let mut state = lock(&self.state);
         // The hub counts refused messages and closes clients that send too many. The client gets no answer.
@@ -93,13 +117,41 @@ impl Shared {
             Some(message) => state.hub.handle_message(client, message, now).err(),
             None => Some(state.hub.handle_malformed(client, now)),
         };
+        let came = self.settle_and_wake(state, now);
+        if let (Some(event), Some(on_event)) = (came, &self.settings.on_event) {
+            on_event(PeerEvent { reply, ..event });
+        }
+    }
+
+    /// Runs a command of the server's application.
+    pub(super) fn command<T>(&self, act: impl FnOnce(&mut Hub, Time) -> T) -> T {
+        let now = self.now();
+        let mut state = lock(&self.state);
+        let result = act(&mut state.hub, now);
         self.settle_and_wake(state, now);
+        result
+    }
+
+    /// Returns the socket of a client.
+    pub(super) fn socket(&self, client: ClientId) -> Option<Arc<Socket>> {
+        lock(&self.state).outboxes.get(&client)?.socket()
+    }
+
+    /// Returns the client of a socket.
+    pub(super) fn client_of(&self, socket: Sid) -> Option<ClientId> {
+        lock(&self.state).by_socket.get(&socket).copied()
+    }
+
+    /// Returns whether clients wait for room, or to be disconnected.
+    pub(super) fn is_busy(&self) -> bool {
+        !lock(&self.waiting).is_empty()
     }
 
     pub(super) fn depart(&self, client: ClientId, socket: Sid, departure: Departure) {
         let now = self.now();
         let mut state = lock(&self.state);
         state.opening.remove(&socket);
+        state.by_socket.remove(&socket);
         if state.outboxes.remove(&client).is_some() {
             state.hub.handle_disconnect(client, departure, now);
             self.settle_and_wake(state, now);
@@ -134,27 +186,27 @@ impl Shared {
         read(&lock(&self.state).hub)
     }
 
-    pub(super) fn set_ice_servers(&self, servers: Vec<IceServer>) {
-        lock(&self.state).hub.set_ice_servers(servers);
-    }
-
     fn now(&self) -> Time {
         let elapsed = self.origin.elapsed().as_nanos();
         Time::from_nanos(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 
-    fn settle_and_wake(&self, state: MutexGuard<'_, State>, now: Time) {
-        if self.settle(state, now) {
+    /// Carries out the hub's output, and wakes the task of the timers if it must. Returns an event for the server's
+    /// application: there is at most one per input.
+    fn settle_and_wake(&self, state: MutexGuard<'_, State>, now: Time) -> Option<PeerEvent> {
+        let Settled { wakes, event } = self.settle(state, now);
+        if wakes {
             self.wake.notify_one();
         }
+        event
     }
 
-    /// Carries out the hub's output and releases the lock in between. Returns whether the task of the timers must wake:
-    /// a timer is earlier, or a client waits for room.
-    fn settle(&self, mut state: MutexGuard<'_, State>, now: Time) -> bool {
+    /// Carries out the hub's output and releases the lock in between.
+    fn settle(&self, mut state: MutexGuard<'_, State>, now: Time) -> Settled {
         let mut dirty: BTreeMap<ClientId, Arc<Outbox>> = BTreeMap::new();
         let mut closed = Vec::new();
-        let State { hub, outboxes, armed, opening: _ } = &mut *state;
+        let mut event = None;
+        let State { hub, outboxes, armed, opening: _, by_socket: _ } = &mut *state;
         while let Some(output) = hub.poll_output() {
             match output {
                 Output::Send { to, message } => {
@@ -172,13 +224,15 @@ impl Shared {
                         self.evicted.fetch_add(1, Ordering::Relaxed);
                         hub.handle_disconnect(client, Departure::Lost, now);
                         dirty.remove(&client);
-                        closed.extend(outboxes.remove(&client));
+                        closed.extend(outboxes.remove(&client).map(|outbox| (outbox, None)));
                     }
                 }
-                Output::Close { client, .. } => {
+                Output::Close { client, farewell, .. } => {
                     dirty.remove(&client);
-                    closed.extend(outboxes.remove(&client));
+                    let farewell = farewell.map(QueuedMessage::new);
+                    closed.extend(outboxes.remove(&client).map(|outbox| (outbox, farewell)));
                 }
+                Output::Application { client, packet } => event = hub_event(hub, client, packet),
                 // Outputs of later core versions are ignored.
                 _ => {}
             }
@@ -190,14 +244,15 @@ impl Shared {
         }
         drop(state);
 
-        for outbox in &closed {
-            outbox.close();
-        }
         let mut waits = false;
-        for outbox in dirty.values().chain(&closed) {
+        for outbox in dirty.values() {
             waits |= self.flush(outbox);
         }
-        earlier || waits
+        for (outbox, farewell) in closed {
+            outbox.close(farewell);
+            waits |= self.flush(&outbox);
+        }
+        Settled { wakes: earlier || waits, event }
     }
 
     /// Sends as many messages as the client's socket has room for. Returns whether the client now waits for room.
@@ -240,6 +295,13 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.wake.notify_one();
     }
+}
+
+/// Returns the event of a client for the server's application, without the way to answer.
+fn hub_event(hub: &Hub, client: ClientId, packet: Packet) -> Option<PeerEvent> {
+    let (room, peer) = (hub.room_of(client)?.clone(), hub.peer_id(client)?.clone());
+    let user = hub.user_of(client).cloned();
+    Some(PeerEvent { room, peer, user, packet, reply: None })
 }
 
 /// Runs the timers until the server is dropped.

@@ -3,6 +3,8 @@
 //! `socketioxide` encodes `serde` types and copies attachments once per receiver. A packet without attachments is sent
 //! as its text; only a binary event for v0 clients is decoded and encoded again.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Serialize;
@@ -12,6 +14,7 @@ use socketio_p2p_core::codec;
 use socketio_p2p_core::wire::{Download, ServerMessage};
 use socketio_p2p_core::{Namespace, Packet, PacketType};
 use socketioxide::SendError;
+use socketioxide::ack::AckStream;
 use socketioxide::handler::Value;
 use socketioxide::socket::Socket;
 
@@ -40,6 +43,22 @@ impl Wire {
             let name = packet.event_name()?.into_owned();
             let args = packet.args::<Vec<codec::Value>>().ok()?;
             Some(Self::Binary(name, args))
+        }
+    }
+
+    /// Sends an event that asks for an answer.
+    pub(super) fn ask<T>(
+        &self,
+        socket: &Socket,
+        timeout: Duration,
+    ) -> Result<AckStream<T>, SendError> {
+        let socket = socket.timeout(timeout);
+        match self {
+            Self::Text(payload) => socket.emit_with_ack("", &Verbatim(payload)),
+            Self::Envelope(header, body) => {
+                socket.emit_with_ack("p2p:relay", &(header, Body(body)))
+            }
+            Self::Binary(name, args) => socket.emit_with_ack(name, &Args(args)),
         }
     }
 

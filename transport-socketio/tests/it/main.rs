@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and prints when it is skipped"
 )]
 
+mod application;
 mod chat_files;
 mod client;
 mod join;

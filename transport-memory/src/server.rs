@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use socketio_p2p_core::codec::{Decoder, Limits};
-use socketio_p2p_core::hub::{Departure, Hub, HubConfig, Output};
+use socketio_p2p_core::hub::{ClientError, Departure, Handled, Hub, HubConfig, Output};
 use socketio_p2p_core::wire::{ClientMessage, Join, Member, ServerMessage};
-use socketio_p2p_core::{ClientId, Frame, Packet, PacketType, PeerId, RoomName, Time};
+use socketio_p2p_core::{ClientId, Frame, Packet, PeerId, RoomName, Time};
 
 use crate::conditions::RosterFaults;
 use crate::dice::Dice;
@@ -179,61 +179,60 @@ impl Server {
                 return self.drain_after(vec![ServerOutput::Close(id)], now);
             }
         };
-        match (packet.packet_type(), socket.client) {
-            (PacketType::Connect, None) => {
-                let replies = self.connect(id, &packet, now);
-                self.drain_after(replies, now)
-            }
-            (PacketType::Disconnect, _) => {
-                self.close(id, Departure::Left, now);
-                self.drain_after(vec![ServerOutput::Close(id)], now)
-            }
-            (_, Some(client)) => {
-                match ClientMessage::from_packet(packet) {
-                    // Errors of a client do not concern the server.
-                    Ok(message) => {
-                        if let ClientMessage::Signal(signal) = &message {
-                            self.glare |= signal.signal.as_json().contains("\"glare\"");
-                        }
-                        self.say(client, message, now);
-                    }
-                    Err(_) => drop(self.hub.handle_malformed(client, now)),
-                }
-                self.drain_after(Vec::new(), now)
-            }
-            (_, None) => Vec::new(),
-        }
-    }
-
-    fn say(&mut self, client: ClientId, message: ClientMessage, now: Time) {
-        let copy = self.witness.is_some().then(|| message.clone());
-        let outcome = self.hub.handle_message(client, message, now);
-        if let (Some(witness), Some(message)) = (&mut self.witness, copy) {
-            witness.said(client, message, outcome.err(), now);
-        }
-    }
-
-    fn connect(&mut self, id: SocketId, packet: &Packet, now: Time) -> Vec<ServerOutput> {
+        let (client, copy) = (socket.client, packet.clone());
         let name = format!("socket-{id}");
-        let join = match Join::from_auth(packet.payload()) {
-            Ok(join) => join.unwrap_or_else(|| Join::v0(RoomName::default())),
-            Err(error) => return refuse(id, packet, &error.to_string(), "bad-auth"),
+        let Ok(handled) = self.hub.handle_packet(client, packet, &name, now) else {
+            return Vec::new();
         };
-        let claim = Claim::of(&join);
-        match self.hub.handle_connect(join, Some(&name), now) {
-            Ok(client) => {
-                if let Some(witness) = &mut self.witness {
-                    witness.connected(&self.hub, client, claim, now);
-                }
-                if let Some(socket) = self.sockets.get_mut(&id) {
-                    socket.client = Some(client);
-                }
-                self.by_client.insert(client, id);
-                self.joined = self.hub.peer_id(client).cloned();
-                let reply = serde_json::json!({ "sid": name });
-                send(id, Packet::connect(Some(&reply)), packet)
+        let replies = match handled {
+            Handled::Joined { client, reply } => {
+                self.note_join(id, client, &copy, now);
+                vec![send(id, reply)]
             }
-            Err(error) => refuse(id, packet, &error.to_string(), error.code()),
+            Handled::Refused { reply, .. } => {
+                vec![send(id, reply), ServerOutput::Close(id)]
+            }
+            Handled::Left => {
+                self.note_departure(id, Departure::Left, now);
+                vec![ServerOutput::Close(id)]
+            }
+            Handled::Message(outcome) => {
+                self.note_message(client, copy, outcome, now);
+                Vec::new()
+            }
+            Handled::Unexpected(_) | _ => Vec::new(),
+        };
+        self.drain_after(replies, now)
+    }
+
+    fn note_join(&mut self, id: SocketId, client: ClientId, connect: &Packet, now: Time) {
+        let join = Join::from_auth(connect.payload()).ok().flatten();
+        let claim = Claim::of(&join.unwrap_or_else(|| Join::v0(RoomName::default())));
+        if let Some(witness) = &mut self.witness {
+            witness.connected(&self.hub, client, claim, now);
+        }
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.client = Some(client);
+        }
+        self.by_client.insert(client, id);
+        self.joined = self.hub.peer_id(client).cloned();
+    }
+
+    fn note_message(
+        &mut self,
+        client: Option<ClientId>,
+        packet: Packet,
+        outcome: Result<(), ClientError>,
+        now: Time,
+    ) {
+        let (Some(client), Ok(message)) = (client, ClientMessage::from_packet(packet)) else {
+            return;
+        };
+        if let ClientMessage::Signal(signal) = &message {
+            self.glare |= signal.signal.as_json().contains("\"glare\"");
+        }
+        if let Some(witness) = &mut self.witness {
+            witness.said(client, message, outcome.err(), now);
         }
     }
 
@@ -248,9 +247,17 @@ impl Server {
     }
 
     fn close(&mut self, id: SocketId, departure: Departure, now: Time) {
+        let Some(Socket { client: Some(client), .. }) = self.sockets.get(&id) else {
+            self.sockets.remove(&id);
+            return;
+        };
+        self.hub.handle_disconnect(*client, departure, now);
+        self.note_departure(id, departure, now);
+    }
+
+    fn note_departure(&mut self, id: SocketId, departure: Departure, now: Time) {
         let Some(Socket { client: Some(client), .. }) = self.sockets.remove(&id) else { return };
         self.by_client.remove(&client);
-        self.hub.handle_disconnect(client, departure, now);
         if let Some(witness) = &mut self.witness {
             witness.left(client, departure, now);
         }
@@ -309,12 +316,7 @@ impl Server {
                     if let Some(socket) = self.by_client.remove(&client) {
                         self.sockets.remove(&socket);
                         let farewell = farewell.and_then(|message| message.to_packet().ok());
-                        outputs.extend(farewell.map(|packet| ServerOutput::Send {
-                            socket,
-                            kind: Kind::Other,
-                            packet,
-                            freight: None,
-                        }));
+                        outputs.extend(farewell.map(|packet| send(socket, packet)));
                         outputs.push(ServerOutput::Close(socket));
                     }
                 }
@@ -333,17 +335,8 @@ impl Server {
     }
 }
 
-fn refuse(id: SocketId, connect: &Packet, message: &str, code: &str) -> Vec<ServerOutput> {
-    let reason = serde_json::json!({ "message": message, "data": { "code": code } });
-    let mut outputs = send(id, Packet::connect_error(&reason), connect);
-    outputs.push(ServerOutput::Close(id));
-    outputs
-}
-
-fn send<E>(id: SocketId, packet: Result<Packet, E>, connect: &Packet) -> Vec<ServerOutput> {
-    let Ok(packet) = packet else { return Vec::new() };
-    let packet = packet.in_namespace(&connect.namespace());
-    vec![ServerOutput::Send { socket: id, kind: Kind::Other, packet, freight: None }]
+const fn send(socket: SocketId, packet: Packet) -> ServerOutput {
+    ServerOutput::Send { socket, kind: Kind::Other, packet, freight: None }
 }
 
 /// How often a message is sent, and how many members are named twice in it.

@@ -11,6 +11,7 @@ mod dismissal;
 mod error;
 mod join;
 mod output;
+mod packet;
 mod rate;
 mod room;
 mod route;
@@ -32,6 +33,7 @@ pub use self::config::HubConfig;
 use self::dismissal::Revoked;
 pub use self::error::{ClientError, JoinError};
 pub use self::output::{Address, CloseReason, Departure, Output};
+pub use self::packet::Handled;
 use self::rate::{Charge, Rate};
 use self::room::Room;
 use self::seats::Seats;
@@ -54,7 +56,7 @@ const MAX_ALIASES: usize = 4;
 ///   [`rooms`](Self::rooms), [`client_of`](Self::client_of), [`receivers`](Self::receivers),
 ///   [`stats`](Self::stats), [`config`](Self::config).
 /// - Input: [`handle_connect`](Self::handle_connect), [`handle_admitted`](Self::handle_admitted),
-///   [`handle_message`](Self::handle_message),
+///   [`handle_message`](Self::handle_message), [`handle_packet`](Self::handle_packet),
 ///   [`handle_malformed`](Self::handle_malformed), [`handle_disconnect`](Self::handle_disconnect),
 ///   [`handle_timeout`](Self::handle_timeout).
 /// - Commands: [`add_alias`](Self::add_alias), [`set_ice_servers`](Self::set_ice_servers), [`kick`](Self::kick),

@@ -4,6 +4,7 @@ mod application;
 mod hostile;
 mod joins;
 mod model;
+mod packets;
 mod presence;
 mod relay;
 mod signals;

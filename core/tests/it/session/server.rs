@@ -148,7 +148,7 @@ fn a_question_of_the_server_is_answered_on_its_connection_only() {
     let (mut mesh, nodes) = mesh(2, &Config::default());
     let (a, id, room) = (nodes[0], mesh.id(nodes[0]), RoomName::default());
     let question = Packet::event("ready?", &()).unwrap().with_ack_id(9);
-    let mut asked = |mesh: &mut Mesh| {
+    let asked = |mesh: &mut Mesh| {
         assert!(mesh.with_server(|hub, _| hub.emit_to(&room, &id, &question)).unwrap());
         soon(mesh);
         let tokens = mesh.take_events(a).into_iter().filter_map(|event| match event {

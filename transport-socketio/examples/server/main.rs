@@ -4,7 +4,7 @@
 //! cargo run --example server -- --port 3000
 //! ```
 
-#![allow(clippy::print_stdout, reason = "it is a program")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -14,15 +14,23 @@ mod key;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use socketio_p2p_core::hub::HubConfig;
 
 use self::common::{Failure, Requests, exit, server};
 
+/// When peers come back after the end of the server.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// The maximum time for telling the peers about the end.
+const DRAIN: Duration = Duration::from_secs(5);
+
 /// A signalling server for socketio-p2p: it relays the events of peers until they have direct paths.
 ///
-/// The server prints `listening on http://HOST:PORT` when it accepts clients, and runs until Ctrl-C or SIGTERM.
+/// The server prints `listening on http://HOST:PORT` when it accepts clients, and runs until Ctrl-C or SIGTERM. Then it
+/// tells its peers to come back in 2 s, lets nobody in any more, and ends within 5 s.
 #[derive(Debug, Parser)]
 #[command(name = "server")]
 struct Arguments {
@@ -57,8 +65,11 @@ async fn main() -> ExitCode {
 
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let mut config = HubConfig::default().with_room_capacity(arguments.room_capacity);
-    if let Some(key) = key::read(arguments.token_key_file.as_deref())? {
-        config = config.with_token_key(key);
+    match key::read(arguments.token_key_file.as_deref())? {
+        Some(key) => config = config.with_token_key(key),
+        None => eprintln!(
+            "warning: no token key: after a restart of the server all peers will be new members; see --token-key-file"
+        ),
     }
     let mut requests = Requests::new()?;
     let (listener, url) = server::listen(config, &arguments.host, arguments.port).await?;
@@ -66,6 +77,9 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     writeln!(output, "listening on {url}")?;
     output.flush()?;
     requests.next().await?;
+    if !listener.signaling().drain(RETRY_AFTER, DRAIN).await {
+        eprintln!("warning: not all peers could be told that the server ends");
+    }
     listener.close().await;
     Ok(())
 }

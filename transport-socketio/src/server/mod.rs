@@ -61,7 +61,10 @@ const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// Socket.IO 2.x they need the feature `eio3`, and WebSocket for binary events: `socketioxide` 0.18.9 corrupts
 /// attachments for such clients over polling.
 ///
-/// # Recommended settings
+/// # What a server should set
+///
+/// First [`token_key`](HubConfig::token_key), to bytes that are kept between runs: it makes the peers' identities, and so
+/// their links, outlive a restart of the server. Without it each restart gives all peers new ids.
 ///
 /// [`socket_io_builder`] sets the limits of the Socket.IO server to those of the hub. Without it:
 ///

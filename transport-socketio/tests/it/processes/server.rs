@@ -28,13 +28,20 @@ async fn server_names_an_address_in_use() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn server_exits_cleanly_on_sigterm() {
+async fn server_tells_its_peers_that_it_ends_and_exits_cleanly_on_sigterm() {
     let _turn = turn().await;
     let mut server = Server::start(&[]).await;
     let peer = Peer::join(&server, &[]).await;
     server.process.terminate();
     server.process.ends_with(0).await;
-    peer.error(&["server", "next try"]).await;
+    peer.error(&["try again later", "the server is closing"]).await;
+}
+
+#[tokio::test]
+async fn server_warns_when_it_runs_without_a_token_key() {
+    let _turn = turn().await;
+    let server = Server::start(&[]).await;
+    assert!(server.process.errors().contains("no token key"), "{}", server.process.errors());
 }
 
 #[tokio::test]

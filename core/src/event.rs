@@ -28,8 +28,8 @@ pub enum LeaveReason {
     /// The peer acknowledged too little within the stall time-out although a path led to it: packets in flight
     /// have an unknown outcome, and a new epoch begins.
     Stalled,
-    /// The hub gave this session a new peer id, because it did not accept the resume token. All links begin
-    /// anew.
+    /// The hub gave this session a new peer id, because it did not accept the resume token. The link had no
+    /// validated channel on which the peer could prove its own new id ([`Event::PeerRenamed`]).
     IdentityChanged,
     /// This session closed.
     Closed,
@@ -138,6 +138,15 @@ pub enum Event {
         user: Option<MemberData>,
         /// Its metadata.
         metadata: Option<MemberData>,
+    },
+    /// A peer that is reached directly has a new id, because the hub has lost the key of its tokens. The peer has
+    /// proved on its channel that it is the member with the new id. The link goes on: nothing is lost, and all later
+    /// events name the new id. Calls may name a former id, also by the tokens of questions and transfers.
+    PeerRenamed {
+        /// The id until now.
+        from: PeerId,
+        /// The new id.
+        to: PeerId,
     },
     /// A peer's metadata changed, or what the server's application has verified about it.
     PeerUpdated {

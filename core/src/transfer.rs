@@ -21,7 +21,7 @@ macro_rules! transfer_id {
         }
 
         impl $name {
-            /// Returns the peer at the other end.
+            /// Returns the peer at the other end, under the id that it had when the link began.
             #[must_use]
             pub const fn peer(&self) -> &PeerId {
                 &self.peer
@@ -67,7 +67,7 @@ pub enum TransferId {
 }
 
 impl TransferId {
-    /// Returns the peer at the other end.
+    /// Returns the peer at the other end, under the id that it had when the link began.
     #[must_use]
     pub const fn peer(&self) -> &PeerId {
         match self {

@@ -64,6 +64,7 @@ fn cost(item: &Item) -> usize {
         | Item::Bye
         | Item::Limits(_)
         | Item::GivenUp(_)
+        | Item::Proof(_)
         | Item::Wait => 0,
     };
     size_of::<Item>() + more
@@ -90,6 +91,7 @@ fn check(item: &Item, message: &Bytes) {
         | Item::Limits(_)
         | Item::GivenUp(_)
         | Item::NoWay(_)
+        | Item::Proof(_)
         | Item::Wait => {}
     }
 }

@@ -10,6 +10,8 @@ use crate::wire::Lane;
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     lines: BTreeMap<PeerId, [VecDeque<Waiting>; Lane::RELIABLE.len()]>,
+    /// The present id of each peer that was renamed while somebody waited.
+    renamed: BTreeMap<PeerId, PeerId>,
     next: u64,
 }
 
@@ -51,7 +53,8 @@ impl Lines {
     pub(super) fn join(&mut self, peer: PeerId, lane: Lane, waker: &Waker) -> Ticket {
         let number = self.next;
         self.next += 1;
-        let lines = self.lines.entry(peer.clone()).or_default();
+        let present = self.present_id(&peer).clone();
+        let lines = self.lines.entry(present).or_default();
         if let Some(line) = lines.get_mut(lane.index()) {
             line.push_back(Waiting { number, waker: waker.clone() });
         }
@@ -76,8 +79,21 @@ impl Lines {
         if index == 0 {
             self.wake_head(&ticket.peer, ticket.lane, woken);
         }
-        if self.lines.get(&ticket.peer).is_some_and(|lines| lines.iter().all(VecDeque::is_empty)) {
-            self.lines.remove(&ticket.peer);
+        let peer = self.present_id(&ticket.peer).clone();
+        if self.lines.get(&peer).is_some_and(|lines| lines.iter().all(VecDeque::is_empty)) {
+            self.lines.remove(&peer);
+        }
+        if self.lines.is_empty() {
+            self.renamed.clear();
+        }
+    }
+
+    /// Moves the lines of a peer to its new id.
+    pub(super) fn rename(&mut self, from: &PeerId, to: &PeerId) {
+        if let Some(lines) = self.lines.remove(from) {
+            self.renamed.values_mut().filter(|id| *id == from).for_each(|id| id.clone_from(to));
+            self.renamed.insert(from.clone(), to.clone());
+            self.lines.insert(to.clone(), lines);
         }
     }
 
@@ -95,16 +111,22 @@ impl Lines {
 
     /// Ends all lines.
     pub(super) fn end_all(&mut self, woken: &mut Vec<Waker>) {
+        self.renamed.clear();
         let ended = std::mem::take(&mut self.lines).into_values().flatten().flatten();
         woken.extend(ended.map(|waiting| waiting.waker));
     }
 
     fn line(&self, peer: &PeerId, lane: Lane) -> Option<&VecDeque<Waiting>> {
-        self.lines.get(peer)?.get(lane.index())
+        self.lines.get(self.present_id(peer))?.get(lane.index())
     }
 
     fn line_mut(&mut self, peer: &PeerId, lane: Lane) -> Option<&mut VecDeque<Waiting>> {
+        let peer = self.renamed.get(peer).unwrap_or(peer);
         self.lines.get_mut(peer)?.get_mut(lane.index())
+    }
+
+    fn present_id<'a>(&'a self, peer: &'a PeerId) -> &'a PeerId {
+        self.renamed.get(peer).unwrap_or(peer)
     }
 }
 

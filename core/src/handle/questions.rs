@@ -47,6 +47,15 @@ impl Questions {
         None
     }
 
+    /// Gives a peer that was asked its new id.
+    pub(super) fn rename(&mut self, from: &PeerId, to: &PeerId) {
+        for question in self.open.values_mut() {
+            if question.asked.remove(from) {
+                question.asked.insert(to.clone());
+            }
+        }
+    }
+
     /// Returns whether a request here waits for answers to this emit.
     pub(super) fn contains(&self, id: EmitId) -> bool {
         self.open.contains_key(&id)

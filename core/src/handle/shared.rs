@@ -228,6 +228,10 @@ impl State {
             Event::Outcome { emit, ref peer, outcome } => {
                 self.farewell.note_emit(emit, peer, outcome);
             }
+            Event::PeerRenamed { ref from, ref to } => {
+                lines.rename(from, to);
+                questions.rename(from, to);
+            }
             Event::Closed => self.farewell.note_closed(),
             Event::Connected { .. }
             | Event::Disconnected { .. }

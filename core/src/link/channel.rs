@@ -31,6 +31,8 @@ pub(crate) struct Channel {
     /// The list of neighbours to send to the peer.
     neighbours: Option<Neighbours>,
     no_way: VecDeque<PeerId>,
+    /// The latest nonce to return to the peer.
+    proof: Option<u64>,
     /// Forwarded bundles to send to the peer.
     passed: VecDeque<Item>,
 }
@@ -48,6 +50,7 @@ impl Channel {
             original: is_original.then(|| original::Wire::new(limits, max_message)),
             neighbours: None,
             no_way: VecDeque::new(),
+            proof: None,
             passed: VecDeque::new(),
         }
     }
@@ -87,6 +90,11 @@ impl Channel {
         }
     }
 
+    /// Schedules the return of a nonce, in place of an unsent one.
+    pub(crate) fn tell_proof(&mut self, nonce: u64) {
+        self.proof = Some(nonce);
+    }
+
     /// Queues a forwarded bundle. Returns `false` when the queue is full.
     pub(crate) fn push_passed(&mut self, item: Item) -> bool {
         let room = self.passed.len() < MAX_PASSED;
@@ -97,13 +105,19 @@ impl Channel {
     }
 
     pub(crate) fn has_items(&self) -> bool {
-        self.neighbours.is_some() || !self.no_way.is_empty() || !self.passed.is_empty()
+        self.neighbours.is_some()
+            || self.proof.is_some()
+            || !self.no_way.is_empty()
+            || !self.passed.is_empty()
     }
 
     /// Returns the next item of the session's for this channel.
     pub(crate) fn pop_item(&mut self) -> Option<Item> {
         if let Some(neighbours) = self.neighbours.take() {
             return Some(Item::Neighbours(neighbours));
+        }
+        if let Some(nonce) = self.proof.take() {
+            return Some(Item::Proof(nonce));
         }
         self.no_way.pop_front().map(Item::NoWay).or_else(|| self.passed.pop_front())
     }

@@ -19,6 +19,21 @@ use crate::transfer::{
 use crate::wire::{Lane, PeerLimits};
 
 impl Link {
+    /// Gives the peer its new id.
+    pub(crate) fn rename(&mut self, id: PeerId) {
+        self.peer.id = id;
+    }
+
+    /// Returns a nonce to the peer, if there is a validated channel.
+    pub(crate) fn prove(&mut self, nonce: u64) {
+        if self.is_validated()
+            && self.peer.dialect == Dialect::V1
+            && let Some(channel) = self.attempt.channel_mut()
+        {
+            channel.tell_proof(nonce);
+        }
+    }
+
     // ----- the direct path -----
 
     /// Schedules attempts, the first one at once.
@@ -234,11 +249,19 @@ impl Link {
     }
 
     pub(super) fn outgoing_id(&self, number: u64) -> OutgoingTransferId {
-        OutgoingTransferId { peer: self.peer.id.clone(), epoch: self.incarnation.ours(), number }
+        OutgoingTransferId {
+            peer: self.peer.first_id.clone(),
+            epoch: self.incarnation.ours(),
+            number,
+        }
     }
 
     pub(super) fn incoming_id(&self, number: u64) -> IncomingTransferId {
-        IncomingTransferId { peer: self.peer.id.clone(), epoch: self.incarnation.theirs(), number }
+        IncomingTransferId {
+            peer: self.peer.first_id.clone(),
+            epoch: self.incarnation.theirs(),
+            number,
+        }
     }
 
     pub(super) fn end_outgoing(

@@ -246,12 +246,20 @@ impl Link {
                     verdict = LinkChange::GivenUp
                 }
                 Item::GivenUp(_) => {}
-                Item::Neighbours(_) | Item::Pass(..) | Item::Passed(..) | Item::NoWay(_)
+                Item::Neighbours(_)
+                | Item::Pass(..)
+                | Item::Passed(..)
+                | Item::NoWay(_)
+                | Item::Proof(_)
                     if kind == PathKind::Direct =>
                 {
                     cx.out.neighbourly.push_back((self.peer.id.clone(), item));
                 }
-                Item::Neighbours(_) | Item::Pass(..) | Item::Passed(..) | Item::NoWay(_) => {
+                Item::Neighbours(_)
+                | Item::Pass(..)
+                | Item::Passed(..)
+                | Item::NoWay(_)
+                | Item::Proof(_) => {
                     let control = Misbehavior::NeighbourControl(path.clone());
                     verdict = self.misbehaved(control, path, cx);
                 }

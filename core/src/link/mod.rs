@@ -81,6 +81,8 @@ const MAX_ANNOUNCEMENTS: u32 = 6;
 #[derive(Debug)]
 pub(crate) struct Remote {
     pub(crate) id: PeerId,
+    /// The id at the beginning of this incarnation, which the ids of its transfers keep when the peer is renamed.
+    pub(crate) first_id: PeerId,
     pub(crate) dialect: Dialect,
     /// The limits of the peer's application, if known.
     pub(crate) limits: Option<PeerLimits>,
@@ -131,7 +133,8 @@ impl Link {
     pub(crate) fn new(member: &Member, epoch: u32, before: Option<u32>, now: Time) -> Self {
         let Member { id, dialect, limits, key, .. } = member;
         let profile = Profile::of(member);
-        let peer = Remote { id: id.clone(), dialect: *dialect, limits: *limits, profile };
+        let (id, first_id) = (id.clone(), id.clone());
+        let peer = Remote { id, first_id, dialect: *dialect, limits: *limits, profile };
         let (incarnation, seals) = (Incarnation::new(epoch, before), Seals::new(key.clone()));
         Self::with(peer, incarnation, Attempt::default(), seals, now)
     }

@@ -24,9 +24,9 @@ impl Link {
             }
         };
         let peer_goes_on = verdict == LinkChange::GivenUp;
-        let Remote { id, dialect, limits, profile } = &self.peer;
-        let (id, profile) = (id.clone(), profile.clone());
-        let peer = Remote { id, dialect: *dialect, limits: *limits, profile };
+        let Remote { id, first_id: _, dialect, limits, profile } = &self.peer;
+        let (id, first_id, profile) = (id.clone(), id.clone(), profile.clone());
+        let peer = Remote { id, first_id, dialect: *dialect, limits: *limits, profile };
         let seals = self.seals.successor(peer_goes_on);
         let mut next = Self::with(peer, incarnation, self.attempt.successor(), seals, cx.now);
         let lost = self.transfers.incoming.disown();

@@ -191,7 +191,7 @@ impl Session {
             Asker::Peer { peer, epochs } => (peer, *epochs),
         };
         let expired = || ReplyError::Expired(peer.clone());
-        let key = self.links.key(peer).ok_or_else(expired)?;
+        let key = self.find(peer).ok_or_else(expired)?;
         let emitted = self.with_key(key, now, |link, cx| {
             if link.epochs() == epochs {
                 link.emit(Lane::Events, answer, None, false, cx)

@@ -7,6 +7,7 @@
 //! - `introduction`: what the session says about itself: auth payload, resume token, metadata
 //! - `server`: events to and from the server's application
 //! - `peers`: membership, attempts at direct paths, `Ready` and `Upgrade`
+//! - `renaming`: new peer ids for known peers
 //! - `relay`: envelopes to and from the hub
 //! - `direct`: connections, data channels, datagram channels
 //! - `noted`: a queue of links to be looked at
@@ -23,6 +24,7 @@ mod neighbours;
 mod noted;
 mod peers;
 mod relay;
+mod renaming;
 mod server;
 mod signaling;
 mod transfer;
@@ -45,6 +47,7 @@ use self::introduction::Introduction;
 use self::links::{Key, Links};
 use self::neighbours::Neighbourhood;
 use self::peers::StaleEpochs;
+use self::renaming::Renaming;
 use self::server::ServerTalk;
 use self::signaling::Signaling;
 use crate::clock::Clock;
@@ -133,6 +136,7 @@ pub struct Session {
     server_turn: bool,
     links: Links,
     stale_epochs: StaleEpochs,
+    renaming: Renaming,
     neighbourhood: Neighbourhood,
     shared: Shared,
     /// The remaining frames of the packet that is being written to the signalling channel.
@@ -196,6 +200,7 @@ impl Session {
             server_turn: false,
             links: Links::default(),
             stale_epochs: StaleEpochs::default(),
+            renaming: Renaming::default(),
             neighbourhood: Neighbourhood::default(),
             shared: Shared {
                 config,
@@ -322,6 +327,7 @@ impl Session {
             signaling.next_timeout(),
             self.server.next_timeout(),
             self.introduction.next_timeout().filter(|_| self.is_joined()),
+            self.renaming.next_timeout(),
             neighbourhood.next_timeout(),
             self.links.next_timeout(),
         ])
@@ -344,7 +350,7 @@ impl Session {
         let now = self.advance(now);
         let keys = match to.into() {
             Target::Peer(peer) => {
-                vec![self.links.key(&peer).ok_or(UpgradeError::UnknownPeer(peer))?]
+                vec![self.find(&peer).ok_or(UpgradeError::UnknownPeer(peer))?]
             }
             Target::All => self.links.keys(),
             Target::Server => Vec::new(),
@@ -422,20 +428,26 @@ impl Session {
         Some(done)
     }
 
-    /// Runs `act` on the link to a peer, and updates the index of links.
+    /// Runs `act` on the link to a peer, whose id may be a former one, and updates the index of links.
     fn with_peer<T>(
         &mut self,
         peer: &PeerId,
         now: Time,
         act: impl FnOnce(&mut Link, &mut Context<'_>) -> T,
     ) -> Option<T> {
-        let key = self.links.key(peer)?;
-        self.with_key(key, now, act)
+        self.with_key(self.find(peer)?, now, act)
+    }
+
+    /// Returns the link to a peer, whose id may be a former one.
+    fn find(&self, peer: &PeerId) -> Option<Key> {
+        let present = || self.links.key(self.renaming.present_id(peer)?);
+        self.links.key(peer).or_else(present)
     }
 
     /// Handles the consequences of an input for more than one link.
     fn settle(&mut self, now: Time) {
         self.settle_vias(now);
+        self.settle_renaming(now);
         self.make_room(now);
         self.start_attempts(now);
         self.announce_milestones();

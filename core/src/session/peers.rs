@@ -93,6 +93,9 @@ impl Session {
         metadata: Option<MemberData>,
         now: Time,
     ) {
+        if self.change_stranger(peer, |member| member.metadata.clone_from(&metadata)) {
+            return;
+        }
         let user = self.links.get(peer).and_then(|link| link.profile().user.clone());
         self.set_profile(peer, Profile { user, metadata }, now);
     }
@@ -110,6 +113,9 @@ impl Session {
     }
 
     pub(super) fn handle_peer_disconnect(&mut self, peer: &PeerId, kicked: bool, now: Time) {
+        if self.forget_stranger(peer) {
+            return;
+        }
         let Some(link) = self.links.get(peer) else { return };
         if kicked {
             return self.remove(peer, LeaveReason::Kicked, now);
@@ -195,16 +201,18 @@ impl Session {
 
     pub(super) fn handle_peer_signal(&mut self, signal: &PeerSignal, now: Time) {
         let Some(from) = &signal.from_peer_id else { return };
-        if self.links.key(from).is_none() {
-            return;
-        }
         match signal.signal.parse() {
-            Ok(parsed) => {
+            Ok(parsed) if self.links.key(from).is_some() => {
                 self.with_peer(from, now, |link, cx| {
                     link.handle_signal(&signal.offer_id, parsed, cx);
                 });
             }
-            Err(_) => self.report(from, PeerError::BadSignal),
+            Ok(_) => {}
+            Err(_) => match signal.signal.former_ids() {
+                Some(former) => self.return_nonce(from, &former, &signal.offer_id, now),
+                None if self.links.key(from).is_some() => self.report(from, PeerError::BadSignal),
+                None => {}
+            },
         }
     }
 

@@ -224,6 +224,7 @@ impl Session {
         self.frames.clear();
         self.shared.out.signals.clear();
         self.end_server_talk();
+        self.renaming.forget_strangers();
         for key in self.links.keys() {
             self.with_key(key, now, |link, cx| link.set_relay(false, cx));
         }
@@ -313,8 +314,12 @@ impl Session {
                 self.handle_offer(&from, offer_id, &offer, now);
             }
             ServerMessage::Signal(signal) => self.handle_peer_signal(&signal, now),
-            ServerMessage::PeerJoin(member) => self.handle_peer_join(&member, false, now),
-            ServerMessage::PeerAway(peer) => self.set_relay(&peer, false, now),
+            ServerMessage::PeerJoin(member) => self.meet(&member, false, now),
+            ServerMessage::PeerAway(peer) => {
+                if !self.change_stranger(&peer, |member| member.away = true) {
+                    self.set_relay(&peer, false, now);
+                }
+            }
             ServerMessage::PeerUpdate { peer, metadata } => {
                 self.handle_peer_update(&peer, metadata, now);
             }
@@ -336,10 +341,8 @@ impl Session {
             welcome;
         self.next_epoch = self.next_epoch.max(epoch_base.saturating_add(1));
         let resumed = self.id() == Some(&id);
-        if !resumed {
-            for peer in self.links.ids().cloned().collect::<Vec<_>>() {
-                self.remove(&peer, LeaveReason::IdentityChanged, now);
-            }
+        if !resumed && let Some(former) = self.id().cloned() {
+            self.lose_identity(former, now);
         }
         self.signaling.state = match self.signaling.state {
             State::Joining { until } | State::Welcomed { until } if !self.signaling.connected => {
@@ -365,7 +368,7 @@ impl Session {
             self.set_relay(&peer, false, now);
         }
         for member in &roster {
-            self.handle_peer_join(member, true, now);
+            self.meet(member, true, now);
         }
     }
 

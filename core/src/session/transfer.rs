@@ -138,7 +138,7 @@ impl Session {
     #[must_use]
     pub fn transfer_progress(&self, id: impl Into<TransferId>) -> Option<TransferProgress> {
         let id = id.into();
-        let link = self.links.get(id.peer()).filter(|link| link.carries(&id))?;
+        let link = self.links.at(self.find(id.peer())?).filter(|link| link.carries(&id))?;
         link.transfer_progress(&id)
     }
 

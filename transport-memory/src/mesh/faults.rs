@@ -14,6 +14,9 @@ use crate::dice::Dice;
 use crate::server::Server;
 use crate::witness::Witness;
 
+/// The purpose of the keys of resume tokens after the first one, counted downwards.
+const KEYS: u64 = u64::MAX / 2;
+
 impl Mesh {
     // ----- the hub -----
 
@@ -38,6 +41,15 @@ impl Mesh {
             server.weigh(self.witness.take());
         }
         self.server = Some(server);
+    }
+
+    /// Loses the key of the resume tokens: hubs started from now on accept none of before, and all members get new ids.
+    pub fn lose_token_key(&mut self) {
+        let key = spread(self.seed, KEYS - self.restarts);
+        self.hub_config = self.hub_config.clone().with_token_key(key);
+        if let Some(witness) = &mut self.witness {
+            witness.forget_tokens();
+        }
     }
 
     /// Sets how often the hub names members twice, or omits them at first.

@@ -86,6 +86,11 @@ impl Witness {
         }
     }
 
+    /// The next hub has another key: no token of before proves anything.
+    pub(crate) fn forget_tokens(&mut self) {
+        self.book.tokens.clear();
+    }
+
     /// The first breach.
     pub(crate) const fn take_verdict(&mut self) -> Option<Breach> {
         self.verdict.take()

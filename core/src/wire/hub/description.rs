@@ -1,5 +1,6 @@
 //! Signals: session descriptions and candidates for a direct connection.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -7,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::unreadable::UnreadableJson;
 use crate::codec::EncodeError;
+use crate::id::PeerId;
 
 /// A message between two peers that sets up a direct connection: a session description (RFC 8829), a candidate
 /// (RFC 8838), or a refusal.
@@ -164,6 +166,27 @@ impl RawSignal {
     /// [`UnreadableJson`] when the JSON is not a signal of a known kind.
     pub fn parse(&self) -> Result<Signal, UnreadableJson> {
         serde_json::from_str(self.0.get()).map_err(|error| UnreadableJson::new("a signal", &error))
+    }
+}
+
+/// The question of a member under its new id whether the receiver knows it under a former one. `PROTOCOL.md` section 2.
+#[derive(Serialize, Deserialize)]
+struct FormerIds<'a> {
+    was: Cow<'a, [PeerId]>,
+}
+
+impl RawSignal {
+    /// Writes the question of a member that had these ids before.
+    pub(crate) fn of_former_ids(former: &[PeerId]) -> Result<Self, EncodeError> {
+        serde_json::value::to_raw_value(&FormerIds { was: former.into() })
+            .map(Self)
+            .map_err(|error| EncodeError::Custom(error.to_string()))
+    }
+
+    /// Parses the question of a member that had other ids before.
+    pub(crate) fn former_ids(&self) -> Option<Vec<PeerId>> {
+        let question = serde_json::from_str::<FormerIds<'_>>(self.0.get()).ok()?;
+        Some(question.was.into_owned())
     }
 }
 

@@ -8,6 +8,7 @@ mod limits;
 mod membership;
 mod neighbours;
 mod receiving;
+mod renaming;
 mod server;
 mod transfers;
 mod upgrade;

@@ -69,7 +69,6 @@ fn metadata_that_changes_while_the_server_is_away_arrives_with_the_return() {
     assert_eq!(metadata_of(&mesh, b, a), None);
     mesh.start_server();
     mesh.run_for(Duration::from_secs(5));
-    // Without a token key the hub assigns new ids: the links have begun anew.
     assert_eq!(metadata_of(&mesh, b, a), data("new"));
 }
 

@@ -97,6 +97,7 @@ impl Model {
             | Event::Ready
             | Event::Upgrade
             | Event::PeerUpdated { .. }
+            | Event::PeerRenamed { .. }
             | Event::ServerEvent { .. }
             | Event::ServerAck { .. }
             | Event::NoServerAck { .. }

@@ -28,6 +28,7 @@ pub(super) mod kind {
     pub(in crate::wire) const PASSED: u8 = 9;
     pub(in crate::wire) const NO_WAY: u8 = 10;
     pub(in crate::wire) const WAIT: u8 = 11;
+    pub(in crate::wire) const PROOF: u8 = 12;
 }
 
 /// The stream of a record: one of the lanes, or the transfers.
@@ -115,6 +116,8 @@ pub enum Item {
     NoWay(PeerId),
     /// The sender's application takes no events at present. It precedes a `state`.
     Wait,
+    /// A nonce that the sender has received through the hub, under its new id.
+    Proof(u64),
 }
 
 /// The peers to which a neighbour forwards bundles, and the rate.

@@ -143,6 +143,7 @@ fn read_control(kind: u8, mut content: Bytes) -> Option<Option<Item>> {
         }
         kind::NO_WAY => Item::NoWay(take_id(content)?),
         kind::WAIT => Item::Wait,
+        kind::PROOF => Item::Proof(varint::take(content)?),
         _ => return Some(None),
     }))
 }

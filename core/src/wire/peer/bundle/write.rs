@@ -66,6 +66,7 @@ impl Writer {
             Item::Pass(to, passed) => self.put_passed(kind::PASS, to, passed),
             Item::Passed(from, passed) => self.put_passed(kind::PASSED, from, passed),
             Item::NoWay(peer) => self.no_way(peer),
+            Item::Proof(nonce) => self.number(kind::PROOF, *nonce),
         }
     }
 

@@ -1,0 +1,216 @@
+//! New peer ids for known peers, after the hub has lost its token key (`PROTOCOL.md` section 2).
+//!
+//! A welcome with a new id of this session ends all links but those with a validated channel, the *orphans*. A member
+//! that the hub names meanwhile may be one of them under its new id, or not: it is a *stranger* until it has returned,
+//! on the channel of an orphan, a nonce that was sent to it through the hub, or until its time is over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rand_chacha::rand_core::Rng as _;
+
+use super::Session;
+use crate::event::{Event, LeaveReason};
+use crate::id::{Dialect, PeerId};
+use crate::link::Link;
+use crate::time::Time;
+use crate::wire::{ClientMessage, MAX_NUMBER, Member, PeerSignal, RawSignal};
+
+/// The time for which a stranger can prove to be an orphan.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The pause after which a nonce is sent again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// The maximum number of former ids that are remembered, of this session and of peers each.
+const MAX_FORMER: usize = 64;
+
+/// The maximum number of own former ids that a signal names.
+const MAX_NAMED: usize = 4;
+
+/// The peers that may be known under a former id.
+#[derive(Debug, Default)]
+pub(super) struct Renaming {
+    /// The former ids of this session, the latest last.
+    former: Vec<PeerId>,
+    /// The peers that were known before this session's id changed.
+    orphans: BTreeSet<PeerId>,
+    strangers: BTreeMap<PeerId, Stranger>,
+    /// The present id of each peer that was renamed, in the order of the renames.
+    renamed: Vec<(PeerId, PeerId)>,
+}
+
+/// A member that may be an orphan.
+#[derive(Debug)]
+struct Stranger {
+    member: Member,
+    /// Whether it was in the room before this session.
+    roster: bool,
+    nonce: u64,
+    /// When its nonce is sent next.
+    ask_at: Time,
+    /// When it is a new member after all.
+    until: Time,
+}
+
+impl Renaming {
+    pub(super) fn next_timeout(&self) -> Option<Time> {
+        self.strangers.values().map(|stranger| stranger.ask_at.min(stranger.until)).min()
+    }
+
+    /// Forgets the strangers, because the connection to the hub is lost: the next roster names them again.
+    pub(super) fn forget_strangers(&mut self) {
+        self.strangers.clear();
+    }
+
+    /// Returns the present id of a peer whose former id this is.
+    pub(super) fn present_id(&self, former: &PeerId) -> Option<&PeerId> {
+        self.renamed.iter().find(|(old, _)| old == former).map(|(_, new)| new)
+    }
+
+    fn note_renamed(&mut self, from: PeerId, to: &PeerId) {
+        for (_, present) in &mut self.renamed {
+            if *present == from {
+                present.clone_from(to);
+            }
+        }
+        if self.renamed.len() == MAX_FORMER {
+            self.renamed.remove(0);
+        }
+        self.renamed.push((from, to.clone()));
+    }
+
+    fn note_former(&mut self, own: PeerId) {
+        if self.former.len() == MAX_FORMER {
+            self.former.remove(0);
+        }
+        self.former.push(own);
+    }
+}
+
+impl Session {
+    /// Handles a new peer id of this session: ends the links that cannot outlive it.
+    pub(super) fn lose_identity(&mut self, former: PeerId, now: Time) {
+        self.renaming.note_former(former);
+        for peer in self.links.ids().cloned().collect::<Vec<_>>() {
+            let link = self.links.get(&peer);
+            if link.is_some_and(|link| link.is_validated() && link.dialect() == Dialect::V1) {
+                self.renaming.orphans.insert(peer);
+            } else {
+                self.remove(&peer, LeaveReason::IdentityChanged, now);
+            }
+        }
+    }
+
+    /// Handles a member that the hub names: a known one, a stranger, or a new one.
+    pub(super) fn meet(&mut self, member: &Member, roster: bool, now: Time) {
+        let is_known = self.links.key(&member.id).is_some() || self.id() == Some(&member.id);
+        if is_known || member.dialect == Dialect::V0 || self.renaming.orphans.is_empty() {
+            return self.handle_peer_join(member, roster, now);
+        }
+        if let Some(stranger) = self.renaming.strangers.get_mut(&member.id) {
+            stranger.member.clone_from(member);
+            return;
+        }
+        let nonce = self.shared.rng.next_u64() % MAX_NUMBER;
+        let (ask_at, until) = (now, now + PATIENCE);
+        let stranger = Stranger { member: member.clone(), roster, nonce, ask_at, until };
+        self.renaming.strangers.insert(member.id.clone(), stranger);
+    }
+
+    /// Changes what the hub says about a stranger. Returns `false` when the member is none.
+    pub(super) fn change_stranger(
+        &mut self,
+        peer: &PeerId,
+        change: impl FnOnce(&mut Member),
+    ) -> bool {
+        let stranger = self.renaming.strangers.get_mut(peer);
+        stranger.map(|stranger| change(&mut stranger.member)).is_some()
+    }
+
+    /// Forgets a stranger that left. Returns `false` when the member is none.
+    pub(super) fn forget_stranger(&mut self, peer: &PeerId) -> bool {
+        self.renaming.strangers.remove(peer).is_some()
+    }
+
+    /// Asks the strangers, and ends what has taken too long.
+    pub(super) fn settle_renaming(&mut self, now: Time) {
+        if self.renaming.orphans.is_empty() && self.renaming.strangers.is_empty() {
+            return;
+        }
+        // An orphan without a channel cannot be told from a new member.
+        for peer in self.renaming.orphans.clone() {
+            if !self.links.get(&peer).is_some_and(Link::is_validated) {
+                self.renaming.orphans.remove(&peer);
+                self.remove(&peer, LeaveReason::IdentityChanged, now);
+            }
+        }
+        let is_over = self.renaming.orphans.is_empty();
+        let strangers = &mut self.renaming.strangers;
+        let over = strangers.extract_if(.., |_, stranger| is_over || stranger.until <= now);
+        for Stranger { member, roster, .. } in
+            over.map(|(_, stranger)| stranger).collect::<Vec<_>>()
+        {
+            self.handle_peer_join(&member, roster, now);
+        }
+        let former = &self.renaming.former[self.renaming.former.len().saturating_sub(MAX_NAMED)..];
+        for (id, stranger) in &mut self.renaming.strangers {
+            if stranger.ask_at <= now
+                && !stranger.member.away
+                && let Ok(signal) = RawSignal::of_former_ids(former)
+            {
+                let nonce = format!("{:x}", stranger.nonce);
+                let signal = PeerSignal::new(nonce, signal, id.clone());
+                self.shared.out.push_signal(ClientMessage::Signal(signal));
+            }
+            if stranger.ask_at <= now {
+                stranger.ask_at = now + RETRY;
+            }
+        }
+    }
+
+    /// Handles a member's question whether it is known: returns its nonce on the channel with each peer that it claims
+    /// to have been. Only the peer that really was gets to see a nonce of its own.
+    pub(super) fn return_nonce(
+        &mut self,
+        from: &PeerId,
+        former: &[PeerId],
+        nonce: &str,
+        now: Time,
+    ) {
+        let Ok(nonce) = u64::from_str_radix(nonce, 16) else { return };
+        if nonce >= MAX_NUMBER {
+            return;
+        }
+        for peer in std::iter::once(from).chain(former.iter().rev().take(MAX_NAMED)) {
+            self.with_peer(peer, now, |link, _| link.prove(nonce));
+        }
+    }
+
+    /// Handles a nonce that a peer has returned on its channel: it is the stranger to whom the nonce was sent.
+    pub(super) fn handle_proof(&mut self, peer: &PeerId, nonce: u64, now: Time) {
+        if !self.renaming.orphans.contains(peer) {
+            return;
+        }
+        let mut strangers = self.renaming.strangers.iter();
+        let Some((new, _)) = strangers.find(|(_, stranger)| stranger.nonce == nonce) else {
+            return;
+        };
+        let new = new.clone();
+        let Some(Stranger { member, .. }) = self.renaming.strangers.remove(&new) else { return };
+        self.renaming.orphans.remove(peer);
+        self.rename(peer, &member, now);
+    }
+
+    fn rename(&mut self, former: &PeerId, member: &Member, now: Time) {
+        let Some(mut link) = self.links.remove(former) else { return };
+        link.rename(member.id.clone());
+        let key = self.links.insert(link);
+        self.with_key(key, now, |_, _| ());
+        self.renaming.note_renamed(former.clone(), &member.id);
+        self.shared.out.vias_changed = true;
+        let renamed = Event::PeerRenamed { from: former.clone(), to: member.id.clone() };
+        self.shared.out.events.push_back(renamed);
+        self.handle_peer_join(member, false, now);
+    }
+}

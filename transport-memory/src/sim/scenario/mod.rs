@@ -8,6 +8,7 @@ mod action;
 mod hub;
 mod nodes;
 mod settings;
+mod sizes;
 mod text;
 mod words;
 

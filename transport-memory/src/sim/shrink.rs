@@ -14,7 +14,7 @@ pub fn shrink(scenario: &Scenario, runs: usize) -> (Scenario, Option<Violation>)
     shrink_with(scenario, runs, |scenario| run(scenario).err())
 }
 
-/// As [`shrink`], with a run of one's own: an application on top, for one.
+/// As [`shrink`], with a run of one's own; [`shrink_application`] is for those with an application.
 pub fn shrink_with(
     scenario: &Scenario,
     runs: usize,
@@ -29,6 +29,16 @@ pub fn shrink_with(
             return (search.best, Some(search.violation));
         }
     }
+}
+
+/// As [`shrink`], for a scenario that applications run: `fails` runs it, with
+/// [`run_application`](super::run_application). The result consists of turns: see [`Scenario::with_turns`].
+pub fn shrink_application(
+    scenario: &Scenario,
+    runs: usize,
+    fails: impl FnMut(&Scenario) -> Option<Violation>,
+) -> (Scenario, Option<Violation>) {
+    shrink_with(&scenario.with_turns(), runs, fails)
 }
 
 /// The search for a smaller scenario that fails in the same way.

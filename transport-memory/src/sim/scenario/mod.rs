@@ -10,6 +10,7 @@ mod nodes;
 mod settings;
 mod sizes;
 mod text;
+mod turns;
 mod words;
 
 pub use self::action::{Action, Attack, Manner, PolicyName, Timed};

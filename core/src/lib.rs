@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`codec`] | Socket.IO packets (protocol v5), any number of binary blobs |
 //! | [`Session`] | one end of the mesh: signalling, links to all peers, events |
+//! | [`Application`] | the logic of a program on one session, for production and simulation |
 //! | [`hub::Hub`] | the server's end: rooms, rosters, routing |
 //! | [`wire`] | messages between clients and hub, and bundles between peers |
 //! | [`driver`] (feature `driver`) | the async loop between a session and real transports |
@@ -115,6 +116,7 @@ pub mod handle;
 pub mod hub;
 pub mod wire;
 
+mod application;
 mod auth;
 mod clock;
 mod command;
@@ -131,6 +133,7 @@ mod session;
 mod time;
 mod transfer;
 
+pub use application::Application;
 pub use auth::{AuthError, AuthPayload, MAX_AUTH, ResumeToken};
 pub use codec::namespace::{InvalidNamespace, Namespace};
 pub use codec::packet::Packet;

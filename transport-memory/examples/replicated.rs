@@ -2,23 +2,34 @@
 //! everywhere once everybody hears of everybody, whoever crashed, left or was cut off in between.
 //!
 //! ```text
-//! replicated [FROM..TO]
+//! replicated [FROM..TO] [CHART]
 //! ```
 //!
+//! Of a violation the shortest script is shown that still fails; its run is drawn into the file CHART, as SVG. `Chat` knows
+//! nothing of the simulator: `Driver::run` runs the same type on real transports.
+//!
 //! A line is named by its author and its number, so that it does no harm to get it twice. Whoever joins is sent what
-//! is there; what could not be queued for a peer is sent when there is room again; and what somebody wrote who is
-//! gone is passed on by those who have it, in case not everybody does.
+//! is there; whom a line has not reached, because there was no room or the line was refused, is sent everything a little
+//! later; and what somebody wrote who is gone is passed on by those who have it, in case not everybody does.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks by printing")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "an application cares for some events only")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use socketio_p2p_core::{Event, Packet, PeerId, Session, Target, Time};
+use socketio_p2p_core::{Application, Event, Outcome, Packet, PeerId, Session, Target, Time};
 use socketio_p2p_transport_memory::Dice;
 use socketio_p2p_transport_memory::sim::{
-    Application, Breach, Invariant, Profile, Scenario, Summary, run_application,
+    Breach, Invariant, Profile, Report, Scenario, Simulated, Summary, Violation, chart,
+    run_application, run_application_traced, shrink_application,
 };
+
+/// The pause before peers that lack something are sent everything.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// The maximum number of runs to find a short script.
+const MAX_SHRINKING: usize = 2_000;
 
 /// The author, and the number among its lines.
 type LineId = (u64, u32);
@@ -29,8 +40,12 @@ struct Chat {
     author: u64,
     written: u32,
     lines: BTreeMap<LineId, String>,
-    /// For whom something could not be queued.
+    /// Whom something has not reached.
     behind: BTreeSet<PeerId>,
+    /// When they are sent everything.
+    again: Option<Time>,
+    /// A line that somebody has changed: its text before and after.
+    changed: Option<(String, String)>,
 }
 
 impl Chat {
@@ -48,75 +63,97 @@ impl Chat {
         lines: &[(&LineId, &String)],
         session: &mut Session,
         now: Time,
-    ) -> Result<(), Breach> {
+    ) {
+        let Ok(event) = Packet::event("lines", &(lines,)) else { return };
         if lines.is_empty() {
-            return Ok(());
+            return;
         }
         let to = to.into();
-        let event = Packet::event("lines", &(lines,)).map_err(|error| wrong(&error))?;
-        let behind = match session.emit(to.clone(), &event, now) {
-            Ok(emitted) => emitted.rejected.into_iter().map(|(peer, _)| peer).collect(),
+        match (session.emit(to.clone(), &event, now), to) {
+            (Ok(emitted), _) => {
+                for (peer, _) in emitted.rejected {
+                    self.note_behind(peer, now);
+                }
+            }
             // The peer is not there any more, or its queue is full.
-            Err(_) => match to {
-                Target::Peer(peer) => vec![peer],
-                Target::All | Target::Server => Vec::new(),
-            },
-        };
-        self.behind.extend(behind);
-        Ok(())
+            (Err(_), Target::Peer(peer)) => self.note_behind(peer, now),
+            (Err(_), Target::All | Target::Server) => {}
+        }
     }
 
-    fn send_all(
-        &mut self,
-        to: impl Into<Target>,
-        session: &mut Session,
-        now: Time,
-    ) -> Result<(), Breach> {
+    fn note_behind(&mut self, peer: PeerId, now: Time) {
+        self.behind.insert(peer);
+        self.again.get_or_insert(now + PAUSE);
+    }
+
+    fn send_all(&mut self, to: impl Into<Target>, session: &mut Session, now: Time) {
         let lines = self.lines.clone();
-        self.send(to, &lines.iter().collect::<Vec<_>>(), session, now)
+        self.send(to, &lines.iter().collect::<Vec<_>>(), session, now);
     }
-}
-
-fn wrong(error: &dyn std::fmt::Display) -> Breach {
-    Breach::new(Invariant::Application, "lines of a chat", error.to_string())
 }
 
 impl Application for Chat {
-    fn on_turn(&mut self, dice: &mut Dice, session: &mut Session, now: Time) -> Result<(), Breach> {
+    /// The text of a line.
+    type Input = String;
+
+    fn handle_input(&mut self, text: String, session: &mut Session, now: Time) {
         let id = (self.author, self.written);
-        let text = format!("thought {}", dice.roll(1000));
         self.written += 1;
         self.lines.insert(id, text.clone());
-        self.send(Target::All, &[(&id, &text)], session, now)
+        self.send(Target::All, &[(&id, &text)], session, now);
     }
 
-    fn on_event(&mut self, event: &Event, session: &mut Session, now: Time) -> Result<(), Breach> {
+    fn handle_event(&mut self, event: Event, session: &mut Session, now: Time) {
         match event {
             Event::Received { packet, .. } => {
                 // Whoever sends anything else is none of us.
                 let ours = packet.event_name().as_deref() == Some("lines");
                 let lines = packet.args::<(Vec<(LineId, String)>,)>();
-                let Some((lines,)) = lines.ok().filter(|_| ours) else { return Ok(()) };
+                let Some((lines,)) = lines.ok().filter(|_| ours) else { return };
                 for (id, text) in lines {
                     if let Some(before) = self.lines.insert(id, text.clone())
                         && before != text
                     {
-                        let expected = format!("line {id:?} to stay {before:?}");
-                        return Err(Breach::new(Invariant::Application, expected, text));
+                        self.changed = Some((before, text));
                     }
                 }
-                Ok(())
             }
             Event::PeerJoined { peer, .. } => self.send_all(peer, session, now),
-            Event::Writable { peer, .. } if self.behind.remove(peer) => {
-                self.send_all(peer, session, now)
+            Event::Outcome { peer, outcome, .. } if outcome != Outcome::Delivered => {
+                self.note_behind(peer, now);
             }
             // What it wrote last may have reached some of us only.
             Event::PeerLeft { peer, .. } => {
-                self.behind.remove(peer);
-                self.send_all(Target::All, session, now)
+                self.behind.remove(&peer);
+                self.send_all(Target::All, session, now);
             }
-            _ => Ok(()),
+            _ => {}
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Time> {
+        self.again
+    }
+
+    fn handle_timeout(&mut self, session: &mut Session, now: Time) {
+        self.again = None;
+        for peer in std::mem::take(&mut self.behind) {
+            self.send_all(peer, session, now);
+        }
+    }
+}
+
+impl Simulated for Chat {
+    fn turn(&self, dice: &mut Dice, _: &Session) -> Option<String> {
+        Some(format!("thought {}", dice.roll(1000)))
+    }
+
+    fn check(&self) -> Result<(), Breach> {
+        match &self.changed {
+            None => Ok(()),
+            Some((before, after)) => {
+                Err(Breach::new(Invariant::Application, format!("{before:?} to stay"), after))
+            }
         }
     }
 }
@@ -134,8 +171,36 @@ fn same_everywhere(chats: &[&Chat]) -> Result<(), Breach> {
     }
 }
 
+/// How the chats of a run start: each author has a name of its own.
+fn starts() -> impl FnMut(usize, Option<Chat>) -> Chat {
+    let mut authors = 0;
+    move |_, before| {
+        authors += 1;
+        Chat::start(authors, before)
+    }
+}
+
+fn run(scenario: &Scenario) -> Result<Report, Violation> {
+    run_application(scenario, starts(), same_everywhere)
+}
+
+/// Shows the shortest script found that fails, and draws its run.
+fn tell_violation(scenario: &Scenario, file: Option<&str>) -> std::io::Result<()> {
+    let (short, violation) = shrink_application(scenario, MAX_SHRINKING, |it| run(it).err());
+    let Some(violation) = violation else { return Ok(()) };
+    println!("# {} actions are enough: {violation}", short.actions.len());
+    print!("{short}");
+    if let Some(file) = file {
+        let (_, trace) = run_application_traced(&short, starts(), same_everywhere);
+        std::fs::write(file, chart(&violation.to_string(), &trace))?;
+    }
+    Ok(())
+}
+
 fn main() -> ExitCode {
-    let range = std::env::args().nth(1).unwrap_or_else(|| "0..200".to_owned());
+    let mut args = std::env::args().skip(1);
+    let range = args.next().unwrap_or_else(|| "0..200".to_owned());
+    let file = args.next();
     let seeds = range.split_once("..").and_then(|(from, to)| {
         let (from, to): (u64, u64) = (from.parse().ok()?, to.parse().ok()?);
         (from < to).then_some(from..to)
@@ -147,14 +212,15 @@ fn main() -> ExitCode {
     let mut summary = Summary::default();
     for seed in seeds {
         let scenario = Scenario::generate(seed, Profile::of_seed(seed), 4);
-        let mut authors = 0;
-        let start = |_, before| {
-            authors += 1;
-            Chat::start(authors, before)
-        };
-        let result = run_application(&scenario, start, same_everywhere);
+        let result = run(&scenario);
         if let Err(violation) = &result {
             println!("VIOLATION {violation}");
+            if summary.violations().is_empty()
+                && let Err(error) = tell_violation(&scenario, file.as_deref())
+            {
+                eprintln!("replicated: {}: {error}", file.unwrap_or_default());
+                return ExitCode::from(2);
+            }
         }
         summary.add(result);
     }

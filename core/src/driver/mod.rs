@@ -4,6 +4,7 @@
 //! control, with a few calls per connection. The driver depends on no runtime: transports and timers bring
 //! theirs.
 
+mod application;
 mod channels;
 mod connector;
 mod exchange;

@@ -1,6 +1,7 @@
 //! The loop between a session and its transports.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::Stream;
@@ -17,7 +18,8 @@ use crate::time::Time;
 ///
 /// All work happens while the stream is polled: the session's frames move, and its timers run. Commands are
 /// calls on the session ([`with`](Self::with)) that take effect at once; their frames leave with the next poll.
-/// The usual structure is one task with `select!` over `next()` and the application's other futures. While the
+/// The usual structure is one task with `select!` over `next()` and the application's other futures;
+/// [`run`](Self::run) is such a loop for an [`Application`](crate::Application). While the
 /// application takes no events, the driver reads nothing from the transports, so that backpressure reaches the
 /// peers.
 ///
@@ -73,6 +75,10 @@ where
     /// outputs (`poll_*`) itself: further calls of them would bring session and transports out of step.
     pub fn with<T>(&mut self, act: impl FnOnce(&mut Session, Time) -> T) -> T {
         act(&mut self.session, self.transports.clock().now())
+    }
+
+    pub(super) const fn clock(&self) -> &Arc<C> {
+        self.transports.clock()
     }
 
     pub(crate) fn into_parts(self) -> (Session, Transports<S, D, C>) {

@@ -9,6 +9,8 @@
 )]
 #![allow(unused_must_use, reason = "the received events show which peers accepted an emit")]
 
+#[cfg(feature = "driver")]
+mod application;
 mod codec;
 mod configuration;
 #[cfg(feature = "driver")]

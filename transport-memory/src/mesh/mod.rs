@@ -128,6 +128,11 @@ impl Mesh {
         self.now
     }
 
+    /// When the clock of a node shows this time.
+    pub(crate) fn time_at(&self, node: Node, shown: Time) -> Time {
+        self.nodes[node.0].outer(shown)
+    }
+
     /// Sets the delays of everything sent from now on.
     pub fn set_latency(&mut self, latency: Latency) {
         self.network.latency = latency;

@@ -184,6 +184,11 @@ impl Slot {
         }
     }
 
+    /// Converts a time of its clock to one of the mesh's.
+    pub(super) fn outer(&self, at: Time) -> Time {
+        Time::ZERO + (at - Time::ZERO).saturating_sub(self.skew)
+    }
+
     pub(super) fn connection(&self, id: ConnectionId) -> Option<&Connection> {
         self.connections.iter().find(|connection| connection.id == id)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use socketio_p2p_core::{Command, Time};
+use socketio_p2p_core::Command;
 
 use super::delivery::Delivery;
 use super::effects::Fault;
@@ -35,7 +35,7 @@ impl Mesh {
             (Some(session), Pace::AtOnce | Pace::Every(_)) => session.poll_timeout(),
             (None, _) | (Some(_), Pace::Frozen) => None,
         };
-        slot.due = due.map(|at| Time::ZERO + (at - Time::ZERO).saturating_sub(slot.skew));
+        slot.due = due.map(|at| slot.outer(at));
         if slot.events.len() > told {
             self.nodes.note_noisy(node);
             let events = &self.nodes[node].events[told..];

@@ -15,6 +15,13 @@
 //! # Ok::<(), socketio_p2p_transport_memory::sim::Violation>(())
 //! ```
 //!
+//! # Applications of one's own
+//!
+//! [`run_application`] runs an [`Application`](socketio_p2p_core::Application) on every node of a scenario, under the same
+//! faults, and asks at the end whether what should hold of the applications does; [`Simulated`] has an example. Of a
+//! scenario that fails, [`shrink_application`] finds the part that it takes, and [`run_application_traced`] records the run
+//! for [`chart()`].
+//!
 //! # Narrow and wide
 //!
 //! [`Scenario::generate`] makes narrow scenarios: all sessions have the same settings, and events are small. In wide ones
@@ -55,7 +62,7 @@ mod transfers;
 mod violation;
 
 pub use crate::invariant::{Breach, Invariant};
-pub use application::{Application, run_application};
+pub use application::{Simulated, run_application, run_application_traced};
 pub use chart::chart;
 pub use profile::{Profile, UnknownProfile};
 pub use run::{Report, run, run_traced};
@@ -63,6 +70,6 @@ pub use scenario::{
     Action, Attack, HubSettings, MAX_ACTIONS, MAX_PEERS, Manner, NodeSettings, PolicyName,
     Scenario, ScenarioError, Settings, Timed,
 };
-pub use shrink::{shrink, shrink_with};
+pub use shrink::{shrink, shrink_application, shrink_with};
 pub use summary::Summary;
 pub use violation::Violation;

@@ -13,4 +13,5 @@
 mod application;
 mod network;
 mod program;
+mod shrinking;
 mod simulator;

@@ -58,6 +58,13 @@ impl Run<'_> {
 
     pub(super) fn act(&mut self, action: &Action) -> Result<(), Breach> {
         match action {
+            Action::Turn { node, number } => {
+                if let Some(node) = self.active(*node)
+                    && let Some(host) = &mut self.host
+                {
+                    host.turn(node, *number, &mut self.mesh)?;
+                }
+            }
             Action::Emit { node, to, count, size, how } => {
                 if let Some(node) = self.active(*node) {
                     for _ in 0..*count {
@@ -68,7 +75,7 @@ impl Run<'_> {
             }
             Action::Transfer { node, to, size, enough, unannounced, late } => {
                 let both = self.active(*node).zip(self.places[*to]).filter(|(a, b)| a != b);
-                if let Some((node, to)) = both.filter(|_| self.host.is_none())
+                if let Some((node, to)) = both
                     && self.model.knows(node.index(), to.index())
                     && let Some(id) = self.model.id(to.index()).cloned()
                 {

@@ -21,9 +21,6 @@ impl Run<'_> {
         shape: Shape,
         how: Manner,
     ) -> Result<(), Breach> {
-        if let Some(host) = &mut self.host {
-            return host.turn(node, &mut self.dice, &mut self.mesh);
-        }
         self.note_all(node)?;
         self.check_all_writable()?;
         let index = node.index();
@@ -92,9 +89,6 @@ impl Run<'_> {
     /// Nothing that waits for one peer is above the bound, one packet above it where nothing else waits; and pieces
     /// of packets go with their path.
     pub(super) fn check_queues(&self, node: Node) -> Result<(), Breach> {
-        if self.host.is_some() {
-            return Ok(());
-        }
         const OVERSIZED: usize = 1 << 10;
         let Some(config) = self.model.config(node.index()) else { return Ok(()) };
         let cap = config.queue_bytes;

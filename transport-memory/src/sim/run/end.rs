@@ -115,7 +115,7 @@ impl Run<'_> {
                 && closed
                 && self.transfers.are_over()
                 && self.model.is_settled()
-                && self.first_unsettled().is_none()
+                && self.first_unsettled(true).is_none()
                 && self.check_agreement().is_ok()
             {
                 return Ok(());
@@ -123,8 +123,23 @@ impl Run<'_> {
         }
     }
 
-    /// The first pair that is not as it should be once faults are over, and why.
-    pub(super) fn first_unsettled(&self) -> Option<String> {
+    /// Waits until the host has settled too. What is at rest can still change when a timer of the host expires.
+    pub(super) fn settle_host(&mut self) -> Result<(), Breach> {
+        let end = self.mesh.now() + self.scenario.settings.silence * SETTLING;
+        while let Some(host) = &mut self.host {
+            let Err(breach) = host.settled() else { break };
+            let Some(timer) = host.next_timeout(&self.mesh).filter(|at| *at <= end) else {
+                return Err(breach);
+            };
+            self.run_until(timer)?;
+            self.settle()?;
+            self.check_settled()?;
+        }
+        Ok(())
+    }
+
+    /// The first pair that is not as it should be once faults are over, and why. `idle`: nothing is to be in flight.
+    pub(super) fn first_unsettled(&self, idle: bool) -> Option<String> {
         let nodes: Vec<Node> = self.live().collect();
         let most = |node: Node| self.model.max_peers(node.index());
         let direct = |node: Node| {
@@ -143,7 +158,7 @@ impl Run<'_> {
                 let Some(other) = other.filter(|other| nodes.contains(other)) else {
                     return Some(format!("{node:?} knows {}, which is gone", peer.id));
                 };
-                if peer.away || peer.queued + peer.held > 0 {
+                if peer.away || idle && peer.queued + peer.held > 0 {
                     return Some(format!("{node:?} has {peer:?}"));
                 }
                 let room = |node| direct(node) < most(node);
@@ -159,7 +174,8 @@ impl Run<'_> {
     }
 
     pub(super) fn check_settled(&mut self) -> Result<(), Breach> {
-        if let Some(what) = self.first_unsettled() {
+        // Applications may go on talking.
+        if let Some(what) = self.first_unsettled(self.host.is_none()) {
             let expected = "everybody to find everybody, on the best path";
             return Err(Breach::new(Invariant::Convergence, expected, what));
         }
@@ -271,7 +287,8 @@ impl Run<'_> {
         let peers = self.places.len() as u64;
         // A probe or two of each end, their answers, and timers on the way.
         let most = peers * (peers - 1) * 16 + 64;
-        if self.steps - before > most || !told.is_empty() {
+        let too_many = self.host.is_none() && self.steps - before > most;
+        if too_many || !told.is_empty() {
             return Err(Breach::new(
                 Invariant::Progress,
                 format!("at most {most} inputs and no event once all is quiet"),
@@ -281,6 +298,16 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// What a node does before it closes.
+    fn last_act(&self, place: usize) -> Action {
+        if self.host.is_none() {
+            return Action::Emit { node: place, to: None, count: 1, size: 0, how: Manner::Event };
+        }
+        // A number that no turn of the scenario has.
+        let number = u32::MAX - u32::try_from(place).unwrap_or(0);
+        Action::Turn { node: place, number }
+    }
+
     /// All close, one after the other, with events in flight; nothing is left.
     pub(super) fn close_all(&mut self) -> Result<(), Breach> {
         self.mesh
@@ -288,13 +315,7 @@ impl Run<'_> {
         let timeout = self.scenario.settings.config().close_timeout * 2;
         for place in 0..self.places.len() {
             let Some(node) = self.places[place] else { continue };
-            self.act(&Action::Emit {
-                node: place,
-                to: None,
-                count: 1,
-                size: 0,
-                how: Manner::Event,
-            })?;
+            self.act(&self.last_act(place))?;
             self.collect()?;
             self.close(node);
             self.collect()?;

@@ -104,24 +104,35 @@ pub(super) trait Host {
     /// A node has been added.
     fn start(&mut self, place: usize, node: Node);
 
-    /// The node is to emit something.
-    fn turn(&mut self, node: Node, dice: &mut Dice, mesh: &mut Mesh) -> Result<(), Breach>;
+    /// The user of the node acts.
+    fn turn(&mut self, node: Node, number: u32, mesh: &mut Mesh) -> Result<(), Breach>;
 
     /// A session tells something.
-    fn event(&mut self, node: Node, event: &Event, mesh: &mut Mesh) -> Result<(), Breach>;
+    fn event(&mut self, node: Node, event: Event, mesh: &mut Mesh) -> Result<(), Breach>;
 
-    /// Everything has settled.
+    /// When a timer of a node that runs expires.
+    fn next_timeout(&self, mesh: &Mesh) -> Option<Time>;
+
+    /// Runs the timers that have expired. Tells whether any has.
+    fn run_timers(&mut self, mesh: &mut Mesh) -> Result<bool, Breach>;
+
+    /// Everything between the sessions has settled.
     fn settled(&mut self) -> Result<(), Breach>;
 }
 
-/// Runs a scenario with somebody else on its sessions.
+/// Runs a scenario of turns with somebody else on its sessions. The trace is empty unless it is asked for.
 pub(super) fn run_hosted<'a>(
     scenario: &'a Scenario,
     host: impl Host + 'a,
-) -> Result<Report, Violation> {
+    is_traced: bool,
+) -> (Result<Report, Violation>, Vec<TraceEntry>) {
     let mut run = Run::new(scenario);
     run.host = Some(Box::new(host));
-    run_in(scenario, &mut run)
+    if is_traced {
+        run.mesh.start_trace();
+    }
+    let result = run_in(scenario, &mut run);
+    (result, run.mesh.trace().to_vec())
 }
 
 fn run_in(scenario: &Scenario, run: &mut Run<'_>) -> Result<Report, Violation> {
@@ -361,9 +372,7 @@ impl<'a> Run<'a> {
         self.heal()?;
         self.settle()?;
         self.check_settled()?;
-        if let Some(host) = &mut self.host {
-            host.settled()?;
-        }
+        self.settle_host()?;
         self.check_idle_paths()?;
         self.check_economy()?;
         self.check_quiet()?;
@@ -381,10 +390,12 @@ impl<'a> Run<'a> {
         let alarms = deaf.into_iter().chain(self.transfers.next()).chain(self.deadlines.next());
         let alarms = alarms.chain(self.farewells.next()).chain(self.stalls.next());
         let alarms = alarms.chain(self.late_answers.iter().map(|late| late.at).min());
+        let timer = self.host.as_ref().and_then(|host| host.next_timeout(&self.mesh));
+        let alarms = alarms.chain(timer);
         let limit = alarms.min().map_or(until, |at| at.min(until));
         if self.mesh.step_one(limit).is_none() {
             // Alarms of this very moment are handled too.
-            let alarm = self.transfers.next().is_some_and(|at| at <= limit);
+            let alarm = self.transfers.next().into_iter().chain(timer).any(|at| at <= limit);
             if limit == until && !alarm {
                 return Ok(false);
             }
@@ -395,9 +406,21 @@ impl<'a> Run<'a> {
             self.check_stalls(limit)?;
             self.answer_late(limit)?;
             self.transfers.read_late(&mut self.mesh)?;
+            if let Some(host) = &mut self.host
+                && host.run_timers(&mut self.mesh)?
+            {
+                self.count_step()?;
+            }
             self.collect()?;
             return Ok(true);
         }
+        self.count_step()?;
+        self.collect()?;
+        Ok(true)
+    }
+
+    /// Nothing is due for ever, and everything comes to an end.
+    fn count_step(&mut self) -> Result<(), Breach> {
         self.steps += 1;
         let now = self.mesh.now();
         self.at_once = if now == self.moment { self.at_once + 1 } else { 0 };
@@ -409,7 +432,6 @@ impl<'a> Run<'a> {
                 format!("{} inputs at one moment, {} in all", self.at_once, self.steps),
             ));
         }
-        self.collect()?;
-        Ok(true)
+        Ok(())
     }
 }

@@ -33,13 +33,15 @@ impl Run<'_> {
 
     fn note(&mut self, node: Node, event: Event) -> Result<(), Breach> {
         // A volatile event can be the last thing that was in flight.
-        if let Some(told) = self.quiet.as_mut().filter(|_| !matches!(event, Event::Received { .. }))
-        {
+        // Applications may go on talking.
+        let is_expected =
+            matches!(event, Event::Received { .. }) || self.host.is_some() && is_content(&event);
+        if let Some(told) = self.quiet.as_mut().filter(|_| !is_expected) {
             told.push(format!("node {}: {event:?}", node.index()));
         }
         if let Some(host) = &mut self.host {
             if self.mesh.is_running(node) {
-                host.event(node, &event, &mut self.mesh)?;
+                host.event(node, event.clone(), &mut self.mesh)?;
             }
             // What applications say to each other is their own business.
             if is_content(&event) {
@@ -150,7 +152,7 @@ impl Run<'_> {
         extent: Option<Extent>,
         error: &EmitError,
     ) -> Result<(), Breach> {
-        let shares_bulk = self.transfers.has_any(node) || self.host.is_some();
+        let shares_bulk = self.transfers.has_any(node);
         if self.model.turned_away(node.index(), to, extent, error, shares_bulk)? {
             self.mesh.effects_mut().strike(Fault::QueueFull);
         }

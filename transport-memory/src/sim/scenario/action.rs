@@ -124,6 +124,14 @@ impl Attack {
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Action {
+    /// The user of a node's application acts: see [`Scenario::with_turns`](super::Scenario::with_turns). Without
+    /// applications nothing happens.
+    Turn {
+        /// The node.
+        node: usize,
+        /// The number of the turn, which determines its dice.
+        number: u32,
+    },
     /// A node emits events.
     Emit {
         /// The node.

@@ -8,7 +8,9 @@ mod action;
 mod hub;
 mod nodes;
 mod settings;
+mod sizes;
 mod text;
+mod turns;
 mod words;
 
 pub use self::action::{Action, Attack, Manner, PolicyName, Timed};

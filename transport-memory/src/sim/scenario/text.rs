@@ -197,7 +197,8 @@ impl Timed {
                 all_per_mille(&[lose_offer, lose_answer, duplicate, late, stray_candidate])
             }
             Action::Rosters { faults } => all_per_mille(&[faults.repeat, faults.omit]),
-            Action::CancelTransfer { .. }
+            Action::Turn { .. }
+            | Action::CancelTransfer { .. }
             | Action::RefuseTransfer { .. }
             | Action::OriginalHere { .. }
             | Action::Break { .. }
@@ -241,7 +242,8 @@ impl Action {
             Self::Swallow { neighbour, from, to, .. } => vec![*neighbour, *from, *to],
             Self::OriginalEmit { to, .. } => to.iter().copied().collect(),
             Self::OriginalHere { .. } => Vec::new(),
-            Self::CancelTransfer { node }
+            Self::Turn { node, .. }
+            | Self::CancelTransfer { node }
             | Self::RefuseTransfer { node }
             | Self::Break { node }
             | Self::Drain { node, .. }

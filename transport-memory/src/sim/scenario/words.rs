@@ -15,7 +15,8 @@ impl Action {
     pub(in crate::sim) const fn is_fault(&self) -> bool {
         !matches!(
             self,
-            Self::Emit { .. }
+            Self::Turn { .. }
+                | Self::Emit { .. }
                 | Self::EmitShape { .. }
                 | Self::OriginalEmit { .. }
                 | Self::OriginalHere { .. }
@@ -52,6 +53,7 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ends = |on: &bool| if *on { "" } else { " no more" };
         match self {
+            Self::Turn { node, number } => write!(f, "turn {number}, of node {node}"),
             Self::Emit { node, to, count, size, how } => {
                 write!(f, "node {node} emits {count}")?;
                 match how {

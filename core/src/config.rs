@@ -211,7 +211,7 @@ impl Config {
     /// Checks the settings, as [`Session::new`](crate::Session::new) does.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first invalid setting: a window, a queue or a time-out of zero, a
+    /// [`ConfigError`] for the first invalid setting: a queue or a time-out of zero, a window below 2, a
     /// [`record_bytes`](Self::record_bytes) above 16 KiB, a [`probe_interval`](Self::probe_interval) that is
     /// not shorter than the [`silence_timeout`](Self::silence_timeout), or pauses whose `first` is zero or above
     /// their `max`.
@@ -220,13 +220,15 @@ impl Config {
         let expected = format_args!("1 to {MAX_RECORD_BYTES} bytes");
         let fits = records.contains(&self.record_bytes);
         ConfigError::unless(fits, "record_bytes", expected, self.record_bytes)?;
-        for (field, size) in [
-            ("queue_packets", self.queue_packets),
-            ("relay_window", self.relay_window),
-            ("direct_window", self.direct_window),
-            ("transfer_window", self.transfer_window),
+        for (field, size, min) in [
+            ("queue_bytes", self.queue_bytes, 1),
+            ("queue_packets", self.queue_packets, 1),
+            // Bulk and transfers may use half of a window.
+            ("relay_window", self.relay_window, 2),
+            ("direct_window", self.direct_window, 2),
+            ("transfer_window", self.transfer_window, 1),
         ] {
-            ConfigError::unless(size > 0, field, "1 at least", size)?;
+            ConfigError::unless(size >= min, field, format_args!("{min} at least"), size)?;
         }
         for (field, span) in [
             ("unfinished_timeout", self.unfinished_timeout),

@@ -36,9 +36,10 @@ fn a_session_with_an_invalid_setting_is_refused_with_its_name() {
     let zero = Duration::ZERO;
     for (config, field) in [
         (config().with_record_bytes(0), "record_bytes"),
+        (config().with_queue_bytes(0), "queue_bytes"),
         (config().with_queue_packets(0), "queue_packets"),
-        (config().with_relay_window(0), "relay_window"),
-        (config().with_direct_window(0), "direct_window"),
+        (config().with_relay_window(1), "relay_window"),
+        (config().with_direct_window(1), "direct_window"),
         (config().with_transfer_window(0), "transfer_window"),
         (config().with_unfinished_timeout(zero), "unfinished_timeout"),
         (config().with_silence_timeout(zero), "silence_timeout"),

@@ -15,6 +15,7 @@ mod codec;
 mod configuration;
 #[cfg(feature = "driver")]
 mod driver;
+mod extremes;
 mod fuzz;
 #[cfg(feature = "driver")]
 mod handle;

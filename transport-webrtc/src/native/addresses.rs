@@ -1,19 +1,34 @@
 //! The local addresses of a connection.
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+
+use socketio_p2p_core::driver::TransportError;
 
 /// Maximum local addresses per connection. Each has a socket, and ICE checks it against each remote candidate.
 const MAX_ADDRESSES: usize = 16;
 
-/// The addresses to bind, with port 0. Called for each connection, because interfaces appear and disappear.
-pub(super) fn to_bind(configured: &[IpAddr]) -> io::Result<Vec<SocketAddr>> {
+/// The addresses to bind, with port 0. Called for each connection, because interfaces appear and disappear. The error
+/// names a configured address that cannot be bound.
+pub(super) fn to_bind(configured: &[IpAddr]) -> Result<Vec<SocketAddr>, TransportError> {
     let addresses = if configured.is_empty() {
-        usable(if_addrs::get_if_addrs()?.into_iter().map(|interface| interface.ip()))
+        let interfaces = if_addrs::get_if_addrs()
+            .map_err(|error| TransportError(format!("cannot list the local addresses: {error}")))?;
+        usable(interfaces.into_iter().map(|interface| interface.ip()))
     } else {
         configured.to_vec()
     };
-    Ok(addresses.into_iter().take(MAX_ADDRESSES).map(|ip| SocketAddr::new(ip, 0)).collect())
+    let addresses = addresses.into_iter().take(MAX_ADDRESSES).map(|ip| SocketAddr::new(ip, 0));
+    if configured.is_empty() {
+        return Ok(addresses.collect());
+    }
+    // The crate's own error names no address.
+    let bindable = |address: SocketAddr| match UdpSocket::bind(address) {
+        Ok(_) => Ok(address),
+        Err(error) => {
+            Err(TransportError(format!("cannot bind the local address {}: {error}", address.ip())))
+        }
+    };
+    addresses.map(bindable).collect()
 }
 
 /// The addresses that another machine may reach, or loopback when there is none.

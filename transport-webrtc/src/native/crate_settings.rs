@@ -25,8 +25,7 @@ pub(super) async fn build(
     runtime: Arc<ConnectionRuntime>,
     handler: Arc<Handler>,
 ) -> Result<Arc<dyn PeerConnection>, TransportError> {
-    let addresses = addresses::to_bind(&config.addresses)
-        .map_err(|error| TransportError(format!("cannot list the local addresses: {error}")))?;
+    let addresses = addresses::to_bind(&config.addresses)?;
     let ice_servers = ice_servers
         .into_iter()
         .map(|server| RTCIceServer {

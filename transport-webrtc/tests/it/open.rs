@@ -93,6 +93,19 @@ async fn connections_open_on_the_default_local_addresses() {
 }
 
 #[tokio::test]
+async fn a_local_address_that_cannot_be_bound_is_named() {
+    // TEST-NET-3 (RFC 5737): no machine has it.
+    let config = WebRtcConfig::default().with_addresses(vec!["203.0.113.7".parse().unwrap()]);
+    let mut transport = WebRtcTransport::new(config).unwrap();
+    let (connection, ice_servers) = (ONE, Vec::new());
+    transport.execute(DirectCommand::Offer { connection, ice_servers, datagrams: false });
+    let DirectEvent::Closed { error, .. } = next(&mut transport).await else {
+        panic!("the connection has opened")
+    };
+    assert!(error.0.contains("cannot bind the local address 203.0.113.7"), "{error}");
+}
+
+#[tokio::test]
 async fn candidates_before_the_answer_wait_for_it() {
     let mut offerer = WebRtcTransport::new(loopback()).unwrap();
     let mut answerer = WebRtcTransport::new(loopback()).unwrap();

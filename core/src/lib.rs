@@ -131,6 +131,8 @@ mod path;
 mod redacted;
 mod session;
 mod time;
+#[cfg(feature = "tracing")]
+mod trace;
 mod transfer;
 
 pub use application::Application;

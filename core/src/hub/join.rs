@@ -59,6 +59,10 @@ impl Hub {
         let now = self.advance(now);
         let joined = self.join(join, admission, client_name, now);
         self.counters.joins_refused += u64::from(joined.is_err());
+        #[cfg(feature = "tracing")]
+        if let Err(error) = &joined {
+            crate::trace::hub_refused_join(error);
+        }
         joined
     }
 
@@ -82,6 +86,8 @@ impl Hub {
             },
         };
         let client = ClientId(self.next_client);
+        #[cfg(feature = "tracing")]
+        let resumed = known.is_some() && join.dialect == Dialect::V1;
         if known.as_ref().is_some_and(|id| self.seats.seat(&room, id).is_some()) {
             self.charge_resume(&room, known.as_ref(), now)?;
         } else {
@@ -94,6 +100,8 @@ impl Hub {
             None => self.draw_peer_id(),
         };
         self.next_client += 1;
+        #[cfg(feature = "tracing")]
+        crate::trace::hub_joined(&room, &id, join.dialect, resumed);
 
         let (limits, metadata) = match join.dialect {
             Dialect::V0 => (None, None),
@@ -133,6 +141,8 @@ impl Hub {
             (Departure::Lost, Dialect::V1) => {
                 let until = now + self.config.resume_window;
                 self.seats.keep(&gone.room, &gone.id, until);
+                #[cfg(feature = "tracing")]
+                crate::trace::hub_away(&gone.room, &gone.id);
                 let message = ServerMessage::PeerAway(gone.id);
                 self.tell_room(&gone.room, None, Dialect::V1, message);
             }
@@ -308,6 +318,8 @@ impl Hub {
         kicked: bool,
     ) {
         self.seats.leave(room, &id);
+        #[cfg(feature = "tracing")]
+        crate::trace::hub_left(room, &id, kicked);
         if newcomer.is_none() && self.seats.room(room).is_none_or(Room::is_empty) {
             self.seats.remove_room(room);
             return;

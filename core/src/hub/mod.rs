@@ -215,6 +215,10 @@ impl Hub {
             Ok(()) => self.note_speech(client),
             Err(_) => self.counters.refused += 1,
         }
+        #[cfg(feature = "tracing")]
+        if let Err(error) = &outcome {
+            crate::trace::hub_refused_message(client, error);
+        }
         outcome
     }
 
@@ -264,7 +268,12 @@ impl Hub {
     /// Returns the next output.
     #[must_use = "an output is returned only once"]
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.output.pop_front()
+        let output = self.output.pop_front();
+        #[cfg(feature = "tracing")]
+        if let Some(output) = &output {
+            crate::trace::hub_output(output);
+        }
+        output
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due; `None` when nothing is.

@@ -39,6 +39,8 @@ impl Link {
         if lost.is_empty() {
             return;
         }
+        #[cfg(feature = "tracing")]
+        crate::trace::records_lost(&self.peer.id, path, lost.len());
         for sent in &lost {
             match sent.stream {
                 Stream::Lane(_) => sender.lose(sent),

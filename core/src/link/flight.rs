@@ -29,6 +29,16 @@ impl PathKind {
     pub(crate) const fn index(self) -> usize {
         self as usize
     }
+
+    /// Returns the name for logs.
+    #[cfg(feature = "tracing")]
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Relay => "relay",
+            Self::Direct => "direct",
+            Self::Via => "via",
+        }
+    }
 }
 
 impl From<&Path> for PathKind {

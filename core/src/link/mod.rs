@@ -56,7 +56,8 @@ use self::attempt::Attempt;
 pub(crate) use self::context::Context;
 use self::dialogue::Dialogue;
 pub(crate) use self::envelope::Envelope;
-use self::flight::{Flight, PathKind};
+use self::flight::Flight;
+pub(crate) use self::flight::PathKind;
 pub(crate) use self::incarnation::Admission;
 use self::incarnation::Incarnation;
 pub(crate) use self::inputs::LinkChange;
@@ -349,6 +350,8 @@ impl Link {
                     self.dialogue.request_ping(PathKind::from(&path));
                 }
                 if self.route.take_announcement(&path) {
+                    #[cfg(feature = "tracing")]
+                    crate::trace::path_changed(&self.peer.id, before.as_ref(), &path, cx.policy);
                     let peer = self.peer.id.clone();
                     cx.out.events.push_back(Event::PathChanged { peer, path });
                 }

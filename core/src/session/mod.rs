@@ -404,7 +404,12 @@ impl Session {
     /// Returns the next event.
     #[must_use = "an event is returned only once"]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.shared.out.events.pop_front()
+        let event = self.shared.out.events.pop_front();
+        #[cfg(feature = "tracing")]
+        if let Some(event) = &event {
+            crate::trace::session_event(self.id(), event);
+        }
+        event
     }
 
     /// Returns the next request to a transport.

@@ -119,6 +119,8 @@ mod clock;
 mod command;
 mod config;
 mod config_error;
+mod connection_report;
+mod direct_state;
 mod error;
 mod event;
 mod frame;
@@ -136,6 +138,11 @@ pub use codec::packet_type::PacketType;
 pub use command::{Command, DirectCommand};
 pub use config::{Backoff, Config, Policy, UnknownPolicy};
 pub use config_error::ConfigError;
+pub use connection_report::{
+    CandidateCounts, CandidateKind, CandidatePair, ConnectionReport, DirectStage,
+    UnknownCandidateKind,
+};
+pub use direct_state::{DirectFailure, DirectState, NotWanted, Side};
 pub use error::{
     EmitError, JoinRefusal, Misbehavior, PeerError, ReplyError, SignalingError, Unsupported,
     UpgradeError,

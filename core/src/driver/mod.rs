@@ -26,6 +26,7 @@ pub(crate) use self::ready::Source;
 pub use self::run::Driver;
 pub(crate) use self::transports::{SessionAccess, TURNS, Transports};
 pub use crate::command::DirectCommand;
+use crate::connection_report::ConnectionReport;
 use crate::frame::Frame;
 use crate::id::ConnectionId;
 use crate::time::Time;
@@ -87,6 +88,14 @@ pub enum DirectEvent<C> {
         /// The signal.
         signal: Signal,
     },
+    /// What the transport knows about a connection, when that has changed. Optional: the session knows without
+    /// reports which signals were exchanged and whether the channel is open.
+    Report {
+        /// The connection.
+        connection: ConnectionId,
+        /// The new report.
+        report: ConnectionReport,
+    },
     /// The data channel is open.
     Open {
         /// The connection.
@@ -126,6 +135,8 @@ pub enum DirectEvent<C> {
 ///   `Open`. `Answer` leads to one `Signal` with [`Signal::Answer`], without which the offerer does not
 ///   complete, and to `Open`, in either order. Both sides may send candidates before and after.
 /// - The texts of offer and answer may be anything that the other side's transport understands.
+/// - [`DirectEvent::Report`] may come at any time before `Closed`, and once per change. The last one before a
+///   failure is its diagnosis.
 /// - A failure at any time is one [`DirectEvent::Closed`]; nothing follows about that connection. After
 ///   [`DirectCommand::Close`] nothing is reported about it either. Commands about unknown or closed connections
 ///   have no effect.

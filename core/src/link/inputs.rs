@@ -9,6 +9,7 @@ use super::transfers::{News, TransferBounds};
 use super::{Context, Farewell, Link};
 use crate::codec::{DecodeError, Packet, PacketType};
 use crate::config::Policy;
+use crate::connection_report::ConnectionReport;
 use crate::error::{Misbehavior, PeerError};
 use crate::event::{Event, ReplyToken};
 use crate::frame::Frame;
@@ -93,6 +94,11 @@ impl Link {
             self.dialogue.request_ping(PathKind::Direct);
         }
         self.settle(cx);
+    }
+
+    /// Handles the transport's report about the connection.
+    pub(crate) fn handle_report(&mut self, report: ConnectionReport) {
+        self.attempt.handle_report(report);
     }
 
     pub(crate) fn handle_direct_closed(&mut self, error: String, cx: &mut Context<'_>) {

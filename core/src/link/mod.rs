@@ -68,6 +68,8 @@ pub(crate) use self::seals::Dropped;
 use self::seals::Seals;
 use self::sender::Sender;
 use self::transfers::Transfers;
+use crate::config::Policy;
+use crate::direct_state::{DirectFailure, DirectState};
 use crate::event::{Event, LeaveReason};
 use crate::id::{ConnectionId, Dialect, PeerId};
 use crate::path::Path;
@@ -182,6 +184,16 @@ impl Link {
 
     pub(crate) const fn is_validated(&self) -> bool {
         self.attempt.state().is_validated()
+    }
+
+    /// Returns the state of the direct path, with inner times, as it is once due attempts have been started.
+    pub(crate) fn direct_state(&self, policy: Policy) -> DirectState {
+        self.attempt.direct_state(policy, self.route.is_relay_up())
+    }
+
+    /// Returns the latest failure of the direct path since it last worked.
+    pub(crate) fn direct_failure(&self) -> Option<&DirectFailure> {
+        self.attempt.failure()
     }
 
     /// Returns whether the direct path must be validated before the session is `Ready`.

@@ -7,12 +7,14 @@
 //! - `peers`: membership, attempts at direct paths, `Ready` and `Upgrade`
 //! - `relay`: envelopes to and from the hub
 //! - `direct`: connections, data channels, datagram channels
+//! - `direct_states`: the state of each direct path, as the application sees it
 //! - `noted`: a queue of links to be looked at
 //! - `neighbours`, `forwarder`: vias, and forwarding for other peers
 //! - `transfer`: transfers, blobs that are written and read as streams
 
 mod closing;
 mod direct;
+mod direct_states;
 mod emit;
 mod forwarder;
 mod links;
@@ -45,6 +47,7 @@ use crate::clock::Clock;
 use crate::command::Command;
 use crate::config::{Config, Policy};
 use crate::config_error::ConfigError;
+use crate::direct_state::{DirectFailure, DirectState};
 use crate::error::UpgradeError;
 use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
@@ -64,6 +67,10 @@ pub struct PeerInfo {
     pub dialect: Dialect,
     /// The path of events to the peer; `None` while events wait.
     pub path: Option<Path>,
+    /// The state of the direct path: why events do not use it, if they do not.
+    pub direct: DirectState,
+    /// The latest failure of the direct path since it last worked.
+    pub direct_failure: Option<DirectFailure>,
     /// Whether a direct path is validated, in use or not.
     pub validated: bool,
     /// Whether the peer has no live path.
@@ -84,6 +91,7 @@ pub struct PeerInfo {
 ///   [`handle_signaling_frame`](Self::handle_signaling_frame),
 ///   [`handle_signaling_closed`](Self::handle_signaling_closed),
 ///   [`handle_direct_signal`](Self::handle_direct_signal),
+///   [`handle_direct_report`](Self::handle_direct_report),
 ///   [`handle_direct_open`](Self::handle_direct_open),
 ///   [`handle_direct_frame`](Self::handle_direct_frame),
 ///   [`handle_direct_closed`](Self::handle_direct_closed),
@@ -226,6 +234,8 @@ impl Session {
             id: link.peer().clone(),
             dialect: link.dialect(),
             path: link.sending().cloned(),
+            direct: self.direct_state(link),
+            direct_failure: link.direct_failure().cloned(),
             validated: link.is_validated(),
             away: link.is_away(),
             queued: link.queued_bytes(),
@@ -413,6 +423,7 @@ impl Session {
         self.settle_vias(now);
         self.make_room(now);
         self.start_attempts(now);
+        self.tell_direct_states();
         self.announce_milestones();
         self.continue_closing(now);
     }

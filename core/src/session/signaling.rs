@@ -110,6 +110,11 @@ impl Signaling {
         self.state == State::Joined
     }
 
+    /// Returns whether the members are known, and the server accepts no signal yet.
+    pub(super) fn is_welcomed(&self) -> bool {
+        matches!(self.state, State::Welcomed { .. })
+    }
+
     pub(super) fn limits(&self) -> HubLimits {
         self.limits
     }

@@ -3,6 +3,7 @@
 
 mod acks;
 mod closing;
+mod direct_states;
 mod epochs;
 mod letter;
 mod losses;

@@ -88,6 +88,7 @@ impl Mesh {
             | Delivery::SignalingFailed { .. }
             | Delivery::SignalingClosed { .. }
             | Delivery::DirectSignal { .. }
+            | Delivery::DirectReport { .. }
             | Delivery::DirectOpen { .. }
             | Delivery::DirectFrame { .. }
             | Delivery::DatagramsOpen { .. }
@@ -126,6 +127,11 @@ impl Mesh {
             Delivery::DirectSignal { end: (_, connection), signal } => {
                 self.tell(node, |session, now| {
                     session.handle_direct_signal(connection, &signal, now);
+                });
+            }
+            Delivery::DirectReport { end: (_, connection), report } => {
+                self.tell(node, |session, now| {
+                    session.handle_direct_report(connection, report, now);
                 });
             }
             Delivery::DirectOpen { end } => {
@@ -195,6 +201,7 @@ impl Mesh {
             Delivery::DirectClosed { end } => self.forget(*end),
             Delivery::SignalingFailed { .. }
             | Delivery::DirectSignal { .. }
+            | Delivery::DirectReport { .. }
             | Delivery::DatagramsOpen { .. }
             | Delivery::Datagram { .. }
             | Delivery::ToServer { .. }

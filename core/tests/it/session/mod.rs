@@ -2,6 +2,7 @@
 
 mod alone;
 mod delivery;
+mod direct_states;
 mod edges;
 mod lanes;
 mod limits;

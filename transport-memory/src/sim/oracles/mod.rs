@@ -3,6 +3,7 @@
 //! - `attempts`: the number of offers
 //! - `calm`: nodes whose timers are exact
 //! - `channels`: path validation of channels
+//! - `direct_states`: the states of direct paths, as reported
 //! - `questions`, `absences`: deadlines of acks and resume windows
 //! - `farewells`: closing sessions
 //! - `reconnects`: attempts to reach the hub
@@ -22,6 +23,7 @@ mod attempts;
 mod calm;
 mod channels;
 mod deadlines;
+mod direct_states;
 mod farewells;
 mod late_offers;
 mod milestones;
@@ -40,6 +42,7 @@ pub(super) use self::attempts::Attempts;
 pub(super) use self::calm::Calm;
 pub(super) use self::channels::{Channels, Opening};
 pub(super) use self::deadlines::{Deadline, Deadlines, Rates};
+pub(super) use self::direct_states::DirectStates;
 pub(super) use self::farewells::{Expected, Farewells};
 pub(super) use self::late_offers::{DOUBT, Doubted, LateOffers};
 pub(super) use self::milestones::Milestones;

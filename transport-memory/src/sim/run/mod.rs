@@ -5,7 +5,7 @@
 //! - `notes`: the events of sessions; `answers`: answers to questions
 //! - `originals`: original clients
 //! - `books`: the checks of strict scenarios, of these `attempts`, `hub` (the hub and offers), `caps` (bounds), `channels` (path
-//!   validation), `passages` (forwarding by neighbours), `promises` (deadlines), `writable`
+//!   validation), `direct_states`, `passages` (forwarding by neighbours), `promises` (deadlines), `writable`
 //! - `deaf`: dead direct paths
 //! - `end`: after all faults; `economy`: the cost of a run
 
@@ -17,6 +17,7 @@ mod books;
 mod caps;
 mod channels;
 mod deaf;
+mod direct_states;
 mod economy;
 mod emit;
 mod end;
@@ -40,9 +41,9 @@ use self::deaf::Deaf;
 use super::mallory::Mallory;
 use super::model::{Model, Weather};
 use super::oracles::{
-    Absences, Attempts, Calm, Channels, Deadlines, Farewells, Forwarded, LateOffers, Milestones,
-    Offers, Questions, Reconnects, Refusals, RoundTrips, Seals, Senders, Shares, Sharing, Stalls,
-    Talks, Ways,
+    Absences, Attempts, Calm, Channels, Deadlines, DirectStates, Farewells, Forwarded, LateOffers,
+    Milestones, Offers, Questions, Reconnects, Refusals, RoundTrips, Seals, Senders, Shares,
+    Sharing, Stalls, Talks, Ways,
 };
 use super::original::Original;
 use super::scenario::{Scenario, Timed};
@@ -204,6 +205,7 @@ struct Run<'a> {
     comebacks: Comebacks,
     talks: Talks,
     channels: Channels,
+    direct_states: DirectStates,
     seals: Seals,
     forwarded: Forwarded,
     senders: Senders,
@@ -306,6 +308,7 @@ impl<'a> Run<'a> {
             comebacks: Comebacks::default(),
             talks: Talks::new(round_trips),
             channels: Channels::default(),
+            direct_states: DirectStates::default(),
             seals: Seals::default(),
             forwarded: Forwarded::default(),
             senders: Senders::default(),

@@ -126,6 +126,7 @@ mod event;
 mod frame;
 mod id;
 mod link;
+mod numbers;
 mod path;
 mod redacted;
 mod session;
@@ -153,6 +154,7 @@ pub use id::{
     ClientId, ConnectionId, Dialect, EmitId, InvalidName, MAX_PEER_ID, MAX_ROOM_NAME, PeerId,
     RoomName,
 };
+pub use numbers::{PeerNumbers, SessionNumbers, Traffic};
 pub use path::Path;
 pub use session::{Emitted, Forwarding, PeerInfo, Session, Target};
 pub use time::Time;

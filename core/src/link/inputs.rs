@@ -125,6 +125,7 @@ impl Link {
     /// Handles a frame of the data channel.
     pub(crate) fn handle_frame(&mut self, frame: Frame, cx: &mut Context<'_>) -> LinkChange {
         let Some(channel) = self.attempt.channel_mut() else { return LinkChange::Alive };
+        self.counters.count_in(PathKind::Direct, frame.len());
         channel.heard_at = cx.now;
         self.route.note_heard(cx.now);
         if let Some(original) = &mut channel.original {
@@ -170,6 +171,7 @@ impl Link {
 
     /// Handles a message of the datagram channel.
     pub(crate) fn handle_datagram(&mut self, frame: Frame, cx: &mut Context<'_>) {
+        self.counters.count_in(PathKind::Direct, frame.len());
         let Frame::Binary(bytes) = frame else { return };
         let message = bytes.len();
         let Ok(bundle) = Bundle::read(bytes) else { return };
@@ -202,6 +204,7 @@ impl Link {
         message: usize,
         cx: &mut Context<'_>,
     ) -> LinkChange {
+        self.counters.count_in(PathKind::from(path), message);
         self.note_neighbour(path, cx);
         let verdict = self.handle_items(bundle, path, message, cx);
         self.settle(cx);
@@ -211,6 +214,7 @@ impl Link {
     /// Handles a record from an envelope. Its epochs have been admitted.
     pub(crate) fn handle_record(&mut self, record: Record, cx: &mut Context<'_>) {
         let message = record.bytes.len();
+        self.counters.count_in(PathKind::Relay, message);
         self.take_record(record, &Path::Relay, message, cx);
         self.settle(cx);
     }

@@ -20,6 +20,7 @@
 //! - `turn`, `transmit`, `envelope`, `via`: output: the choice of the next record, bundles, the relay,
 //!   neighbours
 //! - `original`, `unnumbered`: v0 peers
+//! - `counters`: the numbers for monitoring
 //! - `context`, `outbox`: the environment of all parts, and their output
 
 mod acknowledged;
@@ -28,6 +29,7 @@ mod attempt;
 mod channel;
 mod commands;
 mod context;
+mod counters;
 mod dialogue;
 mod envelope;
 mod flight;
@@ -54,6 +56,7 @@ mod via;
 
 use self::attempt::Attempt;
 pub(crate) use self::context::Context;
+use self::counters::Counters;
 use self::dialogue::Dialogue;
 pub(crate) use self::envelope::Envelope;
 use self::flight::{Flight, PathKind};
@@ -110,6 +113,7 @@ pub(crate) struct Link {
     replies: Replies,
     seals: Seals,
     farewell: Farewell,
+    counters: Counters,
 }
 
 impl Link {
@@ -142,6 +146,7 @@ impl Link {
             replies: Replies::default(),
             seals,
             farewell: Farewell::Staying,
+            counters: Counters::default(),
         }
     }
 

@@ -8,6 +8,7 @@
 //! - `relay`: envelopes to and from the hub
 //! - `direct`: connections, data channels, datagram channels
 //! - `direct_states`: the state of each direct path, as the application sees it
+//! - `numbers`: the numbers for monitoring
 //! - `noted`: a queue of links to be looked at
 //! - `neighbours`, `forwarder`: vias, and forwarding for other peers
 //! - `transfer`: transfers, blobs that are written and read as streams
@@ -20,6 +21,7 @@ mod forwarder;
 mod links;
 mod neighbours;
 mod noted;
+mod numbers;
 mod peers;
 mod relay;
 mod signaling;
@@ -41,6 +43,7 @@ pub use self::emit::{Emitted, Target};
 pub use self::forwarder::Forwarding;
 use self::links::{Key, Links};
 use self::neighbours::Neighbourhood;
+use self::numbers::Counters;
 use self::peers::StaleEpochs;
 use self::signaling::Signaling;
 use crate::clock::Clock;
@@ -110,7 +113,8 @@ pub struct PeerInfo {
 ///   [`poll_direct_transmit`](Self::poll_direct_transmit), [`poll_datagram`](Self::poll_datagram),
 ///   [`poll_timeout`](Self::poll_timeout)
 /// - **Getters**: [`id`](Self::id), [`peers`](Self::peers), [`policy`](Self::policy),
-///   [`is_joined`](Self::is_joined), [`forwarding`](Self::forwarding),
+///   [`is_joined`](Self::is_joined), [`numbers`](Self::numbers), [`peer_numbers`](Self::peer_numbers),
+///   [`forwarding`](Self::forwarding),
 ///   [`transfer_progress`](Self::transfer_progress)
 ///
 /// # The run loop
@@ -126,6 +130,7 @@ pub struct Session {
     links: Links,
     stale_epochs: StaleEpochs,
     neighbourhood: Neighbourhood,
+    counters: Counters,
     shared: Shared,
     /// The remaining frames of the packet that is being written to the signalling channel.
     frames: VecDeque<Frame>,
@@ -186,6 +191,7 @@ impl Session {
             links: Links::default(),
             stale_epochs: StaleEpochs::default(),
             neighbourhood: Neighbourhood::default(),
+            counters: Counters::default(),
             shared: Shared {
                 config,
                 policy,

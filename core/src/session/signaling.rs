@@ -248,6 +248,7 @@ impl Session {
         let retry_in = pause.max(at_least);
         self.signaling.attempts = self.signaling.attempts.saturating_add(1);
         self.signaling.state = State::Waiting { until: now + retry_in };
+        self.counters.note_disconnected();
         self.shared.out.events.push_back(Event::Disconnected { error, retry_in });
     }
 
@@ -364,6 +365,7 @@ impl Session {
         self.signaling.decoder = decoder(self.shared.config.limits.clone(), limits);
         self.signaling.identity = Some(Identity { id: id.clone(), token: Redacted(token) });
         self.shared.ice_servers = ice_servers;
+        self.counters.note_connected(resumed);
         self.shared.out.events.push_back(Event::Connected { id, room, resumed });
         let here: BTreeSet<&PeerId> = roster.iter().map(|member| &member.id).collect();
         let gone = self.links.ids().filter(|peer| !here.contains(peer));

@@ -11,7 +11,7 @@ use super::state::{Input, Role, State};
 use super::{Context, Remote};
 use crate::command::{Command, DirectCommand};
 use crate::config::Policy;
-use crate::connection_report::{ConnectionReport, DirectStage};
+use crate::connection_report::{CandidatePair, ConnectionReport, DirectStage};
 use crate::direct_state::{DirectFailure, Side};
 use crate::error::PeerError;
 use crate::event::Event;
@@ -35,12 +35,20 @@ pub(crate) struct Attempt {
     /// Who declined the latest offer, and why. A peer that declined takes part in no attempt until it offers.
     declined: Option<(Side, Decline)>,
     attempts: u32,
+    tally: Tally,
     /// The latest failure since the path last worked.
     failure: Option<Box<DirectFailure>>,
     /// Whether this side made the offer of the latest attempt.
     offered: bool,
     /// Whether this side is leaving, so that the end of a path is not reported.
     leaving: bool,
+}
+
+/// All attempts, and all failures of attempts and paths, of one incarnation.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) attempts: u64,
+    pub(crate) failures: u64,
 }
 
 /// The transport's connection of an attempt.
@@ -72,6 +80,7 @@ impl Default for Attempt {
             wanted: false,
             declined: None,
             attempts: 0,
+            tally: Tally::default(),
             failure: None,
             offered: false,
             leaving: false,
@@ -124,6 +133,15 @@ impl Attempt {
     /// Returns whether the peer declined until further notice.
     const fn is_declined(&self) -> bool {
         matches!(self.declined, Some((Side::Remote, _)))
+    }
+
+    pub(crate) const fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Returns the kinds of the candidates in use.
+    pub(crate) fn candidates(&self) -> Option<CandidatePair> {
+        self.connection.as_ref()?.report.selected
     }
 
     /// Returns whether an attempt is due on this side.
@@ -260,6 +278,7 @@ impl Attempt {
             return;
         }
         self.failure = failure;
+        self.tally.failures = self.tally.failures.saturating_add(1);
         report(peer, error, cx);
         if self.answer_doubted(peer, cx) {
             return;

@@ -184,6 +184,7 @@ impl Attempt {
         self.wants_offer = false;
         self.declined = None;
         self.attempts = self.attempts.saturating_add(1);
+        self.tally.attempts = self.tally.attempts.saturating_add(1);
         self.offer_at = None;
         let id = ConnectionId(*cx.next_connection);
         *cx.next_connection += 1;

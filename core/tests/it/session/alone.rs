@@ -8,6 +8,7 @@ mod epochs;
 mod letter;
 mod losses;
 mod memory;
+mod numbers;
 mod offers;
 mod original;
 mod refusals;

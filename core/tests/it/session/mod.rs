@@ -8,6 +8,7 @@ mod lanes;
 mod limits;
 mod membership;
 mod neighbours;
+mod numbers;
 mod receiving;
 mod transfers;
 mod upgrade;

@@ -168,6 +168,8 @@ pub enum Invariant {
     Proof,
     /// The state of a direct path is reported when it changes, is true, and explains why a path is not direct.
     DirectState,
+    /// The numbers of a session agree with what was carried.
+    Numbers,
     /// An invariant of the application on top.
     Application,
 }
@@ -257,6 +259,7 @@ impl Invariant {
             Self::GivenTo => "given to a neighbour",
             Self::Proof => "proof",
             Self::DirectState => "direct state",
+            Self::Numbers => "numbers",
             Self::Application => "application",
         }
     }

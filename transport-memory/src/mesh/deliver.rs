@@ -151,6 +151,7 @@ impl Mesh {
                 let sender = self.credit(from, frame.len());
                 if self.nodes[node].connection(to.1).is_some_and(|end| end.other == Some(from)) {
                     let frame = self.watched(node, frame);
+                    self.network.pairs[from.0][to.0].arrived.count(frame.len());
                     self.note_pong(to, talk.as_deref());
                     self.hear(talk);
                     self.tell(node, |session, now| {

@@ -173,6 +173,7 @@ impl Mesh {
         let Some(to) = connection.other else { return };
         connection.outstanding += frame.len();
         self.nodes[from.0].sent += frame.len() as u64;
+        self.network.pairs[from.0][to.0].sent.count(frame.len());
         self.look_at(&frame, Place::Node(from.0), Place::Node(to.0));
         let Some(connection) = self.nodes[from.0].connection_mut(from.1) else { return };
         let conditions = &self.network.pairs[from.0][to.0].conditions;

@@ -4,6 +4,7 @@
 //! - `calm`: nodes whose timers are exact
 //! - `channels`: path validation of channels
 //! - `direct_states`: the states of direct paths, as reported
+//! - `numbers`: the numbers of sessions
 //! - `questions`, `absences`: deadlines of acks and resume windows
 //! - `farewells`: closing sessions
 //! - `reconnects`: attempts to reach the hub
@@ -27,6 +28,7 @@ mod direct_states;
 mod farewells;
 mod late_offers;
 mod milestones;
+mod numbers;
 mod offers;
 mod passages;
 mod questions;
@@ -46,6 +48,7 @@ pub(super) use self::direct_states::DirectStates;
 pub(super) use self::farewells::{Expected, Farewells};
 pub(super) use self::late_offers::{DOUBT, Doubted, LateOffers};
 pub(super) use self::milestones::Milestones;
+pub(super) use self::numbers::Numbers;
 pub(super) use self::offers::Offers;
 pub(super) use self::passages::{Fault as Forgery, Forwarded, Refusals, Seals, Senders};
 pub(super) use self::questions::Questions;

@@ -141,6 +141,7 @@ impl Run<'_> {
                 self.check_caps(node)?;
                 self.check_direct_states(node)
             })?;
+            self.check_numbers()?;
         }
         self.check_all_writable()
     }
@@ -204,6 +205,7 @@ impl Run<'_> {
         }
         self.note_promises(node, event)?;
         self.note_direct_state(node, event)?;
+        self.note_link(node, event);
         if let Event::PeerError { peer, error } = event {
             self.note_report(node, peer, error)?;
         }

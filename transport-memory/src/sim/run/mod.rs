@@ -5,7 +5,7 @@
 //! - `notes`: the events of sessions; `answers`: answers to questions
 //! - `originals`: original clients
 //! - `books`: the checks of strict scenarios, of these `attempts`, `hub` (the hub and offers), `caps` (bounds), `channels` (path
-//!   validation), `direct_states`, `passages` (forwarding by neighbours), `promises` (deadlines), `writable`
+//!   validation), `direct_states`, `numbers`, `passages` (forwarding by neighbours), `promises` (deadlines), `writable`
 //! - `deaf`: dead direct paths
 //! - `end`: after all faults; `economy`: the cost of a run
 
@@ -23,6 +23,7 @@ mod emit;
 mod end;
 mod hub;
 mod notes;
+mod numbers;
 mod originals;
 mod passages;
 mod promises;
@@ -42,8 +43,8 @@ use super::mallory::Mallory;
 use super::model::{Model, Weather};
 use super::oracles::{
     Absences, Attempts, Calm, Channels, Deadlines, DirectStates, Farewells, Forwarded, LateOffers,
-    Milestones, Offers, Questions, Reconnects, Refusals, RoundTrips, Seals, Senders, Shares,
-    Sharing, Stalls, Talks, Ways,
+    Milestones, Numbers, Offers, Questions, Reconnects, Refusals, RoundTrips, Seals, Senders,
+    Shares, Sharing, Stalls, Talks, Ways,
 };
 use super::original::Original;
 use super::scenario::{Scenario, Timed};
@@ -206,6 +207,7 @@ struct Run<'a> {
     talks: Talks,
     channels: Channels,
     direct_states: DirectStates,
+    numbers: Numbers,
     seals: Seals,
     forwarded: Forwarded,
     senders: Senders,
@@ -309,6 +311,7 @@ impl<'a> Run<'a> {
             talks: Talks::new(round_trips),
             channels: Channels::default(),
             direct_states: DirectStates::default(),
+            numbers: Numbers::default(),
             seals: Seals::default(),
             forwarded: Forwarded::default(),
             senders: Senders::default(),

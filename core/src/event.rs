@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::codec::Packet;
+use crate::direct_state::{DirectFailure, DirectState};
 use crate::error::{JoinRefusal, PeerError, SignalingError};
 use crate::id::{Dialect, EmitId, PeerId, RoomName};
 use crate::path::Path;
@@ -180,6 +181,15 @@ pub enum Event {
         peer: PeerId,
         /// The new path.
         path: Path,
+    },
+    /// The state of the direct path to a peer changed. The first one follows [`PeerJoined`](Self::PeerJoined).
+    DirectChanged {
+        /// The peer.
+        peer: PeerId,
+        /// The new state.
+        state: DirectState,
+        /// What failed, when the state is [`Failed`](DirectState::Failed) or [`GaveUp`](DirectState::GaveUp).
+        failure: Option<Box<DirectFailure>>,
     },
     /// All peers, at most [`max_peers`](crate::Config::max_peers), have a validated direct path (the original's
     /// `ready`). Peers that are away, declined or could not be reached directly do not count.

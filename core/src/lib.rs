@@ -122,11 +122,14 @@ mod clock;
 mod command;
 mod config;
 mod config_error;
+mod connection_report;
+mod direct_state;
 mod error;
 mod event;
 mod frame;
 mod id;
 mod link;
+mod numbers;
 mod path;
 mod redacted;
 mod session;
@@ -143,6 +146,11 @@ pub use codec::packet_type::PacketType;
 pub use command::{Command, DirectCommand};
 pub use config::{Backoff, Config, Policy, UnknownPolicy};
 pub use config_error::ConfigError;
+pub use connection_report::{
+    CandidateCounts, CandidateKind, CandidatePair, ConnectionReport, DirectStage,
+    UnknownCandidateKind,
+};
+pub use direct_state::{DirectFailure, DirectState, NotWanted, Side};
 pub use error::{
     EmitError, JoinRefusal, Misbehavior, PeerError, ReplyError, SignalingError, Unsupported,
     UpgradeError,
@@ -153,6 +161,7 @@ pub use id::{
     ClientId, ConnectionId, Dialect, EmitId, InvalidName, MAX_PEER_ID, MAX_ROOM_NAME, PeerId,
     RoomName,
 };
+pub use numbers::{PeerNumbers, SessionNumbers, Traffic};
 pub use path::Path;
 pub use session::{Emitted, Forwarding, PeerInfo, Session, Target};
 pub use time::Time;

@@ -116,6 +116,10 @@ pub(crate) fn session_event(own: Option<&PeerId>, event: &Event) {
         Event::PeerBack { peer } => {
             debug!(target: "socketio_p2p::session", session, %peer, "peer back");
         }
+        Event::DirectChanged { peer, state, failure } => {
+            let failure = failure.as_deref().map(tracing::field::display);
+            debug!(target: "socketio_p2p::direct", session, %peer, %state, failure, "direct path");
+        }
         Event::PeerError { peer, error } => {
             let error = chain(error);
             warn!(target: "socketio_p2p::link", session, %peer, error, "peer error");

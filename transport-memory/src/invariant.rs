@@ -166,6 +166,10 @@ pub enum Invariant {
     GivenTo,
     /// A channel is used after path validation by a pong, and closed when that fails.
     Proof,
+    /// The state of a direct path is reported when it changes, is true, and explains why a path is not direct.
+    DirectState,
+    /// The numbers of a session agree with what was carried.
+    Numbers,
     /// An invariant of the application on top.
     Application,
 }
@@ -254,6 +258,8 @@ impl Invariant {
             Self::PassedOn => "passed on",
             Self::GivenTo => "given to a neighbour",
             Self::Proof => "proof",
+            Self::DirectState => "direct state",
+            Self::Numbers => "numbers",
             Self::Application => "application",
         }
     }

@@ -12,7 +12,9 @@ use socketio_p2p_core::driver::{
 };
 use socketio_p2p_core::hub::{Departure, HubConfig};
 use socketio_p2p_core::wire::Signal;
-use socketio_p2p_core::{ConnectionId, DirectCommand, Frame};
+use socketio_p2p_core::{
+    CandidateKind, CandidatePair, ConnectionId, ConnectionReport, DirectCommand, DirectStage, Frame,
+};
 
 use crate::broker::{Broker, End};
 use crate::channel::{MemoryChannel, channel, datagram_channel};
@@ -238,6 +240,7 @@ impl Stream for MemoryDirect {
             let (connection, is_last) = match &event {
                 DirectEvent::Closed { connection, .. } => (*connection, true),
                 DirectEvent::Signal { connection, .. }
+                | DirectEvent::Report { connection, .. }
                 | DirectEvent::Open { connection, .. }
                 | DirectEvent::Datagrams { connection, .. } => (*connection, false),
                 _ => return Poll::Ready(Some(event)),
@@ -296,6 +299,8 @@ impl DirectTransport for MemoryDirect {
                 let Some(other) = state.broker.complete(end, &sdp) else { return };
                 let (left, right) = channel(DIRECT_QUEUE);
                 for ((owner, connection), channel) in [(end, left), (other, right)] {
+                    let report = opening();
+                    state.report(owner, DirectEvent::Report { connection, report });
                     let max_message = DIRECT_MAX_MESSAGE;
                     let open = DirectEvent::Open { connection, channel, max_message };
                     state.report(owner, open);
@@ -320,4 +325,14 @@ impl Drop for MemoryDirect {
             state.close(end);
         }
     }
+}
+
+/// The report on a connection that is about to open: memory is the only candidate of both ends.
+fn opening() -> ConnectionReport {
+    let mut report = ConnectionReport::new(DirectStage::Channel);
+    let (local, remote) = (CandidateKind::Host, CandidateKind::Host);
+    report.local.add(local);
+    report.remote.add(remote);
+    report.selected = Some(CandidatePair { local, remote });
+    report
 }

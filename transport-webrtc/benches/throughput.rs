@@ -89,6 +89,7 @@ async fn pair() -> Pair {
                     answerer.execute(DirectCommand::Answer { connection: ONE, ice_servers, sdp, datagrams: false });
                 }
                 DirectEvent::Open { channel, .. } => near = Some(channel),
+                DirectEvent::Report { .. } => {}
                 other => panic!("unexpected {other:?}"),
             },
             event = answerer.next() => match event.unwrap() {
@@ -96,6 +97,7 @@ async fn pair() -> Pair {
                     offerer.execute(DirectCommand::Signal { connection: ONE, signal });
                 }
                 DirectEvent::Open { channel, .. } => far = Some(channel),
+                DirectEvent::Report { .. } => {}
                 other => panic!("unexpected {other:?}"),
             },
         }

@@ -28,6 +28,7 @@ pub use self::run::Driver;
 pub(crate) use self::transports::{SessionAccess, TURNS, Transports};
 use crate::auth::AuthPayload;
 pub use crate::command::DirectCommand;
+use crate::connection_report::ConnectionReport;
 use crate::frame::Frame;
 use crate::id::ConnectionId;
 use crate::time::Time;
@@ -96,6 +97,14 @@ pub enum DirectEvent<C> {
         /// The signal.
         signal: Signal,
     },
+    /// What the transport knows about a connection, when that has changed. Optional: the session knows without
+    /// reports which signals were exchanged and whether the channel is open.
+    Report {
+        /// The connection.
+        connection: ConnectionId,
+        /// The new report.
+        report: ConnectionReport,
+    },
     /// The data channel is open.
     Open {
         /// The connection.
@@ -135,6 +144,8 @@ pub enum DirectEvent<C> {
 ///   `Open`. `Answer` leads to one `Signal` with [`Signal::Answer`], without which the offerer does not
 ///   complete, and to `Open`, in either order. Both sides may send candidates before and after.
 /// - The texts of offer and answer may be anything that the other side's transport understands.
+/// - [`DirectEvent::Report`] may come at any time before `Closed`, and once per change. The last one before a
+///   failure is its diagnosis.
 /// - A failure at any time is one [`DirectEvent::Closed`]; nothing follows about that connection. After
 ///   [`DirectCommand::Close`] nothing is reported about it either. Commands about unknown or closed connections
 ///   have no effect.

@@ -181,6 +181,11 @@ where
                     session.handle_direct_signal(connection, &signal, now)
                 });
             }
+            DirectEvent::Report { connection, report } => {
+                session.step_at(now, |session, now| {
+                    session.handle_direct_report(connection, report, now)
+                });
+            }
             DirectEvent::Open { connection, channel, max_message } => {
                 let has_datagrams = session.step(|session| session.is_live(connection))
                     && channels.open(connection, channel, max_message, ready);

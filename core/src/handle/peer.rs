@@ -7,6 +7,7 @@ use crate::auth::ResumeToken;
 use crate::config::Policy;
 use crate::error::UpgradeError;
 use crate::id::PeerId;
+use crate::numbers::{PeerNumbers, SessionNumbers};
 use crate::session::{Forwarding, PeerInfo, Session, Target};
 use crate::time::Time;
 use crate::wire::MemberData;
@@ -103,6 +104,18 @@ impl Peer {
     #[must_use]
     pub fn forwarding(&self) -> Forwarding {
         self.shared().read(|state| state.session.forwarding())
+    }
+
+    /// Returns the numbers of the session, for monitoring.
+    #[must_use]
+    pub fn numbers(&self) -> SessionNumbers {
+        self.shared().read(|state| state.session.numbers())
+    }
+
+    /// Returns the numbers of the link to a peer, for monitoring; `None` when the room has no such peer.
+    #[must_use]
+    pub fn peer_numbers(&self, peer: &PeerId) -> Option<PeerNumbers> {
+        self.shared().read(|state| state.session.peer_numbers(peer))
     }
 
     // ----- calls -----

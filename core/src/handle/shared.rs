@@ -240,6 +240,7 @@ impl State {
             | Event::PeerAway { .. }
             | Event::PeerBack { .. }
             | Event::PathChanged { .. }
+            | Event::DirectChanged { .. }
             | Event::Ready
             | Event::Upgrade
             | Event::PeerError { .. }

@@ -72,6 +72,14 @@ impl Link {
         limits: &HubLimits,
         cx: &mut Context<'_>,
     ) -> Option<Envelope> {
+        let envelope = self.next_envelope(limits, cx)?;
+        let (Envelope::Bundle(Redacted(body)) | Envelope::Record { bytes: Redacted(body), .. }) =
+            &envelope;
+        self.counters.count_out(PathKind::Relay, body.len());
+        Some(envelope)
+    }
+
+    fn next_envelope(&mut self, limits: &HubLimits, cx: &mut Context<'_>) -> Option<Envelope> {
         if !self.route.is_relay_up() {
             return None;
         }
@@ -121,9 +129,16 @@ impl Link {
         if !self.route.is_relay_up() || len as usize + cost > limits.max_envelope as usize {
             return None;
         }
+        let recipient = self.join(shared, cx)?;
+        self.counters.count_out(PathKind::Relay, len as usize);
+        Some(recipient)
+    }
+
+    fn join(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Option<Recipient> {
         if self.peer.dialect == Dialect::V0 {
             return self.join_original(shared, cx);
         }
+        let len = shared.bytes.end - shared.bytes.start;
         // A whole packet for a v0 peer may be longer.
         if len as usize > cx.config.record_bytes {
             return None;

@@ -9,6 +9,7 @@ use super::transfers::{News, TransferBounds};
 use super::{Context, Farewell, Link};
 use crate::codec::{DecodeError, Packet, PacketType};
 use crate::config::Policy;
+use crate::connection_report::ConnectionReport;
 use crate::error::{Misbehavior, PeerError};
 use crate::event::{Asker, Event, ReplyToken};
 use crate::frame::Frame;
@@ -95,6 +96,11 @@ impl Link {
         self.settle(cx);
     }
 
+    /// Handles the transport's report about the connection.
+    pub(crate) fn handle_report(&mut self, report: ConnectionReport) {
+        self.attempt.handle_report(report);
+    }
+
     pub(crate) fn handle_direct_closed(&mut self, error: String, cx: &mut Context<'_>) {
         self.lose_direct(PeerError::DirectFailed(error), cx);
         self.settle(cx);
@@ -119,6 +125,7 @@ impl Link {
     /// Handles a frame of the data channel.
     pub(crate) fn handle_frame(&mut self, frame: Frame, cx: &mut Context<'_>) -> LinkChange {
         let Some(channel) = self.attempt.channel_mut() else { return LinkChange::Alive };
+        self.counters.count_in(PathKind::Direct, frame.len());
         channel.heard_at = cx.now;
         self.route.note_heard(cx.now);
         if let Some(original) = &mut channel.original {
@@ -164,6 +171,7 @@ impl Link {
 
     /// Handles a message of the datagram channel.
     pub(crate) fn handle_datagram(&mut self, frame: Frame, cx: &mut Context<'_>) {
+        self.counters.count_in(PathKind::Direct, frame.len());
         let Frame::Binary(bytes) = frame else { return };
         let message = bytes.len();
         let Ok(bundle) = Bundle::read(bytes) else { return };
@@ -196,6 +204,7 @@ impl Link {
         message: usize,
         cx: &mut Context<'_>,
     ) -> LinkChange {
+        self.counters.count_in(PathKind::from(path), message);
         self.note_neighbour(path, cx);
         let verdict = self.handle_items(bundle, path, message, cx);
         self.settle(cx);
@@ -205,6 +214,7 @@ impl Link {
     /// Handles a record from an envelope. Its epochs have been admitted.
     pub(crate) fn handle_record(&mut self, record: Record, cx: &mut Context<'_>) {
         let message = record.bytes.len();
+        self.counters.count_in(PathKind::Relay, message);
         self.take_record(record, &Path::Relay, message, cx);
         self.settle(cx);
     }

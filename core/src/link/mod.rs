@@ -20,6 +20,7 @@
 //! - `turn`, `transmit`, `envelope`, `via`: output: the choice of the next record, bundles, the relay,
 //!   neighbours
 //! - `original`, `unnumbered`: v0 peers
+//! - `counters`: the numbers for monitoring
 //! - `context`, `outbox`: the environment of all parts, and their output
 
 mod acknowledged;
@@ -28,6 +29,7 @@ mod attempt;
 mod channel;
 mod commands;
 mod context;
+mod counters;
 mod dialogue;
 mod envelope;
 mod flight;
@@ -54,6 +56,7 @@ mod via;
 
 use self::attempt::Attempt;
 pub(crate) use self::context::Context;
+use self::counters::Counters;
 use self::dialogue::Dialogue;
 pub(crate) use self::envelope::Envelope;
 use self::flight::Flight;
@@ -69,6 +72,8 @@ pub(crate) use self::seals::Dropped;
 use self::seals::Seals;
 use self::sender::Sender;
 use self::transfers::Transfers;
+use crate::config::Policy;
+use crate::direct_state::{DirectFailure, DirectState};
 use crate::event::{Event, LeaveReason};
 use crate::id::{ConnectionId, Dialect, PeerId};
 use crate::path::Path;
@@ -126,6 +131,7 @@ pub(crate) struct Link {
     replies: Replies,
     seals: Seals,
     farewell: Farewell,
+    counters: Counters,
 }
 
 impl Link {
@@ -160,6 +166,7 @@ impl Link {
             replies: Replies::default(),
             seals,
             farewell: Farewell::Staying,
+            counters: Counters::default(),
         }
     }
 
@@ -211,6 +218,16 @@ impl Link {
 
     pub(crate) const fn is_validated(&self) -> bool {
         self.attempt.state().is_validated()
+    }
+
+    /// Returns the state of the direct path, with inner times, as it is once due attempts have been started.
+    pub(crate) fn direct_state(&self, policy: Policy) -> DirectState {
+        self.attempt.direct_state(policy, self.route.is_relay_up())
+    }
+
+    /// Returns the latest failure of the direct path since it last worked.
+    pub(crate) fn direct_failure(&self) -> Option<&DirectFailure> {
+        self.attempt.failure()
     }
 
     /// Returns whether the direct path must be validated before the session is `Ready`.

@@ -78,6 +78,11 @@ pub(crate) struct Recovery {
 }
 
 impl Recovery {
+    /// Returns the smoothed round-trip time, once measured.
+    pub(crate) const fn round_trip(&self) -> Option<Duration> {
+        self.smoothed
+    }
+
     /// Returns the probe time-out, at most `max`.
     pub(crate) fn timeout(&self, max: Duration) -> Duration {
         let timeout = match self.smoothed {

@@ -44,6 +44,12 @@ impl Link {
 
     /// Returns the next frame for the data channel.
     pub(crate) fn poll_direct(&mut self, cx: &mut Context<'_>) -> Option<Frame> {
+        let frame = self.next_frame(cx)?;
+        self.counters.count_out(PathKind::Direct, frame.len());
+        Some(frame)
+    }
+
+    fn next_frame(&mut self, cx: &mut Context<'_>) -> Option<Frame> {
         let channel = self.attempt.channel_mut()?;
         let max_message = channel.max_message;
         if channel.original.is_some() {
@@ -66,7 +72,9 @@ impl Link {
         let next = Next::Lane(piece);
         self.write_record(&next, &mut writer);
         self.note_sent(&next, PathKind::Direct, cx);
-        Some(Frame::Binary(writer.finish()))
+        let bundle = writer.finish();
+        self.counters.count_out(PathKind::Direct, bundle.len());
+        Some(Frame::Binary(bundle))
     }
 
     /// Returns the maximum message of the channel, if there is one.
@@ -235,24 +243,29 @@ impl Link {
     pub(super) fn note_sent(&mut self, next: &Next, path: PathKind, cx: &Context<'_>) -> usize {
         let len = next.len() as usize;
         let bulk_waits = self.sender.waits(Lane::Bulk) || self.transfers.outgoing.waits();
-        match next {
+        let again = match next {
             Next::Lane(piece) => {
                 let Piece { lane, number, bytes, .. } = piece;
-                self.sender.note_sent(piece, cx.now);
+                let again = self.sender.note_sent(piece, cx.now);
                 if *lane != Lane::Volatile {
                     let stream = Stream::Lane(*lane);
                     self.flight.push(path, stream, *number, bytes.clone(), cx.now);
                     self.sender.note_turn(*lane == Lane::Bulk, len, bulk_waits);
                 }
                 self.transfers.bulk_first &= *lane != Lane::Bulk;
+                again
             }
             Next::Transfer(piece) => {
                 let TransferPiece { number, bytes, .. } = piece;
-                self.transfers.outgoing.note_sent(piece);
+                let again = self.transfers.outgoing.note_sent(piece);
                 self.flight.push(path, Stream::Transfers, *number, bytes.clone(), cx.now);
                 self.sender.note_turn(true, len, bulk_waits);
                 self.transfers.bulk_first = true;
+                again
             }
+        };
+        if again {
+            self.counters.count_again(len);
         }
         len
     }

@@ -49,6 +49,7 @@ impl Link {
         };
         let passage = Passage { neighbour, from: own_id, to: &self.peer.id };
         let passed = self.seals.seal(passage, bundle)?;
+        self.counters.count_out(PathKind::Via, passed.bundle.len());
         self.route.note_paced(passed.bundle.len() + CONTROL_BYTES, cx.now);
         Some(passed)
     }

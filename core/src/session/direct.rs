@@ -1,6 +1,7 @@
 //! Connections of the direct transport: signals, data channels, datagram channels.
 
 use super::Session;
+use crate::connection_report::ConnectionReport;
 use crate::frame::Frame;
 use crate::id::{ConnectionId, PeerId};
 use crate::link::{Context, Link, LinkChange};
@@ -34,6 +35,20 @@ impl Session {
     pub fn handle_direct_signal(&mut self, connection: ConnectionId, signal: &Signal, now: Time) {
         self.with_connection(connection, now, |link, cx| {
             link.handle_local_signal(signal, cx);
+            LinkChange::Alive
+        });
+    }
+
+    /// Handles a report of the direct transport about a connection, for [`DirectState`](crate::DirectState) and
+    /// [`DirectFailure`](crate::DirectFailure). A transport need not report.
+    pub fn handle_direct_report(
+        &mut self,
+        connection: ConnectionId,
+        report: ConnectionReport,
+        now: Time,
+    ) {
+        self.with_connection(connection, now, |link, _| {
+            link.handle_report(report);
             LinkChange::Alive
         });
     }

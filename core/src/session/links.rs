@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::noted::Noted;
+use crate::direct_state::DirectState;
 use crate::id::{ConnectionId, PeerId};
 use crate::link::{Context, Link};
 use crate::path::Path;
@@ -29,6 +30,7 @@ struct Standing {
     wants_datagram: bool,
     wants_via: bool,
     may_join: bool,
+    direct_path: Option<DirectState>,
     unflushed: bool,
     held: usize,
     connection: Option<ConnectionId>,
@@ -52,6 +54,8 @@ pub(super) struct Totals {
 struct Slot {
     link: Link,
     standing: Standing,
+    /// The state of the direct path that was last reported to the application.
+    told: Option<DirectState>,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +72,8 @@ pub(super) struct Links {
     noted: Noted,
     /// The same, for the channel of a neighbour.
     noted_via: Noted,
+    /// The links with a change of the direct path that may have to be reported.
+    noted_news: Noted,
     totals: Totals,
 }
 
@@ -125,7 +131,7 @@ impl Links {
             self.slots.push(None);
         }
         self.by_id.insert(link.peer().clone(), key);
-        self.slots[key.0] = Some(Slot { link, standing: Standing::default() });
+        self.slots[key.0] = Some(Slot { link, standing: Standing::default(), told: None });
         key
     }
 
@@ -155,6 +161,9 @@ impl Links {
         let old = std::mem::replace(&mut slot.standing, new);
         if old == new {
             return;
+        }
+        if old.direct_path != new.direct_path {
+            self.noted_news.note(key.0);
         }
         let count = |total: &mut usize, old: bool, new: bool| {
             *total = *total + usize::from(new) - usize::from(old);
@@ -229,6 +238,20 @@ impl Links {
         }
     }
 
+    /// Returns the next link whose direct path is in another state than last reported, and that state, which
+    /// counts as reported from now on.
+    pub(super) fn take_direct_news(&mut self) -> Option<(&Link, DirectState)> {
+        let (key, state) = loop {
+            let key = Key(self.noted_news.take()?);
+            let Some(slot) = self.slots.get_mut(key.0).and_then(Option::as_mut) else { continue };
+            let state = slot.standing.direct_path;
+            if std::mem::replace(&mut slot.told, state) != state {
+                break (key, state?);
+            }
+        };
+        Some((self.at(key)?, state))
+    }
+
     #[cfg(feature = "driver")]
     pub(super) fn take_noted(&mut self) -> Option<Key> {
         self.noted.take().map(Key)
@@ -280,6 +303,7 @@ impl Standing {
             wants_datagram: link.wants_datagram(),
             wants_via: link.wants_via(cx),
             may_join: link.may_join_envelope(cx),
+            direct_path: Some(link.direct_state(cx.policy)),
             unflushed: !link.is_flushed(),
             held: link.held_bytes(),
             connection: link.connection_id(),

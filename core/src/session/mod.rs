@@ -6,22 +6,28 @@
 //! - `signaling`: the connection to the server, and the messages on it
 //! - `introduction`: what the session says about itself: auth payload, resume token, metadata
 //! - `server`: events to and from the server's application
+//! - `peer_info`: the state of a peer, as the application sees it
 //! - `peers`: membership, attempts at direct paths, `Ready` and `Upgrade`
 //! - `renaming`: new peer ids for known peers
 //! - `relay`: envelopes to and from the hub
 //! - `direct`: connections, data channels, datagram channels
+//! - `direct_states`: the state of each direct path, as the application sees it
+//! - `numbers`: the numbers for monitoring
 //! - `noted`: a queue of links to be looked at
 //! - `neighbours`, `forwarder`: vias, and forwarding for other peers
 //! - `transfer`: transfers, blobs that are written and read as streams
 
 mod closing;
 mod direct;
+mod direct_states;
 mod emit;
 mod forwarder;
 mod introduction;
 mod links;
 mod neighbours;
 mod noted;
+mod numbers;
+mod peer_info;
 mod peers;
 mod relay;
 mod renaming;
@@ -46,6 +52,8 @@ pub use self::forwarder::Forwarding;
 use self::introduction::Introduction;
 use self::links::{Key, Links};
 use self::neighbours::Neighbourhood;
+use self::numbers::Counters;
+pub use self::peer_info::PeerInfo;
 use self::peers::StaleEpochs;
 use self::renaming::Renaming;
 use self::server::ServerTalk;
@@ -57,37 +65,10 @@ use crate::config_error::ConfigError;
 use crate::error::UpgradeError;
 use crate::event::{Event, LeaveReason};
 use crate::frame::Frame;
-use crate::id::{Dialect, PeerId};
+use crate::id::PeerId;
 use crate::link::{Context, Link, Outbox};
-use crate::path::Path;
 use crate::time::{Time, earliest};
-use crate::wire::{IceServer, MemberData};
-
-/// The state of a peer, as a session sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PeerInfo {
-    /// The peer's id.
-    pub id: PeerId,
-    /// The peer's dialect.
-    pub dialect: Dialect,
-    /// What the server's application has verified about the peer.
-    pub user: Option<MemberData>,
-    /// The peer's metadata.
-    pub metadata: Option<MemberData>,
-    /// The path of events to the peer; `None` while events wait.
-    pub path: Option<Path>,
-    /// Whether a direct path is validated, in use or not.
-    pub validated: bool,
-    /// Whether the peer has no live path.
-    pub away: bool,
-    /// The bytes of events, other than volatile ones, that are queued for the peer or not acknowledged.
-    pub queued: usize,
-    /// The bytes of memory for data received from the peer that cannot be delivered yet.
-    pub held: usize,
-    /// The number of volatile events for the peer that were dropped before they were sent.
-    pub dropped: u64,
-}
+use crate::wire::IceServer;
 
 /// One end of the mesh, as a state machine without I/O, clock or randomness of its own.
 ///
@@ -97,6 +78,7 @@ pub struct PeerInfo {
 ///   [`handle_signaling_frame`](Self::handle_signaling_frame),
 ///   [`handle_signaling_closed`](Self::handle_signaling_closed),
 ///   [`handle_direct_signal`](Self::handle_direct_signal),
+///   [`handle_direct_report`](Self::handle_direct_report),
 ///   [`handle_direct_open`](Self::handle_direct_open),
 ///   [`handle_direct_frame`](Self::handle_direct_frame),
 ///   [`handle_direct_closed`](Self::handle_direct_closed),
@@ -117,7 +99,8 @@ pub struct PeerInfo {
 ///   [`poll_timeout`](Self::poll_timeout)
 /// - **Getters**: [`id`](Self::id), [`peers`](Self::peers), [`policy`](Self::policy),
 ///   [`is_joined`](Self::is_joined), [`user`](Self::user), [`metadata`](Self::metadata),
-///   [`resume_token`](Self::resume_token), [`forwarding`](Self::forwarding),
+///   [`resume_token`](Self::resume_token), [`numbers`](Self::numbers), [`peer_numbers`](Self::peer_numbers),
+///   [`forwarding`](Self::forwarding),
 ///   [`transfer_progress`](Self::transfer_progress)
 ///
 /// # The run loop
@@ -138,6 +121,7 @@ pub struct Session {
     stale_epochs: StaleEpochs,
     renaming: Renaming,
     neighbourhood: Neighbourhood,
+    counters: Counters,
     shared: Shared,
     /// The remaining frames of the packet that is being written to the signalling channel.
     frames: VecDeque<Frame>,
@@ -202,6 +186,7 @@ impl Session {
             stale_epochs: StaleEpochs::default(),
             renaming: Renaming::default(),
             neighbourhood: Neighbourhood::default(),
+            counters: Counters::default(),
             shared: Shared {
                 config,
                 policy,
@@ -242,22 +227,6 @@ impl Session {
     #[must_use]
     pub fn policy(&self) -> Policy {
         self.shared.policy
-    }
-
-    /// Iterates over the peers, in the order of their ids.
-    pub fn peers(&self) -> impl Iterator<Item = PeerInfo> + '_ {
-        self.links.iter().map(|link| PeerInfo {
-            id: link.peer().clone(),
-            dialect: link.dialect(),
-            user: link.profile().user.clone(),
-            metadata: link.profile().metadata.clone(),
-            path: link.sending().cloned(),
-            validated: link.is_validated(),
-            away: link.is_away(),
-            queued: link.queued_bytes(),
-            held: link.held_bytes(),
-            dropped: link.dropped(),
-        })
     }
 
     /// Returns the ids of the peers, in their order.
@@ -455,6 +424,7 @@ impl Session {
         self.settle_renaming(now);
         self.make_room(now);
         self.start_attempts(now);
+        self.tell_direct_states();
         self.announce_milestones();
         self.continue_closing(now);
     }

@@ -23,7 +23,6 @@ impl Noted {
         }
     }
 
-    #[cfg(feature = "driver")]
     pub(super) fn take(&mut self) -> Option<usize> {
         let place = self.queue.pop_front()?;
         if let Some(is_queued) = self.is_queued.get_mut(place) {
@@ -33,7 +32,7 @@ impl Noted {
     }
 }
 
-#[cfg(all(test, feature = "driver"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

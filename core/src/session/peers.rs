@@ -82,6 +82,7 @@ impl Session {
         let Profile { user, metadata } = link.profile().clone();
         let joined = Event::PeerJoined { peer, dialect, user, metadata };
         self.shared.out.events.push_back(joined);
+        self.counters.note_joined();
         let key = self.links.insert(link);
         self.with_key(key, now, |_, _| ());
         true
@@ -135,6 +136,7 @@ impl Session {
     pub(super) fn remove(&mut self, peer: &PeerId, reason: LeaveReason, now: Time) {
         if let Some(mut link) = self.links.remove(peer) {
             self.stale_epochs.insert(peer.clone(), link.last_heard());
+            self.counters.note_left(&link);
             link.leave(reason, &mut self.shared.context(self.links.totals().held, now));
             self.shared.out.vias_changed = true;
         }
@@ -168,6 +170,7 @@ impl Session {
         let held = self.links.totals().held;
         let epoch = self.next_epoch;
         let next = link.succeed(epoch, verdict, reason, &mut self.shared.context(held, now));
+        self.counters.note_left(&link);
         self.stale_epochs.insert(peer.clone(), link.last_heard());
         // A closing session begins no new link.
         self.shared.out.vias_changed = true;

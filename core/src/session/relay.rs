@@ -136,12 +136,16 @@ impl Session {
 
     /// Handles an event of a v0 client, which the hub put in an envelope.
     fn handle_original(&mut self, from: &PeerId, body: bytes::Bytes, now: Time) {
+        let bytes = body.len();
         let Some((head, attachments)) = unflatten(body) else {
             return self.report(from, Misbehavior::EnvelopePacket.into());
         };
         let limits = &self.shared.config.limits;
         let packet = Packet::from_head_and_attachments(head, attachments, limits);
-        self.with_peer(from, now, |link, cx| link.handle_unnumbered(packet, Path::Relay, cx));
+        self.with_peer(from, now, |link, cx| {
+            link.count_relayed(bytes);
+            link.handle_unnumbered(packet, Path::Relay, cx);
+        });
     }
 
     /// Handles a bundle of `from` that came through the hub or a neighbour.

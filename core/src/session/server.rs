@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Offered, Session};
+use super::Session;
+use super::emit::Offered;
 use crate::codec::Packet;
 use crate::config::Config;
 use crate::error::{EmitError, ReplyError};

@@ -87,6 +87,11 @@ impl Signaling {
         self.state == State::Joined
     }
 
+    /// Returns whether the members are known, and the server accepts no signal yet.
+    pub(super) fn is_welcomed(&self) -> bool {
+        matches!(self.state, State::Welcomed { .. })
+    }
+
     pub(super) fn limits(&self) -> HubLimits {
         self.limits
     }
@@ -216,6 +221,7 @@ impl Session {
         let retry_in = pause.max(at_least);
         self.signaling.attempts = self.signaling.attempts.saturating_add(1);
         self.signaling.state = State::Waiting { until: now + retry_in };
+        self.counters.note_disconnected();
         self.shared.out.events.push_back(Event::Disconnected { error, retry_in });
     }
 
@@ -361,6 +367,7 @@ impl Session {
         self.signaling.decoder = decoder(self.shared.config.limits.clone(), limits);
         self.introduction.accept(id.clone(), token, user);
         self.shared.ice_servers = ice_servers;
+        self.counters.note_connected(resumed);
         self.shared.out.events.push_back(Event::Connected { id, room, resumed });
         let here: BTreeSet<&PeerId> = roster.iter().map(|member| &member.id).collect();
         let gone = self.links.ids().filter(|peer| !here.contains(peer));

@@ -18,8 +18,8 @@ use socketio_p2p_core::driver::{
 };
 use socketio_p2p_core::hub::HubConfig;
 use socketio_p2p_core::{
-    Config, ConnectionId, Emitted, Event, Frame, Packet, Path, Session, Target, Time,
-    TransferOutcome, TransferRead,
+    Config, ConnectionId, DirectStage, DirectState, Emitted, Event, Frame, Packet, Path, Session,
+    Target, Time, TransferOutcome, TransferRead,
 };
 use socketio_p2p_transport_memory::{
     MemoryChannel, MemoryDirect, MemoryNetwork, MemorySignaling, channel, conformance,
@@ -108,6 +108,22 @@ async fn two_drivers_join_upgrade_and_exchange_events() {
         panic!("{received:?}")
     };
     assert_eq!(packet.args::<(&str,)>().unwrap(), ("hi",));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_transports_reports_become_states_of_the_direct_path() {
+    let mut net = Net::new();
+    let (mut a, mut b) = (net.peer(Config::default()), net.peer(Config::default()));
+    let is_opening = |event: &Event| {
+        let stage = DirectStage::Channel;
+        let opening = DirectState::Trying { attempt: 1, stage };
+        matches!(event, Event::DirectChanged { state, .. } if *state == opening)
+    };
+    until(&mut a, &mut b, is_opening).await;
+    until(&mut a, &mut b, |event| {
+        matches!(event, Event::DirectChanged { state: DirectState::Direct, .. })
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -105,6 +105,16 @@ fn the_handle_goes_to_any_thread() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_handle_has_the_numbers_of_the_session() {
+    let mut net = Net::new();
+    let [a, b] = members(&mut net, [Config::default(), Config::default()]).await;
+    assert_eq!((a.peer.numbers().members, a.peer.numbers().direct_peers), (1, 1));
+    let numbers = a.peer.peer_numbers(&b.id()).unwrap();
+    assert!(numbers.direct.messages_in > 0 && numbers.candidates.is_some(), "{numbers:?}");
+    assert_eq!(a.peer.peer_numbers(&a.id()), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_handle_shows_the_session() {
     let mut net = Net::new();
     let [a, b] = members(&mut net, [Config::default(), Config::default()]).await;

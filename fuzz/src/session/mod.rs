@@ -18,6 +18,7 @@
 mod application;
 mod channels;
 mod come;
+mod direct_states;
 mod hear;
 mod model;
 mod peers;

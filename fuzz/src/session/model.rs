@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use socketio_p2p_core::wire::{Epochs, Lane};
 use socketio_p2p_core::{
-    Command, ConnectionId, Dialect, DirectCommand, EmitId, Emitted, Event, LeaveReason, Outcome,
-    Packet, Path, PeerError, PeerId, PeerInfo, ReplyToken, Session, TransferId, TransferOutcome,
+    Command, ConnectionId, Dialect, DirectCommand, DirectState, EmitId, Emitted, Event,
+    LeaveReason, Outcome, Packet, Path, PeerError, PeerId, PeerInfo, ReplyToken, Session,
+    TransferId, TransferOutcome,
 };
 
 use super::come::ReceivedStreams;
@@ -35,6 +36,8 @@ pub(super) struct LinkModel {
     away: bool,
     /// The last path reported.
     path: Path,
+    /// The last state of the direct path reported.
+    pub(super) direct: Option<DirectState>,
     blocked: [bool; 3],
     /// An emit has ended with an outcome that only a departing peer causes.
     leaving: bool,
@@ -208,6 +211,9 @@ impl Model {
                 let before = std::mem::replace(&mut self.link(peer).path, path.clone());
                 assert_ne!(before, *path, "the path to {peer} has not changed");
             }
+            Event::DirectChanged { peer, state, failure } => {
+                self.note_direct(peer, *state, failure.as_deref());
+            }
             Event::Ready | Event::Upgrade => assert!(!self.links.is_empty()),
             Event::PeerError { peer, error } => {
                 if matches!(error, PeerError::NoRoom) {
@@ -301,6 +307,7 @@ impl Model {
             standing,
             away: false,
             path: Path::Relay,
+            direct: None,
             blocked: [false; 3],
             leaving: false,
             astray: BTreeSet::new(),
@@ -439,6 +446,7 @@ impl Model {
         assert_eq!(of_links, self.connections);
         let peers: Vec<PeerInfo> = session.peers().collect();
         assert_eq!(peers.len(), self.links.len());
+        self.check_direct(session, &peers, self.connected && !session.is_joined());
         for (peer, (id, link)) in peers.iter().zip(&self.links) {
             assert_eq!(peer.id, *id);
             assert_eq!((peer.dialect, peer.away), (link.dialect, link.away), "{id}");

@@ -91,6 +91,7 @@ async fn connect<A: DirectTransport, B: DirectTransport>(
         let next = select(offerer.next(), answerer.next());
         match within(clock, CHECK, expected, next).await? {
             Either::Left((event, _)) => match event {
+                Some(DirectEvent::Report { connection, .. }) if connection == ids.0 => {}
                 Some(DirectEvent::Signal { connection, signal }) if connection == ids.0 => {
                     if let Signal::Offer(sdp) = signal {
                         answerer.execute(answer(ids.1, sdp));
@@ -106,6 +107,7 @@ async fn connect<A: DirectTransport, B: DirectTransport>(
                 other => return Err(unexpected(CHECK, "the offerer", other)),
             },
             Either::Right((event, _)) => match event {
+                Some(DirectEvent::Report { connection, .. }) if connection == ids.1 => {}
                 Some(DirectEvent::Signal { connection, signal }) if connection == ids.1 => {
                     has_answered |= matches!(signal, Signal::Answer(_));
                     offerer.execute(DirectCommand::Signal { connection: ids.0, signal });
@@ -136,6 +138,7 @@ fn unexpected<C>(
     let got = match event {
         None => "the end of the stream".to_owned(),
         Some(DirectEvent::Signal { connection, .. }) => format!("a signal of {connection}"),
+        Some(DirectEvent::Report { connection, .. }) => format!("a report on {connection}"),
         Some(DirectEvent::Open { connection, .. }) => format!("`Open` of {connection}"),
         Some(DirectEvent::Datagrams { connection, .. }) => {
             format!("`Datagrams` of {connection}, for which nobody asked")
@@ -268,6 +271,7 @@ async fn check_close<A: DirectTransport, B: DirectTransport>(
                     }
                     return connection == ids.1;
                 }
+                Either::Right((Some(DirectEvent::Report { .. }), _)) => {}
                 Either::Right(_) => return false,
             }
         }
@@ -307,6 +311,7 @@ async fn check_bad_offer<T: DirectTransport>(
             Some(DirectEvent::Closed { connection: closed, .. }) if closed == connection => {
                 return Ok(());
             }
+            Some(DirectEvent::Report { connection: of, .. }) if of == connection => {}
             // Of a connection that was closed at this end a moment ago.
             Some(DirectEvent::Closed { .. }) => {}
             other => return Err(unexpected(CHECK, "the answerer", other)),

@@ -45,7 +45,7 @@ impl Mesh {
 
     /// Sends the datagrams of a node on a datagram channel.
     pub(super) fn pump_datagrams(&mut self, end: End, index: usize) {
-        let has = |connection: &Connection| connection.has_datagrams;
+        let has = |connection: &Connection| connection.has_datagrams && connection.other.is_some();
         while self.nodes[end.0].connections.get(index).is_some_and(has) {
             let slot = &mut self.nodes[end.0];
             let now = self.now + slot.skew;
@@ -76,6 +76,7 @@ impl Mesh {
             return;
         };
         self.nodes[from.0].sent += frame.len() as u64;
+        self.network.pairs[from.0][to.0].sent.count(frame.len());
         self.look_at(&frame, Place::Node(from.0), Place::Node(to.0));
         let conditions = self.network.pairs[from.0][to.0].conditions;
         let lost = self.network.dice.happens(conditions.loss);
@@ -115,6 +116,7 @@ impl Mesh {
             self.network.effects.change(Fault::Datagram);
             let frame = self.watched(to.0, frame);
             self.hear(talk);
+            self.network.pairs[from.0][to.0].arrived.count(frame.len());
             self.tell(to.0, |session, now| session.handle_datagram(to.1, frame, now));
         }
     }

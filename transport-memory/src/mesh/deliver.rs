@@ -88,6 +88,7 @@ impl Mesh {
             | Delivery::SignalingFailed { .. }
             | Delivery::SignalingClosed { .. }
             | Delivery::DirectSignal { .. }
+            | Delivery::DirectReport { .. }
             | Delivery::DirectOpen { .. }
             | Delivery::DirectFrame { .. }
             | Delivery::DatagramsOpen { .. }
@@ -128,6 +129,11 @@ impl Mesh {
                     session.handle_direct_signal(connection, &signal, now);
                 });
             }
+            Delivery::DirectReport { end: (_, connection), report } => {
+                self.tell(node, |session, now| {
+                    session.handle_direct_report(connection, report, now);
+                });
+            }
             Delivery::DirectOpen { end } => {
                 if self.mark_open(end) {
                     self.tell(node, |session, now| {
@@ -145,6 +151,7 @@ impl Mesh {
                 let sender = self.credit(from, frame.len());
                 if self.nodes[node].connection(to.1).is_some_and(|end| end.other == Some(from)) {
                     let frame = self.watched(node, frame);
+                    self.network.pairs[from.0][to.0].arrived.count(frame.len());
                     self.note_pong(to, talk.as_deref());
                     self.hear(talk);
                     self.tell(node, |session, now| {
@@ -195,6 +202,7 @@ impl Mesh {
             Delivery::DirectClosed { end } => self.forget(*end),
             Delivery::SignalingFailed { .. }
             | Delivery::DirectSignal { .. }
+            | Delivery::DirectReport { .. }
             | Delivery::DatagramsOpen { .. }
             | Delivery::Datagram { .. }
             | Delivery::ToServer { .. }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use socketio_p2p_core::hub::Departure;
 use socketio_p2p_core::wire::{Member, Signal};
-use socketio_p2p_core::{ConnectionId, Frame, Packet, Time};
+use socketio_p2p_core::{ConnectionId, ConnectionReport, Frame, Packet, Time};
 
 use super::load::Cargo;
 use super::talk::{Sending, Talk};
@@ -42,6 +42,10 @@ pub(super) enum Delivery {
     DirectSignal {
         end: End,
         signal: Signal,
+    },
+    DirectReport {
+        end: End,
+        report: ConnectionReport,
     },
     DirectOpen {
         end: End,
@@ -99,6 +103,7 @@ impl Delivery {
             | Self::SignalingFailed { node }
             | Self::SignalingClosed { node, .. } => Some(*node),
             Self::DirectSignal { end, .. }
+            | Self::DirectReport { end, .. }
             | Self::DirectOpen { end }
             | Self::DatagramsOpen { end, .. }
             | Self::DirectClosed { end }
@@ -124,6 +129,7 @@ impl Delivery {
             Self::DirectFrame { to, frame, .. } => vec![RawInput::DirectFrame(to.1, frame)],
             Self::DirectClosed { end } => vec![RawInput::DirectClosed(end.1)],
             Self::DirectSignal { .. }
+            | Self::DirectReport { .. }
             | Self::DatagramsOpen { .. }
             | Self::Datagram { .. }
             | Self::ToServer { .. }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socketio_p2p_core::wire::{IceCandidate, Signal};
-use socketio_p2p_core::{DirectCommand, Frame, PeerId, Time};
+use socketio_p2p_core::{
+    CandidateCounts, CandidateKind, CandidatePair, ConnectionReport, DirectCommand, DirectStage,
+    Frame, PeerId, Time,
+};
 
 use super::delivery::Delivery;
 use super::effects::Fault;
@@ -94,15 +97,33 @@ impl Mesh {
                 connection.other = Some(other);
             }
         }
+        self.report_both(end, other, DirectStage::Checking, Duration::ZERO);
         if self.network.pairs[end.0][other.0].blocked {
             self.network.effects.change(Fault::UpgradeFails);
             return;
         }
         let round_trip = self.network.latency.direct * 2;
+        self.report_both(end, other, DirectStage::Dtls, round_trip / 2);
+        self.report_both(end, other, DirectStage::Channel, round_trip);
         self.schedule(round_trip, Delivery::DirectOpen { end });
         self.schedule(round_trip, Delivery::DirectOpen { end: other });
+        // A report may come late.
+        self.report_both(end, other, DirectStage::Dtls, round_trip);
         if let Some(after) = self.network.pairs[end.0][other.0].flap {
             self.schedule(round_trip + after, Delivery::Flap { end });
+        }
+    }
+
+    /// The transports at both ends report how far a connection has come.
+    fn report_both(&mut self, end: End, other: End, stage: DirectStage, after: Duration) {
+        for (end, other) in [(end, other), (other, end)] {
+            let mut report = ConnectionReport::new(stage);
+            (report.local, report.remote) = (candidates(end.0), candidates(other.0));
+            if stage > DirectStage::Checking {
+                let (local, remote) = (CandidateKind::Host, CandidateKind::Host);
+                report.selected = Some(CandidatePair { local, remote });
+            }
+            self.schedule(after, Delivery::DirectReport { end, report });
         }
     }
 
@@ -152,6 +173,7 @@ impl Mesh {
         let Some(to) = connection.other else { return };
         connection.outstanding += frame.len();
         self.nodes[from.0].sent += frame.len() as u64;
+        self.network.pairs[from.0][to.0].sent.count(frame.len());
         self.look_at(&frame, Place::Node(from.0), Place::Node(to.0));
         let Some(connection) = self.nodes[from.0].connection_mut(from.1) else { return };
         let conditions = &self.network.pairs[from.0][to.0].conditions;
@@ -223,6 +245,14 @@ impl Mesh {
             self.schedule(Duration::ZERO, Delivery::DirectClosed { end });
         }
     }
+}
+
+/// The candidates that a node has in each connection: other numbers than its neighbours.
+pub(super) fn candidates(node: usize) -> CandidateCounts {
+    let mut counts = CandidateCounts::default();
+    (0..=node % 3).for_each(|_| counts.add(CandidateKind::Host));
+    (0..node % 2).for_each(|_| counts.add(CandidateKind::ServerReflexive));
+    counts
 }
 
 /// A candidate that belongs to nothing.

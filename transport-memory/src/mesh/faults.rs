@@ -150,6 +150,7 @@ impl Mesh {
                 | Delivery::SignalingClosed { .. }
                 | Delivery::ServerSeesClose { .. }
                 | Delivery::DirectSignal { .. }
+                | Delivery::DirectReport { .. }
                 | Delivery::DirectOpen { .. }
                 | Delivery::DirectFrame { .. }
                 | Delivery::DatagramsOpen { .. }

@@ -157,6 +157,23 @@ pub(super) struct Pair {
     pub(super) flap: Option<Duration>,
     /// Bundles forwarded of this peer are lost.
     pub(super) swallowed: Option<PeerId>,
+    /// What was sent, and what came to the other node.
+    pub(super) sent: Tally,
+    pub(super) arrived: Tally,
+}
+
+/// So many messages, of so many bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Tally {
+    pub(super) const fn count(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes as u64;
+    }
 }
 
 impl Pair {
@@ -166,11 +183,13 @@ impl Pair {
 }
 
 impl Clone for Pair {
-    /// A path with the same conditions and no messages held back.
+    /// A path with the same conditions, on which nothing was sent.
     fn clone(&self) -> Self {
         Self {
             held: Vec::new(),
             swallowed: None,
+            sent: Tally::default(),
+            arrived: Tally::default(),
             conditions: self.conditions,
             silent: self.silent,
             blocked: self.blocked,

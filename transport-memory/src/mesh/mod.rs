@@ -43,6 +43,7 @@ use socketio_p2p_core::{
 
 pub use self::delivery::RawInput;
 pub use self::effects::{Effects, Fault};
+pub(crate) use self::hop::Tally;
 pub(crate) use self::late_offers::LateOffer;
 pub(crate) use self::load::Load;
 use self::network::Network;

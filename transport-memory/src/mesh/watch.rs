@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use socketio_p2p_core::{ConnectionId, Event, Frame, PeerId, Time};
+use socketio_p2p_core::{CandidateCounts, ConnectionId, Event, Frame, PeerId, Time};
 
+use super::direct::candidates;
+use super::hop::Tally;
 use super::talk::{Hearing, Line, Seen, Sending, Talk};
 use super::{Carried, Effects, Load, Mesh, Node, Place, TraceEntry, TraceEvent};
 use crate::invariant::Breach;
@@ -113,6 +115,27 @@ impl Mesh {
     /// connection, so one that ended at this moment counts. Noted for meshes that are watched.
     pub(crate) fn has_pong(&self, node: Node, other: Node) -> bool {
         self.nodes[node.0].has_pong_of(other.0, self.now)
+    }
+
+    /// What a node has sent to another over direct connections, and what has come from it.
+    pub(crate) fn carried_between(&self, node: Node, other: Node) -> (Tally, Tally) {
+        let pairs = &self.network.pairs;
+        (pairs[node.0][other.0].sent, pairs[other.0][node.0].arrived)
+    }
+
+    /// The candidates that a node's transport reports as its own.
+    pub(crate) fn candidates_of(&self, node: Node) -> CandidateCounts {
+        candidates(node.0)
+    }
+
+    /// The time of a node's own clock.
+    pub(crate) fn clock_of(&self, node: Node) -> Time {
+        self.now + self.nodes[node.0].skew
+    }
+
+    /// Whether a node's end of a connection is open.
+    pub(crate) fn is_open(&self, node: Node, connection: ConnectionId) -> bool {
+        self.nodes[node.0].connection(connection).is_some_and(|connection| connection.open)
     }
 
     /// How many direct connections a node has, open or not.

@@ -40,7 +40,7 @@ impl Scene {
                     }
                 }
                 Output::Close { client, reason, .. } => self.witness.closed(client, reason),
-                _ => {}
+                Output::Application { .. } | _ => {}
             }
         }
         self.witness.done(self.now);

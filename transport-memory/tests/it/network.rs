@@ -6,7 +6,7 @@ use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use socketio_p2p_core::driver::{Clock, DirectEvent, DirectTransport as _, async_trait};
 use socketio_p2p_core::hub::HubConfig;
 use socketio_p2p_core::wire::Signal;
-use socketio_p2p_core::{ConnectionId, DirectCommand, Frame, Time};
+use socketio_p2p_core::{ConnectionId, DirectCommand, DirectStage, Frame, Time};
 use socketio_p2p_transport_memory::{MemoryChannel, MemoryDirect, MemoryNetwork};
 
 const ONE: ConnectionId = ConnectionId::from_u64(1);
@@ -37,6 +37,8 @@ struct End {
 }
 
 fn opened(direct: &mut MemoryDirect) -> End {
+    let Some(DirectEvent::Report { report, .. }) = next(direct) else { panic!("no report") };
+    assert_eq!((report.stage, report.local.host), (DirectStage::Channel, 1));
     let Some(DirectEvent::Open { channel: data, .. }) = next(direct) else { panic!("not open") };
     let datagrams = next(direct).map(|event| match event {
         DirectEvent::Datagrams { channel, .. } => channel,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use socketio_p2p_core::DirectStage;
 use tokio::sync::mpsc;
 use webrtc::data_channel::DataChannel;
 use webrtc::peer_connection::{
@@ -22,6 +23,7 @@ const MAX_EXTRA_CHANNELS: usize = 8;
 pub(super) enum Happened {
     Candidate(RTCIceCandidate),
     Gathered,
+    Reached(DirectStage),
     Channel(Arc<dyn DataChannel>),
     Failed(&'static str),
 }
@@ -79,8 +81,11 @@ impl PeerConnectionEventHandler for Handler {
     }
 
     async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
-        if state == RTCIceConnectionState::Connected {
+        if state == RTCIceConnectionState::Checking {
+            self.tell(Happened::Reached(DirectStage::Checking)).await;
+        } else if state == RTCIceConnectionState::Connected {
             self.haste.begin();
+            self.tell(Happened::Reached(DirectStage::Dtls)).await;
         }
     }
 
@@ -91,6 +96,9 @@ impl PeerConnectionEventHandler for Handler {
         } else if state == RTCPeerConnectionState::Closed {
             "the remote closed the connection"
         } else {
+            if state == RTCPeerConnectionState::Connected {
+                self.tell(Happened::Reached(DirectStage::Channel)).await;
+            }
             return;
         };
         self.tell(Happened::Failed(end)).await;

@@ -67,9 +67,9 @@ impl Connection {
         let error = match built {
             Ok(peer) => {
                 let remote = RemoteCandidates::new();
-                let (events, mid) = (events.clone(), None);
+                let (events, mid, reported) = (events.clone(), None, None);
                 let negotiating = Negotiating {
-                    trickle: Trickle { id, peer: Arc::clone(&peer), events, mid, remote },
+                    trickle: Trickle { id, peer: Arc::clone(&peer), events, mid, remote, reported },
                     config: Arc::clone(&config),
                     happened,
                     signals,

@@ -12,6 +12,7 @@ mod failure;
 mod handed_out;
 mod negotiating;
 mod open;
+mod report;
 mod role;
 mod runtime;
 mod trickle;
@@ -52,6 +53,8 @@ const EVENTS: usize = 64;
 ///   [`Signal::Candidate`].
 /// - Remote candidates that come before the answer wait for it. TCP candidates and names ending in `.local` are
 ///   skipped: a browser that hides its addresses behind such names becomes reachable with its first ICE check.
+/// - [`DirectEvent::Report`] comes with each stage, with the candidates of both sides, and before the `Closed` of a
+///   connection that did not open. The pair of candidates in use is reported before [`DirectEvent::Open`].
 /// - [`DirectEvent::Datagrams`], if any, comes after [`DirectEvent::Open`].
 /// - [`DirectEvent::Closed`] comes once, after the application has read the frames that came before. If the application
 ///   does not read them, the event comes after 1 s, and the frames stay readable.
@@ -205,6 +208,7 @@ impl Stream for WebRtcTransport {
         while let Some(event) = ready!(self.events.poll_recv(cx)) {
             let known = match &event {
                 DirectEvent::Signal { connection, .. }
+                | DirectEvent::Report { connection, .. }
                 | DirectEvent::Open { connection, .. }
                 | DirectEvent::Datagrams { connection, .. } => {
                     self.connections.contains_key(connection)

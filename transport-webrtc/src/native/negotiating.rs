@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use socketio_p2p_core::DirectStage;
 use socketio_p2p_core::driver::TransportError;
 use socketio_p2p_core::wire::Signal;
 use tokio::sync::mpsc;
@@ -37,8 +38,15 @@ pub(super) struct Opening {
 }
 
 impl Negotiating {
-    /// Returns when the data channel is open.
+    /// Returns when the data channel is open, or the attempt has failed and its last report is out.
     pub(super) async fn run(&mut self, role: Role) -> Result<Opening, TransportError> {
+        let opening = self.negotiate(role).await;
+        let stage = if opening.is_ok() { DirectStage::Channel } else { DirectStage::Gathering };
+        self.trickle.report(stage).await;
+        opening
+    }
+
+    async fn negotiate(&mut self, role: Role) -> Result<Opening, TransportError> {
         let deadline = Instant::now() + self.config.open_timeout;
         match role {
             Role::Offerer => self.offer().await?,
@@ -69,6 +77,7 @@ impl Negotiating {
             add_datagrams(&mut offer);
         }
         self.trickle.emit_signal(Signal::Offer(offer)).await;
+        self.trickle.report(DirectStage::Signaling).await;
         Ok(())
     }
 
@@ -85,6 +94,7 @@ impl Negotiating {
             add_datagrams(&mut answer);
         }
         self.trickle.emit_signal(Signal::Answer(answer)).await;
+        self.trickle.report(DirectStage::Checking).await;
         Ok(())
     }
 
@@ -102,6 +112,7 @@ impl Negotiating {
                 happened = self.happened.recv() => match happened {
                     Some(Happened::Gathered) => break,
                     Some(Happened::Candidate(_)) => {}
+                    Some(Happened::Reached(stage)) => self.trickle.report(stage).await,
                     Some(Happened::Channel(channel)) => self.channel = Some(channel),
                     Some(Happened::Failed(error)) => return Err(TransportError(error.to_owned())),
                     None => return Err(stopped()),
@@ -142,6 +153,9 @@ impl Negotiating {
                 }
             };
             tokio::select! {
+                // The stages before the opening are reported before it.
+                biased;
+                happened = self.happened.recv() => self.handle(happened).await?,
                 (event, channel) = opening => match event {
                     Some(DataChannelEvent::OnOpen) => return Ok(Opening { channel, first: None }),
                     Some(DataChannelEvent::OnMessage(message)) => {
@@ -153,7 +167,6 @@ impl Negotiating {
                     Some(_) => {}
                     None => return Err(stopped()),
                 },
-                happened = self.happened.recv() => self.handle(happened).await?,
                 Some(signal) = self.signals.recv() => self.take_signal(signal).await?,
             }
         }
@@ -163,6 +176,10 @@ impl Negotiating {
         match happened {
             Some(Happened::Candidate(candidate)) => self.trickle.emit_candidate(candidate).await,
             Some(Happened::Gathered) => Ok(()),
+            Some(Happened::Reached(stage)) => {
+                self.trickle.report(stage).await;
+                Ok(())
+            }
             Some(Happened::Channel(channel)) => {
                 self.channel = Some(channel);
                 Ok(())
@@ -175,7 +192,9 @@ impl Negotiating {
     async fn take_signal(&mut self, signal: Signal) -> Result<(), TransportError> {
         match signal {
             Signal::Answer(sdp) if !self.trickle.remote.have_description() => {
-                self.take_remote("answer", &sdp).await
+                self.take_remote("answer", &sdp).await?;
+                self.trickle.report(DirectStage::Checking).await;
+                Ok(())
             }
             Signal::Candidate(candidate) => self.trickle.take_candidate(candidate).await,
             // The session handles second descriptions and declined offers.

@@ -87,7 +87,7 @@ impl Open {
         match happened {
             Some(Happened::Candidate(candidate)) => self.trickle.emit_candidate(candidate).await,
             // A connection has one data channel only.
-            Some(Happened::Gathered | Happened::Channel(_)) => Ok(()),
+            Some(Happened::Gathered | Happened::Reached(_) | Happened::Channel(_)) => Ok(()),
             Some(Happened::Failed(error)) => Err(TransportError(error.to_owned())),
             None => Err(stopped()),
         }

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use socketio_p2p_core::ConnectionId;
 use socketio_p2p_core::driver::{DirectEvent, TransportError};
 use socketio_p2p_core::wire::{IceCandidate, Signal};
+use socketio_p2p_core::{ConnectionId, ConnectionReport, DirectStage};
 use tokio::sync::mpsc;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidate, RTCIceCandidateInit};
 
 use super::candidates::RemoteCandidates;
 use super::channel::WebRtcChannel;
 use super::failure::failure;
+use super::report::report;
 
 pub(super) struct Trickle {
     pub(super) id: ConnectionId,
@@ -19,12 +20,23 @@ pub(super) struct Trickle {
     /// The name (`mid`) of the first section of the local description, once that exists.
     pub(super) mid: Option<String>,
     pub(super) remote: RemoteCandidates,
+    /// The last report.
+    pub(super) reported: Option<ConnectionReport>,
 }
 
 impl Trickle {
     pub(super) async fn emit(&self, event: DirectEvent<WebRtcChannel>) {
         // Fails only when the transport was dropped, and then this task stops too.
         let _ = self.events.send(event).await;
+    }
+
+    /// Reports that the connection has come so far, with its candidates. Nothing is reported twice.
+    pub(super) async fn report(&mut self, stage: DirectStage) {
+        let reached = self.reported.map(|report| report.stage).unwrap_or_default();
+        let report = report(stage.max(reached), &*self.peer).await;
+        if self.reported.replace(report) != Some(report) {
+            self.emit(DirectEvent::Report { connection: self.id, report }).await;
+        }
     }
 
     pub(super) async fn emit_signal(&self, signal: Signal) {

@@ -127,6 +127,7 @@ impl Browser {
                         ours.push(channel);
                     }
                     DirectEvent::Datagrams { channel, .. } => ours.push(channel),
+                    DirectEvent::Report { .. } => {}
                     other => panic!("expected a signal or an open channel, got {other:?}"),
                 },
             }

@@ -21,3 +21,4 @@ mod frames;
 mod open;
 mod process;
 mod redaction;
+mod reports;

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use futures::StreamExt as _;
 use socketio_p2p_core::Frame;
-use socketio_p2p_core::driver::{DirectCommand, DirectEvent, DirectTransport as _};
+use socketio_p2p_core::driver::{DirectCommand, DirectTransport as _};
 use socketio_p2p_core::wire::Signal;
 use socketio_p2p_transport_webrtc::WebRtcTransport;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -73,10 +73,7 @@ async fn echo() {
     });
     let answer = next_signal(&mut transport).await;
     println!("\n{MARK}{}", serde_json::to_string(&answer).unwrap());
-    let DirectEvent::Open { mut channel, .. } = within("opening", transport.next()).await.unwrap()
-    else {
-        panic!("the connection did not open")
-    };
+    let (mut channel, _) = next_open(&mut transport).await;
     loop {
         let frame = receive(&mut channel).await;
         if frame == Frame::from("bye") {

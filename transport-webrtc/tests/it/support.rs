@@ -29,7 +29,17 @@ pub(crate) fn loopback() -> WebRtcConfig {
     config
 }
 
+/// Returns the next event other than a report.
 pub(crate) async fn next(transport: &mut WebRtcTransport) -> DirectEvent<WebRtcChannel> {
+    loop {
+        match next_or_report(transport).await {
+            DirectEvent::Report { .. } => {}
+            event => return event,
+        }
+    }
+}
+
+pub(crate) async fn next_or_report(transport: &mut WebRtcTransport) -> DirectEvent<WebRtcChannel> {
     within("an event of the transport", transport.next()).await.unwrap()
 }
 

@@ -1,6 +1,7 @@
 //! The direct path: offers, answers, the channel, its validation and its loss.
 
 mod offers;
+mod standing;
 
 use rand_chacha::rand_core::Rng as _;
 
@@ -10,6 +11,8 @@ use super::state::{Input, Role, State};
 use super::{Context, Remote};
 use crate::command::{Command, DirectCommand};
 use crate::config::Policy;
+use crate::connection_report::{CandidatePair, ConnectionReport, DirectStage};
+use crate::direct_state::{DirectFailure, Side};
 use crate::error::PeerError;
 use crate::event::Event;
 use crate::id::{ConnectionId, Dialect};
@@ -29,13 +32,23 @@ pub(crate) struct Attempt {
     wants_offer: bool,
     /// Whether `upgrade` was called.
     wanted: bool,
-    /// Whether the peer takes part in direct connections, unless it declined for good.
-    eligible: bool,
+    /// Who declined the latest offer, and why. A peer that declined takes part in no attempt until it offers.
+    declined: Option<(Side, Decline)>,
     attempts: u32,
+    tally: Tally,
+    /// The latest failure since the path last worked.
+    failure: Option<Box<DirectFailure>>,
     /// Whether this side made the offer of the latest attempt.
     offered: bool,
     /// Whether this side is leaving, so that the end of a path is not reported.
     leaving: bool,
+}
+
+/// All attempts, and all failures of attempts and paths, of one incarnation.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) attempts: u64,
+    pub(crate) failures: u64,
 }
 
 /// The transport's connection of an attempt.
@@ -46,6 +59,10 @@ struct Connection {
     offer_id: String,
     /// The deadline of the current phase.
     until: Option<Time>,
+    /// How far the attempt has come.
+    stage: DirectStage,
+    /// The transport's latest report.
+    report: ConnectionReport,
     channel: Option<Channel>,
     /// The maximum message of the datagram channel, while it is open.
     datagrams: Option<usize>,
@@ -61,8 +78,10 @@ impl Default for Attempt {
             offer_at: None,
             wants_offer: false,
             wanted: false,
-            eligible: true,
+            declined: None,
             attempts: 0,
+            tally: Tally::default(),
+            failure: None,
             offered: false,
             leaving: false,
         }
@@ -108,12 +127,26 @@ impl Attempt {
     /// attempts failed.
     pub(crate) fn counts_for_ready(&self) -> bool {
         let gave_up = self.state == State::Backoff && self.offer_at.is_none();
-        self.eligible && !gave_up
+        !self.is_declined() && !gave_up
+    }
+
+    /// Returns whether the peer declined until further notice.
+    const fn is_declined(&self) -> bool {
+        matches!(self.declined, Some((Side::Remote, _)))
+    }
+
+    pub(crate) const fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Returns the kinds of the candidates in use.
+    pub(crate) fn candidates(&self) -> Option<CandidatePair> {
+        self.connection.as_ref()?.report.selected
     }
 
     /// Returns whether an attempt is due on this side.
     pub(crate) fn wants_offer(&self) -> bool {
-        self.wants_offer && self.eligible && self.state == State::Relayed
+        self.wants_offer && !self.is_declined() && self.state == State::Relayed
     }
 
     /// Schedules attempts, the first one at once.
@@ -159,7 +192,7 @@ impl Attempt {
 
     /// Resets earlier failures and declines.
     fn start_anew(&mut self, cx: &Context<'_>) {
-        self.eligible = true;
+        self.declined = None;
         self.attempts = 0;
         if matches!(self.state, State::Relayed | State::Backoff) {
             self.step(Input::Retry);
@@ -199,6 +232,7 @@ impl Attempt {
             let limits = &cx.config.limits;
             connection.channel = Some(Channel::new(peer.dialect, max_message, limits, cx.now));
             connection.until = Some(cx.now + cx.config.validation_timeout);
+            connection.stage = DirectStage::Validating;
         }
         self.try_verify(cx);
         true
@@ -211,8 +245,10 @@ impl Attempt {
             return;
         }
         self.attempts = 0;
+        self.failure = None;
         if let Some(connection) = &mut self.connection {
             connection.until = None;
+            connection.stage = DirectStage::Validated;
         }
         self.promote(cx);
     }
@@ -236,10 +272,13 @@ impl Attempt {
             // Tells the offerer, which otherwise waits for an answer.
             send_decline(peer, connection.offer_id.clone(), Decline::Failed, cx);
         }
+        let failure = self.diagnose(&error);
         self.close_connection(cx);
         if !self.step(Input::Lose) || self.leaving {
             return;
         }
+        self.failure = failure;
+        self.tally.failures = self.tally.failures.saturating_add(1);
         report(peer, error, cx);
         if self.answer_doubted(peer, cx) {
             return;

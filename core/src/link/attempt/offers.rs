@@ -9,6 +9,8 @@ use rand_chacha::rand_core::Rng as _;
 use super::{Attempt, Connection, report};
 use crate::command::{Command, DirectCommand};
 use crate::config::Policy;
+use crate::connection_report::{ConnectionReport, DirectStage};
+use crate::direct_state::Side;
 use crate::error::{Misbehavior, PeerError};
 use crate::id::{ConnectionId, Dialect, PeerId};
 use crate::link::state::{Input, Role, State};
@@ -109,7 +111,7 @@ impl Attempt {
         } else if !has_room && !self.state.is_active() {
             // The peer waits for our offer, which follows when `max_peers` allows it. Not at once: with offers
             // in a circle all peers would be full for one another again.
-            self.eligible = true;
+            self.declined = Some((Side::Local, Decline::Full));
             let pause = cx.config.retry.pause(self.attempts.saturating_sub(1), cx.rng.next_u32());
             self.offer_at = Some(cx.now + pause);
             Some(Decline::Full)
@@ -170,7 +172,6 @@ impl Attempt {
             return;
         }
         self.late_offer = None;
-        self.eligible = true;
         self.offered = false;
         let connection = self.begin(offer_id, cx);
         let ice_servers = cx.ice_servers.to_vec();
@@ -181,12 +182,22 @@ impl Attempt {
 
     pub(super) fn begin(&mut self, offer_id: String, cx: &mut Context<'_>) -> ConnectionId {
         self.wants_offer = false;
+        self.declined = None;
         self.attempts = self.attempts.saturating_add(1);
+        self.tally.attempts = self.tally.attempts.saturating_add(1);
         self.offer_at = None;
         let id = ConnectionId(*cx.next_connection);
         *cx.next_connection += 1;
         let until = Some(cx.now + cx.config.negotiation_timeout);
-        self.connection = Some(Connection { id, offer_id, until, channel: None, datagrams: None });
+        self.connection = Some(Connection {
+            id,
+            offer_id,
+            until,
+            stage: DirectStage::default(),
+            report: ConnectionReport::default(),
+            channel: None,
+            datagrams: None,
+        });
         id
     }
 
@@ -206,7 +217,7 @@ impl Attempt {
             }
             return;
         }
-        let Some(connection) = self.connection.as_ref().filter(|one| one.offer_id == offer_id)
+        let Some(connection) = self.connection.as_mut().filter(|one| one.offer_id == offer_id)
         else {
             return;
         };
@@ -218,6 +229,9 @@ impl Attempt {
             }
             Signal::Answer(_) if self.state != State::Negotiating(Role::Offerer) => {}
             Signal::Answer(_) | Signal::Candidate(_) => {
+                if matches!(signal, Signal::Answer(_)) {
+                    connection.reach(DirectStage::Checking);
+                }
                 let command = DirectCommand::Signal { connection: connection.id, signal };
                 cx.out.commands.push_back(Command::Direct(command));
             }
@@ -237,7 +251,7 @@ impl Attempt {
                 );
             }
             Decline::Full | Decline::RelayOnly => {
-                self.eligible = false;
+                self.declined = Some((Side::Remote, decline));
                 self.close_connection(cx);
                 self.step(Input::Release);
             }
@@ -245,8 +259,18 @@ impl Attempt {
     }
 
     /// Sends a signal of the direct transport to the peer.
-    pub(crate) fn handle_local_signal(&self, peer: &Remote, signal: &Signal, cx: &mut Context<'_>) {
-        if let Some(connection) = &self.connection {
+    pub(crate) fn handle_local_signal(
+        &mut self,
+        peer: &Remote,
+        signal: &Signal,
+        cx: &mut Context<'_>,
+    ) {
+        if let Some(connection) = &mut self.connection {
+            match signal {
+                Signal::Offer(_) => connection.reach(DirectStage::Signaling),
+                Signal::Answer(_) => connection.reach(DirectStage::Checking),
+                Signal::Candidate(_) | Signal::Decline(_) => {}
+            }
             send_signal(peer, connection.offer_id.clone(), signal, cx);
         }
     }

@@ -111,11 +111,14 @@ impl Sender {
         }
     }
 
-    /// Notes that a piece, which [`peek`](Self::peek) returned, was sent.
-    pub(crate) fn note_sent(&mut self, piece: &Piece, now: Time) {
+    /// Notes that a piece, which [`peek`](Self::peek) returned, was sent. Returns whether it was sent before.
+    pub(crate) fn note_sent(&mut self, piece: &Piece, now: Time) -> bool {
         match self.queue_mut(piece.lane) {
             Some(queue) => queue.note_sent(piece),
-            None => self.volatile.note_sent(piece, now),
+            None => {
+                self.volatile.note_sent(piece, now);
+                false
+            }
         }
     }
 
@@ -210,6 +213,11 @@ impl Sender {
     /// Returns whether a reliable lane has data that was sent and is not acknowledged.
     pub(crate) fn has_sent(&self) -> bool {
         self.lanes.iter().any(|queue| queue.begun() > 0)
+    }
+
+    /// Returns the number of packets in the reliable lanes.
+    pub(crate) fn packets(&self) -> usize {
+        self.lanes.iter().map(|queue| queue.packets.len()).sum()
     }
 
     /// Returns the bytes in the reliable lanes.

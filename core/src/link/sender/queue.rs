@@ -122,8 +122,10 @@ impl Queue {
         self.whole + usize::from(begun)
     }
 
-    pub(super) fn note_sent(&mut self, piece: &Piece) {
-        let Some(packet) = self.get_mut(piece.number) else { return };
+    /// Notes that a piece was sent. Returns whether it was sent before.
+    pub(super) fn note_sent(&mut self, piece: &Piece) -> bool {
+        let Some(packet) = self.get_mut(piece.number) else { return false };
+        let again = piece.bytes.start < packet.progress.sent();
         packet.progress.note_sent(piece.bytes.clone());
         let (lost, whole) =
             (packet.progress.has_lost(), packet.progress.sent() == packet.flat.len());
@@ -133,6 +135,7 @@ impl Queue {
         if whole && piece.number == self.base + self.whole as u64 {
             self.whole += 1;
         }
+        again
     }
 
     pub(super) fn acknowledge(

@@ -251,14 +251,17 @@ impl OutgoingTransfers {
         }
     }
 
-    pub(crate) fn note_sent(&mut self, piece: &TransferPiece) {
+    /// Notes that a piece was sent. Returns whether it was sent before.
+    pub(crate) fn note_sent(&mut self, piece: &TransferPiece) -> bool {
         self.turn = piece.number;
-        let Some(outgoing) = self.open.get_mut(&piece.number) else { return };
+        let Some(outgoing) = self.open.get_mut(&piece.number) else { return false };
         if piece.abort {
             outgoing.aborted = Some(Abort::InFlight);
-        } else {
-            outgoing.progress.note_sent(piece.bytes.clone());
+            return false;
         }
+        let again = piece.bytes.start < outgoing.progress.sent();
+        outgoing.progress.note_sent(piece.bytes.clone());
+        again
     }
 
     /// Returns the fate of a record of a transfer that the peer has not ended.

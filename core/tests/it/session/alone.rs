@@ -3,10 +3,12 @@
 
 mod acks;
 mod closing;
+mod direct_states;
 mod epochs;
 mod letter;
 mod losses;
 mod memory;
+mod numbers;
 mod offers;
 mod original;
 mod refusals;

@@ -2,11 +2,13 @@
 
 mod alone;
 mod delivery;
+mod direct_states;
 mod edges;
 mod lanes;
 mod limits;
 mod membership;
 mod neighbours;
+mod numbers;
 mod receiving;
 mod renaming;
 mod server;

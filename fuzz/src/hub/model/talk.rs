@@ -31,7 +31,9 @@ impl Model {
                 ClientMessage::Signal(signal) => self.signal(index, signal, now),
                 ClientMessage::Relay(upload) => self.relay(index, &upload, now),
                 ClientMessage::Event(packet) => self.broadcast(index, packet, now),
-                other => panic!("expected a message known to the model, got {other:?}"),
+                other @ (ClientMessage::Metadata(_) | _) => {
+                    panic!("expected a message known to the model, got {other:?}")
+                }
             },
         };
         self.refused += u64::from(said.is_err());

@@ -94,6 +94,7 @@ impl Model {
                 Ok(if raw { Note::Malice } else { Note::Nothing })
             }
             Event::Disconnected { .. }
+            | Event::DirectChanged { .. }
             | Event::Ready
             | Event::Upgrade
             | Event::PeerUpdated { .. }

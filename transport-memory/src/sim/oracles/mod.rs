@@ -3,6 +3,8 @@
 //! - `attempts`: the number of offers
 //! - `calm`: nodes whose timers are exact
 //! - `channels`: path validation of channels
+//! - `direct_states`: the states of direct paths, as reported
+//! - `numbers`: the numbers of sessions
 //! - `questions`, `absences`: deadlines of acks and resume windows
 //! - `farewells`: closing sessions
 //! - `reconnects`: attempts to reach the hub
@@ -22,9 +24,11 @@ mod attempts;
 mod calm;
 mod channels;
 mod deadlines;
+mod direct_states;
 mod farewells;
 mod late_offers;
 mod milestones;
+mod numbers;
 mod offers;
 mod passages;
 mod questions;
@@ -40,9 +44,11 @@ pub(super) use self::attempts::Attempts;
 pub(super) use self::calm::Calm;
 pub(super) use self::channels::{Channels, Opening};
 pub(super) use self::deadlines::{Deadline, Deadlines, Rates};
+pub(super) use self::direct_states::DirectStates;
 pub(super) use self::farewells::{Expected, Farewells};
 pub(super) use self::late_offers::{DOUBT, Doubted, LateOffers};
 pub(super) use self::milestones::Milestones;
+pub(super) use self::numbers::Numbers;
 pub(super) use self::offers::Offers;
 pub(super) use self::passages::{Fault as Forgery, Forwarded, Refusals, Seals, Senders};
 pub(super) use self::questions::Questions;

@@ -135,8 +135,13 @@ impl Run<'_> {
                 format!("{} to others", self.mesh.astray()),
             ));
         }
+        self.note_full();
         if self.steps.is_multiple_of(LOOK_AT_CAPS) {
-            self.live().try_for_each(|node| self.check_caps(node))?;
+            self.live().try_for_each(|node| {
+                self.check_caps(node)?;
+                self.check_direct_states(node)
+            })?;
+            self.check_numbers()?;
         }
         self.check_all_writable()
     }
@@ -199,6 +204,8 @@ impl Run<'_> {
             return Ok(());
         }
         self.note_promises(node, event)?;
+        self.note_direct_state(node, event)?;
+        self.note_link(node, event);
         if let Event::PeerError { peer, error } = event {
             self.note_report(node, peer, error)?;
         }

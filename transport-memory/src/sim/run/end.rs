@@ -197,6 +197,7 @@ impl Run<'_> {
         self.check_roster()?;
         self.check_attempts()?;
         self.check_agreement()?;
+        self.check_explained()?;
         self.check_milestones()
     }
 

@@ -5,7 +5,7 @@
 //! - `notes`: the events of sessions; `answers`: answers to questions
 //! - `originals`: original clients
 //! - `books`: the checks of strict scenarios, of these `attempts`, `hub` (the hub and offers), `caps` (bounds), `channels` (path
-//!   validation), `passages` (forwarding by neighbours), `promises` (deadlines), `writable`
+//!   validation), `direct_states`, `numbers`, `passages` (forwarding by neighbours), `promises` (deadlines), `writable`
 //! - `deaf`: dead direct paths
 //! - `end`: after all faults; `economy`: the cost of a run
 
@@ -17,11 +17,13 @@ mod books;
 mod caps;
 mod channels;
 mod deaf;
+mod direct_states;
 mod economy;
 mod emit;
 mod end;
 mod hub;
 mod notes;
+mod numbers;
 mod originals;
 mod passages;
 mod promises;
@@ -40,9 +42,9 @@ use self::deaf::Deaf;
 use super::mallory::Mallory;
 use super::model::{Model, Weather};
 use super::oracles::{
-    Absences, Attempts, Calm, Channels, Deadlines, Farewells, Forwarded, LateOffers, Milestones,
-    Offers, Questions, Reconnects, Refusals, RoundTrips, Seals, Senders, Shares, Sharing, Stalls,
-    Talks, Ways,
+    Absences, Attempts, Calm, Channels, Deadlines, DirectStates, Farewells, Forwarded, LateOffers,
+    Milestones, Numbers, Offers, Questions, Reconnects, Refusals, RoundTrips, Seals, Senders,
+    Shares, Sharing, Stalls, Talks, Ways,
 };
 use super::original::Original;
 use super::scenario::{Scenario, Timed};
@@ -215,6 +217,8 @@ struct Run<'a> {
     comebacks: Comebacks,
     talks: Talks,
     channels: Channels,
+    direct_states: DirectStates,
+    numbers: Numbers,
     seals: Seals,
     forwarded: Forwarded,
     senders: Senders,
@@ -317,6 +321,8 @@ impl<'a> Run<'a> {
             comebacks: Comebacks::default(),
             talks: Talks::new(round_trips),
             channels: Channels::default(),
+            direct_states: DirectStates::default(),
+            numbers: Numbers::default(),
             seals: Seals::default(),
             forwarded: Forwarded::default(),
             senders: Senders::default(),

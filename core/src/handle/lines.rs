@@ -81,11 +81,16 @@ impl Lines {
         }
         let peer = self.present_id(&ticket.peer).clone();
         if self.lines.get(&peer).is_some_and(|lines| lines.iter().all(VecDeque::is_empty)) {
-            self.lines.remove(&peer);
+            self.remove(&peer);
         }
+    }
+
+    fn remove(&mut self, peer: &PeerId) -> Option<[VecDeque<Waiting>; Lane::RELIABLE.len()]> {
+        let removed = self.lines.remove(peer);
         if self.lines.is_empty() {
             self.renamed.clear();
         }
+        removed
     }
 
     /// Moves the lines of a peer to its new id.
@@ -105,7 +110,7 @@ impl Lines {
 
     /// Ends the lines for a peer that left.
     pub(super) fn end(&mut self, peer: &PeerId, woken: &mut Vec<Waker>) {
-        let ended = self.lines.remove(peer).into_iter().flatten().flatten();
+        let ended = self.remove(peer).into_iter().flatten().flatten();
         woken.extend(ended.map(|waiting| waiting.waker));
     }
 
@@ -132,4 +137,42 @@ impl Lines {
 
 fn find(line: &VecDeque<Waiting>, number: u64) -> Option<usize> {
     line.binary_search_by_key(&number, |waiting| waiting.number).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(name: &'static str) -> PeerId {
+        PeerId::new(name).unwrap()
+    }
+
+    #[test]
+    fn a_line_goes_on_under_the_new_id_of_its_peer_and_keeps_its_order() {
+        let (mut lines, mut woken) = (Lines::default(), Vec::new());
+        let waker = Waker::noop();
+        let first = lines.join(peer("a"), Lane::Events, waker);
+        lines.rename(&peer("a"), &peer("b"));
+        lines.rename(&peer("b"), &peer("c"));
+        let second = lines.join(peer("c"), Lane::Events, waker);
+        assert!(!lines.is_free(&peer("a"), Lane::Events));
+        assert_eq!(lines.place(&first, waker), Place::Head);
+        assert_eq!(lines.place(&second, waker), Place::Behind);
+        lines.wake_head(&peer("c"), Lane::Events, &mut woken);
+        assert_eq!(woken.len(), 1);
+        lines.leave(&first, &mut woken);
+        assert_eq!(lines.place(&second, waker), Place::Head);
+        lines.leave(&second, &mut woken);
+        assert!(lines.is_empty() && lines.renamed.is_empty());
+    }
+
+    #[test]
+    fn the_lines_of_a_peer_that_left_after_a_rename_are_gone() {
+        let (mut lines, mut woken) = (Lines::default(), Vec::new());
+        let ticket = lines.join(peer("a"), Lane::Bulk, Waker::noop());
+        lines.rename(&peer("a"), &peer("b"));
+        lines.end(&peer("b"), &mut woken);
+        assert_eq!((woken.len(), lines.place(&ticket, Waker::noop())), (1, Place::Gone));
+        assert!(lines.is_empty() && lines.renamed.is_empty());
+    }
 }

@@ -145,6 +145,17 @@ mod tests {
     }
 
     #[test]
+    fn the_answer_of_a_renamed_peer_completes_the_request() {
+        let (mut questions, mut woken) = (Questions::default(), Vec::new());
+        let id = EmitId(7);
+        questions.ask(id, [peer("a")]);
+        questions.rename(&peer("a"), &peer("b"));
+        let answer = (peer("b"), Err(RequestError::Closed));
+        assert!(questions.answer(id, answer, &mut woken).is_none());
+        assert!(questions.next(id).is_some() && questions.is_complete(id));
+    }
+
+    #[test]
     fn a_request_that_is_over_leaves_no_entry() {
         let (mut questions, mut woken) = (Questions::default(), Vec::new());
         let id = EmitId(7);

@@ -10,10 +10,10 @@ use socketio_p2p_core::{
 };
 use socketio_p2p_transport_webrtc::WebRtcConfig;
 
+use crate::common::files::{self, Downloads};
 use crate::common::input::{self, Line};
 use crate::common::outgoing::{Backlog, Outgoing, Progress};
 use crate::common::{Failure, Node, Requests, chain, count, node};
-use crate::files::{self, Downloads};
 use crate::message::{Message, Name};
 use crate::screen::{Screen, Style, bytes, path_name};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use socketio_p2p_core::codec::Blob;
 
-use super::message::{is_printable, printable};
+use super::text::{is_printable, printable};
 
 /// Maximum size in bytes of a file to send: with its name it must fit in a packet of 16 MiB.
 pub(crate) const MAX_FILE: usize = 15 << 20;

@@ -5,6 +5,7 @@
 
 pub(crate) mod files;
 pub(crate) mod input;
+pub(crate) mod key;
 pub(crate) mod outgoing;
 pub(crate) mod server;
 pub(crate) mod text;

@@ -49,7 +49,7 @@ pub(crate) enum Message {
     },
     /// Asks all peers to send directly from now on.
     Private,
-    /// A file, in one blob or several.
+    /// A small file in one event, in one blob or several, as the original sends it.
     File {
         name: String,
         blobs: Vec<Blob>,
@@ -81,6 +81,25 @@ struct File {
 enum Blobs {
     One(Blob),
     Many(Vec<Blob>),
+}
+
+/// Describes a file that a transfer carries.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Offer {
+    pub(crate) name: String,
+}
+
+impl Offer {
+    pub(crate) fn to_packet(&self) -> Result<Packet, EncodeError> {
+        Packet::event("peer-file", &(self,))
+    }
+
+    /// Reads the description of a transfer; `None` when it is not one of a chat.
+    pub(crate) fn from_packet(packet: &Packet) -> Option<Self> {
+        let is_file = packet.event_name()?.as_ref() == "peer-file";
+        let (offer,) = packet.args().ok().filter(|_| is_file)?;
+        Some(offer)
+    }
 }
 
 impl Message {

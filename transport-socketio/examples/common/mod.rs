@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "no example uses all of it")]
 
+pub(crate) mod bars;
 pub(crate) mod files;
 pub(crate) mod input;
 pub(crate) mod key;

@@ -11,7 +11,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod files;
 mod join;
 mod message;
 mod screen;

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use socketio_p2p_core::Packet;
 use socketio_p2p_core::codec::{Blob, EncodeError};
 
+use crate::common::text::printable;
+
 /// Maximum length of a name in characters.
 const MAX_NAME: usize = 24;
 
@@ -37,22 +39,6 @@ impl std::str::FromStr for Name {
     }
 }
 
-/// The first `max` characters of a text, without those that could control a terminal.
-pub(crate) fn printable(text: &str, max: usize) -> String {
-    let mut characters = text.chars().filter(|&c| is_printable(c));
-    let mut clean: String = characters.by_ref().take(max).collect();
-    if characters.next().is_some() {
-        clean.push('…');
-    }
-    clean
-}
-
-/// Whether a character is neither a control character nor one that changes the direction or position of others.
-pub(crate) fn is_printable(c: char) -> bool {
-    let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    !c.is_control() && !invisible
-}
-
 #[derive(Clone, Debug)]
 pub(crate) enum Message {
     /// Introduces the sender to a peer that has joined.
@@ -63,7 +49,7 @@ pub(crate) enum Message {
     },
     /// Asks all peers to send directly from now on.
     Private,
-    /// A file, in one blob or several.
+    /// A small file in one event, in one blob or several, as the original sends it.
     File {
         name: String,
         blobs: Vec<Blob>,
@@ -95,6 +81,25 @@ struct File {
 enum Blobs {
     One(Blob),
     Many(Vec<Blob>),
+}
+
+/// Describes a file that a transfer carries.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Offer {
+    pub(crate) name: String,
+}
+
+impl Offer {
+    pub(crate) fn to_packet(&self) -> Result<Packet, EncodeError> {
+        Packet::event("peer-file", &(self,))
+    }
+
+    /// Reads the description of a transfer; `None` when it is not one of a chat.
+    pub(crate) fn from_packet(packet: &Packet) -> Option<Self> {
+        let is_file = packet.event_name()?.as_ref() == "peer-file";
+        let (offer,) = packet.args().ok().filter(|_| is_file)?;
+        Some(offer)
+    }
 }
 
 impl Message {

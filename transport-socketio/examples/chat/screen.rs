@@ -55,7 +55,7 @@ pub(crate) fn path_name(path: &Path) -> &'static str {
 }
 
 /// Formats a number of bytes: `1,048,576 bytes`.
-pub(crate) fn bytes(number: usize) -> String {
+pub(crate) fn bytes(number: impl ToString) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -64,5 +64,5 @@ pub(crate) fn bytes(number: usize) -> String {
         }
         text.push(digit);
     }
-    text + if number == 1 { " byte" } else { " bytes" }
+    text + if digits == "1" { " byte" } else { " bytes" }
 }

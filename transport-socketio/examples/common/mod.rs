@@ -1,10 +1,15 @@
-//! Shared by the examples: a peer on real transports, standard input, and a backlog of blocked emits.
+//! Shared by the examples: a peer on real transports, standard input, received files and the progress of transfers,
+//! and a backlog of blocked emits.
 
 #![allow(dead_code, reason = "no example uses all of it")]
 
+pub(crate) mod bars;
+pub(crate) mod files;
 pub(crate) mod input;
+pub(crate) mod key;
 pub(crate) mod outgoing;
 pub(crate) mod server;
+pub(crate) mod text;
 
 use std::fmt::Display;
 use std::process::ExitCode;

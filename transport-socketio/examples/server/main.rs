@@ -9,8 +9,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod key;
-
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,7 +17,7 @@ use std::time::Duration;
 use clap::Parser;
 use socketio_p2p_core::hub::HubConfig;
 
-use self::common::{Failure, Requests, exit, server};
+use self::common::{Failure, Requests, exit, key, server};
 
 /// When peers come back after the end of the server.
 const RETRY_AFTER: Duration = Duration::from_secs(2);

@@ -10,8 +10,8 @@
 )]
 
 mod application;
-mod chat_files;
 mod client;
+mod example_files;
 mod join;
 #[cfg(not(feature = "rustls"))]
 mod no_tls;

@@ -6,3 +6,4 @@ mod mesh;
 mod peer;
 mod process;
 mod server;
+mod share;

@@ -83,7 +83,17 @@ async fn two_chat_peers_talk_upgrade_to_a_direct_path_and_send_files() {
         let line = ben.line(&inbox.path(saved)).await;
         assert!(line.contains("300,000 bytes"), "{line}");
         assert!(fs::read(inbox.path(saved)).unwrap() == content, "{saved} differs");
+        ann.line("Ben has received .photo.jpg").await;
     }
+    // More than an event can carry.
+    let film = content.repeat(60);
+    fs::write(outbox.path("film.mp4"), &film).unwrap();
+    ann.write(&format!("/file {}", outbox.path("film.mp4"))).await;
+    let line = ben.line(&inbox.path("film.mp4")).await;
+    assert!(line.contains("18,000,000 bytes"), "{line}");
+    assert!(fs::read(inbox.path("film.mp4")).unwrap() == film, "film.mp4 differs");
+    ann.line("film.mp4: 100 %").await;
+    ben.line("Ann sends: 100 %").await;
     ann.write(&format!("/file {}", outbox.path("missing.txt"))).await;
     ann.line(&format!("cannot read {}", outbox.path("missing.txt"))).await;
     ann.write("/dance").await;

@@ -26,7 +26,10 @@ fn program(name: &str) -> PathBuf {
         let test = std::env::current_exe().unwrap();
         let profile = test.parent().and_then(Path::parent).expect("a test lies in deps/");
         let directory = profile.join("examples");
-        if ["chat", "peer", "server"].iter().any(|name| is_stale(&executable(&directory, name))) {
+        if ["chat", "peer", "server", "share"]
+            .iter()
+            .any(|name| is_stale(&executable(&directory, name)))
+        {
             build(profile);
         }
         directory

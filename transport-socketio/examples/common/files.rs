@@ -1,18 +1,18 @@
-//! Reads files to send, and saves received ones: under a safe name, never over another file.
+//! Opens files to send, and saves received ones: under a safe name, never over another file.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use socketio_p2p_core::codec::Blob;
+use tokio::fs::{File, OpenOptions};
+use tokio::io::AsyncWriteExt as _;
 
-use super::message::{is_printable, printable};
+use super::text::{is_printable, printable};
 
-/// Maximum size in bytes of a file to send: with its name it must fit in a packet of 16 MiB.
-pub(crate) const MAX_FILE: usize = 15 << 20;
-
-/// Maximum bytes that all peers together may save here.
-const MAX_SAVED: usize = 256 << 20;
+/// Maximum bytes that all peers together may save in one run.
+const MAX_SAVED: u64 = 16 << 30;
 
 /// Maximum length of a file name in bytes, without a suffix such as ` (1)`.
 const MAX_NAME: usize = 120;
@@ -26,79 +26,94 @@ const MAX_SAME_NAME: usize = 1000;
 /// Reserved device names of Windows.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 
-/// Reads a file to send. The error names the file.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error: io::Error| format!("cannot read {}: {error}", path.display());
-    let metadata = fs::metadata(path).map_err(failed)?;
+/// Opens a file to send, and returns its size in bytes. The error names the file.
+pub(crate) async fn open(path: &Path) -> Result<(File, u64), String> {
+    let failed = |error: io::Error| format!("cannot read {}: {error}", shown(path));
+    let file = File::open(path).await.map_err(failed)?;
+    let metadata = file.metadata().await.map_err(failed)?;
     if !metadata.is_file() {
-        return Err(format!("cannot read {}: it is not a file", path.display()));
+        return Err(format!("cannot read {}: it is not a file", shown(path)));
     }
-    let mut bytes = Vec::new();
-    let most = u64::try_from(MAX_FILE).unwrap_or(u64::MAX);
-    let file = File::open(path).map_err(failed)?;
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() > MAX_FILE {
-        return Err(format!(
-            "cannot send {}: expected at most {} MiB, got more",
-            path.display(),
-            MAX_FILE >> 20
-        ));
-    }
-    Ok(bytes)
+    Ok((file, metadata.len()))
 }
 
 /// The directory for received files.
 #[derive(Debug)]
 pub(crate) struct Downloads {
     directory: PathBuf,
-    saved: usize,
+    saved: Arc<AtomicU64>,
 }
 
 impl Downloads {
     pub(crate) fn new(directory: PathBuf) -> Self {
-        Self { directory, saved: 0 }
+        Self { directory, saved: Arc::default() }
     }
 
-    /// Saves a received file under the peer's name for it, made safe, and returns its path. The error names the file.
-    pub(crate) fn save(&mut self, name: &str, blobs: &[Blob]) -> Result<PathBuf, String> {
+    /// Creates a new file under the peer's name for it, made safe: `NAME`, otherwise `NAME (1)` and so on, with the
+    /// number before the extension. The error names the file.
+    pub(crate) async fn create(&self, name: &str) -> Result<Download, String> {
         let name = safe_name(name);
-        let len: usize = blobs.iter().map(|blob| blob.len()).sum();
-        if self.saved + len > MAX_SAVED {
-            let most = MAX_SAVED >> 20;
-            return Err(format!(
-                "{name} is not saved: expected at most {most} MiB from all peers together, got more"
-            ));
-        }
-        let failed = |path: &Path, error| format!("cannot save {}: {error}", path.display());
-        let (mut file, path) = self.create(&name).map_err(|(path, error)| failed(&path, error))?;
-        let written = blobs.iter().try_for_each(|blob| file.write_all(blob));
-        written.map_err(|error| {
-            // An incomplete file is removed.
-            let _ = fs::remove_file(&path);
-            failed(&path, error)
-        })?;
-        self.saved += len;
-        Ok(path)
-    }
-
-    /// Creates a new file: `NAME`, otherwise `NAME (1)` and so on, with the number before the extension.
-    fn create(&self, name: &str) -> Result<(File, PathBuf), (PathBuf, io::Error)> {
-        let (stem, extension) = split_extension(name);
+        let (stem, extension) = split_extension(&name);
         let mut number = 0;
         loop {
             let path = match number {
-                0 => self.directory.join(name),
+                0 => self.directory.join(&name),
                 _ => self.directory.join(format!("{stem} ({number}){extension}")),
             };
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok((file, path)),
+            match OpenOptions::new().write(true).create_new(true).open(&path).await {
+                Ok(file) => {
+                    let saved = Arc::clone(&self.saved);
+                    return Ok(Download { file, path, saved, is_kept: false });
+                }
                 Err(error)
                     if error.kind() == io::ErrorKind::AlreadyExists && number < MAX_SAME_NAME =>
                 {
                     number += 1;
                 }
-                Err(error) => return Err((path, error)),
+                Err(error) => return Err(format!("cannot save {}: {error}", shown(&path))),
             }
+        }
+    }
+}
+
+/// A file that is being received. Dropping it removes the incomplete file.
+#[derive(Debug)]
+pub(crate) struct Download {
+    file: File,
+    path: PathBuf,
+    saved: Arc<AtomicU64>,
+    is_kept: bool,
+}
+
+impl Download {
+    /// Writes the next bytes. The error names the file.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let len = bytes.len() as u64;
+        if self.saved.fetch_add(len, Ordering::Relaxed).saturating_add(len) > MAX_SAVED {
+            let (path, most) = (shown(&self.path), MAX_SAVED >> 30);
+            return Err(format!(
+                "{path} is not saved: expected at most {most} GiB from all peers together, got more"
+            ));
+        }
+        self.file.write_all(bytes).await.map_err(|error| self.failed(&error))
+    }
+
+    /// Keeps the complete file, and returns its path.
+    pub(crate) async fn keep(mut self) -> Result<PathBuf, String> {
+        self.file.flush().await.map_err(|error| self.failed(&error))?;
+        self.is_kept = true;
+        Ok(self.path.clone())
+    }
+
+    fn failed(&self, error: &io::Error) -> String {
+        format!("cannot save {}: {error}", shown(&self.path))
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            let _ = fs::remove_file(&self.path);
         }
     }
 }
@@ -200,32 +215,46 @@ mod tests {
         assert_eq!(safe_name(&"x".repeat(500)).len(), MAX_NAME);
     }
 
-    #[test]
-    fn a_received_file_never_replaces_another() {
-        let directory = std::env::temp_dir().join(format!("chat-files-{}", std::process::id()));
+    #[tokio::test]
+    async fn a_received_file_never_replaces_another_and_an_incomplete_one_is_removed() {
+        let directory = std::env::temp_dir().join(format!("example-files-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
-        let mut downloads = Downloads::new(directory.clone());
-        let blobs = |text: &str| [Blob::from(text.as_bytes().to_vec()), Blob::from(vec![b'!'])];
-        let saved: Vec<_> = ["one", "two", "three"]
-            .map(|text| downloads.save("../a.txt", &blobs(text)).unwrap())
-            .into_iter()
-            .map(|path| {
-                let name = path.strip_prefix(&directory).unwrap().display().to_string();
-                (name, fs::read_to_string(&path).unwrap())
-            })
-            .collect();
-        let expected = [("a.txt", "one!"), ("a (1).txt", "two!"), ("a (2).txt", "three!")];
-        assert_eq!(saved, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
+        let downloads = Downloads::new(directory.clone());
+        for (text, saved) in [("one", "a.txt"), ("two", "a (1).txt"), ("three", "a (2).txt")] {
+            let mut download = downloads.create("../a.txt").await.unwrap();
+            download.write(text.as_bytes()).await.unwrap();
+            download.write(b"!").await.unwrap();
+            assert_eq!(download.keep().await.unwrap(), directory.join(saved));
+            assert_eq!(fs::read_to_string(directory.join(saved)).unwrap(), format!("{text}!"));
+        }
+        let mut download = downloads.create("half.txt").await.unwrap();
+        download.write(b"one ha").await.unwrap();
+        drop(download);
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 3);
         fs::remove_dir_all(&directory).unwrap();
-        let error = downloads.save("b.txt", &blobs("four")).unwrap_err();
+        let error = downloads.create("b.txt").await.unwrap_err();
         assert!(error.contains("b.txt"), "{error}");
     }
 
-    #[test]
-    fn the_error_of_an_unreadable_file_names_it() {
-        let error = read(Path::new("no/such/file.txt")).unwrap_err();
+    #[tokio::test]
+    async fn files_beyond_the_maximum_of_all_peers_are_not_saved() {
+        let directory = std::env::temp_dir().join(format!("example-space-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let downloads = Downloads::new(directory.clone());
+        downloads.saved.store(MAX_SAVED - 4, Ordering::Relaxed);
+        let mut download = downloads.create("a.txt").await.unwrap();
+        download.write(b"fits").await.unwrap();
+        let error = download.write(b"!").await.unwrap_err();
+        assert!(error.contains("at most 16 GiB"), "{error}");
+        drop(download);
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_error_of_an_unreadable_file_names_it() {
+        let error = open(Path::new("no/such/file.txt")).await.unwrap_err();
         assert!(error.starts_with("cannot read no/such/file.txt: "), "{error}");
-        let error = read(&std::env::temp_dir()).unwrap_err();
+        let error = open(&std::env::temp_dir()).await.unwrap_err();
         assert!(error.ends_with("it is not a file"), "{error}");
     }
 }

@@ -1,8 +1,8 @@
-//! The key of the resume tokens.
+//! The key of a server, with which it knows its peers again.
 
 use std::path::Path;
 
-use crate::common::Failure;
+use super::Failure;
 
 const VARIABLE: &str = "SOCKETIO_P2P_TOKEN_KEY";
 

@@ -1,0 +1,94 @@
+//! Files, previews, questions and messages between people whose names the server has signed.
+//!
+//! ```text
+//! openssl rand -hex 32 > key
+//! cargo run --example share -- serve --key-file key
+//! cargo run --example share -- join http://127.0.0.1:3000 --ticket "$(curl -s http://127.0.0.1:3000/ticket/ann)"
+//! ```
+
+#![allow(clippy::print_stdout, reason = "it is a program")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "it needs few of the events and commands")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod client;
+mod server;
+mod talk;
+mod transfer;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use serde::{Deserialize, Serialize};
+
+use self::common::{exit, key};
+
+/// The time for which a member that is away keeps its place, on the server and with the other members.
+const RESUME_WINDOW: Duration = Duration::from_secs(60);
+
+/// The help of `join`.
+const COMMANDS: &str = "\
+Commands: say TEXT, status TEXT, ask NAME (may I send you the file NAME?), yes, no, send PATH, quit";
+
+/// What a client shows the server to be admitted.
+#[derive(Serialize, Deserialize)]
+struct Auth {
+    ticket: String,
+}
+
+/// Shares files between the people in a room.
+#[derive(Debug, Parser)]
+#[command(name = "share")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a server; GET /ticket/NAME returns a signed name
+    Serve {
+        /// The address to listen at; port 0 takes a free port
+        #[arg(long, default_value = "127.0.0.1:3000")]
+        address: String,
+        /// A file with 64 hex digits, the key of signatures and identities; otherwise SOCKETIO_P2P_TOKEN_KEY holds them
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+    },
+    /// Join the people on a server; each line of input is a command
+    #[command(after_help = COMMANDS)]
+    Join(Join),
+}
+
+#[derive(Debug, Args)]
+struct Join {
+    /// The URL of the server
+    url: String,
+    /// The signed name, from /ticket/NAME on the server
+    #[arg(long)]
+    ticket: String,
+    /// The directory for received files
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    downloads: PathBuf,
+    /// The time in seconds within which the others must answer a question
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    patience: u64,
+    /// Send everything through the server
+    #[arg(long)]
+    relay: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    exit(match Arguments::parse().command {
+        Command::Serve { address, key_file } => match key::read(key_file.as_deref()) {
+            Ok(Some(key)) => server::run(&address, key).await,
+            Ok(None) => Err("expected a key: see --key-file".into()),
+            Err(failure) => Err(failure),
+        },
+        Command::Join(arguments) => client::run(arguments).await,
+    })
+}

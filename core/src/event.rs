@@ -164,6 +164,8 @@ pub enum Event {
         peer: PeerId,
         /// The reason.
         reason: LeaveReason,
+        /// What the server's application had verified about it.
+        user: Option<MemberData>,
     },
     /// No live path leads to the peer. Events wait for it, for up to the resume window.
     PeerAway {

@@ -104,7 +104,7 @@ pub(crate) fn session_event(own: Option<&PeerId>, event: &Event) {
             let dialect = dialect.number();
             debug!(target: "socketio_p2p::session", session, %peer, dialect, "peer joined");
         }
-        Event::PeerLeft { peer, reason } => {
+        Event::PeerLeft { peer, reason, .. } => {
             debug!(target: "socketio_p2p::session", session, %peer, %reason, "peer left");
         }
         Event::PeerRenamed { from, to } => {

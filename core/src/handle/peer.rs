@@ -70,6 +70,12 @@ impl Peer {
         self.shared().read(|state| state.session.peers().collect())
     }
 
+    /// Returns a peer, also by a former id.
+    #[must_use]
+    pub fn peer(&self, id: &PeerId) -> Option<PeerInfo> {
+        self.shared().read(|state| state.session.peer(id))
+    }
+
     /// Returns whether the session is in its room now.
     #[must_use]
     pub fn is_joined(&self) -> bool {

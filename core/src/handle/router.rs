@@ -164,9 +164,9 @@ impl Router {
     ///
     /// # Cancel safety
     /// Dropping the future drops the events that were not routed, and the answer that is being sent.
-    pub async fn run(mut self, peer: &Peer, mut events: Events) {
+    pub async fn run(mut self, peer: Peer, mut events: Events) {
         while let Some(event) = events.next().await {
-            self.route(peer, event).await;
+            self.route(&peer, event).await;
         }
     }
 

@@ -67,7 +67,8 @@ impl Link {
             cx.out.push_no_ack(emit, self.peer.id.clone(), false);
         }
         let peer = self.peer.id.clone();
-        cx.out.events.push_back(Event::PeerLeft { peer, reason });
+        let user = self.peer.profile.user.clone();
+        cx.out.events.push_back(Event::PeerLeft { peer, reason, user });
     }
 
     fn end_emits(&self, emits: Vec<(EmitId, bool)>, cx: &mut Context<'_>) {

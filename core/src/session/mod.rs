@@ -97,7 +97,7 @@ use crate::wire::IceServer;
 ///   [`poll_signaling_transmit`](Self::poll_signaling_transmit),
 ///   [`poll_direct_transmit`](Self::poll_direct_transmit), [`poll_datagram`](Self::poll_datagram),
 ///   [`poll_timeout`](Self::poll_timeout)
-/// - **Getters**: [`id`](Self::id), [`peers`](Self::peers), [`policy`](Self::policy),
+/// - **Getters**: [`id`](Self::id), [`peers`](Self::peers), [`peer`](Self::peer), [`policy`](Self::policy),
 ///   [`is_joined`](Self::is_joined), [`user`](Self::user), [`metadata`](Self::metadata),
 ///   [`resume_token`](Self::resume_token), [`numbers`](Self::numbers), [`peer_numbers`](Self::peer_numbers),
 ///   [`forwarding`](Self::forwarding),

@@ -3,6 +3,7 @@
 use super::Session;
 use crate::direct_state::{DirectFailure, DirectState};
 use crate::id::{Dialect, PeerId};
+use crate::link::Link;
 use crate::path::Path;
 use crate::wire::MemberData;
 
@@ -39,7 +40,17 @@ pub struct PeerInfo {
 impl Session {
     /// Iterates over the peers, in the order of their ids.
     pub fn peers(&self) -> impl Iterator<Item = PeerInfo> + '_ {
-        self.links.iter().map(|link| PeerInfo {
+        self.links.iter().map(|link| self.describe(link))
+    }
+
+    /// Returns a peer, also by a former id ([`Event::PeerRenamed`](crate::Event::PeerRenamed)).
+    #[must_use]
+    pub fn peer(&self, id: &PeerId) -> Option<PeerInfo> {
+        self.links.at(self.find(id)?).map(|link| self.describe(link))
+    }
+
+    fn describe(&self, link: &Link) -> PeerInfo {
+        PeerInfo {
             id: link.peer().clone(),
             dialect: link.dialect(),
             user: link.profile().user.clone(),
@@ -52,6 +63,6 @@ impl Session {
             queued: link.queued_bytes(),
             held: link.held_bytes(),
             dropped: link.dropped(),
-        })
+        }
     }
 }

@@ -192,7 +192,7 @@ impl Model {
             }
             Event::Disconnected { .. } | Event::Refused(_) => self.connected = false,
             Event::PeerJoined { peer, dialect, .. } => self.join(peer, *dialect, successor),
-            Event::PeerLeft { peer, reason } => self.leave(peer, *reason),
+            Event::PeerLeft { peer, reason, .. } => self.leave(peer, *reason),
             Event::PeerAway { peer } => {
                 self.heard.note_word(peer);
                 let away = std::mem::replace(&mut self.link(peer).away, true);

@@ -239,7 +239,7 @@ impl Chat {
                 Event::PeerJoined { peer, .. } => self.tell(self.greet(&peer)),
                 // The local user leaves, not the peer.
                 Event::PeerLeft { reason: LeaveReason::Closed, .. } => {}
-                Event::PeerLeft { peer, reason } => {
+                Event::PeerLeft { peer, reason, .. } => {
                     self.note(&format!("{} has left the room: {reason}", self.name_of(&peer)));
                     self.names().remove(&peer);
                 }

@@ -49,6 +49,11 @@ impl Downloads {
         Self { directory, saved: Arc::default() }
     }
 
+    /// Whether there is a file of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.directory.join(safe_name(name)).is_file()
+    }
+
     /// Creates a new file under the peer's name for it, made safe: `NAME`, otherwise `NAME (1)` and so on, with the
     /// number before the extension. The error names the file.
     pub(crate) async fn create(&self, name: &str) -> Result<Download, String> {

@@ -199,7 +199,7 @@ impl Peer {
                 self.report.joined(&peer);
                 self.report_current_path(&peer);
             }
-            Event::PeerLeft { peer, reason } => {
+            Event::PeerLeft { peer, reason, .. } => {
                 self.retry(&peer);
                 self.paths.remove(&peer);
                 self.report.left(&peer, reason);

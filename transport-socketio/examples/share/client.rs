@@ -1,145 +1,150 @@
-//! The client: joining, who is there, and the commands.
+//! The client: who is there, messages, questions, and files of any size.
 
-use std::collections::BTreeMap;
-use std::future::ready;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::{path::Path, sync::Arc};
 
 use futures::StreamExt as _;
-use socketio_p2p_core::handle::{Events, Peer, Router};
-use socketio_p2p_core::{AuthPayload, Event, LeaveReason, MemberData, PeerId, Policy, ReplyToken};
+use serde::{Deserialize, Serialize};
+use socketio_p2p_core::codec::Blob;
+use socketio_p2p_core::handle::{Peer, Router};
+use socketio_p2p_core::{
+    AuthPayload, Event, IncomingTransferId, MemberData, Packet, PeerId, Target,
+};
 use socketio_p2p_transport_socketio::join;
 use socketio_p2p_transport_webrtc::{WebRtcConfig, WebRtcTransport};
-use tokio::task::JoinSet;
+use tokio_util::{compat::TokioAsyncReadCompatExt as _, io::InspectReader};
 
-use crate::common::input::{self, Line};
-use crate::common::{Failure, bars::Bars, chain, files::Downloads, text::printable};
-use crate::talk::Post;
-use crate::{Auth, COMMANDS, Join, RESUME_WINDOW};
+use crate::common::{Failure, bars::Bars, chain, files, files::Downloads, input, text::printable};
+use crate::{COMMANDS, Join, PATIENCE, RESUME_WINDOW};
 
-pub(crate) struct Client {
-    pub(crate) peer: Peer,
-    pub(crate) bars: Bars,
-    pub(crate) downloads: Downloads,
-    pub(crate) patience: Duration,
-    /// The names of those who are here, as of the last event.
-    names: Mutex<BTreeMap<PeerId, String>>,
-    /// The last question, until it is answered.
-    pub(crate) question: Mutex<Option<ReplyToken>>,
+type Done = Result<(), Failure>;
+
+/// The argument of the event `post`.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Post {
+    Text { text: String },
+    Note { name: String, content: Blob },
 }
 
-pub(crate) async fn run(arguments: Join) -> Result<(), Failure> {
-    let auth = AuthPayload::new(&Auth { ticket: arguments.ticket })?;
-    let policy = if arguments.relay { Policy::RelayOnly } else { Policy::Automatic };
-    let (peer, events) = join(&arguments.url)
-        .auth(move || ready(Ok(auth.clone())))
+struct Client {
+    peer: Peer,
+    bars: Bars,
+    downloads: Downloads,
+}
+
+pub(crate) async fn run(Join { url, auth, downloads, policy }: Join) -> Done {
+    let (peer, events) = join(&url)
+        .auth(move || std::future::ready(AuthPayload::new(&auth)))
         .direct(WebRtcTransport::new(WebRtcConfig::default())?)
         .configure(|config| config.with_policy(policy).with_resume_window(RESUME_WINDOW))
         .await?;
-    let (bars, downloads) = (Bars::new(), Downloads::new(arguments.downloads));
-    bars.print(&format!("you are {}; {COMMANDS}", text(peer.user())));
-    let (names, question) = (Mutex::default(), Mutex::default());
-    let patience = Duration::from_secs(arguments.patience);
-    let client = Arc::new(Client { peer, bars, downloads, patience, names, question });
-    tokio::select! {
-        Err(failure) = client.react(events) => Err(failure),
-        left = client.obey() => left,
+    let client = Arc::new(Client { peer, bars: Bars::new(), downloads: Downloads::new(downloads) });
+    client.bars.print(&format!("you are {}; {COMMANDS}", text(client.peer.user())));
+    tokio::spawn(client.router().run(client.peer.clone(), events));
+    let mut lines = input::lines(64 << 10);
+    while let Some(line) = lines.recv().await {
+        let input::Line::Text(line) = line else { continue };
+        client.tell(client.obey(&line).await);
     }
+    let delivered = client.peer.close().await?.is_empty();
+    if delivered { Ok(()) } else { Err("left before all was delivered".into()) }
 }
 
 impl Client {
-    async fn react(self: &Arc<Self>, mut events: Events) -> Result<(), Failure> {
-        let (posts, failures) = (Arc::clone(self), Arc::clone(self));
-        let mut router = Router::new()
-            .on("post", move |from, (post,): (Post,)| posts.show(from, post))
-            .on_error(move |error| failures.bars.print(&chain(&error)));
-        while let Some(event) = events.next().await {
-            let line = match event {
-                Event::PeerJoined { peer, user, .. } => {
-                    let name = text(user);
-                    lock(&self.names).insert(peer, name.clone());
-                    format!("{name} is here")
+    fn router(self: &Arc<Self>) -> Router {
+        let [posts, holder, others, failures] = std::array::from_fn(|_| Arc::clone(self));
+        Router::new()
+            .on("post", move |from, (post,): (Post,)| match post {
+                Post::Text { text } => posts.say(from, &text),
+                Post::Note { name, content } => {
+                    posts.say(from, &format!("{name}: {}", String::from_utf8_lossy(&content)));
                 }
-                Event::PeerUpdated { user, metadata, .. } => {
-                    format!("{} is now {}", text(user), text(metadata))
-                }
-                // This client leaves, not the others.
-                Event::PeerLeft { reason: LeaveReason::Closed, .. } => continue,
-                Event::PeerLeft { peer, reason } => {
-                    let name = lock(&self.names).remove(&peer).unwrap_or_default();
-                    format!("{name} is gone: {reason}")
-                }
-                Event::Disconnected { error, .. } => format!("no server: {}", chain(&error)),
-                Event::Connected { resumed: true, .. } => "back as the same member".to_owned(),
-                Event::Connected { .. } => "back as a new member".to_owned(),
-                Event::Refused(refusal) => return Err(refusal.into()),
-                Event::Received { from, packet, reply: Some(token), .. } => {
-                    self.tell(self.hear(&from, &packet, token));
-                    continue;
-                }
-                Event::TransferOpened { transfer, packet, .. } => {
-                    let client = Arc::clone(self);
-                    tokio::spawn(async move {
-                        client.tell(client.receive(transfer, &packet).await);
-                    });
-                    continue;
-                }
-                other => {
-                    router.route(&self.peer, other).await;
-                    continue;
-                }
-            };
-            self.bars.print(&line);
-        }
-        Ok(())
+            })
+            .answer("have", move |_, (name,): (String,)| (holder.downloads.has(&name),))
+            .otherwise(move |event| others.note(event))
+            .on_error(move |error| failures.bars.print(&chain(&error)))
     }
 
-    /// Obeys the lines of input.
-    async fn obey(self: &Arc<Self>) -> Result<(), Failure> {
-        let (mut lines, mut tasks) = (input::lines(64 << 10), JoinSet::new());
-        while let Some(line) = lines.recv().await {
-            let Line::Text(line) = line else { continue };
-            let (command, rest) = line.split_once(' ').unwrap_or((&line, ""));
-            let (client, rest) = (Arc::clone(self), rest.to_owned());
-            match command {
-                "say" => self.tell(self.post(Post::Text { text: rest }).await),
-                "status" => self.tell(self.set_status(&rest)),
-                "yes" | "no" => self.tell(self.answer(command == "yes").await),
-                "ask" => _ = tasks.spawn(async move { client.tell(client.ask(&rest).await) }),
-                "send" => _ = tasks.spawn(async move { client.tell(client.send(&rest).await) }),
-                "quit" => break,
-                _ => self.bars.print(COMMANDS),
+    fn note(self: &Arc<Self>, event: Event) {
+        self.bars.print(&match event {
+            Event::PeerJoined { user, .. } => format!("{} is here", text(user)),
+            Event::PeerLeft { user, reason, .. } => format!("{} is gone: {reason}", text(user)),
+            Event::Disconnected { error, .. } => format!("no server: {}", chain(&error)),
+            Event::Connected { resumed: true, .. } => "back as the same member".to_owned(),
+            Event::TransferOpened { transfer, packet, .. } => {
+                let client = Arc::clone(self);
+                tokio::spawn(async move { client.tell(client.receive(transfer, packet).await) });
+                return;
             }
-        }
-        // Files that are being sent arrive first.
-        tasks.join_all().await;
-        match self.peer.close().await?.is_empty() {
-            true => Ok(()),
-            false => Err("left before all messages were delivered".into()),
-        }
+            _ => return,
+        });
     }
 
-    pub(crate) fn tell(&self, result: Result<(), Failure>) {
-        if let Err(failure) = result {
-            self.bars.print(&format!("error: {}", chain(&*failure)));
-        }
-    }
-
-    pub(crate) fn name(&self, peer: &PeerId) -> String {
-        lock(&self.names).get(peer).cloned().unwrap_or_else(|| "somebody who left".to_owned())
-    }
-
-    fn set_status(&self, status: &str) -> Result<(), Failure> {
-        self.peer.set_metadata(Some(MemberData::new(status)?));
+    async fn obey(&self, line: &str) -> Done {
+        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let post = match command {
+            "say" => Post::Text { text: rest.to_owned() },
+            "note" => {
+                Post::Note { name: rest.to_owned(), content: tokio::fs::read(rest).await?.into() }
+            }
+            "ask" => return self.ask(rest).await,
+            "send" => return self.send(Path::new(rest)).await,
+            _ => return Err(COMMANDS.into()),
+        };
+        let _emitted = self.peer.emit(Target::All, &Packet::event("post", &(post,))?).await?;
         Ok(())
     }
-}
 
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn ask(&self, name: &str) -> Done {
+        let question = Packet::event("have", &(name,))?;
+        let mut answers = self.peer.request_all(&question).timeout(PATIENCE);
+        while let Some((from, answer)) = answers.next().await {
+            let has = answer.and_then(|answer| Ok(answer.args::<(bool,)>()?.0));
+            let has = has.map_or_else(|error| chain(&error), |has| has.to_string());
+            self.bars.print(&format!("{} has {name}: {has}", self.name(&from)));
+        }
+        Ok(())
+    }
+
+    async fn send(&self, path: &Path) -> Done {
+        let (file, size) = files::open(path).await?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut bar = self.bars.add(&name, Some(size));
+        let source = InspectReader::new(file, |piece| bar.advance(piece.len())).compat();
+        let (to, event) = (self.peer.peers().into_iter(), Packet::event("file", &(&name,))?);
+        for sent in self.peer.send_transfer(to.map(|to| to.id), &event, Some(size), source).await? {
+            let outcome = sent.1.map_or_else(|error| chain(&error), |it| it.to_string());
+            self.bars.print(&format!("{name} to {}: {outcome}", self.name(&sent.0)));
+        }
+        Ok(())
+    }
+
+    async fn receive(&self, id: IncomingTransferId, about: Packet) -> Done {
+        let (mut transfer, (name,)) = (self.peer.accept(id)?, about.args::<(String,)>()?);
+        let label = format!("{} from {}", printable(&name, 80), self.name(transfer.peer()));
+        let mut bar = self.bars.add(&label, transfer.size());
+        let mut file = self.downloads.create(&name).await?;
+        while let Some(piece) = transfer.next().await? {
+            bar.advance(piece.len());
+            file.write(&piece).await?;
+        }
+        self.bars.print(&format!("received {}", files::shown(&file.keep().await?)));
+        Ok(())
+    }
+
+    fn say(&self, from: &PeerId, said: &str) {
+        self.bars.print(&format!("{}: {}", self.name(from), printable(said, 400)));
+    }
+
+    fn name(&self, peer: &PeerId) -> String {
+        text(self.peer.peer(peer).and_then(|peer| peer.user))
+    }
+
+    fn tell(&self, result: Done) {
+        result.unwrap_or_else(|failure| self.bars.print(&format!("error: {}", chain(&*failure))));
+    }
 }
 
 fn text(data: Option<MemberData>) -> String {
-    let text = data.and_then(|data| data.read::<String>().ok());
-    printable(&text.unwrap_or_default(), 40)
+    printable(&data.and_then(|data| data.read::<String>().ok()).unwrap_or_default(), 40)
 }

@@ -14,8 +14,6 @@ mod common;
 
 mod client;
 mod server;
-mod talk;
-mod transfer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,6 +21,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
+use socketio_p2p_core::Policy;
 
 use self::common::{exit, key};
 
@@ -31,11 +30,16 @@ const RESUME_WINDOW: Duration = Duration::from_secs(60);
 
 /// The help of `join`.
 const COMMANDS: &str = "\
-Commands: say TEXT, status TEXT, ask NAME (may I send you the file NAME?), yes, no, send PATH, quit";
+Commands: say TEXT, note PATH (a small file as a message), ask NAME (who has this file?), send PATH; Ctrl-D leaves";
+
+/// The time within which the others must answer a question.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a client shows the server to be admitted.
-#[derive(Serialize, Deserialize)]
+#[derive(Args, Debug, Deserialize, Serialize)]
 struct Auth {
+    /// The signed name, from /ticket/NAME on the server
+    #[arg(long)]
     ticket: String,
 }
 
@@ -67,18 +71,14 @@ enum Command {
 struct Join {
     /// The URL of the server
     url: String,
-    /// The signed name, from /ticket/NAME on the server
-    #[arg(long)]
-    ticket: String,
+    #[command(flatten)]
+    auth: Auth,
     /// The directory for received files
     #[arg(long, value_name = "DIR", default_value = ".")]
     downloads: PathBuf,
-    /// The time in seconds within which the others must answer a question
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    patience: u64,
-    /// Send everything through the server
-    #[arg(long)]
-    relay: bool,
+    /// When to connect directly: automatic, relay-only or direct-only
+    #[arg(long, default_value_t = Policy::Automatic)]
+    policy: Policy,
 }
 
 #[tokio::main]

@@ -87,10 +87,11 @@ impl<D> Join<D> {
     }
 
     /// Sets the provider of the auth payload, as [`SocketIoSignaling::with_auth`].
-    pub fn auth<P, F>(mut self, provide: P) -> Self
+    pub fn auth<P, F, E>(mut self, provide: P) -> Self
     where
         P: Fn() -> F + Send + Sync + 'static,
-        F: Future<Output = Result<AuthPayload, String>> + Send + 'static,
+        F: Future<Output = Result<AuthPayload, E>> + Send + 'static,
+        E: fmt::Display,
     {
         self.signaling = self.signaling.map(|signaling| signaling.with_auth(provide));
         self

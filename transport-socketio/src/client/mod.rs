@@ -109,19 +109,22 @@ impl SocketIoSignaling {
     /// }
     ///
     /// let signaling = SocketIoSignaling::new("http://localhost:3000")?.with_auth(async || {
-    ///     let ticket = renewed_ticket().await.map_err(|error| error.to_string())?;
-    ///     AuthPayload::new(&serde_json::json!({ "ticket": ticket })).map_err(|error| error.to_string())
+    ///     let ticket = renewed_ticket().await?;
+    ///     Ok::<_, Box<dyn std::error::Error>>(AuthPayload::new(&serde_json::json!({ "ticket": ticket }))?)
     /// });
     /// # drop(signaling);
     /// # Ok::<(), socketio_p2p_transport_socketio::AddressError>(())
     /// ```
     #[must_use]
-    pub fn with_auth<P, F>(mut self, provide: P) -> Self
+    pub fn with_auth<P, F, E>(mut self, provide: P) -> Self
     where
         P: Fn() -> F + Send + Sync + 'static,
-        F: Future<Output = Result<AuthPayload, String>> + Send + 'static,
+        F: Future<Output = Result<AuthPayload, E>> + Send + 'static,
+        E: fmt::Display,
     {
-        self.auth = Some(Arc::new(move || provide().boxed()));
+        self.auth = Some(Arc::new(move || {
+            provide().map(|provided| provided.map_err(|error| error.to_string())).boxed()
+        }));
         self
     }
 

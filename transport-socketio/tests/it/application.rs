@@ -61,7 +61,7 @@ async fn an_admission_sees_the_auth_payload_and_decides_who_the_client_is() {
         let asked = Arc::clone(&asked);
         move || {
             asked.fetch_add(1, Ordering::Relaxed);
-            async move { Ok(AuthPayload::new(&json!({ "ticket": name })).unwrap()) }
+            async move { AuthPayload::new(&json!({ "ticket": name })) }
         }
     };
     let first = join(&url).auth(ticket("ann")).metadata(data("blue"));
@@ -120,9 +120,10 @@ async fn an_admission_that_hangs_is_cut_off_with_a_code_and_a_time_to_return() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_auth_provider_that_fails_or_hangs_ends_the_attempt_with_its_text() {
     let server = serve_default().await;
-    let failing = join(&server.url()).auth(async || Err("the account server is down".to_owned()));
+    let failing =
+        join(&server.url()).auth(async || Err::<AuthPayload, _>("the account server is down"));
     let hanging = join(&server.url())
-        .auth(std::future::pending)
+        .auth(std::future::pending::<Result<AuthPayload, String>>)
         .signaling(|signaling| Ok(signaling.with_connect_timeout(Duration::from_millis(50))))
         .unwrap();
     for (attempt, text) in [(failing, "the account server is down"), (hanging, "none within 50ms")]

@@ -83,7 +83,7 @@ async fn events_go_to_the_handler_of_their_name_and_questions_are_answered() {
         });
     let (to, sender, peer) = (b.id(), a.id(), b.peer.clone());
     let events = b.events;
-    tokio::spawn(async move { router.run(&peer, events).await });
+    tokio::spawn(async move { router.run(peer, events).await });
     let text = Tagged::Text { text: "hi".to_owned() };
     a.peer.emit(&to, &Packet::event("chat", &(&text,)).unwrap()).await.unwrap();
     a.peer.emit(&to, &Packet::event("chat", &(4,)).unwrap()).await.unwrap();

@@ -54,7 +54,7 @@ fn a_closing_session_leaves_once_its_events_are_acknowledged() {
     mesh.run_for(Duration::from_secs(2));
     let events = mesh.take_events(b);
     assert_eq!(events.iter().filter(|event| matches!(event, Event::Received { .. })).count(), 2);
-    let left = |event: &Event| matches!(event, Event::PeerLeft { peer, reason: LeaveReason::Left } if *peer == id);
+    let left = |event: &Event| matches!(event, Event::PeerLeft { peer, reason: LeaveReason::Left, .. } if *peer == id);
     assert!(has(&events, left));
     let events = mesh.take_events(a);
     assert_eq!(outcomes(&events), [Outcome::Delivered; 2]);
@@ -277,7 +277,7 @@ fn a_member_that_is_away_in_the_roster_leaves_after_the_resume_window() {
     mesh.run_for(Duration::from_secs(20));
     assert!(has(&mesh.take_events(c), |event| matches!(
         event,
-        Event::PeerLeft { peer, reason: LeaveReason::TimedOut } if *peer == b_id
+        Event::PeerLeft { peer, reason: LeaveReason::TimedOut, .. } if *peer == b_id
     )));
     mesh.set_reachable(b, true);
     mesh.run_for(Duration::from_secs(20));
@@ -349,7 +349,7 @@ fn a_crashed_peer_is_lost_and_a_closed_peer_has_left() {
         mesh.run_for(Duration::from_secs(20));
         let expected = if crashes { LeaveReason::Lost } else { LeaveReason::Left };
         let events = mesh.take_events(a);
-        let left = |event: &Event| matches!(event, Event::PeerLeft { peer, reason } if *peer == id && *reason == expected);
+        let left = |event: &Event| matches!(event, Event::PeerLeft { peer, reason, .. } if *peer == id && *reason == expected);
         assert!(has(&events, left), "{events:?}");
     }
 }

@@ -224,7 +224,7 @@ fn a_session_with_forwarding_disabled_is_no_via() {
     mesh.run_for(Duration::from_secs(8));
     let events = mesh.take_events(a);
     assert_eq!(outcomes(&events), [Outcome::NotSent]);
-    let left = |event: &Event| matches!(event, Event::PeerLeft { peer, reason: LeaveReason::TimedOut } if *peer == id);
+    let left = |event: &Event| matches!(event, Event::PeerLeft { peer, reason: LeaveReason::TimedOut, .. } if *peer == id);
     assert!(has(&events, left), "{events:?}");
     assert_eq!(mesh.session(others[0]).forwarding(), Default::default());
 }
@@ -391,7 +391,7 @@ fn a_closing_session_says_good_bye_through_a_via_last() {
     mesh.run_for(Duration::from_secs(2));
     stretches(&numbers(&mut mesh, b), 0..100);
     for node in [b, others[0]] {
-        let left = |event: &Event| matches!(event, Event::PeerLeft { peer, reason: LeaveReason::Left } if *peer == from_a);
+        let left = |event: &Event| matches!(event, Event::PeerLeft { peer, reason: LeaveReason::Left, .. } if *peer == from_a);
         assert!(has(&mesh.take_events(node), left));
     }
     assert_eq!(outcomes(&mesh.take_events(a)), vec![Outcome::Delivered; 100]);

@@ -118,7 +118,7 @@ fn links_without_a_channel_begin_anew_and_newcomers_are_told_apart() {
     mesh.run_for(Duration::from_secs(6));
     let events = mesh.take_events(a);
     assert_eq!(renames(&events).len(), 1);
-    let anew = |event: &Event| matches!(event, Event::PeerLeft { peer, reason: LeaveReason::IdentityChanged } if *peer == was);
+    let anew = |event: &Event| matches!(event, Event::PeerLeft { peer, reason: LeaveReason::IdentityChanged, .. } if *peer == was);
     assert!(has(&events, anew), "{events:?}");
     let mut expected = [mesh.id(b), mesh.id(c), mesh.id(newcomer)];
     expected.sort();

@@ -238,7 +238,7 @@ fn a_saved_resume_token_makes_a_restarted_program_the_same_member_in_a_new_incar
     mesh.run_until_direct(a, again);
     assert_eq!(mesh.id(again), id);
     let events = mesh.take_events(a);
-    let restarted = |event: &Event| matches!(event, Event::PeerLeft { peer, reason: LeaveReason::Restarted } if *peer == id);
+    let restarted = |event: &Event| matches!(event, Event::PeerLeft { peer, reason: LeaveReason::Restarted, .. } if *peer == id);
     assert!(has(&events, restarted), "{events:?}");
 }
 

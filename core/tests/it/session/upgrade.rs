@@ -273,7 +273,7 @@ fn a_peer_that_is_killed_while_direct_has_left_within_ten_seconds() {
     assert!(mesh.now() - start <= Duration::from_secs(10), "{:?}", mesh.now() - start);
     assert!(has(&mesh.take_events(a), |event| matches!(
         event,
-        Event::PeerLeft { peer, reason: LeaveReason::TimedOut | LeaveReason::Lost } if *peer == id
+        Event::PeerLeft { peer, reason: LeaveReason::TimedOut | LeaveReason::Lost, .. } if *peer == id
     )));
     mesh.emit(a, Target::All, &numbered(0)).unwrap();
     mesh.run_until_quiet();

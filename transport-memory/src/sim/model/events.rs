@@ -28,7 +28,7 @@ impl Model {
                 Ok(Note::Joined { resumed })
             }
             Event::PeerJoined { peer, dialect, .. } => self.joined(node, &peer, dialect),
-            Event::PeerLeft { peer, reason } => self.left(node, &peer, reason),
+            Event::PeerLeft { peer, reason, .. } => self.left(node, &peer, reason),
             Event::PeerAway { peer } => self.change_presence(node, &peer, true),
             Event::PeerBack { peer } => self.change_presence(node, &peer, false),
             Event::PathChanged { peer, path } => self.path_changed(node, &peer, path),

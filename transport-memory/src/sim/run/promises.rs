@@ -76,7 +76,7 @@ impl Run<'_> {
                 Some(peer) => self.note_end_of_absence(node, peer, false),
                 None => Ok(()),
             },
-            Event::PeerLeft { peer, reason } => {
+            Event::PeerLeft { peer, reason, .. } => {
                 let Some(peer) = self.model.find(peer) else { return Ok(()) };
                 self.questions_of.left(index, peer);
                 if *reason == LeaveReason::Stalled && self.talks.waits(index, peer) {

@@ -108,7 +108,7 @@ impl Ledger {
                 let to = NAMES[self.number(&peer)?];
                 return Err(format!("an event of {name} for {to} ended as {outcome:?}").into());
             }
-            Event::PeerLeft { peer, reason } => {
+            Event::PeerLeft { peer, reason, .. } => {
                 let gone = self.number(&peer)?;
                 self.left.insert((who, gone), reason);
             }

@@ -214,9 +214,25 @@ impl Process {
 
     #[cfg(unix)]
     pub(super) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Lets the process stand still until [`go_on`](Self::go_on).
+    #[cfg(unix)]
+    pub(super) fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    #[cfg(unix)]
+    pub(super) fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: &str) {
         let id = self.child.id().expect("it runs").to_string();
-        let killed = std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
-        assert!(killed.success());
+        let sent = std::process::Command::new("kill").args([signal, &id]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Fails the test, and shows the last lines of the process.

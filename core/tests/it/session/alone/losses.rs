@@ -171,7 +171,7 @@ fn the_link_to_a_peer_that_never_acknowledges_ends_and_other_links_continue() {
     let left: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
-            Event::PeerLeft { peer, reason } => Some((peer.as_str(), *reason)),
+            Event::PeerLeft { peer, reason, .. } => Some((peer.as_str(), *reason)),
             _ => None,
         })
         .collect();

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use serde_json::json;
 use socketio_p2p_core::handle::{Events, Peer, RequestError};
 use socketio_p2p_core::hub::{Admission, HubConfig};
@@ -17,22 +16,10 @@ use socketio_p2p_transport_socketio::{
 };
 use tokio::sync::mpsc;
 
-use crate::support::{serve, serve_default, soon};
+use crate::support::{next_event, serve, serve_default, soon};
 
 fn data(text: &str) -> MemberData {
     MemberData::new(text).unwrap()
-}
-
-async fn until(events: &mut Events, is: impl Fn(&Event) -> bool) -> Event {
-    let wait = async {
-        loop {
-            let event = events.next().await.expect("the session goes on");
-            if is(&event) {
-                return event;
-            }
-        }
-    };
-    soon("an event", wait).await
 }
 
 async fn enter(url: &str) -> (Peer, Events, PeerId) {
@@ -68,11 +55,11 @@ async fn an_admission_sees_the_auth_payload_and_decides_who_the_client_is() {
     let (ann, mut ann_events) = soon("joining", first.into_future()).await.unwrap();
     assert_eq!(ann.user(), Some(data("ann")));
     let (other, mut events) = join(&url).auth(ticket("ann")).await.unwrap();
-    let joined = until(&mut events, |event| matches!(event, Event::PeerJoined { .. })).await;
+    let joined = next_event(&mut events, |event| matches!(event, Event::PeerJoined { .. })).await;
     let Event::PeerJoined { user, metadata, .. } = joined else { panic!("{joined:?}") };
     assert_eq!((user, metadata), (Some(data("ann")), Some(data("blue"))));
     ann.set_metadata(Some(data("green")));
-    let updated = until(&mut events, |event| matches!(event, Event::PeerUpdated { .. })).await;
+    let updated = next_event(&mut events, |event| matches!(event, Event::PeerUpdated { .. })).await;
     let Event::PeerUpdated { metadata, .. } = updated else { panic!("{updated:?}") };
     assert_eq!(metadata, Some(data("green")));
     let room = RoomName::new("room-of-ann").unwrap();
@@ -93,7 +80,7 @@ async fn an_admission_sees_the_auth_payload_and_decides_who_the_client_is() {
     assert_eq!(asked.load(Ordering::Relaxed), 3);
     server.signaling().socket_of(&room, &ann.id().unwrap()).unwrap().disconnect().unwrap();
     let back = |event: &Event| matches!(event, Event::Connected { .. });
-    until(&mut ann_events, back).await;
+    next_event(&mut ann_events, back).await;
     assert_eq!(asked.load(Ordering::Relaxed), 4);
     drop(other);
     server.close().await;
@@ -153,7 +140,8 @@ async fn the_server_and_a_peer_send_to_and_ask_each_other() {
     signaling.broadcast(&room, &news).unwrap();
     for (events, times) in [(&mut ann_events, 2), (&mut bob_events, 1)] {
         for _ in 0..times {
-            let event = until(events, |event| matches!(event, Event::ServerEvent { .. })).await;
+            let event =
+                next_event(events, |event| matches!(event, Event::ServerEvent { .. })).await;
             let Event::ServerEvent { packet, reply } = event else { panic!("{event:?}") };
             assert_eq!(packet.args::<(String,)>().unwrap().0, "sunny");
             assert!(reply.is_none());
@@ -170,7 +158,7 @@ async fn the_server_and_a_peer_send_to_and_ask_each_other() {
     let asked = signaling.request::<String>(&room, &ann_id, &question, second);
     let answers = async {
         let event =
-            until(&mut ann_events, |event| matches!(event, Event::ServerEvent { .. })).await;
+            next_event(&mut ann_events, |event| matches!(event, Event::ServerEvent { .. })).await;
         let Event::ServerEvent { reply: Some(token), .. } = event else { panic!("{event:?}") };
         ann.reply(&token, &("yes",)).await.unwrap();
     };
@@ -211,19 +199,19 @@ async fn a_kicked_peer_is_told_and_a_closed_room_is_empty() {
     assert_eq!(signaling.peer_of(socket.id), Some((room.clone(), ann_id.clone())));
     assert!(signaling.kick(&room, &ann_id));
     assert!(!signaling.kick(&room, &ann_id));
-    let left = until(&mut bob_events, |event| matches!(event, Event::PeerLeft { .. })).await;
+    let left = next_event(&mut bob_events, |event| matches!(event, Event::PeerLeft { .. })).await;
     assert!(matches!(left, Event::PeerLeft { reason: LeaveReason::Kicked, .. }), "{left:?}");
-    let refused = until(&mut ann_events, |event| matches!(event, Event::Refused(_))).await;
+    let refused = next_event(&mut ann_events, |event| matches!(event, Event::Refused(_))).await;
     let Event::Refused(why) = refused else { panic!("{refused:?}") };
     assert_eq!(why.code.as_deref(), Some("kicked"));
     assert_eq!(signaling.peer_of(socket.id), None);
     ann.reconnect();
-    let back = until(&mut ann_events, |event| matches!(event, Event::Connected { .. })).await;
+    let back = next_event(&mut ann_events, |event| matches!(event, Event::Connected { .. })).await;
     assert!(matches!(back, Event::Connected { resumed: false, .. }), "{back:?}");
 
     assert_eq!(signaling.close_room(&room), 2);
     for events in [&mut ann_events, &mut bob_events] {
-        let refused = until(events, |event| matches!(event, Event::Refused(_))).await;
+        let refused = next_event(events, |event| matches!(event, Event::Refused(_))).await;
         let Event::Refused(why) = refused else { panic!("{refused:?}") };
         assert_eq!(why.code.as_deref(), Some("room-closed"));
     }
@@ -239,7 +227,8 @@ async fn a_draining_server_tells_its_peers_when_to_return_and_lets_nobody_in() {
     let (_ann, mut ann_events, _) = enter(&url).await;
     let pause = Duration::from_secs(3);
     assert!(server.signaling().drain(pause, Duration::from_secs(2)).await);
-    let gone = until(&mut ann_events, |event| matches!(event, Event::Disconnected { .. })).await;
+    let gone =
+        next_event(&mut ann_events, |event| matches!(event, Event::Disconnected { .. })).await;
     let Event::Disconnected { error: SignalingError::PutOff(why), retry_in } = gone else {
         panic!("{gone:?}")
     };

@@ -1,7 +1,5 @@
 //! Joining in one call, and the contract of the signalling transport.
 
-use futures::StreamExt as _;
-use socketio_p2p_core::handle::Events;
 use socketio_p2p_core::hub::HubConfig;
 use socketio_p2p_core::{Event, Packet, Path, SignalingError, Target};
 use socketio_p2p_transport_memory::conformance;
@@ -10,19 +8,7 @@ use socketio_p2p_transport_socketio::{
 };
 use socketio_p2p_transport_webrtc::{WebRtcConfig, WebRtcTransport};
 
-use crate::support::{serve, serve_default, soon};
-
-async fn until(events: &mut Events, is: impl Fn(&Event) -> bool) -> Event {
-    let wait = async {
-        loop {
-            let event = events.next().await.expect("the session goes on");
-            if is(&event) {
-                return event;
-            }
-        }
-    };
-    soon("an event", wait).await
-}
+use crate::support::{next_event, serve, serve_default, soon};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_programs_join_in_one_call_each_and_talk_by_relay_and_directly() {
@@ -31,11 +17,12 @@ async fn two_programs_join_in_one_call_each_and_talk_by_relay_and_directly() {
     let relayed = join(&url).room("one").unwrap();
     let (ann, mut ann_events) = soon("Ann joins", relayed.into_future()).await.unwrap();
     let (bob, mut bob_events) = join(&url).room("one").unwrap().await.unwrap();
-    until(&mut ann_events, |event| matches!(event, Event::PeerJoined { .. })).await;
+    next_event(&mut ann_events, |event| matches!(event, Event::PeerJoined { .. })).await;
     let question = Packet::event("add", &(1, 2)).unwrap();
     let asked = ann.request(&bob.id().unwrap(), &question);
     let answer = async {
-        let event = until(&mut bob_events, |event| matches!(event, Event::Received { .. })).await;
+        let event =
+            next_event(&mut bob_events, |event| matches!(event, Event::Received { .. })).await;
         let Event::Received { packet, reply, path, .. } = event else { panic!("{event:?}") };
         assert_eq!(path, Path::Relay);
         let (a, b) = packet.args::<(i32, i32)>().unwrap();
@@ -48,10 +35,10 @@ async fn two_programs_join_in_one_call_each_and_talk_by_relay_and_directly() {
     let (cid, mut cid_events) = join(&url).room("two").unwrap().direct(direct()).await.unwrap();
     let (dan, mut dan_events) = join(&url).room("two").unwrap().direct(direct()).await.unwrap();
     let is_direct = |event: &Event| matches!(event, Event::PathChanged { path: Path::Direct, .. });
-    until(&mut cid_events, is_direct).await;
+    next_event(&mut cid_events, is_direct).await;
     let emitted = cid.emit(Target::All, &Packet::event("hi", &()).unwrap()).await.unwrap();
     assert!(emitted.rejected.is_empty());
-    let hi = until(&mut dan_events, |event| matches!(event, Event::Received { .. })).await;
+    let hi = next_event(&mut dan_events, |event| matches!(event, Event::Received { .. })).await;
     assert!(matches!(hi, Event::Received { path: Path::Direct, .. }), "{hi:?}");
     for peer in [&ann, &bob, &cid, &dan] {
         assert!(soon("the close", peer.close()).await.unwrap().is_empty());

@@ -7,11 +7,12 @@ use futures::{SinkExt as _, StreamExt as _};
 use serde::Serialize;
 use socketio_p2p_core::codec::{Decoder, Limits};
 use socketio_p2p_core::driver::Signaling as _;
+use socketio_p2p_core::handle::Events;
 use socketio_p2p_core::hub::HubConfig;
 use socketio_p2p_core::wire::{
     ClientMessage, Epochs, Lane, Numbers, Piece, Recipient, ServerMessage, Upload, Welcome,
 };
-use socketio_p2p_core::{Packet, PacketType, PeerId};
+use socketio_p2p_core::{Event, Packet, PacketType, PeerId};
 use socketio_p2p_transport_socketio::{
     Listener, SignalingServer, SocketIoChannel, SocketIoSignaling,
 };
@@ -25,6 +26,19 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
         Ok(done) => done,
         Err(_) => panic!("did not happen within {PATIENCE:?}: {what}"),
     }
+}
+
+/// Reads events of a handle until one matches.
+pub(crate) async fn next_event(events: &mut Events, is: impl Fn(&Event) -> bool) -> Event {
+    let wait = async {
+        loop {
+            let event = events.next().await.expect("the session goes on");
+            if is(&event) {
+                return event;
+            }
+        }
+    };
+    soon("an event", wait).await
 }
 
 /// Polls a condition that no event reports, until it holds.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use socketio_p2p_core::{Path, PeerId, Policy, RoomName};
+use socketio_p2p_core::{DirectState, Path, PeerId, Policy, RoomName};
 
 use super::Run;
 use crate::conditions::{Conditions, RosterFaults, SignalFaults};
@@ -160,6 +160,9 @@ impl Run<'_> {
                 };
                 if peer.away || idle && peer.queued + peer.held > 0 {
                     return Some(format!("{node:?} has {peer:?}"));
+                }
+                if peer.direct == DirectState::NoSignaling {
+                    return Some(format!("{node:?} has not heard that {other:?} is in the room"));
                 }
                 let room = |node| direct(node) < most(node);
                 if peer.path != Some(Path::Direct) && room(node) && room(other) {

@@ -8,6 +8,8 @@
 //!   [`socketioxide`](https://docs.rs/socketioxide) server. Feature `eio3` adds clients of Socket.IO 2.x, `listen` an
 //!   HTTP server for applications that have none.
 //!
+//! - Feature `metrics`: `metrics` records the numbers of clients and servers for a recorder of that crate.
+//!
 //! `client`, `server`, `eio3` and `rustls-native-roots` are on by default. Client and server run on tokio.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -16,6 +18,8 @@
 mod client;
 #[cfg(feature = "client")]
 mod clock;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(any(feature = "client", feature = "server"))]
 mod seed;
 #[cfg(feature = "server")]

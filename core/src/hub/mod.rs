@@ -54,7 +54,7 @@ const MAX_ALIASES: usize = 4;
 ///
 /// - Getters: [`peer_id`](Self::peer_id), [`room_of`](Self::room_of), [`user_of`](Self::user_of), [`members`](Self::members),
 ///   [`rooms`](Self::rooms), [`client_of`](Self::client_of), [`receivers`](Self::receivers),
-///   [`stats`](Self::stats), [`config`](Self::config).
+///   [`stats`](Self::stats), [`is_closing`](Self::is_closing), [`config`](Self::config).
 /// - Input: [`handle_connect`](Self::handle_connect), [`handle_admitted`](Self::handle_admitted),
 ///   [`handle_message`](Self::handle_message), [`handle_packet`](Self::handle_packet),
 ///   [`handle_malformed`](Self::handle_malformed), [`handle_disconnect`](Self::handle_disconnect),
@@ -184,6 +184,12 @@ impl Hub {
             away: self.seats.away_len(),
             ..self.counters
         }
+    }
+
+    /// Returns whether the hub is closing: it takes no clients any more.
+    #[must_use]
+    pub const fn is_closing(&self) -> bool {
+        self.closing.is_some()
     }
 
     /// Returns the settings.

@@ -9,6 +9,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod routes;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,6 +20,7 @@ use clap::Parser;
 use socketio_p2p_core::hub::HubConfig;
 
 use self::common::{Failure, Requests, exit, key, server};
+use self::routes::Signaling;
 
 /// When peers come back after the end of the server.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -46,6 +49,9 @@ struct Arguments {
     /// either, each run has its own key
     #[arg(long, value_name = "FILE")]
     token_key_file: Option<PathBuf>,
+    /// Serve the numbers of the server for Prometheus at /metrics; /healthz is served in any case
+    #[arg(long)]
+    metrics: bool,
 }
 
 fn capacity(text: &str) -> Result<usize, String> {
@@ -70,7 +76,11 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
         ),
     }
     let mut requests = Requests::new()?;
-    let (listener, url) = server::listen(config, &arguments.host, arguments.port).await?;
+    let signaling = Signaling::default();
+    let routes = routes::routes(&signaling, arguments.metrics)?;
+    let (listener, url) =
+        server::listen_with(config, &arguments.host, arguments.port, routes).await?;
+    let _set = signaling.set(listener.signaling().clone());
     let mut output = std::io::stdout();
     writeln!(output, "listening on {url}")?;
     output.flush()?;

@@ -326,6 +326,18 @@ impl SignalingHandle {
         self.shared.stats()
     }
 
+    /// Sets the numbers of the recorder of `metrics`: see [`metrics`](crate::metrics).
+    #[cfg(feature = "metrics")]
+    pub fn record_metrics(&self) {
+        crate::metrics::record_server(&self.stats());
+    }
+
+    /// Returns whether the signalling takes new clients: not after [`drain`](Self::drain).
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.shared.with_hub(|hub| !hub.is_closing())
+    }
+
     /// The rooms that have a member.
     #[must_use]
     pub fn rooms(&self) -> Vec<RoomName> {

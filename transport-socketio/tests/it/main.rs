@@ -13,6 +13,7 @@ mod application;
 mod client;
 mod example_files;
 mod join;
+mod metrics;
 #[cfg(not(feature = "rustls"))]
 mod no_tls;
 mod npm;

@@ -2,6 +2,9 @@
 
 use std::net::TcpListener;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use serde_json::json;
 
 use super::process::{Peer, Process, Server, turn};
@@ -42,6 +45,40 @@ async fn server_warns_when_it_runs_without_a_token_key() {
     let _turn = turn().await;
     let server = Server::start(&[]).await;
     assert!(server.process.errors().contains("no token key"), "{}", server.process.errors());
+}
+
+/// The status and the body that the server answers to GET.
+async fn get(server: &Server, path: &str) -> (u16, String) {
+    let mut http = TcpStream::connect(("127.0.0.1", server.port().parse().unwrap())).await.unwrap();
+    let head = "HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    http.write_all(format!("GET {path} {head}").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    http.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+#[tokio::test]
+async fn server_answers_health_checks_and_scrapes() {
+    let _turn = turn().await;
+    let server = Server::start(&["--metrics"]).await;
+    let peers = Peer::join_all(&server, 2, &[]).await;
+    assert_eq!(get(&server, "/healthz").await, (200, "ok\n".to_owned()));
+    let (status, numbers) = get(&server, "/metrics").await;
+    assert_eq!(status, 200);
+    for line in [
+        "# TYPE socketio_p2p_hub_clients gauge",
+        "socketio_p2p_hub_clients 2",
+        "socketio_p2p_hub_rooms 1",
+        "# TYPE socketio_p2p_hub_relayed_total counter",
+    ] {
+        assert!(numbers.lines().any(|one| one == line), "{line} is not in {numbers}");
+    }
+    for peer in peers {
+        peer.quit().await;
+    }
+    let without = Server::start(&[]).await;
+    assert_eq!(get(&without, "/metrics").await.0, 404);
 }
 
 #[tokio::test]

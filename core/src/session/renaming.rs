@@ -170,7 +170,7 @@ impl Session {
     }
 
     /// Handles a member's question whether it is known: returns its nonce on the channel with each peer that it claims
-    /// to have been. Only the peer that really was gets to see a nonce of its own.
+    /// to have been, with the id under which the hub knows it: a member can have its own nonce returned, and no other's.
     pub(super) fn return_nonce(
         &mut self,
         from: &PeerId,
@@ -183,13 +183,15 @@ impl Session {
             return;
         }
         for peer in std::iter::once(from).chain(former.iter().rev().take(MAX_NAMED)) {
-            self.with_peer(peer, now, |link, _| link.prove(nonce));
+            self.with_peer(peer, now, |link, _| link.prove(from, nonce));
         }
     }
 
-    /// Handles a nonce that a peer has returned on its channel: it is the stranger to whom the nonce was sent.
-    pub(super) fn handle_proof(&mut self, peer: &PeerId, nonce: u64, now: Time) {
-        if !self.renaming.orphans.contains(peer) {
+    /// Handles a nonce that a peer has returned on its channel: it is the stranger to whom this session has sent it. A
+    /// stranger could pass the nonce on to an orphan as a question of its own, for which the orphan returns it as of that
+    /// stranger.
+    pub(super) fn handle_proof(&mut self, peer: &PeerId, asker: &PeerId, nonce: u64, now: Time) {
+        if self.id() != Some(asker) || !self.renaming.orphans.contains(peer) {
             return;
         }
         let mut strangers = self.renaming.strangers.iter();

@@ -10,6 +10,7 @@ mod memory;
 mod offers;
 mod original;
 mod refusals;
+mod renaming;
 mod server;
 mod transfers;
 mod via;

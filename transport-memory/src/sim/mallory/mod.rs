@@ -254,7 +254,7 @@ impl Mallory {
                 | Item::Neighbours(_)
                 | Item::Passed(..)
                 | Item::NoWay(_)
-                | Item::Proof(_)
+                | Item::Proof(..)
                 | Item::Wait => {}
             }
         }

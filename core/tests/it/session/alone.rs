@@ -26,9 +26,9 @@ use socketio_p2p_core::wire::{
     Place, Recipient, Record, ServerMessage, Signal, State, Stream, Upload, unflatten,
 };
 use socketio_p2p_core::{
-    Command, Config, ConnectionId, DirectCommand, EmitError, Event, Frame, LeaveReason, Outcome,
-    Packet, Path, PeerError, PeerId, Policy, ReplyError, Session, SignalingError, Target, Time,
-    TransferOutcome,
+    Command, Config, ConnectionId, DirectCommand, EmitError, Event, Frame, LeaveReason, MemberData,
+    Outcome, Packet, Path, PeerError, PeerId, Policy, ReplyError, Session, SignalingError, Target,
+    Time, TransferOutcome,
 };
 
 use super::{has, numbered, outcomes};

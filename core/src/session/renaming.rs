@@ -49,13 +49,14 @@ struct Stranger {
     nonce: u64,
     /// When its nonce is sent next.
     ask_at: Time,
-    /// When it is a new member after all.
+    /// When it is a new member after all. While it is away it can prove nothing, and is waited for.
     until: Time,
 }
 
 impl Renaming {
     pub(super) fn next_timeout(&self) -> Option<Time> {
-        self.strangers.values().map(|stranger| stranger.ask_at.min(stranger.until)).min()
+        let here = self.strangers.values().filter(|stranger| !stranger.member.away);
+        here.map(|stranger| stranger.ask_at.min(stranger.until)).min()
     }
 
     /// Forgets the strangers, because the connection to the hub is lost: the next roster names them again.
@@ -109,6 +110,9 @@ impl Session {
             return self.handle_peer_join(member, roster, now);
         }
         if let Some(stranger) = self.renaming.strangers.get_mut(&member.id) {
+            if stranger.member.away && !member.away {
+                (stranger.ask_at, stranger.until) = (now, now + PATIENCE);
+            }
             stranger.member.clone_from(member);
             return;
         }
@@ -147,7 +151,9 @@ impl Session {
         }
         let is_over = self.renaming.orphans.is_empty();
         let strangers = &mut self.renaming.strangers;
-        let over = strangers.extract_if(.., |_, stranger| is_over || stranger.until <= now);
+        let over = strangers.extract_if(.., |_, stranger| {
+            is_over || (stranger.until <= now && !stranger.member.away)
+        });
         for Stranger { member, roster, .. } in
             over.map(|(_, stranger)| stranger).collect::<Vec<_>>()
         {

@@ -103,6 +103,27 @@ fn a_nonce_that_comes_through_the_hub_or_after_its_time_names_nobody() {
 }
 
 #[test]
+fn a_member_that_is_away_has_its_time_to_prove_who_it_is_when_it_is_back() {
+    let (mut alone, [a, _], _) = renamed();
+    alone.receive(r#"2["peer-away",{"peerId":"x"}]"#);
+    for _ in 0..4 {
+        alone.wait_and(Duration::from_secs(1), |alone| alone.answer_pings(a));
+    }
+    let events = alone.events();
+    let joined = |peer: &str| {
+        let peer = id(peer);
+        has(&events, |event| matches!(event, Event::PeerJoined { peer: one, .. } if *one == peer))
+    };
+    assert!(joined("y") && !joined("x"), "{events:?}");
+    alone.sent();
+    alone.receive(r#"2["peer-join",{"id":"x","v":1}]"#);
+    let nonce = nonces(&alone.sent())["x"];
+    alone.wait_and(Duration::from_millis(1_900), |alone| alone.answer_pings(a));
+    alone.direct(a, &[Item::Proof(id("me-2"), nonce)]);
+    assert_eq!(renames(&mut alone), [("a".into(), "x".into())]);
+}
+
+#[test]
 fn a_question_who_a_member_is_is_answered_on_the_channels_of_those_it_names_only() {
     let mut alone = Alone::with_newcomers(Config::default(), &["a", "b", "c"]);
     let channels = ["a", "b"].map(|peer| alone.validated_channel(peer));

@@ -166,6 +166,12 @@ pub enum Invariant {
     GivenTo,
     /// A channel is used after path validation by a pong, and closed when that fails.
     Proof,
+    /// Between sessions and the server's application each event arrives at most once, and each question ends once.
+    ServerTalk,
+    /// A kick ends all links with the member at once, and the member stays away until it is called back.
+    Dismissal,
+    /// What a session says about a peer is about that peer, and in the end what that peer says.
+    Knowledge,
     /// An invariant of the application on top.
     Application,
 }
@@ -254,6 +260,9 @@ impl Invariant {
             Self::PassedOn => "passed on",
             Self::GivenTo => "given to a neighbour",
             Self::Proof => "proof",
+            Self::ServerTalk => "server's application",
+            Self::Dismissal => "kick",
+            Self::Knowledge => "who knows what",
             Self::Application => "application",
         }
     }

@@ -4,6 +4,7 @@
 //! - `calm`: nodes whose timers are exact
 //! - `channels`: path validation of channels
 //! - `questions`, `absences`: deadlines of acks and resume windows
+//! - `desk`: sessions and the server's application
 //! - `farewells`: closing sessions
 //! - `reconnects`: attempts to reach the hub
 //! - `shares`: the turns of bulk and transfers
@@ -22,6 +23,7 @@ mod attempts;
 mod calm;
 mod channels;
 mod deadlines;
+mod desk;
 mod farewells;
 mod late_offers;
 mod milestones;
@@ -40,6 +42,7 @@ pub(super) use self::attempts::Attempts;
 pub(super) use self::calm::Calm;
 pub(super) use self::channels::{Channels, Opening};
 pub(super) use self::deadlines::{Deadline, Deadlines, Rates};
+pub(super) use self::desk::Desk;
 pub(super) use self::farewells::{Expected, Farewells};
 pub(super) use self::late_offers::{DOUBT, Doubted, LateOffers};
 pub(super) use self::milestones::Milestones;

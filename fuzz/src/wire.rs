@@ -57,14 +57,13 @@ fn cost(item: &Item) -> usize {
             ranges + refused.capacity() * 16 + incoming.sum::<usize>() + open.capacity() * 8
         }
         Item::Neighbours(neighbours) => neighbours.peers.iter().map(id).sum(),
-        Item::Pass(to, _) | Item::Passed(to, _) | Item::NoWay(to) => id(to),
+        Item::Pass(to, _) | Item::Passed(to, _) | Item::NoWay(to) | Item::Proof(to, _) => id(to),
         Item::Record(_)
         | Item::Ping(_)
         | Item::Pong(_)
         | Item::Bye
         | Item::Limits(_)
         | Item::GivenUp(_)
-        | Item::Proof(_)
         | Item::Wait => 0,
     };
     size_of::<Item>() + more
@@ -91,7 +90,7 @@ fn check(item: &Item, message: &Bytes) {
         | Item::Limits(_)
         | Item::GivenUp(_)
         | Item::NoWay(_)
-        | Item::Proof(_)
+        | Item::Proof(..)
         | Item::Wait => {}
     }
 }

@@ -178,7 +178,7 @@ impl Freight {
                 self.neighbourly.push(Neighbourly::Knows(peers, rate));
             }
             Item::Wait => control.wait = true,
-            Item::Proof(_) => {}
+            Item::Proof(..) => {}
             Item::Bye | Item::GivenUp(_) => control.other = true,
         }
     }

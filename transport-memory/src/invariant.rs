@@ -170,6 +170,12 @@ pub enum Invariant {
     DirectState,
     /// The numbers of a session agree with what was carried.
     Numbers,
+    /// Between sessions and the server's application each event arrives at most once, and each question ends once.
+    ServerTalk,
+    /// A kick ends all links with the member at once, and the member stays away until it is called back.
+    Dismissal,
+    /// What a session says about a peer is about that peer, and in the end what that peer says.
+    Knowledge,
     /// An invariant of the application on top.
     Application,
 }
@@ -260,6 +266,9 @@ impl Invariant {
             Self::Proof => "proof",
             Self::DirectState => "direct state",
             Self::Numbers => "numbers",
+            Self::ServerTalk => "server's application",
+            Self::Dismissal => "kick",
+            Self::Knowledge => "who knows what",
             Self::Application => "application",
         }
     }

@@ -1,13 +1,21 @@
 //! A hub behind Socket.IO framing, as the server adapter has it behind real sockets: frames in, frames out.
 
+mod gate;
+mod orders;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::Serialize;
 use socketio_p2p_core::codec::{Decoder, Limits};
-use socketio_p2p_core::hub::{ClientError, Departure, Handled, Hub, HubConfig, Output};
+use socketio_p2p_core::hub::{
+    Admission, ClientError, Departure, Handled, Hub, HubConfig, JoinError, Output,
+};
 use socketio_p2p_core::wire::{ClientMessage, Join, Member, ServerMessage};
-use socketio_p2p_core::{ClientId, Frame, Packet, PeerId, RoomName, Time};
+use socketio_p2p_core::{ClientId, Frame, Packet, PacketType, PeerId, RoomName, Time};
 
+pub(crate) use self::gate::{BANNED, Gate};
+pub(crate) use self::orders::Order;
 use crate::conditions::RosterFaults;
 use crate::dice::Dice;
 use crate::freight::Freight;
@@ -42,6 +50,8 @@ pub(crate) struct Server {
     pub(crate) application: Vec<(ClientId, Packet)>,
     /// The judge of the hub.
     pub(crate) witness: Option<Witness>,
+    /// Who decides about clients; none: all are admitted, as nobody in particular.
+    pub(crate) gate: Option<Gate>,
 }
 
 /// The faults of rosters.
@@ -112,6 +122,7 @@ impl Server {
             weighs: false,
             application: Vec::new(),
             witness: None,
+            gate: None,
         }
     }
 
@@ -181,12 +192,16 @@ impl Server {
         };
         let (client, copy) = (socket.client, packet.clone());
         let name = format!("socket-{id}");
+        if client.is_none() && self.gate.is_some() && packet.packet_type() == PacketType::Connect {
+            let replies = self.admit(id, &packet, &name, now);
+            return self.drain_after(replies, now);
+        }
         let Ok(handled) = self.hub.handle_packet(client, packet, &name, now) else {
             return Vec::new();
         };
         let replies = match handled {
             Handled::Joined { client, reply } => {
-                self.note_join(id, client, &copy, now);
+                self.note_join(id, client, &copy, Admission::default(), now);
                 vec![send(id, reply)]
             }
             Handled::Refused { reply, .. } => {
@@ -205,9 +220,59 @@ impl Server {
         self.drain_after(replies, now)
     }
 
-    fn note_join(&mut self, id: SocketId, client: ClientId, connect: &Packet, now: Time) {
+    /// Handles CONNECT as the server's application wants it.
+    fn admit(
+        &mut self,
+        id: SocketId,
+        connect: &Packet,
+        name: &str,
+        now: Time,
+    ) -> Vec<ServerOutput> {
+        #[derive(Serialize)]
+        struct Connected<'a> {
+            sid: &'a str,
+        }
+        let namespace = connect.namespace();
+        let verdict =
+            self.gate.as_mut().map(|gate| gate.judge(connect.payload(), self.hub.config()));
+        let admission = match verdict {
+            Some(Err(refusal)) => {
+                return vec![send(id, refusal.in_namespace(&namespace)), ServerOutput::Close(id)];
+            }
+            Some(Ok(admission)) => admission,
+            None => Admission::default(),
+        };
+        let joined = Join::from_auth(connect.payload())
+            .map_err(|error| JoinError::BadAuth { reason: error.to_string() })
+            .and_then(|join| {
+                let join = join.unwrap_or_else(|| Join::v0(RoomName::default()));
+                self.hub.handle_admitted(join, admission.clone(), Some(name), now)
+            });
+        match joined {
+            Ok(client) => {
+                self.note_join(id, client, connect, admission, now);
+                let reply = Packet::connect(Some(&Connected { sid: name })).ok();
+                reply.map(|reply| send(id, reply.in_namespace(&namespace))).into_iter().collect()
+            }
+            Err(error) => {
+                let reply = error.to_packet().ok();
+                let reply = reply.map(|reply| send(id, reply.in_namespace(&namespace)));
+                reply.into_iter().chain([ServerOutput::Close(id)]).collect()
+            }
+        }
+    }
+
+    fn note_join(
+        &mut self,
+        id: SocketId,
+        client: ClientId,
+        connect: &Packet,
+        admission: Admission,
+        now: Time,
+    ) {
         let join = Join::from_auth(connect.payload()).ok().flatten();
-        let claim = Claim::of(&join.unwrap_or_else(|| Join::v0(RoomName::default())));
+        let join = join.unwrap_or_else(|| Join::v0(RoomName::default()));
+        let claim = Claim::of(&join, admission);
         if let Some(witness) = &mut self.witness {
             witness.connected(&self.hub, client, claim, now);
         }
@@ -311,7 +376,7 @@ impl Server {
                 }
                 Output::Close { client, reason, farewell } => {
                     if let Some(witness) = &mut self.witness {
-                        witness.closed(client, reason);
+                        witness.closed(client, reason, farewell.as_ref());
                     }
                     if let Some(socket) = self.by_client.remove(&client) {
                         self.sockets.remove(&socket);
@@ -321,6 +386,9 @@ impl Server {
                     }
                 }
                 Output::Application { client, packet } => {
+                    if let Some(witness) = &mut self.witness {
+                        witness.passed_up(client, &packet);
+                    }
                     // Nobody takes them in a simulation that does not ask for them.
                     self.application.truncate(MAX_FOR_APPLICATION - 1);
                     self.application.push((client, packet));

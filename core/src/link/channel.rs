@@ -31,8 +31,8 @@ pub(crate) struct Channel {
     /// The list of neighbours to send to the peer.
     neighbours: Option<Neighbours>,
     no_way: VecDeque<PeerId>,
-    /// The latest nonce to return to the peer.
-    proof: Option<u64>,
+    /// The latest nonce to return to the peer, and the member from which it came.
+    proof: Option<(PeerId, u64)>,
     /// Forwarded bundles to send to the peer.
     passed: VecDeque<Item>,
 }
@@ -91,8 +91,8 @@ impl Channel {
     }
 
     /// Schedules the return of a nonce, in place of an unsent one.
-    pub(crate) fn tell_proof(&mut self, nonce: u64) {
-        self.proof = Some(nonce);
+    pub(crate) fn tell_proof(&mut self, asker: PeerId, nonce: u64) {
+        self.proof = Some((asker, nonce));
     }
 
     /// Queues a forwarded bundle. Returns `false` when the queue is full.
@@ -116,8 +116,8 @@ impl Channel {
         if let Some(neighbours) = self.neighbours.take() {
             return Some(Item::Neighbours(neighbours));
         }
-        if let Some(nonce) = self.proof.take() {
-            return Some(Item::Proof(nonce));
+        if let Some((asker, nonce)) = self.proof.take() {
+            return Some(Item::Proof(asker, nonce));
         }
         self.no_way.pop_front().map(Item::NoWay).or_else(|| self.passed.pop_front())
     }

@@ -24,13 +24,13 @@ impl Link {
         self.peer.id = id;
     }
 
-    /// Returns a nonce to the peer, if there is a validated channel.
-    pub(crate) fn prove(&mut self, nonce: u64) {
+    /// Returns the nonce of `asker` on the channel to the peer, if that is validated.
+    pub(crate) fn prove(&mut self, asker: &PeerId, nonce: u64) {
         if self.is_validated()
             && self.peer.dialect == Dialect::V1
             && let Some(channel) = self.attempt.channel_mut()
         {
-            channel.tell_proof(nonce);
+            channel.tell_proof(asker.clone(), nonce);
         }
     }
 

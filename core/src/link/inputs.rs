@@ -260,7 +260,7 @@ impl Link {
                 | Item::Pass(..)
                 | Item::Passed(..)
                 | Item::NoWay(_)
-                | Item::Proof(_)
+                | Item::Proof(..)
                     if kind == PathKind::Direct =>
                 {
                     cx.out.neighbourly.push_back((self.peer.id.clone(), item));
@@ -269,7 +269,7 @@ impl Link {
                 | Item::Pass(..)
                 | Item::Passed(..)
                 | Item::NoWay(_)
-                | Item::Proof(_) => {
+                | Item::Proof(..) => {
                     let control = Misbehavior::NeighbourControl(path.clone());
                     verdict = self.misbehaved(control, path, cx);
                 }

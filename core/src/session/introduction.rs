@@ -27,6 +27,8 @@ pub(super) struct Introduction {
     metadata: Option<MemberData>,
     /// Whether the hub has not been told the metadata.
     is_untold: bool,
+    /// When a change that came too early can be told. From then on it waits for the transport like all other output.
+    tell_at: Option<Time>,
     updates: Bucket,
 }
 
@@ -46,6 +48,7 @@ impl Introduction {
             auth: None,
             metadata,
             is_untold: false,
+            tell_at: None,
             updates: Bucket::default(),
         }
     }
@@ -68,17 +71,30 @@ impl Introduction {
 
     /// Returns the next change of metadata to be told.
     pub(super) fn next_update(&mut self, now: Time) -> Option<ClientMessage> {
-        if !self.is_untold || now < self.updates.ready_at(UPDATE_BURST, UPDATES_PER_SECOND) {
+        if !self.is_untold || now < self.updates.ready_at(UPDATE_BURST - 1, UPDATES_PER_SECOND) {
             return None;
         }
-        self.is_untold = false;
+        (self.is_untold, self.tell_at) = (false, None);
         self.updates.take(1, UPDATES_PER_SECOND, now);
         Some(ClientMessage::Metadata(self.metadata.clone()))
     }
 
+    fn set_metadata(&mut self, metadata: Option<MemberData>, now: Time) {
+        if self.metadata != metadata {
+            self.metadata = metadata;
+            self.is_untold = true;
+            let tell_at = self.updates.ready_at(UPDATE_BURST - 1, UPDATES_PER_SECOND);
+            self.tell_at = (tell_at > now).then_some(tell_at);
+        }
+    }
+
     /// Returns when the next change of metadata can be told.
-    pub(super) fn next_timeout(&self) -> Option<Time> {
-        self.is_untold.then(|| self.updates.ready_at(UPDATE_BURST, UPDATES_PER_SECOND))
+    pub(super) const fn next_timeout(&self) -> Option<Time> {
+        self.tell_at
+    }
+
+    pub(super) fn run_timer(&mut self, now: Time) {
+        self.tell_at = self.tell_at.filter(|at| now < *at);
     }
 
     /// Returns whether a change of metadata is to be told, now or later.
@@ -111,10 +127,7 @@ impl Session {
     /// Changes are told to the hub at most once per second after a burst of 8; of several in between only the last.
     pub fn set_metadata(&mut self, metadata: Option<MemberData>, now: Time) {
         let now = self.advance(now);
-        if self.introduction.metadata != metadata {
-            self.introduction.metadata = metadata;
-            self.introduction.is_untold = true;
-        }
+        self.introduction.set_metadata(metadata, now);
         self.settle(now);
     }
 
@@ -133,7 +146,7 @@ impl Session {
             Some(token) => join.with_token(token.as_str()),
             None => join,
         };
-        self.introduction.is_untold = false;
+        (self.introduction.is_untold, self.introduction.tell_at) = (false, None);
         Packet::connect(Some(&Auth { application: self.introduction.auth.as_ref(), p2p }))
     }
 }

@@ -260,6 +260,7 @@ impl Session {
         let now = self.advance(now);
         self.run_signaling_timers(now);
         self.run_server_timers(now);
+        self.introduction.run_timer(now);
         self.run_neighbour_timers(now);
         for key in self.links.due(now) {
             let Some(reason) =

@@ -104,7 +104,7 @@ impl Session {
                 Item::Neighbours(neighbours) => self.note_neighbours(&peer, neighbours),
                 Item::Pass(to, passed) => self.pass_on(&peer, &to, passed, now),
                 Item::Passed(from, passed) => self.handle_passed(&peer, &from, &passed, now),
-                Item::Proof(nonce) => self.handle_proof(&peer, nonce, now),
+                Item::Proof(asker, nonce) => self.handle_proof(&peer, &asker, nonce, now),
                 Item::NoWay(to) => {
                     self.with_peer(&to, now, |link, cx| link.fail_via(&peer, cx));
                 }

@@ -49,13 +49,14 @@ struct Stranger {
     nonce: u64,
     /// When its nonce is sent next.
     ask_at: Time,
-    /// When it is a new member after all.
+    /// When it is a new member after all. While it is away it can prove nothing, and is waited for.
     until: Time,
 }
 
 impl Renaming {
     pub(super) fn next_timeout(&self) -> Option<Time> {
-        self.strangers.values().map(|stranger| stranger.ask_at.min(stranger.until)).min()
+        let here = self.strangers.values().filter(|stranger| !stranger.member.away);
+        here.map(|stranger| stranger.ask_at.min(stranger.until)).min()
     }
 
     /// Forgets the strangers, because the connection to the hub is lost: the next roster names them again.
@@ -109,6 +110,9 @@ impl Session {
             return self.handle_peer_join(member, roster, now);
         }
         if let Some(stranger) = self.renaming.strangers.get_mut(&member.id) {
+            if stranger.member.away && !member.away {
+                (stranger.ask_at, stranger.until) = (now, now + PATIENCE);
+            }
             stranger.member.clone_from(member);
             return;
         }
@@ -147,7 +151,9 @@ impl Session {
         }
         let is_over = self.renaming.orphans.is_empty();
         let strangers = &mut self.renaming.strangers;
-        let over = strangers.extract_if(.., |_, stranger| is_over || stranger.until <= now);
+        let over = strangers.extract_if(.., |_, stranger| {
+            is_over || (stranger.until <= now && !stranger.member.away)
+        });
         for Stranger { member, roster, .. } in
             over.map(|(_, stranger)| stranger).collect::<Vec<_>>()
         {
@@ -170,7 +176,7 @@ impl Session {
     }
 
     /// Handles a member's question whether it is known: returns its nonce on the channel with each peer that it claims
-    /// to have been. Only the peer that really was gets to see a nonce of its own.
+    /// to have been, with the id under which the hub knows it: a member can have its own nonce returned, and no other's.
     pub(super) fn return_nonce(
         &mut self,
         from: &PeerId,
@@ -183,13 +189,15 @@ impl Session {
             return;
         }
         for peer in std::iter::once(from).chain(former.iter().rev().take(MAX_NAMED)) {
-            self.with_peer(peer, now, |link, _| link.prove(nonce));
+            self.with_peer(peer, now, |link, _| link.prove(from, nonce));
         }
     }
 
-    /// Handles a nonce that a peer has returned on its channel: it is the stranger to whom the nonce was sent.
-    pub(super) fn handle_proof(&mut self, peer: &PeerId, nonce: u64, now: Time) {
-        if !self.renaming.orphans.contains(peer) {
+    /// Handles a nonce that a peer has returned on its channel: it is the stranger to whom this session has sent it. A
+    /// stranger could pass the nonce on to an orphan as a question of its own, for which the orphan returns it as of that
+    /// stranger.
+    pub(super) fn handle_proof(&mut self, peer: &PeerId, asker: &PeerId, nonce: u64, now: Time) {
+        if self.id() != Some(asker) || !self.renaming.orphans.contains(peer) {
             return;
         }
         let mut strangers = self.renaming.strangers.iter();

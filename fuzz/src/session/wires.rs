@@ -225,7 +225,7 @@ impl Wires {
                     assert!(neighbours.peers.len() <= MAX_NEIGHBOURS && *path == Path::Direct);
                     assert!(!neighbours.peers.contains(peer), "{peer} is its own neighbour");
                 }
-                Item::NoWay(_) | Item::Proof(_) => assert_eq!(*path, Path::Direct),
+                Item::NoWay(_) | Item::Proof(..) => assert_eq!(*path, Path::Direct),
                 Item::Pass(to, passed) => {
                     assert_eq!(*path, Path::Direct);
                     self.hear_pass(peer, &to, &passed, model, around);

@@ -174,6 +174,32 @@ faults! {
     OriginalDirect "original client, directly",
     /// A peer sent reliable records or control over a datagram channel.
     ForgedDatagram "malice: datagrams",
+    /// A session was told other metadata of a peer.
+    Metadata "metadata changes",
+    /// A session changed its metadata more often than it may tell.
+    MetadataPaced "metadata paced",
+    /// A link to a kicked member ended.
+    Kick "kick",
+    /// A session was told that its room was closed.
+    RoomClosed "room closed",
+    /// A session was told that the hub closes.
+    HubClosing "hub closes in order",
+    /// The server's application refused a session for good.
+    TurnedAway "refused by application",
+    /// The server's application told a session to come later.
+    PutOff "put off by application",
+    /// The server's application answered a session.
+    ServerAnswer "server answers",
+    /// A session answered the server's application.
+    ServerQuestion "server asks",
+    /// A link went on under the peer's new id.
+    Renamed "renames",
+    /// A link ended because its session got a new id.
+    IdentityLost "identity lost",
+    /// A peer claimed to be another under a former id.
+    FormerIds "malice: former ids",
+    /// A peer sent more metadata than it may.
+    MetadataFlood "malice: metadata",
 }
 
 /// The number of times that each fault was hit, and that it changed something.

@@ -22,8 +22,10 @@ impl Mesh {
 
     /// Stops the server as a crash does: every socket closes, what the hub knew is lost.
     pub fn stop_server(&mut self) {
-        let witness = self.server.take().and_then(|server| server.witness);
-        self.witness = witness.map(Witness::of_next_hub);
+        if let Some(server) = self.server.take() {
+            self.witness = server.witness.map(Witness::of_next_hub);
+            self.gate = server.gate;
+        }
         for node in 0..self.nodes.len() {
             self.close_socket(node);
             self.pump(node);
@@ -40,6 +42,7 @@ impl Mesh {
         if self.record.is_watching() {
             server.weigh(self.witness.take());
         }
+        server.gate = self.gate.take();
         self.server = Some(server);
     }
 

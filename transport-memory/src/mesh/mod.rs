@@ -57,7 +57,7 @@ pub use self::trace::{TraceEntry, TraceEvent};
 pub(crate) use self::watch::HubNews;
 use crate::conditions::{Latency, RosterFaults};
 use crate::dice::Dice;
-use crate::server::Server;
+use crate::server::{Gate, Server};
 use crate::witness::Witness;
 
 /// A hub and any number of sessions on a virtual clock.
@@ -92,6 +92,8 @@ pub struct Mesh {
     server: Option<Server>,
     /// The judge of the hub that is down.
     witness: Option<Witness>,
+    /// Who decides about the clients of the server that is down.
+    gate: Option<Gate>,
     network: Network,
     nodes: Nodes,
     record: Record,
@@ -115,6 +117,7 @@ impl Mesh {
             restarts: 0,
             server: None,
             witness: None,
+            gate: None,
             network: Network::new(Dice::for_purpose(seed, 1)),
             nodes: Nodes::default(),
             record: Record::default(),

@@ -1,9 +1,12 @@
-//! The server's application: its calls of the hub, and what members send to it.
+//! The server's application: whom it admits, its calls of the hub, and what members send to it.
+
+use std::time::Duration;
 
 use socketio_p2p_core::hub::Hub;
 use socketio_p2p_core::{ClientId, Packet, Time};
 
-use super::Mesh;
+use super::{Mesh, Node};
+use crate::server::{Gate, Order};
 
 impl Mesh {
     /// Calls something on the hub at the current time, as the server's application does, then moves what came of it.
@@ -18,6 +21,38 @@ impl Mesh {
         let outputs = server.drain(now);
         self.send_from_server(outputs);
         result
+    }
+
+    /// Lets the server's application decide about clients from now on, by the node that they name in their auth payload.
+    pub(crate) fn admit_by_node(&mut self) {
+        if let Some(server) = &mut self.server {
+            server.gate = Some(Gate::default());
+        }
+    }
+
+    /// Lets the server's application refuse the next connection of a node, with a pause or for good.
+    pub(crate) fn refuse_next(&mut self, node: Node, pause: Option<Duration>) {
+        let server = self.server.as_mut().and_then(|server| server.gate.as_mut());
+        if let Some(gate) = server.or(self.gate.as_mut()) {
+            gate.refuse_next(node.index() as u64, pause);
+        }
+    }
+
+    /// Lets the server's application refuse nobody from now on.
+    pub(crate) fn forgive(&mut self) {
+        let server = self.server.as_mut().and_then(|server| server.gate.as_mut());
+        if let Some(gate) = server.or(self.gate.as_mut()) {
+            gate.forgive();
+        }
+    }
+
+    /// Calls the hub as the server's application does, unless the server is down.
+    pub(crate) fn order(&mut self, order: Order) {
+        let now = self.now;
+        if let Some(server) = &mut self.server {
+            let outputs = server.obey(order, now);
+            self.send_from_server(outputs);
+        }
     }
 
     /// Takes the events and answers of members for the server's application.

@@ -73,7 +73,7 @@ fn numbers_in(bundle: Bundle) -> Option<Vec<u64>> {
             | Item::GivenUp(_)
             | Item::Neighbours(_)
             | Item::NoWay(_)
-            | Item::Proof(_)
+            | Item::Proof(..)
             | Item::Wait => {}
         }
     }

@@ -67,8 +67,8 @@ pub use chart::chart;
 pub use profile::{Profile, UnknownProfile};
 pub use run::{Report, run, run_traced};
 pub use scenario::{
-    Action, Attack, HubSettings, MAX_ACTIONS, MAX_PEERS, Manner, NodeSettings, PolicyName,
-    Scenario, ScenarioError, Settings, Timed,
+    Action, Attack, HubSettings, MAX_ACTIONS, MAX_PEERS, Manner, NodeSettings, Operation,
+    PolicyName, Scenario, ScenarioError, Settings, Timed,
 };
 pub use shrink::{shrink, shrink_application, shrink_with};
 pub use summary::Summary;

@@ -46,6 +46,8 @@ struct Emission {
 /// What one node believes about another, by its events.
 #[derive(Clone, Debug)]
 struct Known {
+    /// The id under which it knows it.
+    id: PeerId,
     away: bool,
     path: Path,
     /// An emit was turned away in a lane and `Writable` has not come.
@@ -75,6 +77,9 @@ struct Flow {
     receiving: [(u32, u32); Lane::ALL.len()],
     /// The receiver has waited too long for the rest of a packet.
     stranded: bool,
+    /// No channel that both use led from one to the other when ids were lost: the link ended, and what was in flight with
+    /// it.
+    shaken: bool,
 }
 
 impl Flow {
@@ -98,8 +103,18 @@ struct Question {
 #[derive(Debug, Default)]
 struct View {
     id: Option<PeerId>,
+    /// The ids that it had before, and knew.
+    former: Vec<PeerId>,
     /// It has heard that this is its id.
     heard: bool,
+    /// The refusals that it may be told, by their codes.
+    refusals: Vec<&'static str>,
+    /// The server's application has removed it, once at least.
+    dismissed: bool,
+    /// Peers that it knows twice, under a former id too; each is somebody else to it under that.
+    shadows: Vec<(PeerId, usize)>,
+    /// Whose shadow this is.
+    shadow_of: Option<usize>,
     /// It is no session: it says what it likes.
     raw: bool,
     /// It is an original client.
@@ -142,11 +157,17 @@ pub(super) enum Note {
     },
     /// Something of a raw node was noticed.
     Malice,
+    /// The node is out of the room until it is called back.
+    TurnedAway,
+    /// A peer has a new id.
+    Renamed(usize),
 }
 
 #[derive(Debug)]
 pub(super) struct Model {
     weather: Weather,
+    /// The hub has lost the key of its tokens.
+    key_lost: bool,
     views: Vec<View>,
     flows: Vec<Vec<Flow>>,
     emissions: Vec<Emission>,
@@ -191,6 +212,7 @@ impl Model {
     pub(super) fn new(weather: Weather) -> Self {
         Self {
             weather,
+            key_lost: false,
             views: Vec::new(),
             flows: Vec::new(),
             emissions: Vec::new(),
@@ -343,12 +365,12 @@ impl Model {
 
     /// Which life a node's link to a peer is in, or was.
     pub(super) fn life(&self, node: usize, peer: &PeerId) -> u32 {
-        self.find(peer).map_or(0, |peer| self.flows[node][peer].life)
+        self.find_by(node, peer).map_or(0, |peer| self.flows[node][peer].life)
     }
 
     /// As [`life`](Self::life), of a link that is there.
     pub(super) fn life_now(&self, node: usize, peer: &PeerId) -> Option<u32> {
-        let flow = &self.flows[node][self.find(peer)?];
+        let flow = &self.flows[node][self.find_by(node, peer)?];
         flow.known.is_some().then_some(flow.life)
     }
 
@@ -361,7 +383,7 @@ impl Model {
 
     /// Whether answers wait in the same queue as a node's events for a peer.
     pub(super) fn shares_lane(&self, node: usize, peer: &PeerId) -> bool {
-        self.find(peer).is_none_or(|peer| self.flows[node][peer].replied > 0)
+        self.find_by(node, peer).is_none_or(|peer| self.flows[node][peer].replied > 0)
     }
 
     /// The path on which a node says that it sends to another, and whether that is away.
@@ -383,48 +405,6 @@ impl Model {
     /// A node closes.
     pub(super) fn close(&mut self, node: usize) {
         self.views[node].closing = true;
-    }
-
-    /// The hub has given a node this id. If the node never hears of it (its socket breaks as it joins), it gets
-    /// another one, and the others see somebody of the first one who says nothing.
-    pub(super) fn set_id(&mut self, node: usize, id: PeerId) {
-        let view = &mut self.views[node];
-        let lost = view.id.replace(id.clone()).filter(|lost| !view.heard && *lost != id);
-        if let Some(lost) = lost {
-            self.add(true);
-            let ghost = self.views.len() - 1;
-            self.views[ghost].id = Some(lost);
-            for sender in 0..ghost {
-                let flow = std::mem::take(&mut self.flows[sender][node]);
-                self.open -= u64::from(flow.open);
-                self.flows[sender][ghost] = Flow { open: 0, ..flow };
-            }
-            let receipts = self.emissions.iter_mut().flat_map(|emission| &mut emission.receipts);
-            for receipt in receipts.filter(|receipt| receipt.receiver == node) {
-                receipt.receiver = ghost;
-            }
-            let questions = self.views.iter_mut().flat_map(|view| view.asked.iter_mut().flatten());
-            for question in questions {
-                let Question { pending, answered, missing, .. } = &mut **question;
-                for peer in pending.iter_mut().chain(answered).chain(missing) {
-                    if *peer == node {
-                        *peer = ghost;
-                    }
-                }
-            }
-        }
-    }
-
-    pub(super) fn find(&self, id: &PeerId) -> Option<usize> {
-        self.views.iter().position(|view| view.id.as_ref() == Some(id))
-    }
-
-    /// The number of a node that an event names.
-    fn named(&self, id: &PeerId) -> Result<usize, Breach> {
-        match self.find(id) {
-            Some(node) => Ok(node),
-            None => breach(Invariant::Presence, "a peer that has joined the hub", id.as_str()),
-        }
     }
 
     pub(super) fn knows(&self, node: usize, peer: usize) -> bool {
@@ -490,6 +470,7 @@ impl Model {
 
 mod caps;
 mod events;
+mod names;
 mod originals;
 mod outcomes;
 #[cfg(test)]

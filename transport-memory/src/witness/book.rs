@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use socketio_p2p_core::{ClientId, Dialect, PeerId, RoomName, Time};
+use socketio_p2p_core::{ClientId, Dialect, MemberData, PeerId, RoomName, Time};
 
 use super::rates::Bucket;
 
@@ -41,6 +41,9 @@ pub(super) struct Seat {
     /// The base of the latest welcome.
     pub(super) base: u32,
     pub(super) resumes: Bucket,
+    /// What the server's application has verified.
+    pub(super) user: Option<MemberData>,
+    pub(super) metadata: Option<MemberData>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,7 @@ pub(super) struct Client {
     pub(super) id: PeerId,
     pub(super) room: RoomName,
     pub(super) dialect: Dialect,
+    pub(super) updates: Bucket,
     pub(super) signals: Bucket,
     pub(super) envelopes: Bucket,
     pub(super) deliveries: Bucket,

@@ -2,18 +2,20 @@
 //!
 //! - here: the outputs of the hub
 //! - `told`: its inputs
+//! - `orders`: the calls of the server's application
 //! - `book`: members and seats
 //! - `words`: messages that are due
 //! - `rates`: token buckets
 
 mod book;
+mod orders;
 mod rates;
 mod told;
 mod words;
 
-use socketio_p2p_core::hub::{ClientError, CloseReason, Departure, HubConfig};
+use socketio_p2p_core::hub::{Admission, ClientError, CloseReason, Departure, HubConfig};
 use socketio_p2p_core::wire::{Decline, Join, ServerMessage};
-use socketio_p2p_core::{ClientId, Dialect, PeerId, RoomName, Time};
+use socketio_p2p_core::{ClientId, Dialect, MemberData, PeerId, RoomName, Time};
 
 use self::book::{Book, Issued};
 use self::rates::Rate;
@@ -29,12 +31,19 @@ pub(crate) struct Claim {
     pub(crate) dialect: Dialect,
     pub(crate) room: RoomName,
     pub(crate) token: Option<String>,
+    metadata: Option<MemberData>,
+    user: Option<MemberData>,
+    /// The maximum of members of the room for this client, where that is not the hub's.
+    capacity: Option<usize>,
 }
 
 impl Claim {
-    pub(crate) fn of(join: &Join) -> Self {
-        let Join { dialect, room, token, .. } = join;
-        Self { dialect: *dialect, room: room.clone().unwrap_or_default(), token: token.clone() }
+    pub(crate) fn of(join: &Join, admission: Admission) -> Self {
+        let Join { dialect, room, token, metadata, .. } = join;
+        let Admission { user, room: assigned, capacity, .. } = admission;
+        let room = assigned.or_else(|| room.clone()).unwrap_or_default();
+        let (token, metadata) = (token.clone(), metadata.clone());
+        Self { dialect: *dialect, room, token, metadata, user, capacity }
     }
 }
 
@@ -61,6 +70,8 @@ pub(crate) struct Witness {
     /// The input that is being answered.
     said: Option<ClientInput>,
     due: Vec<Due>,
+    /// What the server's application has brought about.
+    orders: orders::Orders,
     /// By when the first of those away has to be given up, if no clock jumped.
     next_end: Option<Time>,
     /// When the clock jumped, and by how much.
@@ -78,6 +89,7 @@ impl Witness {
             now: Time::ZERO,
             said: None,
             due: Vec::new(),
+            orders: orders::Orders::default(),
             next_end: None,
             jumps: Vec::new(),
             verdict: None,
@@ -114,6 +126,7 @@ impl Witness {
     /// The hub has ended; another one begins, which honours the tokens of this one.
     pub(crate) fn of_next_hub(mut self) -> Self {
         self.book.forget();
+        self.orders = orders::Orders::default();
         self.next_end = None;
         self
     }
@@ -167,8 +180,14 @@ impl Witness {
     }
 
     /// The hub closes a client's connection.
-    pub(crate) fn closed(&mut self, client: ClientId, reason: CloseReason) {
-        if reason == CloseReason::Abusive {
+    pub(crate) fn closed(
+        &mut self,
+        client: ClientId,
+        reason: CloseReason,
+        farewell: Option<&ServerMessage>,
+    ) {
+        if self.is_ordered(client, reason, farewell) {
+        } else if reason == CloseReason::Abusive {
             self.left(client, Departure::Left, self.now);
         } else if let Some(member) = self.book.clients.get(&client) {
             let expected = format!("{} to stay: nobody took its place", member.id);
@@ -181,14 +200,20 @@ impl Witness {
         self.now = now;
         let left_out = self.due.drain(..).find(|due| !due.optional);
         self.said = None;
+        self.check_orders();
         if let Some(Due { to, word, .. }) = left_out {
             let invariant = match word {
-                Word::Relay(_) | Word::Offer(_) | Word::Signal | Word::Event => Invariant::HubRelay,
+                Word::Relay(_)
+                | Word::Offer(_)
+                | Word::Signal
+                | Word::Event
+                | Word::OfServer { .. } => Invariant::HubRelay,
                 Word::Count
                 | Word::Welcome { .. }
-                | Word::Join(_)
+                | Word::Join { .. }
+                | Word::Update { .. }
                 | Word::Away(_)
-                | Word::Gone(_) => Invariant::HubPresence,
+                | Word::Gone { .. } => Invariant::HubPresence,
             };
             let to = self.name(to);
             self.blame(invariant, &format!("{to} to be told {word:?}"), "nothing");

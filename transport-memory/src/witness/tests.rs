@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use socketio_p2p_core::hub::{Departure, Hub, HubConfig, Output};
+use socketio_p2p_core::hub::{Admission, Departure, Hub, HubConfig, Output};
 use socketio_p2p_core::wire::{ClientMessage, Join, Recipient, ServerMessage, Upload};
 use socketio_p2p_core::{ClientId, Time};
 
@@ -39,7 +39,9 @@ impl Scene {
                         messages.iter().for_each(|message| self.witness.sent(to, message));
                     }
                 }
-                Output::Close { client, reason, .. } => self.witness.closed(client, reason),
+                Output::Close { client, reason, farewell } => {
+                    self.witness.closed(client, reason, farewell.as_ref());
+                }
                 Output::Application { .. } | _ => {}
             }
         }
@@ -56,7 +58,7 @@ impl Scene {
         let room = room.parse().unwrap();
         let mut join = Join::v1().with_room(room);
         join.token = token;
-        let claim = Claim::of(&join);
+        let claim = Claim::of(&join, Admission::default());
         let client = self.hub.handle_connect(join, None, self.now).unwrap();
         self.witness.connected(&self.hub, client, claim, self.now);
         (client, self.answer(change))

@@ -14,7 +14,9 @@ impl Witness {
     /// A client was let in.
     pub(crate) fn connected(&mut self, hub: &Hub, client: ClientId, claim: Claim, now: Time) {
         self.now = now;
-        let Claim { dialect, room, token } = claim;
+        let Claim { dialect, room, token, metadata, user, capacity } = claim;
+        let metadata = if is_v1(dialect) { metadata } else { None };
+        let capacity = capacity.unwrap_or(self.config.room_capacity);
         let (Some(id), Some(seated)) = (hub.peer_id(client), hub.room_of(client)) else {
             return self.blame(Invariant::HubPresence, "a client that is let in", "none");
         };
@@ -24,6 +26,7 @@ impl Witness {
             self.blame(Invariant::HubPresence, &format!("a seat in {room}"), &came);
         }
         let proved = if is_v1(dialect) { self.book.proved(&room, token.as_deref()) } else { None };
+        let proved = proved.filter(|proved| !self.is_revoked(&room, &proved.id));
         match &proved {
             Some(proved) if proved.id != id => {
                 let expected = format!("{} to come back under its id", proved.id);
@@ -37,21 +40,29 @@ impl Witness {
         }
         let base = self.book.next_base(proved.as_ref());
         self.book.ids.insert(id.clone());
-        self.take_seat(hub, &room, &id, (client, dialect), base);
+        // Where others were let in beyond what there is for this client, it has its seat, or that of somebody away.
+        let before = self.book.seats(&room).len();
+        self.take_seat(hub, &room, &id, (client, dialect), base, capacity);
+        if let Some(seat) = self.book.seat_mut(&room, &id) {
+            (seat.user, seat.metadata) = (user.clone(), metadata.clone());
+        }
         let count = self.book.seats(&room).len();
-        if count > self.config.room_capacity {
-            let expected = format!("at most {} members of a room", self.config.room_capacity);
+        if count > capacity.max(before) {
+            let expected = format!("at most {capacity} members of a room");
             self.blame(Invariant::HubBounds, &expected, &count.to_string());
         }
-        let buckets = [Bucket::default(); 3];
-        let [signals, envelopes, deliveries] = buckets;
+        let [updates, signals, envelopes, deliveries] = [Bucket::default(); 4];
+        let (name, place) = (id.clone(), room.clone());
         let member =
-            Client { id: id.clone(), room: room.clone(), dialect, signals, envelopes, deliveries };
+            Client { id: name, room: place, dialect, updates, signals, envelopes, deliveries };
         self.book.clients.insert(client, member);
-        let welcome =
-            if is_v1(dialect) { Word::Welcome { id: id.clone(), base } } else { Word::Count };
+        let welcome = if is_v1(dialect) {
+            Word::Welcome { id: id.clone(), base, user: user.clone() }
+        } else {
+            Word::Count
+        };
         self.due.push(Due { to: client, word: welcome, optional: false });
-        self.expect_all(&room, Some(client), true, &Word::Join(id));
+        self.expect_all(&room, Some(client), true, &Word::Join { id, user, metadata });
     }
 
     /// Seats a client: on its old seat, on a new one, or on that of a member who is away.
@@ -62,6 +73,7 @@ impl Witness {
         id: &PeerId,
         (client, dialect): (ClientId, Dialect),
         base: u32,
+        capacity: usize,
     ) {
         let (now, config) = (self.now, &self.config);
         let resumes = Rate {
@@ -84,7 +96,6 @@ impl Witness {
         let everyone = 2 * config.room_capacity as u64;
         let burst = u64::from(config.room_join_burst).max(everyone);
         let joins = Rate { burst, per_second: config.room_joins_per_second.into() };
-        let capacity = config.room_capacity;
         if let Some(seats) = self.book.rooms.get_mut(room)
             && !seats.joins.pass(1, joins, now)
         {
@@ -95,11 +106,17 @@ impl Witness {
             let away = self.gone(hub, room);
             if let Some(displaced) = away.first() {
                 self.book.remove(room, displaced);
-                self.expect_all(room, None, false, &Word::Gone(displaced.clone()));
+                self.expect_all(
+                    room,
+                    None,
+                    false,
+                    &Word::Gone { id: displaced.clone(), kicked: false },
+                );
             }
         }
         let presence = Presence::Here(client);
-        let seat = Seat { id: id.clone(), dialect, presence, base, resumes: Bucket::default() };
+        let (resumes, user, metadata) = (Bucket::default(), None, None);
+        let seat = Seat { id: id.clone(), dialect, presence, base, resumes, user, metadata };
         self.book.rooms.entry(room.clone()).or_default().seats.push(seat);
     }
 
@@ -141,11 +158,19 @@ impl Witness {
                 }
                 self.charge(client, None);
             }
-            ClientMessage::Relay(_) | ClientMessage::Event(_) | _ => {}
+            ClientMessage::Event(packet) if taken => {
+                self.orders.expect_up(client, packet);
+                self.charge(client, Some((1, packet.wire_len())));
+            }
+            ClientMessage::Metadata(metadata) if taken => {
+                self.expect_update(client, &room, &from, metadata.clone());
+            }
+            ClientMessage::Relay(_) | ClientMessage::Event(_) | ClientMessage::Metadata(_) | _ => {}
         }
         if let Some(
             why @ (ClientError::PacketTooLarge { .. }
             | ClientError::DuplicateRecipient { .. }
+            | ClientError::TooManyUpdates { .. }
             | ClientError::UnexpectedEnvelope),
         ) = refusal
         {
@@ -259,7 +284,7 @@ impl Witness {
             return self.expect_all(&room, None, true, &Word::Away(id));
         }
         self.book.remove(&room, &id);
-        self.expect_all(&room, None, false, &Word::Gone(id));
+        self.expect_all(&room, None, false, &Word::Gone { id, kicked: false });
     }
 
     /// The hub was told that time has passed.
@@ -276,13 +301,19 @@ impl Witness {
                     self.blame(Invariant::HubPresence, &expected, &format!("{away:?}"));
                 }
                 self.book.remove(&room, &id);
-                self.expect_all(&room, None, false, &Word::Gone(id));
+                self.expect_all(&room, None, false, &Word::Gone { id, kicked: false });
             }
         }
     }
 
     /// A message is due to all present members of a room but one; to v1 members only where `v1` says so.
-    fn expect_all(&mut self, room: &RoomName, except: Option<ClientId>, v1: bool, word: &Word) {
+    pub(super) fn expect_all(
+        &mut self,
+        room: &RoomName,
+        except: Option<ClientId>,
+        v1: bool,
+        word: &Word,
+    ) {
         for seat in self.book.seats(room) {
             let told = !v1 || is_v1(seat.dialect);
             if let Some(to) = seat.client().filter(|to| told && Some(*to) != except) {

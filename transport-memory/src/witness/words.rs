@@ -3,7 +3,7 @@
 use socketio_p2p_core::wire::{
     ClientMessage, Download, Member, PeerSignal, Recipient, ServerMessage, Upload, Welcome,
 };
-use socketio_p2p_core::{ClientId, Dialect, PeerId};
+use socketio_p2p_core::{ClientId, Dialect, MemberData, PeerId};
 
 use super::book::{Book, Presence};
 
@@ -23,10 +23,22 @@ pub(super) enum Word {
     Welcome {
         id: PeerId,
         base: u32,
+        user: Option<MemberData>,
     },
-    Join(PeerId),
+    Join {
+        id: PeerId,
+        user: Option<MemberData>,
+        metadata: Option<MemberData>,
+    },
+    Update {
+        id: PeerId,
+        metadata: Option<MemberData>,
+    },
     Away(PeerId),
-    Gone(PeerId),
+    Gone {
+        id: PeerId,
+        kicked: bool,
+    },
     /// What was uploaded for the receiver in this place.
     Relay(usize),
     /// The offer in this place; of a v0 client any of them.
@@ -34,6 +46,11 @@ pub(super) enum Word {
     Signal,
     /// An event of a v0 client, or for one.
     Event,
+    /// An event or an answer of the server's application.
+    OfServer {
+        ack_id: Option<u64>,
+        payload: String,
+    },
 }
 
 /// The message of a client, with which relayed messages are compared.
@@ -55,17 +72,29 @@ impl Word {
         match (self, message) {
             (Self::Count, ServerMessage::NumClients { welcome: None, .. }) => true,
             (
-                Self::Welcome { id, base },
+                Self::Welcome { id, base, user },
                 ServerMessage::NumClients { others, welcome: Some(welcome) },
             ) => {
                 welcome.id == *id
                     && welcome.epoch_base == *base
+                    && welcome.user == *user
                     && *others as usize == welcome.roster.len()
                     && is_roster(welcome, book)
             }
-            (Self::Join(id), ServerMessage::PeerJoin(member)) => member.id == *id && !member.away,
-            (Self::Away(id), ServerMessage::PeerAway(other))
-            | (Self::Gone(id), ServerMessage::PeerDisconnect { peer: other, .. }) => id == other,
+            (Self::Join { id, user, metadata }, ServerMessage::PeerJoin(member)) => {
+                let data = (user, metadata) == (&member.user, &member.metadata);
+                member.id == *id && !member.away && data
+            }
+            (Self::Update { id, metadata }, ServerMessage::PeerUpdate { peer, metadata: told }) => {
+                id == peer && metadata == told
+            }
+            (Self::Away(id), ServerMessage::PeerAway(other)) => id == other,
+            (Self::Gone { id, kicked }, ServerMessage::PeerDisconnect { peer, kicked: told }) => {
+                id == peer && kicked == told
+            }
+            (Self::OfServer { ack_id, payload }, ServerMessage::Event(packet)) => {
+                packet.ack_id() == *ack_id && packet.payload() == payload
+            }
             (Self::Event, ServerMessage::Event(_)) => true,
             (_, message) => said.is_some_and(|said| self.passes_on(message, said)),
         }
@@ -122,9 +151,12 @@ fn is_roster(welcome: &Welcome, book: &Book) -> bool {
     let others = book.seats(&welcome.room).iter().filter(|seat| seat.id != welcome.id);
     let others = others.map(|seat| {
         let away = matches!(seat.presence, Presence::Away { .. });
-        (&seat.id, seat.dialect, away)
+        (&seat.id, seat.dialect, away, &seat.user, &seat.metadata)
     });
-    others.eq(welcome.roster.iter().map(|member| (&member.id, member.dialect, member.away)))
+    others
+        .eq(welcome.roster.iter().map(|member| {
+            (&member.id, member.dialect, member.away, &member.user, &member.metadata)
+        }))
 }
 
 /// A message of the hub in short.
@@ -135,6 +167,7 @@ pub(super) fn describe(message: &ServerMessage) -> String {
     match message {
         ServerMessage::NumClients { others, welcome: None } => format!("a count of {others}"),
         ServerMessage::NumClients { welcome: Some(welcome), .. } => {
+            // Data of members is not described: all of it looks alike.
             let roster: Vec<String> = welcome.roster.iter().map(who).collect();
             let Welcome { id, epoch_base, .. } = &**welcome;
             format!("a welcome for {id} above epoch {epoch_base} with {}", roster.join(", "))
@@ -146,6 +179,10 @@ pub(super) fn describe(message: &ServerMessage) -> String {
         }
         ServerMessage::PeerJoin(member) => format!("that {} joins", who(member)),
         ServerMessage::PeerAway(peer) => format!("that {peer} is away"),
+        ServerMessage::PeerUpdate { peer, .. } => format!("that {peer} has other metadata"),
+        ServerMessage::PeerDisconnect { peer, kicked: true } => {
+            format!("that {peer} was kicked")
+        }
         ServerMessage::PeerDisconnect { peer, .. } => format!("that {peer} has left"),
         ServerMessage::Relay(download) => {
             let Download { from, numbers, piece, body } = download;

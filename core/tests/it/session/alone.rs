@@ -12,6 +12,7 @@ mod numbers;
 mod offers;
 mod original;
 mod refusals;
+mod renaming;
 mod server;
 mod transfers;
 mod via;
@@ -27,9 +28,9 @@ use socketio_p2p_core::wire::{
     Place, Recipient, Record, ServerMessage, Signal, State, Stream, Upload, unflatten,
 };
 use socketio_p2p_core::{
-    Command, Config, ConnectionId, DirectCommand, EmitError, Event, Frame, LeaveReason, Outcome,
-    Packet, Path, PeerError, PeerId, Policy, ReplyError, Session, SignalingError, Target, Time,
-    TransferOutcome,
+    Command, Config, ConnectionId, DirectCommand, EmitError, Event, Frame, LeaveReason, MemberData,
+    Outcome, Packet, Path, PeerError, PeerId, Policy, ReplyError, Session, SignalingError, Target,
+    Time, TransferOutcome,
 };
 
 use super::{has, numbered, outcomes};

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod faults;
+mod knows;
 mod promises;
 mod slopes;
 mod ways;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{FOREVER, Plan, attempts, promises, ways};
+use super::{FOREVER, Plan, attempts, knows, promises, ways};
 use crate::dice::Dice;
 use crate::sim::Profile;
 use crate::sim::scenario::{
@@ -47,6 +47,7 @@ impl Scenario {
         promises::add(seed, profile, &mut settings, &mut actions);
         ways::add(seed, profile, &mut settings, &mut actions);
         attempts::add(seed, profile, &mut settings, &mut actions);
+        knows::add(seed, profile, &mut settings, &mut actions);
         actions.sort_by_key(|timed| timed.at);
         Self { seed, profile, settings, actions }
     }

@@ -71,6 +71,8 @@ impl Mallory {
             Attack::Hub => self.break_rules(mesh, victim),
             Attack::Datagrams => self.forge_datagrams(mesh, victim),
             Attack::Excess => self.exceed(mesh, victim, direct),
+            Attack::Former => self.claim(mesh, victim),
+            Attack::Metadata => self.flood_metadata(mesh),
             Attack::Passes => self.overload(mesh, victim),
             Attack::Seals => {
                 (self.neighbourly, self.seals.breaks) = (true, true);

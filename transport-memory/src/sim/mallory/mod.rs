@@ -3,6 +3,7 @@
 mod attacks;
 mod datagrams;
 mod excess;
+mod identity;
 mod passing;
 mod rules;
 mod trickle;
@@ -32,6 +33,8 @@ pub(super) struct Mallory {
     dice: Dice,
     /// For attacks on the hub.
     rule_dice: Dice,
+    /// For attacks on identities.
+    claims: identity::Claims,
     /// For attacks on seals.
     seals: passing::Seals,
     /// A second client of its.
@@ -93,6 +96,8 @@ pub(super) const fn fault(attack: Attack) -> Fault {
         Attack::Hoard | Attack::Trickle => Fault::SilentReceiver,
         Attack::Datagrams => Fault::ForgedDatagram,
         Attack::Excess => Fault::Excess,
+        Attack::Former => Fault::FormerIds,
+        Attack::Metadata => Fault::MetadataFlood,
     }
 }
 
@@ -108,6 +113,7 @@ impl Mallory {
             node,
             dice: Dice::for_purpose(seed, 666),
             rule_dice: Dice::for_purpose(seed, 667),
+            claims: identity::Claims::new(seed),
             seals: passing::Seals::new(seed),
             twin: None,
             token: None,
@@ -191,6 +197,7 @@ impl Mallory {
                 self.own_id = Some(welcome.id);
                 self.token = Some(welcome.token);
                 self.envelope_limit = welcome.limits.max_envelope;
+                welcome.roster.iter().for_each(|member| self.claims.meet(member.id.clone()));
                 self.others = welcome.roster.into_iter().map(|member| member.id).collect();
             }
             Ok(ServerMessage::Offer { from, offer_id, offer }) => {
@@ -205,6 +212,8 @@ impl Mallory {
                     self.say(mesh, &ClientMessage::Signal(signal));
                 }
             }
+            Ok(ServerMessage::Signal(signal)) => self.reflect(mesh, &signal),
+            Ok(ServerMessage::PeerJoin(member)) => self.meet(mesh, member.id),
             Ok(ServerMessage::Relay(download)) => {
                 self.acknowledge(mesh, &download);
                 // An answer to what is stale tells of epochs, and of nothing else.
@@ -254,7 +263,7 @@ impl Mallory {
                 | Item::Neighbours(_)
                 | Item::Passed(..)
                 | Item::NoWay(_)
-                | Item::Proof(_)
+                | Item::Proof(..)
                 | Item::Wait => {}
             }
         }

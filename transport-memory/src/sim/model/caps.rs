@@ -56,7 +56,7 @@ impl Model {
             return Ok(());
         };
         for id in accepted {
-            let receiver = self.named(id)?;
+            let receiver = self.named(node, id)?;
             let (at, taken) = &mut self.flows[node][receiver].volatile;
             if *at != Some(now) {
                 (*at, *taken) = (Some(now), 0);
@@ -75,7 +75,7 @@ impl Model {
 
     /// A volatile event for a peer was turned away: how many of this life were.
     pub(in crate::sim) fn dropped(&mut self, node: usize, peer: &PeerId) -> u64 {
-        let Some(peer) = self.find(peer) else { return 0 };
+        let Some(peer) = self.find_by(node, peer) else { return 0 };
         let dropped = &mut self.flows[node][peer].dropped;
         *dropped += 1;
         *dropped
@@ -83,7 +83,7 @@ impl Model {
 
     /// A node has answered a question of a peer's.
     pub(in crate::sim) fn replied(&mut self, node: usize, peer: &PeerId) {
-        if let Some(peer) = self.find(peer) {
+        if let Some(peer) = self.find_by(node, peer) {
             self.flows[node][peer].replied += 1;
         }
     }
@@ -112,7 +112,7 @@ impl Model {
         if let EmitError::TooManyPendingAcks(waiting) = error
             && let (Some(config), Some(to)) = (&config, to)
         {
-            let to = self.named(to)?;
+            let to = self.named(node, to)?;
             let asked = self.flows[node][to].asked as usize;
             if asked < config.max_pending_acks {
                 return breach(
@@ -123,7 +123,7 @@ impl Model {
             }
         }
         let EmitError::Blocked { peer, lane, queued } = error else { return Ok(false) };
-        let peer = self.named(peer)?;
+        let peer = self.named(node, peer)?;
         let flow = &mut self.flows[node][peer];
         if let Some(known) = &mut flow.known {
             known.blocked[place(*lane)] = true;

@@ -50,7 +50,7 @@ impl Model {
                 self.ended(node, emit.as_u64(), &peer, outcome)
             }
             Event::Ack { emit, from, packet } => {
-                let peer = self.named(&from)?;
+                let peer = self.named(node, &from)?;
                 let question = self.answered(node, emit.as_u64(), peer)?;
                 question.answered.push(peer);
                 let number = question.number;
@@ -66,7 +66,7 @@ impl Model {
                 Ok(Note::Nothing)
             }
             Event::NoAck { emit, peer, .. } => {
-                let peer = self.named(&peer)?;
+                let peer = self.named(node, &peer)?;
                 self.answered(node, emit.as_u64(), peer)?.missing.push(peer);
                 Ok(Note::Nothing)
             }
@@ -81,11 +81,11 @@ impl Model {
                 self.views[node].closed = true;
                 Ok(Note::Nothing)
             }
-            Event::Refused(refusal) => {
-                breach(Invariant::Identity, "to be let in", refusal.to_string())
-            }
+            Event::Refused(refusal) => self.refused(node, refusal.code.as_deref()),
+            Event::PeerRenamed { from, to } => self.renamed(node, &from, to),
+            Event::PeerUpdated { peer, .. } => self.known(node, &peer).map(|_| Note::Nothing),
             Event::PeerError { peer, error } => {
-                if let Some(sender) = self.find(&peer)
+                if let Some(sender) = self.find_by(node, &peer)
                     && matches!(error, PeerError::Unfinished(_) | PeerError::NoRoom)
                 {
                     self.flows[sender][node].stranded = true;
@@ -97,8 +97,6 @@ impl Model {
             | Event::DirectChanged { .. }
             | Event::Ready
             | Event::Upgrade
-            | Event::PeerUpdated { .. }
-            | Event::PeerRenamed { .. }
             | Event::ServerEvent { .. }
             | Event::ServerAck { .. }
             | Event::NoServerAck { .. }
@@ -111,11 +109,12 @@ impl Model {
         }
     }
 
-    fn known(&mut self, node: usize, peer: &PeerId) -> Result<&mut Known, Breach> {
-        let index = self.named(peer)?;
+    /// What a node knows about a peer, under this id.
+    pub(super) fn known(&mut self, node: usize, peer: &PeerId) -> Result<&mut Known, Breach> {
+        let index = self.named(node, peer)?;
         match &mut self.flows[node][index].known {
-            Some(known) => Ok(known),
-            None => breach(
+            Some(known) if known.id == *peer => Ok(known),
+            Some(_) | None => breach(
                 Invariant::Presence,
                 "events about peers that have joined",
                 format!("one about {peer}"),
@@ -124,13 +123,17 @@ impl Model {
     }
 
     fn joined(&mut self, node: usize, peer: &PeerId, dialect: Dialect) -> Result<Note, Breach> {
-        let index = self.named(peer)?;
+        let index = self.named(node, peer)?;
         let expected = if self.views[index].original { Dialect::V0 } else { Dialect::V1 };
         if dialect != expected && !self.views[index].raw {
             return breach(Invariant::Presence, format!("{expected:?}"), format!("{dialect:?}"));
         }
+        if self.flows[node][index].known.as_ref().is_some_and(|known| known.id != *peer) {
+            self.add_shadow(node, index)?;
+        }
         let flow = &mut self.flows[node][index];
-        let known = Known { away: false, path: Path::Relay, blocked: [false; Lane::ALL.len()] };
+        let (id, blocked) = (peer.clone(), [false; Lane::ALL.len()]);
+        let known = Known { id, away: false, path: Path::Relay, blocked };
         if flow.known.replace(known).is_some() {
             return breach(Invariant::Presence, "a peer to join once", format!("{peer} again"));
         }
@@ -142,10 +145,19 @@ impl Model {
     }
 
     fn left(&mut self, node: usize, peer: &PeerId, reason: LeaveReason) -> Result<Note, Breach> {
-        let index = self.named(peer)?;
+        let index = self.named(node, peer)?;
         let raw = self.views[index].raw;
+        let dismissed = [node, index].iter().any(|one| self.views[*one].dismissed) || raw;
+        if reason == LeaveReason::Kicked && !dismissed {
+            let expected = format!("{peer} not to be removed by anybody");
+            return breach(Invariant::Presence, expected, format!("so at node {node}"));
+        }
+        if reason == LeaveReason::IdentityChanged && !self.key_lost && !self.views[node].dismissed {
+            let expected = format!("node {node} to keep its id");
+            return breach(Invariant::Identity, expected, format!("{peer} is lost by a change"));
+        }
         let flow = &mut self.flows[node][index];
-        if flow.known.take().is_none() {
+        if flow.known.take().is_none_or(|known| known.id != *peer) {
             return breach(Invariant::Presence, "a peer that leaves to have joined", peer.as_str());
         }
         if flow.open > 0 {
@@ -165,7 +177,7 @@ impl Model {
             );
         }
         let ended = matches!(reason, LeaveReason::Left | LeaveReason::Lost | LeaveReason::Closed);
-        if self.weather == Weather::Patient && !ended && !raw {
+        if self.weather == Weather::Patient && !ended && !raw && !flow.shaken {
             return breach(
                 Invariant::Presence,
                 "everybody to be waited for",
@@ -196,7 +208,7 @@ impl Model {
         let detour = matches!(path, Path::Via(_));
         known.path = path;
         self.path_changes += 1;
-        let index = self.named(peer)?;
+        let index = self.named(node, peer)?;
         Ok(Note::PathChanged { mid_stream: self.flows[node][index].open > 0, detour })
     }
 }

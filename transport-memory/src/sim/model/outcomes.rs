@@ -37,7 +37,7 @@ impl Model {
         }
         let mut receipts = Vec::with_capacity(accepted.len());
         for id in accepted {
-            let receiver = self.named(id)?;
+            let receiver = self.named(node, id)?;
             let flow = &mut self.flows[node][receiver];
             if flow.known.is_none() {
                 return breach(
@@ -104,17 +104,20 @@ impl Model {
         reply: Option<ReplyToken>,
         path: Path,
     ) -> Result<Note, Breach> {
-        let sender = self.named(from)?;
-        if self.flows[node][sender].known.is_none() {
+        let sender = self.named(node, from)?;
+        if self.flows[node][sender].known.as_ref().is_none_or(|known| known.id != *from) {
             return breach(
                 Invariant::Presence,
                 "events of peers that are there",
                 format!("one of {from}"),
             );
         }
-        if self.views[sender].raw {
+        // Who is known twice is heard as either, and its order is that of neither.
+        let shadow_of = self.views[sender].shadow_of;
+        if self.views[sender].raw && shadow_of.is_none() {
             return Ok(Note::Malice);
         }
+        let sender = shadow_of.unwrap_or(sender);
         let Some(number) = Shape::number(packet) else {
             return breach(
                 Invariant::Origin,
@@ -131,8 +134,13 @@ impl Model {
         let emission = self.emissions.get_mut(index).filter(|emission| emission.sender == sender);
         let receipt = emission.and_then(|emission| {
             let receipts = &mut emission.receipts;
-            let receipt = receipts.iter_mut().find(|receipt| receipt.receiver == node)?;
-            Some((emission.lane, emission.shape, receipt))
+            let views = &self.views;
+            let is_node = |one: usize| one == node || views[one].shadow_of == Some(node);
+            // Who is known twice gets an event twice.
+            let mine = receipts.iter().enumerate().filter(|(_, one)| is_node(one.receiver));
+            let ranked = mine.min_by_key(|(_, one)| (one.arrived, one.receiver != node));
+            let index = ranked.map(|(index, _)| index)?;
+            Some((emission.lane, emission.shape, receipts.get_mut(index)?))
         });
         let Some((lane, shape, receipt)) = receipt else {
             return breach(
@@ -157,6 +165,10 @@ impl Model {
         }
         if std::mem::replace(&mut receipt.arrived, true) {
             return breach(Invariant::Singleness, "each event once", format!("{number} again"));
+        }
+        if shadow_of.is_some() || receipt.receiver != node {
+            let note = Note::Received(number, path);
+            return Ok(reply.map_or(note, |token| Note::Question(token, number)));
         }
         if let Some(outcome) = receipt.ended
             && outcome != Outcome::Unknown
@@ -198,7 +210,7 @@ impl Model {
         peer: &PeerId,
         outcome: Outcome,
     ) -> Result<Note, Breach> {
-        let receiver = self.named(peer)?;
+        let receiver = self.named(node, peer)?;
         let index = usize::try_from(emit).unwrap_or(usize::MAX);
         let number = self.views[node].emits.get(index).copied().flatten();
         let emission = number.and_then(|number| {
@@ -236,7 +248,8 @@ impl Model {
             Outcome::Delivered => receipt.arrived && !original,
             Outcome::NotSent => !receipt.arrived,
             Outcome::Unknown => {
-                self.weather == Weather::Harsh || self.views[receiver].closing || original
+                let harsh = self.weather == Weather::Harsh || self.flows[node][receiver].shaken;
+                harsh || self.views[receiver].closing || original
             }
             Outcome::Refused => {
                 let may_be = receipt.fit != Fit::Fits
@@ -291,7 +304,8 @@ impl Model {
         answered: &[PeerId],
         missing: &[PeerId],
     ) -> Result<Note, Breach> {
-        let named = |ids: &[PeerId]| ids.iter().filter_map(|id| self.find(id)).collect::<Vec<_>>();
+        let named =
+            |ids: &[PeerId]| ids.iter().filter_map(|id| self.find_by(node, id)).collect::<Vec<_>>();
         let (answered, missing) = (named(answered), named(missing));
         let index = usize::try_from(emit).unwrap_or(usize::MAX);
         let view = &mut self.views[node];
@@ -328,7 +342,8 @@ impl Model {
                 }
                 let flow = &self.flows[emission.sender][receipt.receiver];
                 let current = flow.known.is_some() && flow.life == receipt.life;
-                let must = current || (self.weather == Weather::Patient && !receiver.closing);
+                let patient = self.weather == Weather::Patient && !flow.shaken;
+                let must = current || (patient && !receiver.closing);
                 let right = match receipt.ended {
                     Some(Outcome::Delivered) => true,
                     Some(Outcome::Refused) => receipt.fit != Fit::Fits || flow.may_refuse(receiver),

@@ -6,6 +6,7 @@
 //! - `direct_states`: the states of direct paths, as reported
 //! - `numbers`: the numbers of sessions
 //! - `questions`, `absences`: deadlines of acks and resume windows
+//! - `desk`: sessions and the server's application
 //! - `farewells`: closing sessions
 //! - `reconnects`: attempts to reach the hub
 //! - `shares`: the turns of bulk and transfers
@@ -24,6 +25,7 @@ mod attempts;
 mod calm;
 mod channels;
 mod deadlines;
+mod desk;
 mod direct_states;
 mod farewells;
 mod late_offers;
@@ -44,6 +46,7 @@ pub(super) use self::attempts::Attempts;
 pub(super) use self::calm::Calm;
 pub(super) use self::channels::{Channels, Opening};
 pub(super) use self::deadlines::{Deadline, Deadlines, Rates};
+pub(super) use self::desk::Desk;
 pub(super) use self::direct_states::DirectStates;
 pub(super) use self::farewells::{Expected, Farewells};
 pub(super) use self::late_offers::{DOUBT, Doubted, LateOffers};

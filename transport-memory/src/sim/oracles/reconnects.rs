@@ -85,7 +85,7 @@ impl Reconnects {
 pub(in crate::sim) fn asked_for(refusal: &str) -> Duration {
     let millis = refusal.split_once("try again in ").and_then(|(_, rest)| {
         let (millis, rest) = rest.split_once(" ms")?;
-        millis.parse().ok().filter(|_| rest.contains("too many joins"))
+        millis.parse().ok().filter(|_| rest.starts_with(": "))
     });
     Duration::from_millis(millis.unwrap_or(0))
 }

@@ -27,6 +27,9 @@ impl Run<'_> {
         self.places[place] = Some(node);
         self.model.add(false);
         self.add_books(place, node, config);
+        if self.scenario.settings.admission {
+            self.give_ticket(node);
+        }
         if let Some(host) = &mut self.host {
             host.start(place, node);
         }
@@ -57,6 +60,7 @@ impl Run<'_> {
     }
 
     pub(super) fn act(&mut self, action: &Action) -> Result<(), Breach> {
+        self.answer_unanswered();
         match action {
             Action::Turn { node, number } => {
                 if let Some(node) = self.active(*node)
@@ -76,8 +80,7 @@ impl Run<'_> {
             Action::Transfer { node, to, size, enough, unannounced, late } => {
                 let both = self.active(*node).zip(self.places[*to]).filter(|(a, b)| a != b);
                 if let Some((node, to)) = both
-                    && self.model.knows(node.index(), to.index())
-                    && let Some(id) = self.model.id(to.index()).cloned()
+                    && let Some(id) = self.model.known_as(node.index(), to.index()).cloned()
                 {
                     let ends = [node, to].map(|node| self.model.config(node.index()));
                     let terms = Terms {
@@ -181,6 +184,22 @@ impl Run<'_> {
                     self.restarted.push(node);
                 }
             }
+            Action::Metadata { node, count, size } => {
+                if let Some(node) = self.active(*node) {
+                    self.change_metadata(node, *count, *size);
+                }
+            }
+            Action::Report { node, ask } => {
+                if let Some(node) = self.active(*node) {
+                    self.emit_to_server(node, *ask)?;
+                }
+            }
+            Action::Return { node } => {
+                if let Some(node) = self.active(*node) {
+                    self.call_back(node);
+                }
+            }
+            Action::Server { operation } => self.operate(*operation)?,
             Action::HubStop => {
                 self.hit(Fault::HubCrash);
                 let mut there =
@@ -189,6 +208,7 @@ impl Run<'_> {
                     self.server_up = false;
                     self.mesh.effects_mut().change(Fault::HubCrash);
                     self.mesh.stop_server();
+                    self.knows.note_stop();
                 }
             }
             Action::HubStart => self.start_hub(),
@@ -370,7 +390,7 @@ impl Run<'_> {
                         if !self.mesh.is_frozen(node)
                             && self.model.knows(node.index(), other.index())
                         {
-                            let id = self.model.id(other.index()).cloned();
+                            let id = self.model.known_as(node.index(), other.index()).cloned();
                             self.upgrade_with(node, id)?;
                         }
                     }
@@ -435,6 +455,7 @@ impl Run<'_> {
             self.hub_restarted = true;
             self.hit(Fault::HubRestart);
             self.mesh.start_server();
+            self.note_start();
         }
     }
 }

@@ -7,7 +7,7 @@ use socketio_p2p_core::{Config, Event, Path, PeerError, PeerId, Policy};
 
 use super::Run;
 use crate::invariant::{Breach, Invariant};
-use crate::mesh::{Fault, Node};
+use crate::mesh::{Fault, Line, Node, Seen};
 use crate::sim::Profile;
 use crate::sim::mallory::NEVER;
 use crate::sim::model::Made;
@@ -55,6 +55,10 @@ impl Run<'_> {
     pub(super) fn note_policy(&mut self, node: Node, policy: Policy) {
         if policy == Policy::RelayOnly {
             self.milestones.reserve(node.index());
+        }
+        if policy == Policy::RelayOnly && self.model.has_lost_key() {
+            // Its channels close while it may be the one under its new id that nobody knows yet.
+            (0..self.model.nodes()).for_each(|other| self.model.shake(node.index(), other));
         }
         if matches!(policy, Policy::RelayOnly | Policy::DirectOnly) {
             self.model.forbid_paths(node.index());
@@ -157,7 +161,9 @@ impl Run<'_> {
             if seen.talk.freight.control.wait && seen.heard.is_none() {
                 self.mesh.effects_mut().strike(Fault::Unread);
             }
-            self.talks.note(&seen, &self.model)?;
+            if !self.is_of_unknown(&seen) {
+                self.talks.note(&seen, &self.model)?;
+            }
             self.note_proof(&seen);
             self.note_share(&seen)?;
             if !seen.talk.freight.neighbourly.is_empty() {
@@ -167,6 +173,17 @@ impl Run<'_> {
         self.seen = seen;
         self.review_shares();
         Ok(())
+    }
+
+    /// Whether a bundle has come by the hub as of an id that its receiver does not know, or not yet for its sender's, so
+    /// that the session drops it; or is one of two links between the same two.
+    fn is_of_unknown(&self, seen: &Seen) -> bool {
+        let talk = &seen.talk;
+        let (from, to) = (talk.from.index(), talk.to.index());
+        let by_hub = matches!(talk.line, Line::Relay(..) | Line::Orphan);
+        let lost = self.model.has_former_ids(from) && seen.heard.is_some() && by_hub;
+        let twice = self.model.is_known_twice(to, from) || self.model.is_known_twice(from, to);
+        twice || lost && self.model.known_as(to, from) != self.model.id(from)
     }
 
     /// Notes the events of a session about its paths.

@@ -29,8 +29,7 @@ impl Run<'_> {
         let target = match to {
             Some(place) => {
                 let receiver = self.places[place].filter(|other| *other != node);
-                let known = receiver.filter(|other| self.model.knows(index, other.index()));
-                let id = known.and_then(|receiver| self.model.id(receiver.index()));
+                let id = receiver.and_then(|other| self.model.known_as(index, other.index()));
                 let Some(id) = id else { return Ok(()) };
                 Target::Peer(id.clone())
             }
@@ -112,8 +111,8 @@ impl Run<'_> {
         let id = match to {
             Some(place) => {
                 let other = self.places[place].filter(|other| *other != node);
-                let other = other.filter(|other| self.model.knows(node.index(), other.index()));
-                let Some(id) = other.and_then(|other| self.model.id(other.index())) else {
+                let id = other.and_then(|other| self.model.known_as(node.index(), other.index()));
+                let Some(id) = id else {
                     return Ok(());
                 };
                 Some(id.clone())

@@ -33,7 +33,13 @@ impl Run<'_> {
         self.late_answers.clear();
         self.mesh.set_signal_faults(SignalFaults::default());
         self.mesh.set_roster_faults(RosterFaults::default());
+        if self.is_hub_closed() && self.server_up {
+            self.server_up = false;
+            self.mesh.stop_server();
+            self.knows.note_stop();
+        }
         self.start_hub();
+        self.call_all_back();
         self.deaf.clear();
         self.mesh.heal();
         self.note_release();
@@ -116,6 +122,8 @@ impl Run<'_> {
                 && self.transfers.are_over()
                 && self.model.is_settled()
                 && self.first_unsettled(true).is_none()
+                && self.first_ignorant().is_none()
+                && self.desk.is_settled()
                 && self.check_agreement().is_ok()
             {
                 return Ok(());
@@ -197,6 +205,7 @@ impl Run<'_> {
                 "some",
             ));
         }
+        self.check_knowledge()?;
         self.check_roster()?;
         self.check_attempts()?;
         self.check_agreement()?;

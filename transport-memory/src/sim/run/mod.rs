@@ -6,6 +6,7 @@
 //! - `originals`: original clients
 //! - `books`: the checks of strict scenarios, of these `attempts`, `hub` (the hub and offers), `caps` (bounds), `channels` (path
 //!   validation), `direct_states`, `numbers`, `passages` (forwarding by neighbours), `promises` (deadlines), `writable`
+//! - `knows`: what nodes know about each other, kicks, new ids; `operator`: the server's application
 //! - `deaf`: dead direct paths
 //! - `end`: after all faults; `economy`: the cost of a run
 
@@ -22,8 +23,10 @@ mod economy;
 mod emit;
 mod end;
 mod hub;
+mod knows;
 mod notes;
 mod numbers;
+mod operator;
 mod originals;
 mod passages;
 mod promises;
@@ -39,12 +42,13 @@ use socketio_p2p_core::{Event, PeerId, ReplyToken, Time};
 
 use self::caps::Comebacks;
 use self::deaf::Deaf;
+use self::knows::Knows;
 use super::mallory::Mallory;
 use super::model::{Model, Weather};
 use super::oracles::{
-    Absences, Attempts, Calm, Channels, Deadlines, DirectStates, Farewells, Forwarded, LateOffers,
-    Milestones, Numbers, Offers, Questions, Reconnects, Refusals, RoundTrips, Seals, Senders,
-    Shares, Sharing, Stalls, Talks, Ways,
+    Absences, Attempts, Calm, Channels, Deadlines, Desk, DirectStates, Farewells, Forwarded,
+    LateOffers, Milestones, Numbers, Offers, Questions, Reconnects, Refusals, RoundTrips, Seals,
+    Senders, Shares, Sharing, Stalls, Talks, Ways,
 };
 use super::original::Original;
 use super::scenario::{Scenario, Timed};
@@ -194,6 +198,8 @@ struct Run<'a> {
     late_offers: LateOffers,
     calm: Calm,
     questions_of: Questions,
+    desk: Desk,
+    knows: Knows,
     absences: Absences,
     farewells: Farewells,
     reconnects: Reconnects,
@@ -266,6 +272,9 @@ impl<'a> Run<'a> {
         if settings.strict {
             mesh.watch();
         }
+        if settings.admission {
+            mesh.admit_by_node();
+        }
         // A moment of the spans of the defaults.
         let moment = settings.silence / 5;
         let start = mesh.now();
@@ -303,6 +312,8 @@ impl<'a> Run<'a> {
             late_offers: LateOffers::default(),
             calm: Calm::default(),
             questions_of: Questions::default(),
+            desk: Desk::default(),
+            knows: Knows::new(*seed),
             absences: Absences::default(),
             farewells: Farewells::default(),
             reconnects: Reconnects::default(),
@@ -395,6 +406,7 @@ impl<'a> Run<'a> {
         let deaf = self.deaf.iter().map(|deaf| deaf.until).min();
         let alarms = deaf.into_iter().chain(self.transfers.next()).chain(self.deadlines.next());
         let alarms = alarms.chain(self.farewells.next()).chain(self.stalls.next());
+        let alarms = alarms.chain(self.knows.next());
         let alarms = alarms.chain(self.late_answers.iter().map(|late| late.at).min());
         let timer = self.host.as_ref().and_then(|host| host.next_timeout(&self.mesh));
         let alarms = alarms.chain(timer);
@@ -410,6 +422,7 @@ impl<'a> Run<'a> {
             self.deadlines.check(limit, &self.model)?;
             self.check_farewells(limit)?;
             self.check_stalls(limit)?;
+            self.check_kicks(limit)?;
             self.answer_late(limit)?;
             self.transfers.read_late(&mut self.mesh)?;
             if let Some(host) = &mut self.host

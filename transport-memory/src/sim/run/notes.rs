@@ -21,6 +21,10 @@ impl Run<'_> {
                 self.note_all(answer.node)?;
             }
         }
+        self.serve()?;
+        if self.mesh.has_noisy() {
+            return self.collect();
+        }
         self.look()?;
         if let Some(mallory) = &mut self.mallory {
             mallory.act(&mut self.mesh);
@@ -48,6 +52,7 @@ impl Run<'_> {
                 return Ok(());
             }
         }
+        self.note_knowledge(node, &event)?;
         self.note_transfer(node, &event)?;
         self.note_strictly(node, &event)?;
         match self.model.note(node.index(), event)? {
@@ -85,6 +90,8 @@ impl Run<'_> {
                 }
             }
             Note::Malice => self.note_malice(),
+            Note::TurnedAway => self.note_turned_away(node),
+            Note::Renamed(peer) => self.note_renamed(node, peer),
         }
         Ok(())
     }

@@ -274,13 +274,16 @@ impl Run<'_> {
     ) -> Result<(), Breach> {
         self.look_at_tries()?;
         let Some(config) = self.model.config(node.index()) else { return Ok(()) };
-        let asked = if let SignalingError::PutOff(refusal) = error {
-            asked_for(&refusal.message)
-        } else {
-            Duration::ZERO
-        };
         let backoff = config.reconnect;
-        if !asked.is_zero() {
+        let (asked, code) = match error {
+            // The last words of a hub that closes name their pause beside the text.
+            SignalingError::PutOff(refusal) => match asked_for(&refusal.message) {
+                Duration::ZERO => (self.pause_of_hub(), refusal.code.as_deref()),
+                asked => (asked, refusal.code.as_deref()),
+            },
+            _ => (Duration::ZERO, None),
+        };
+        if code == Some("too-many-joins") {
             self.mesh.effects_mut().strike(Fault::TooManyJoins);
         }
         self.reconnects.lost(node.index(), retry_in, asked, backoff, self.mesh.now())
@@ -291,6 +294,7 @@ impl Run<'_> {
         let mut tries = std::mem::take(&mut self.tries);
         self.mesh.take_tries(&mut tries);
         for (node, at) in tries.drain(..) {
+            self.check_out(node)?;
             let Some(since) = self.reconnects.since(node.index()) else { continue };
             if self.calm.holds(node, since, &self.mesh) {
                 self.reconnects.tried(node.index(), at)?;

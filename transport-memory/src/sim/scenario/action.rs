@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use socketio_p2p_core::Policy;
 
+use super::operation::Operation;
 use crate::conditions::{Conditions, RosterFaults, SignalFaults};
 
 /// An action and its time.
@@ -100,6 +101,10 @@ pub enum Attack {
     Trickle,
     /// Sends reliable records and control over a datagram channel.
     Datagrams,
+    /// Claims to be somebody under a former id, with nonces of its own, of others, and made up.
+    Former,
+    /// Sends metadata more often, and longer, than the hub takes; and what only a hub says.
+    Metadata,
     /// Exceeds bounds: refusals, records ahead of their turn, transfers beyond credit and size, long messages.
     Excess,
 }
@@ -267,6 +272,33 @@ pub enum Action {
     Restart {
         /// The node.
         node: usize,
+    },
+    /// A node changes its metadata.
+    Metadata {
+        /// The node.
+        node: usize,
+        /// The number of changes, one right after the other.
+        count: u32,
+        /// The bytes that it has at least.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        size: u32,
+    },
+    /// A node emits an event to the server's application.
+    Report {
+        /// The node.
+        node: usize,
+        /// Whether it asks for an answer.
+        ask: bool,
+    },
+    /// A node connects again, whether it was refused or waits.
+    Return {
+        /// The node.
+        node: usize,
+    },
+    /// The server's application acts.
+    Server {
+        /// What it does.
+        operation: Operation,
     },
     /// The hub crashes.
     HubStop,

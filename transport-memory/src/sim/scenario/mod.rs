@@ -7,6 +7,7 @@
 mod action;
 mod hub;
 mod nodes;
+mod operation;
 mod settings;
 mod sizes;
 mod text;
@@ -17,6 +18,7 @@ pub use self::action::{Action, Attack, Manner, PolicyName, Timed};
 pub use self::hub::HubSettings;
 pub use self::nodes::NodeSettings;
 pub(super) use self::nodes::Variety;
+pub use self::operation::Operation;
 pub use self::settings::Settings;
 pub use self::text::{MAX_ACTIONS, ScenarioError};
 use super::Profile;

@@ -62,6 +62,9 @@ pub struct Settings {
     /// Other limits of the hub.
     #[serde(skip_serializing_if = "HubSettings::is_default")]
     pub hub: HubSettings,
+    /// Whether the server's application admits sessions by their auth payload, and says who they are.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub admission: bool,
     /// The number of original clients.
     #[serde(skip_serializing_if = "is_none")]
     pub originals: usize,
@@ -128,6 +131,7 @@ impl Default for Settings {
             max_envelope: 1 << 20,
             hub_attachments: 256,
             hub: HubSettings::default(),
+            admission: false,
             originals: 0,
             strict: false,
             honest: false,

@@ -35,6 +35,10 @@ impl Action {
                 visit_u32(count, 1, visit);
                 visit_u32(size, 0, visit);
             }
+            Self::Metadata { count, size, .. } => {
+                visit_u32(count, 1, visit);
+                visit_u32(size, 0, visit);
+            }
             Self::EmitShape { size, blobs, text, depth, .. } => {
                 for part in [size, blobs, text, depth] {
                     visit_u32(part, 0, visit);

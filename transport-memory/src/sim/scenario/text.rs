@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::{Action, MAX_PEERS, Scenario, Settings, Timed};
 use crate::conditions::SignalFaults;
 use crate::sim::Profile;
+use socketio_p2p_core::wire::MAX_MEMBER_DATA;
 
 /// The most actions of a scenario that is read.
 pub const MAX_ACTIONS: usize = 100_000;
@@ -178,6 +179,11 @@ impl Timed {
             Action::Transfer { size, .. } => {
                 within("size", u64::from(*size), 0, u64::from(MAX_SIZE))
             }
+            Action::Metadata { count, size, .. } => {
+                within("count", u64::from(*count), 1, u64::from(MAX_COUNT))?;
+                within("size", u64::from(*size), 0, MAX_MEMBER_DATA as u64 / 2)
+            }
+            Action::Server { operation } => within("a span", operation.span(), 0, MAX_MILLIS),
             Action::Flap { lasts: millis, .. }
             | Action::Pace { pause: millis, .. }
             | Action::Drain { pause: millis, .. }
@@ -208,6 +214,8 @@ impl Timed {
             | Action::Close { .. }
             | Action::Crash { .. }
             | Action::Restart { .. }
+            | Action::Report { .. }
+            | Action::Return { .. }
             | Action::HubStop
             | Action::HubStart
             | Action::Drop { .. }
@@ -248,6 +256,9 @@ impl Action {
             | Self::Break { node }
             | Self::Drain { node, .. }
             | Self::Policy { node, .. }
+            | Self::Metadata { node, .. }
+            | Self::Report { node, .. }
+            | Self::Return { node }
             | Self::Close { node }
             | Self::Crash { node }
             | Self::Restart { node }
@@ -267,6 +278,7 @@ impl Action {
             | Self::Glare { a, b } => vec![*a, *b],
             Self::Cut { from, to, .. } | Self::DirectPath { from, to, .. } => vec![*from, *to],
             Self::Partition { island } => island.clone(),
+            Self::Server { operation } => operation.nodes(),
             Self::HubStop
             | Self::HubStart
             | Self::Heal

@@ -13,9 +13,14 @@ impl Action {
 
     /// Whether it is a fault, or the end of one; otherwise it is something that an application asks for.
     pub(in crate::sim) const fn is_fault(&self) -> bool {
+        if let Self::Server { operation } = self {
+            return operation.is_fault();
+        }
         !matches!(
             self,
             Self::Turn { .. }
+                | Self::Metadata { .. }
+                | Self::Report { .. }
                 | Self::Emit { .. }
                 | Self::EmitShape { .. }
                 | Self::OriginalEmit { .. }
@@ -44,6 +49,7 @@ impl Action {
                 | Self::Crash { .. }
                 | Self::Close { .. }
                 | Self::HubStop
+                | Self::Server { .. }
         )
     }
 }
@@ -107,6 +113,13 @@ impl fmt::Display for Action {
             Self::Close { node } => write!(f, "node {node} closes"),
             Self::Crash { node } => write!(f, "node {node} crashes"),
             Self::Restart { node } => write!(f, "node {node} comes back as somebody new"),
+            Self::Metadata { node, count, size } => {
+                write!(f, "node {node} changes its metadata {count} times, to {size} bytes")
+            }
+            Self::Report { node, ask: true } => write!(f, "node {node} asks the server"),
+            Self::Report { node, ask: false } => write!(f, "node {node} emits to the server"),
+            Self::Return { node } => write!(f, "node {node} connects again"),
+            Self::Server { operation } => operation.fmt(f),
             Self::HubStop => f.write_str("the hub crashes"),
             Self::HubStart => f.write_str("a new hub starts"),
             Self::Drop { node } => write!(f, "the socket of node {node} breaks"),

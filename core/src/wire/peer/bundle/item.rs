@@ -116,8 +116,8 @@ pub enum Item {
     NoWay(PeerId),
     /// The sender's application takes no events at present. It precedes a `state`.
     Wait,
-    /// A nonce that the sender has received through the hub, under its new id.
-    Proof(u64),
+    /// A nonce that the sender has received from this member through the hub, under its own new id.
+    Proof(PeerId, u64),
 }
 
 /// The peers to which a neighbour forwards bundles, and the rate.

@@ -52,7 +52,7 @@ mod tests {
             1 => number().prop_map(Item::Pong),
             1 => Just(Item::Bye),
             1 => Just(Item::Wait),
-            1 => number().prop_map(Item::Proof),
+            1 => (peer(), number()).prop_map(|(asker, nonce)| Item::Proof(asker, nonce)),
             1 => any::<u32>().prop_map(Item::GivenUp),
             1 => (number(), any::<[u32; 4]>()).prop_map(|(packet_bytes, rest)| {
                 let [attachments, json_depth, event_name, namespace] = rest;

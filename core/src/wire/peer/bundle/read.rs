@@ -143,7 +143,10 @@ fn read_control(kind: u8, mut content: Bytes) -> Option<Option<Item>> {
         }
         kind::NO_WAY => Item::NoWay(take_id(content)?),
         kind::WAIT => Item::Wait,
-        kind::PROOF => Item::Proof(varint::take(content)?),
+        kind::PROOF => {
+            let asker = take_id(content)?;
+            Item::Proof(asker, varint::take(content)?)
+        }
         _ => return Some(None),
     }))
 }

@@ -66,7 +66,7 @@ impl Writer {
             Item::Pass(to, passed) => self.put_passed(kind::PASS, to, passed),
             Item::Passed(from, passed) => self.put_passed(kind::PASSED, from, passed),
             Item::NoWay(peer) => self.no_way(peer),
-            Item::Proof(nonce) => self.number(kind::PROOF, *nonce),
+            Item::Proof(asker, nonce) => self.proof(asker, *nonce),
         }
     }
 
@@ -118,6 +118,13 @@ impl Writer {
         let mut content = BytesMut::with_capacity(1 + peer.as_str().len());
         put_id(&mut content, peer);
         self.control(kind::NO_WAY, &content);
+    }
+
+    fn proof(&mut self, asker: &PeerId, nonce: u64) {
+        let mut content = BytesMut::with_capacity(10 + asker.as_str().len());
+        put_id(&mut content, asker);
+        varint::put(&mut content, nonce);
+        self.control(kind::PROOF, &content);
     }
 
     /// Writes a record of `len` bytes, which `put` writes.

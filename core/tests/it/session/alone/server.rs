@@ -19,6 +19,26 @@ fn malformed_frames_of_the_server_close_the_signalling_channel_only() {
 }
 
 #[test]
+fn metadata_that_the_server_does_not_take_needs_no_timer() {
+    let mut alone = Alone::with_members(relay_only(), &[]);
+    for number in 0..9 {
+        let data = Some(MemberData::new(&number).unwrap());
+        alone.session.set_metadata(data, alone.now);
+        assert_eq!(alone.session.poll_timeout().is_some(), number == 8);
+        if number < 8 {
+            assert_eq!(alone.sent().len(), 1);
+        }
+    }
+    // The ninth is told a second later, and then waits for room.
+    assert!(alone.sent().is_empty());
+    alone.now = alone.session.poll_timeout().unwrap();
+    assert_eq!(alone.now, Time::from_millis(1_001));
+    alone.session.handle_timeout(alone.now);
+    assert_eq!(alone.session.poll_timeout(), None);
+    assert_eq!(alone.sent().len(), 1);
+}
+
+#[test]
 fn a_roster_with_repeated_members_or_the_session_itself_does_no_harm() {
     let mut alone = Alone::with_members(relay_only(), &[("a", 1), ("a", 1), ("me", 1)]);
     alone.receive(r#"2["peer-join",{"id":"a","v":1}]"#);

@@ -1,4 +1,4 @@
-//! Events for `tracing` (feature `tracing`).
+//! The events of sessions for `tracing` (feature `tracing`); `hub/trace.rs` has those of the hub.
 //!
 //! The targets and the fields are listed in the crate documentation and stay stable within a minor version. No field
 //! has a payload, a session description, a token or an address.
@@ -9,9 +9,7 @@ use tracing::{debug, info, warn};
 
 use crate::config::Policy;
 use crate::event::{Event, Outcome};
-use crate::hub::{ClientError, JoinError, Output};
-use crate::id::{ClientId, Dialect, PeerId, RoomName};
-use crate::link::PathKind;
+use crate::id::PeerId;
 use crate::path::Path;
 
 /// Why the path of events to a peer changed.
@@ -37,46 +35,8 @@ pub(crate) fn path_changed(peer: &PeerId, before: Option<&Path>, path: &Path, po
 }
 
 /// Records were lost on a path and are to be sent again.
-pub(crate) fn records_lost(peer: &PeerId, path: PathKind, records: usize) {
-    debug!(target: "socketio_p2p::link", %peer, path = path.name(), records, "records lost");
-}
-
-/// A client joined a room of the hub.
-pub(crate) fn hub_joined(room: &RoomName, peer: &PeerId, dialect: Dialect, resumed: bool) {
-    info!(
-        target: "socketio_p2p::hub", %room, %peer, dialect = dialect.number(), resumed, "joined"
-    );
-}
-
-/// A client was not let in.
-pub(crate) fn hub_refused_join(error: &JoinError) {
-    info!(target: "socketio_p2p::hub", code = error.code(), %error, "join refused");
-}
-
-/// A member left a room.
-pub(crate) fn hub_left(room: &RoomName, peer: &PeerId, kicked: bool) {
-    info!(target: "socketio_p2p::hub", %room, %peer, kicked, "left");
-}
-
-/// A member's connection was lost, and its seat is kept.
-pub(crate) fn hub_away(room: &RoomName, peer: &PeerId) {
-    debug!(target: "socketio_p2p::hub", %room, %peer, "away");
-}
-
-/// A message of a client violated a rule and was dropped.
-pub(crate) fn hub_refused_message(client: ClientId, error: &ClientError) {
-    debug!(
-        target: "socketio_p2p::hub", client = client.0, %error, "message refused"
-    );
-}
-
-/// The hub closes a connection.
-pub(crate) fn hub_output(output: &Output) {
-    if let Output::Close { client, reason, .. } = output {
-        info!(
-            target: "socketio_p2p::hub", client = client.0, %reason, "connection closed"
-        );
-    }
+pub(crate) fn records_lost(peer: &PeerId, path: &'static str, records: usize) {
+    debug!(target: "socketio_p2p::link", %peer, path, records, "records lost");
 }
 
 /// An error with its causes.

@@ -17,6 +17,7 @@ mod freight;
 mod invariant;
 mod mesh;
 mod network;
+mod order;
 mod server;
 pub mod sim;
 mod witness;

@@ -15,7 +15,6 @@ use socketio_p2p_core::wire::{ClientMessage, Join, Member, ServerMessage};
 use socketio_p2p_core::{ClientId, Frame, Packet, PacketType, PeerId, RoomName, Time};
 
 pub(crate) use self::gate::{BANNED, Gate};
-pub(crate) use self::orders::Order;
 use crate::conditions::RosterFaults;
 use crate::dice::Dice;
 use crate::freight::Freight;

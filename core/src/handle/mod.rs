@@ -77,7 +77,7 @@
 //! - `run`, `events`, `peer`, `close`: the parts and the end
 //! - `lines`, `waits`: who waits for room in a peer's lane, and an emit between its polls
 //! - `emit`, `request`, `questions`: emits and answers; questions and the answers to them
-//! - `server`: questions to the server's application
+//! - `server`, `server_questions`: questions to the server's application
 //! - `router`: dispatch of events by name
 //! - `outgoing`, `incoming`, `fan_out`, `progress`, `streams`: transfers
 //! - `unread`: the bound of unread events; `farewell`: what was not delivered
@@ -99,6 +99,7 @@ mod request;
 mod router;
 mod run;
 mod server;
+mod server_questions;
 mod shared;
 mod streams;
 mod unread;

@@ -1,58 +1,18 @@
 //! Requests to the server's application.
 
-use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
 use super::error::RequestError;
 use super::peer::Peer;
+use super::server_questions::Question;
 use super::shared::State;
 use crate::codec::Packet;
 use crate::id::EmitId;
 use crate::session::Target;
-
-/// The open requests to the server.
-#[derive(Debug, Default)]
-pub(super) struct ServerQuestions {
-    open: BTreeMap<EmitId, Question>,
-}
-
-#[derive(Debug)]
-enum Question {
-    Asked(Waker),
-    Answered(Result<Packet, RequestError>),
-}
-
-impl ServerQuestions {
-    pub(super) fn contains(&self, id: EmitId) -> bool {
-        self.open.contains_key(&id)
-    }
-
-    /// Takes the answer to an open request.
-    pub(super) fn answer(
-        &mut self,
-        id: EmitId,
-        answer: Result<Packet, RequestError>,
-        woken: &mut Vec<Waker>,
-    ) {
-        if let Some(question) = self.open.get_mut(&id)
-            && let Question::Asked(waker) = std::mem::replace(question, Question::Answered(answer))
-        {
-            woken.push(waker);
-        }
-    }
-
-    pub(super) fn wake_all(&mut self, woken: &mut Vec<Waker>) {
-        let asked = self.open.values().filter_map(|question| match question {
-            Question::Asked(waker) => Some(waker.clone()),
-            Question::Answered(_) => None,
-        });
-        woken.extend(asked);
-    }
-}
 
 impl Peer {
     /// Asks the server's application. Awaiting it sends the event, at most once, and returns the answer. The time-out

@@ -8,7 +8,7 @@ use super::error::RequestError;
 use super::farewell::Farewell;
 use super::lines::Lines;
 use super::questions::Questions;
-use super::server::ServerQuestions;
+use super::server_questions::ServerQuestions;
 use super::streams::Streams;
 use super::unread::Unread;
 use crate::driver::Clock;

@@ -61,7 +61,7 @@ impl Hub {
         self.counters.joins_refused += u64::from(joined.is_err());
         #[cfg(feature = "tracing")]
         if let Err(error) = &joined {
-            crate::trace::hub_refused_join(error);
+            super::trace::refused_join(error);
         }
         joined
     }
@@ -101,7 +101,7 @@ impl Hub {
         };
         self.next_client += 1;
         #[cfg(feature = "tracing")]
-        crate::trace::hub_joined(&room, &id, join.dialect, resumed);
+        super::trace::joined(&room, &id, join.dialect, resumed);
 
         let (limits, metadata) = match join.dialect {
             Dialect::V0 => (None, None),
@@ -142,7 +142,7 @@ impl Hub {
                 let until = now + self.config.resume_window;
                 self.seats.keep(&gone.room, &gone.id, until);
                 #[cfg(feature = "tracing")]
-                crate::trace::hub_away(&gone.room, &gone.id);
+                super::trace::away(&gone.room, &gone.id);
                 let message = ServerMessage::PeerAway(gone.id);
                 self.tell_room(&gone.room, None, Dialect::V1, message);
             }
@@ -319,7 +319,7 @@ impl Hub {
     ) {
         self.seats.leave(room, &id);
         #[cfg(feature = "tracing")]
-        crate::trace::hub_left(room, &id, kicked);
+        super::trace::left(room, &id, kicked);
         if newcomer.is_none() && self.seats.room(room).is_none_or(Room::is_empty) {
             self.seats.remove_room(room);
             return;

@@ -18,6 +18,8 @@ mod route;
 mod seats;
 mod stats;
 mod token;
+#[cfg(feature = "tracing")]
+mod trace;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -223,7 +225,7 @@ impl Hub {
         }
         #[cfg(feature = "tracing")]
         if let Err(error) = &outcome {
-            crate::trace::hub_refused_message(client, error);
+            trace::refused_message(client, error);
         }
         outcome
     }
@@ -277,7 +279,7 @@ impl Hub {
         let output = self.output.pop_front();
         #[cfg(feature = "tracing")]
         if let Some(output) = &output {
-            crate::trace::hub_output(output);
+            trace::output(output);
         }
         output
     }

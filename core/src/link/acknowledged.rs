@@ -40,7 +40,7 @@ impl Link {
             return;
         }
         #[cfg(feature = "tracing")]
-        crate::trace::records_lost(&self.peer.id, path, lost.len());
+        crate::trace::records_lost(&self.peer.id, path.name(), lost.len());
         for sent in &lost {
             match sent.stream {
                 Stream::Lane(_) => sender.lose(sent),

@@ -6,7 +6,8 @@ use socketio_p2p_core::hub::Hub;
 use socketio_p2p_core::{ClientId, Packet, Time};
 
 use super::{Mesh, Node};
-use crate::server::{Gate, Order};
+use crate::order::Order;
+use crate::server::Gate;
 
 impl Mesh {
     /// Calls something on the hub at the current time, as the server's application does, then moves what came of it.

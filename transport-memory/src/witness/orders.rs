@@ -10,7 +10,7 @@ use super::Witness;
 use super::rates::Rate;
 use super::words::{Due, Word, is_v1};
 use crate::invariant::Invariant;
-use crate::server::Order;
+use crate::order::Order;
 
 /// The rate of changes of a member's metadata.
 const UPDATES: Rate = Rate { burst: 16, per_second: 2 };

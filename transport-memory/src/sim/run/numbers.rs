@@ -8,8 +8,13 @@ use crate::mesh::Node;
 
 impl Run<'_> {
     pub(super) fn note_link(&mut self, node: Node, event: &Event) {
-        if let Event::PeerJoined { peer, .. } | Event::PeerLeft { peer, .. } = event {
-            self.numbers.forget(node.index(), peer);
+        if let Event::PeerJoined { peer, .. }
+        | Event::PeerLeft { peer, .. }
+        | Event::PeerRenamed { to: peer, .. } = event
+        {
+            // The mesh counts for both links where a node is known under two ids.
+            let other = self.model.find(peer);
+            self.numbers.forget(node.index(), |id| self.model.find(id) == other);
         }
     }
 
@@ -24,6 +29,11 @@ impl Run<'_> {
             for peer in session.peers() {
                 let Some(other) = self.model.find(&peer.id) else { continue };
                 let Some(counted) = session.peer_numbers(&peer.id) else { continue };
+                let links = session.peers().filter(|peer| self.model.find(&peer.id) == Some(other));
+                if links.count() > 1 {
+                    self.numbers.forget(node.index(), |id| self.model.find(id) == Some(other));
+                    continue;
+                }
                 // One that is malicious sends where nothing is open.
                 if !self.model.is_raw(other) {
                     let carried = self.mesh.carried_between(node, Node::from_index(other));

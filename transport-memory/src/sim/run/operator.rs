@@ -8,7 +8,8 @@ use super::Run;
 use super::knows::{ExpectedKick, UPDATE_BURST, number_in};
 use crate::invariant::{Breach, Invariant};
 use crate::mesh::{Fault, Node};
-use crate::server::{BANNED, Order};
+use crate::order::Order;
+use crate::server::BANNED;
 use crate::sim::scenario::Operation;
 
 /// What hearing of a kick may take beside its way.

@@ -275,14 +275,13 @@ impl Run<'_> {
         self.look_at_tries()?;
         let Some(config) = self.model.config(node.index()) else { return Ok(()) };
         let backoff = config.reconnect;
-        let (asked, code) = match error {
+        let (mut asked, mut code) = (Duration::ZERO, None);
+        if let SignalingError::PutOff(refusal) = error {
             // The last words of a hub that closes name their pause beside the text.
-            SignalingError::PutOff(refusal) => match asked_for(&refusal.message) {
-                Duration::ZERO => (self.pause_of_hub(), refusal.code.as_deref()),
-                asked => (asked, refusal.code.as_deref()),
-            },
-            _ => (Duration::ZERO, None),
-        };
+            let told = asked_for(&refusal.message);
+            asked = if told.is_zero() { self.pause_of_hub() } else { told };
+            code = refusal.code.as_deref();
+        }
         if code == Some("too-many-joins") {
             self.mesh.effects_mut().strike(Fault::TooManyJoins);
         }

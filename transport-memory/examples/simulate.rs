@@ -1,12 +1,13 @@
 //! Runs the simulator: many seeds, or one of them with a record of what happened.
 //!
 //! ```text
-//! simulate --seeds 0..10000 [--wide] [--keep-going] [--peers N] [--profile NAME] [--jobs N]
-//! simulate --seed S [--wide] [--peers N] [--profile NAME] [--trace] [--chart FILE] [--script-out FILE]
+//! simulate --seeds 0..10000 [--wide | --removals] [--keep-going] [--peers N] [--profile NAME] [--jobs N]
+//! simulate --seed S [--wide | --removals] [--peers N] [--profile NAME] [--trace] [--chart FILE] [--script-out FILE]
 //! simulate --script FILE [--trace] [--chart FILE]
 //! ```
 //!
-//! `--wide` takes scenarios in which settings differ from node to node and more is looked at; `--keep-going` goes on
+//! `--wide` takes scenarios in which settings differ from node to node and more is looked at; `--removals` the same, in
+//! which the server's application removes members and the hub loses the key of its tokens; `--keep-going` goes on
 //! after a violation, names each seed that has one, and counts them by kind at the end.
 //!
 //! The exit code is 0 when no invariant was violated, 1 when one was, 2 when the arguments make no sense. Of a
@@ -32,8 +33,8 @@ use socketio_p2p_transport_memory::sim::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str = "\
-usage: simulate --seeds FROM..TO [--wide] [--keep-going] [--peers N] [--profile NAME] [--jobs N]
-       simulate --seed SEED [--wide] [--peers N] [--profile NAME] [--trace] [--chart FILE] [--script-out FILE]
+usage: simulate --seeds FROM..TO [--wide | --removals] [--keep-going] [--peers N] [--profile NAME] [--jobs N]
+       simulate --seed SEED [--wide | --removals] [--peers N] [--profile NAME] [--trace] [--chart FILE] [--script-out FILE]
        simulate --script FILE [--trace] [--chart FILE]";
 
 /// So many threads at most.
@@ -56,6 +57,7 @@ struct Options {
     jobs: Option<usize>,
     trace: bool,
     wide: bool,
+    removals: bool,
     keep_going: bool,
     chart: Option<PathBuf>,
 }
@@ -96,6 +98,7 @@ fn read_options() -> Result<Options, String> {
             }
             Long("trace") => options.trace = true,
             Long("wide") => options.wide = true,
+            Long("removals") => (options.wide, options.removals) = (true, true),
             Long("keep-going") => options.keep_going = true,
             Long("chart") => options.chart = Some(parser.value().map_err(text)?.into()),
             Short('h') | Long("help") => {
@@ -156,7 +159,10 @@ fn scenario(options: &Options, seed: u64) -> Scenario {
     let wide_one = |profile: &Profile| !Profile::NARROW.contains(profile);
     if options.wide || options.profile.as_ref().is_some_and(wide_one) {
         let profile = options.profile.unwrap_or_else(|| Profile::of_wide_seed(seed));
-        return Scenario::generate_wide(seed, profile, peers);
+        return match options.removals {
+            true => Scenario::generate_with_removals(seed, profile, peers),
+            false => Scenario::generate_wide(seed, profile, peers),
+        };
     }
     Scenario::generate(seed, options.profile.unwrap_or_else(|| Profile::of_seed(seed)), peers)
 }

@@ -5,7 +5,7 @@ use socketio_p2p_core::hub::HubConfig;
 use socketio_p2p_core::wire::{
     AddressedOffer, Epochs, Lane, Numbers, PeerSignal, Piece, RawSignal, Recipient, Upload, flatten,
 };
-use socketio_p2p_core::{ClientId, Namespace, Packet, PeerId};
+use socketio_p2p_core::{ClientId, MemberData, Namespace, Packet, PeerId};
 
 use super::world::World;
 use super::{MAX_SIGNAL, Run};
@@ -86,6 +86,12 @@ impl Run {
 fn signal(input: &mut Input<'_>) -> RawSignal {
     let len = if input.below(8) == 7 { MAX_SIGNAL } else { input.below(8) };
     RawSignal::from_json(format!("\"{}\"", "x".repeat(len))).unwrap()
+}
+
+/// Draws the data of a member.
+pub(super) fn data(input: &mut Input<'_>) -> Option<MemberData> {
+    let len = if input.below(8) == 7 { 4_000 } else { input.below(8) };
+    MemberData::new(&"x".repeat(len)).ok().filter(|_| input.below(4) != 3)
 }
 
 /// Draws a packet, valid or invalid.

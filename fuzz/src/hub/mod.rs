@@ -8,19 +8,20 @@
 
 mod drawn;
 mod model;
+mod orders;
 pub mod world;
 
 use std::time::Duration;
 
 use socketio_p2p_core::codec::{Decoder, Limits};
-use socketio_p2p_core::hub::{CloseReason, Departure, HubConfig, JoinError};
+use socketio_p2p_core::hub::{Admission, CloseReason, Departure, HubConfig, JoinError};
 use socketio_p2p_core::wire::{
     ClientMessage, EPOCH_BLOCK, HubLimits, Join, Member, PairKey, PeerLimits, ServerMessage,
 };
-use socketio_p2p_core::{ClientId, Dialect, Frame, PeerId, RoomName, Time};
+use socketio_p2p_core::{ClientId, Dialect, Frame, Packet, PeerId, RoomName, Time};
 
 use self::drawn::packet;
-use self::model::{Entry, Model};
+use self::model::{Entry, Model, Says};
 use self::world::{World, resume, room_name};
 use crate::input::Input;
 use crate::trail::Trail;
@@ -150,7 +151,21 @@ impl Run {
                     self.garble(client);
                 }
             }
-            _ => self.add_alias(input),
+            _ => match input.below(16) {
+                8 => self.join_admitted(input),
+                9 => {
+                    let client = self.who(input);
+                    let metadata = drawn::data(input);
+                    self.say(client, ClientMessage::Metadata(metadata));
+                }
+                10 => self.kick(input),
+                11 => self.close_room(input),
+                12 => self.emit(input),
+                13 => self.emit_to_room(input),
+                14 => self.answer(input),
+                15 if input.below(8) == 7 => self.close(input),
+                _ => self.add_alias(input),
+            },
         }
     }
 
@@ -163,10 +178,22 @@ impl Run {
         self.trail.note(format_args!("v1 joins {room}"));
         let mut join = Join::v1().with_room(room.clone());
         (join.token, join.limits) = (token, limits);
-        let joined = self.world.try_join(join, None);
+        self.enter_v1(join, Admission::default());
+    }
+
+    /// Lets a newcomer join, and compares that with the model.
+    fn enter_v1(&mut self, join: Join, admission: Admission) {
+        let room = admission.room.clone().or_else(|| join.room.clone()).unwrap_or_default();
+        let capacity = admission.capacity;
+        let says = Says {
+            limits: join.limits,
+            user: admission.user.clone(),
+            metadata: join.metadata.clone(),
+        };
+        let joined = self.world.try_admitted(join, admission, None);
         let now = self.model.advance(self.world.now);
-        let expected = self.model.admit(&room, None, now);
-        self.settle_v1(joined, expected, room, limits, None, now);
+        let expected = self.model.admit(&room, None, capacity, now);
+        self.settle_v1(joined, expected, room, says, None, now);
     }
 
     fn resume(&mut self, input: &mut Input<'_>) {
@@ -178,21 +205,22 @@ impl Run {
             (room.clone(), room)
         };
         let limits = limits(input);
-        // In another room the token is invalid.
-        let identity = (room == home).then_some(id);
+        // In another room the token is invalid, and after a kick.
+        let now = self.model.advance(self.world.now);
+        let identity = (room == home && !self.model.is_revoked(&room, &id, now)).then_some(id);
         self.trail.note(format_args!("{identity:?} resumes in {room} above {base}"));
         let mut join = resume(room.as_str(), &token);
         join.limits = limits;
         let joined = self.world.try_join(join, None);
-        let now = self.model.advance(self.world.now);
         // The id of a connected v0 client is refused.
         let seat = identity.as_ref().and_then(|id| self.model.by_id(&room, id));
         let usurped = seat.is_some_and(|seat| self.model.people[seat].dialect == Dialect::V0);
         let seat = seat.filter(|_| !usurped);
         let base = base.max(seat.map_or(0, |seat| self.model.people[seat].epoch_base));
-        let expected = self.model.admit(&room, seat, now);
+        let expected = self.model.admit(&room, seat, None, now);
         let identity = identity.filter(|_| !usurped).map(|id| (id, base));
-        self.settle_v1(joined, expected, room, limits, identity, now);
+        let says = Says { limits, ..Says::default() };
+        self.settle_v1(joined, expected, room, says, identity, now);
     }
 
     /// Compares the join of a v1 client with the model; `identity`: the id that its token proves, and its epoch base.
@@ -201,7 +229,7 @@ impl Run {
         joined: Result<ClientId, JoinError>,
         expected: Result<(), JoinError>,
         room: RoomName,
-        limits: Option<PeerLimits>,
+        says: Says,
         identity: Option<(PeerId, u32)>,
         now: Time,
     ) {
@@ -212,6 +240,7 @@ impl Run {
         let welcome = self.world.welcome(client);
         self.transcript.push(format!("{:?} {}", welcome, welcome.token));
         assert_eq!((&welcome.room, welcome.limits), (&room, LIMITS));
+        assert_eq!(welcome.user, says.user);
         for member in &welcome.roster {
             self.check_key(&room, &welcome.id, member);
         }
@@ -225,14 +254,14 @@ impl Run {
             assert_eq!(welcome.id, *identity);
         }
         match identity.and_then(|(id, _)| self.model.by_id(&room, &id)) {
-            Some(seat) => self.model.come_back(seat, client, limits),
+            Some(seat) => self.model.come_back(seat, client, says),
             None => {
                 assert!(
                     self.model.by_id(&room, &welcome.id).is_none(),
                     "a peer id is assigned twice"
                 );
                 let (room, id) = (room.clone(), welcome.id.clone());
-                self.model.enter(room, Dialect::V1, id, client, limits, now);
+                self.model.enter(room, Dialect::V1, id, client, says, now);
             }
         }
         let seat = self.model.by_id(&room, &welcome.id).unwrap();
@@ -262,10 +291,10 @@ impl Run {
         self.clients.push(client);
         let id = expected.unwrap().unwrap_or_else(|| self.world.id(client));
         assert_eq!(self.world.id(client), id);
-        let others = self.model.roster(&room).iter().filter(|(_, _, away, _)| !away).count();
+        let others = self.model.roster(&room).iter().filter(|(_, _, away, ..)| !away).count();
         let others = u32::try_from(others).unwrap();
         self.model.expect(client, ServerMessage::NumClients { others, welcome: None });
-        self.model.enter(room, Dialect::V0, id, client, None, now);
+        self.model.enter(room, Dialect::V0, id, client, Says::default(), now);
     }
 
     fn check_v0(
@@ -274,6 +303,7 @@ impl Run {
         name: Option<&str>,
         now: Time,
     ) -> Result<Option<PeerId>, JoinError> {
+        self.model.check_open()?;
         let name = name
             .map(|name| PeerId::new(name.to_owned()))
             .transpose()
@@ -281,7 +311,7 @@ impl Run {
         if let Some(name) = name.clone().filter(|name| self.model.by_id(room, name).is_some()) {
             return Err(JoinError::NameTaken { room: room.clone(), name });
         }
-        self.model.admit(room, None, now)?;
+        self.model.admit(room, None, None, now)?;
         Ok(name)
     }
 
@@ -388,6 +418,11 @@ impl Run {
         assert_eq!(got, expected.map(to_the_letter).collect::<Vec<_>>());
         self.transcript.extend(got.into_iter().map(|got| format!("{got:?}")));
         assert_eq!(self.world.closed, self.model.closed);
+        let up = |up: &mut Vec<(ClientId, Packet)>| {
+            let taken = std::mem::take(up).into_iter();
+            taken.map(|(client, packet)| (client, head_of(&packet))).collect::<Vec<_>>()
+        };
+        assert_eq!(up(&mut self.world.application), up(&mut self.model.application));
         assert!(self.world.log.len() <= MAX_OUTPUTS, "{:?}", self.world.log);
         self.world.log.clear();
 
@@ -445,7 +480,13 @@ impl Run {
 }
 
 fn entry(member: Member) -> Entry {
-    (member.id, member.dialect, member.away, member.limits)
+    let Member { id, dialect, away, limits, user, metadata, .. } = member;
+    (id, dialect, away, Says { limits, user, metadata })
+}
+
+/// A packet as it is on the wire, with the number of its attachments.
+fn head_of(packet: &Packet) -> (String, usize) {
+    (packet.head().to_string(), packet.attachments().len())
 }
 
 fn limits(input: &mut Input<'_>) -> Option<PeerLimits> {

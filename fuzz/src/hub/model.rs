@@ -1,6 +1,7 @@
 //! A simple model of the hub, which searches lists linearly. It predicts the messages to each client and the
 //! refusals.
 
+mod orders;
 mod talk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use socketio_p2p_core::hub::{CloseReason, Departure, HubConfig, HubStats, JoinError};
 use socketio_p2p_core::wire::{Member, PeerLimits, ServerMessage};
-use socketio_p2p_core::{ClientId, Dialect, PeerId, RoomName, Time};
+use socketio_p2p_core::{ClientId, Dialect, MemberData, Packet, PeerId, RoomName, Time};
 
 /// Maximum aliases of a v0 client.
 const MAX_ALIASES: usize = 4;
@@ -22,8 +23,16 @@ pub(super) enum Presence {
     Away(Time),
 }
 
-/// The public entry of a member: id, dialect, whether it is away, its limits.
-pub(super) type Entry = (PeerId, Dialect, bool, Option<PeerLimits>);
+/// The public entry of a member: id, dialect, whether it is away, what else is said about it.
+pub(super) type Entry = (PeerId, Dialect, bool, Says);
+
+/// What others are told about a member.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Says {
+    pub(super) limits: Option<PeerLimits>,
+    pub(super) user: Option<MemberData>,
+    pub(super) metadata: Option<MemberData>,
+}
 
 /// A member of a room.
 #[derive(Debug)]
@@ -41,13 +50,15 @@ pub(super) struct Person {
     /// The time until its signal allowance is full again.
     debt: Duration,
     debt_at: Time,
+    /// The same, of its changes of metadata.
+    updates: (Duration, Time),
     /// What it has used of its rate limits: envelopes and bytes that passed, and those that were refused.
     envelopes: [Bucket; 2],
     deliveries: [Bucket; 2],
     resumes: Bucket,
     /// Whether one of its messages was accepted.
     has_spoken: bool,
-    limits: Option<PeerLimits>,
+    says: Says,
     /// The epoch base of its next welcome, unless its token has a higher one.
     pub(super) epoch_base: u32,
 }
@@ -105,6 +116,13 @@ pub(super) struct Model {
     throttled: u64,
     pub(super) joins_refused: u64,
     displaced: u64,
+    kicked: u64,
+    /// Whose tokens prove nothing, and until when.
+    revoked: Vec<(RoomName, PeerId, Time)>,
+    /// The pause that clients of a closing hub are told.
+    closing: Option<Duration>,
+    /// What the server's application must get by the latest operation.
+    pub(super) application: Vec<(ClientId, Packet)>,
     /// What newcomers have used of the rooms' rate limits.
     joins: Vec<(RoomName, Bucket)>,
     /// The messages that the latest operation must bring to each client.
@@ -128,6 +146,10 @@ impl Model {
             throttled: 0,
             joins_refused: 0,
             displaced: 0,
+            kicked: 0,
+            revoked: Vec::new(),
+            closing: None,
+            application: Vec::new(),
             joins: Vec::new(),
             expected: BTreeMap::new(),
             closed: Vec::new(),
@@ -152,7 +174,7 @@ impl Model {
 
     pub(super) fn roster(&self, room: &RoomName) -> Vec<Entry> {
         let members = self.people.iter().filter(|person| person.room == *room);
-        members.map(|m| (m.id.clone(), m.dialect, m.client().is_none(), m.limits)).collect()
+        members.map(|m| (m.id.clone(), m.dialect, m.client().is_none(), m.says.clone())).collect()
     }
 
     pub(super) fn stats(&self) -> HubStats {
@@ -168,6 +190,7 @@ impl Model {
         stats.throttled = self.throttled;
         stats.joins_refused = self.joins_refused;
         stats.displaced = self.displaced;
+        stats.kicked = self.kicked;
         stats
     }
 
@@ -193,15 +216,17 @@ impl Model {
         &mut self,
         room: &RoomName,
         seat: Option<usize>,
+        capacity: Option<usize>,
         now: Time,
     ) -> Result<(), JoinError> {
+        self.check_open()?;
         let HubConfig { resume_burst, resumes_per_second, .. } = self.config;
         let (bucket, burst, per_second, displaced) = match seat {
             Some(seat) => {
                 (&mut self.people[seat].resumes, resume_burst, resumes_per_second, Vec::new())
             }
             None => {
-                let displaced = self.find_place(room)?;
+                let displaced = self.find_place(room, capacity)?;
                 let at = match self.joins.iter().position(|(of, _)| of == room) {
                     Some(at) => at,
                     // The first member creates the room.
@@ -225,8 +250,12 @@ impl Model {
     }
 
     /// The members that a newcomer displaces.
-    fn find_place(&self, room: &RoomName) -> Result<Vec<PeerId>, JoinError> {
-        let (room, capacity) = (room.clone(), self.config.room_capacity);
+    fn find_place(
+        &self,
+        room: &RoomName,
+        capacity: Option<usize>,
+    ) -> Result<Vec<PeerId>, JoinError> {
+        let (room, capacity) = (room.clone(), capacity.unwrap_or(self.config.room_capacity));
         let members: Vec<_> = self.people.iter().filter(|person| person.room == room).collect();
         if members.len() >= capacity && !members.is_empty() {
             let away = members.iter().filter_map(|member| {
@@ -260,7 +289,7 @@ impl Model {
             let away = |person: &Person| person.id == id && person.client().is_none();
             let index = self.people.iter().position(away).unwrap();
             self.displaced += 1;
-            self.remove(index);
+            self.remove(index, false);
         }
     }
 
@@ -271,10 +300,10 @@ impl Model {
         dialect: Dialect,
         id: PeerId,
         client: ClientId,
-        limits: Option<PeerLimits>,
+        says: Says,
         now: Time,
     ) {
-        self.announce(&room, &id, dialect, limits);
+        self.announce(&room, &id, dialect, &says);
         let (presence, arrival) = (Presence::Here(client), self.arrivals);
         self.arrivals += 1;
         if !self.joins.iter().any(|(of, _)| *of == room) {
@@ -290,17 +319,18 @@ impl Model {
             aliases: 0,
             debt: Duration::ZERO,
             debt_at: now,
+            updates: (Duration::ZERO, now),
             envelopes: Default::default(),
             deliveries: Default::default(),
             resumes: Bucket::default(),
             has_spoken: false,
-            limits,
+            says,
             epoch_base: 0,
         });
     }
 
     /// Notes that a member has resumed its seat.
-    pub(super) fn come_back(&mut self, index: usize, client: ClientId, limits: Option<PeerLimits>) {
+    pub(super) fn come_back(&mut self, index: usize, client: ClientId, says: Says) {
         let person = &mut self.people[index];
         if let Presence::Here(old) = std::mem::replace(&mut person.presence, Presence::Here(client))
         {
@@ -309,20 +339,16 @@ impl Model {
         person.debt = Duration::ZERO;
         person.envelopes = Default::default();
         person.deliveries = Default::default();
-        person.limits = limits;
+        person.updates.0 = Duration::ZERO;
+        person.says = says.clone();
         let (room, id, dialect) = (person.room.clone(), person.id.clone(), person.dialect);
-        self.announce(&room, &id, dialect, limits);
+        self.announce(&room, &id, dialect, &says);
     }
 
-    fn announce(
-        &mut self,
-        room: &RoomName,
-        id: &PeerId,
-        dialect: Dialect,
-        limits: Option<PeerLimits>,
-    ) {
+    fn announce(&mut self, room: &RoomName, id: &PeerId, dialect: Dialect, says: &Says) {
         let mut member = Member::new(id.clone(), dialect);
-        member.limits = limits;
+        let Says { limits, user, metadata } = says.clone();
+        (member.limits, member.user, member.metadata) = (limits, user, metadata);
         self.expect_room(room, Dialect::V1, id, &ServerMessage::PeerJoin(member));
     }
 
@@ -335,7 +361,7 @@ impl Model {
             let away = ServerMessage::PeerAway(id.clone());
             self.expect_room(&room, Dialect::V1, &id, &away);
         } else {
-            self.remove(index);
+            self.remove(index, false);
         }
     }
 
@@ -349,18 +375,18 @@ impl Model {
         due.sort();
         for (_, room, id) in due {
             let index = self.by_id(&room, &id).unwrap();
-            self.remove(index);
+            self.remove(index, false);
         }
     }
 
-    fn remove(&mut self, index: usize) {
+    fn remove(&mut self, index: usize, kicked: bool) {
         let gone = self.people.remove(index);
         if self.people.iter().all(|person| person.room != gone.room) {
             self.joins.retain(|(of, _)| *of != gone.room);
         }
         self.aliases.retain(|(room, _, owner)| (room, owner) != (&gone.room, &gone.id));
         for dialect in [Dialect::V0, Dialect::V1] {
-            let message = ServerMessage::PeerDisconnect { peer: gone.id.clone(), kicked: false };
+            let message = ServerMessage::PeerDisconnect { peer: gone.id.clone(), kicked };
             self.expect_room(&gone.room, dialect, &gone.id, &message);
         }
     }

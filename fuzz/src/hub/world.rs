@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use socketio_p2p_core::hub::{Address, CloseReason, Departure, Hub, HubConfig, JoinError, Output};
+use socketio_p2p_core::hub::{
+    Address, Admission, CloseReason, Departure, Hub, HubConfig, JoinError, Output,
+};
 use socketio_p2p_core::wire::{
     ClientMessage, Join, MemberData, Numbers, Piece, ServerMessage, Welcome,
 };
@@ -73,7 +75,20 @@ impl World {
     /// # Errors
     /// As [`Hub::handle_connect`].
     pub fn try_join(&mut self, join: Join, name: Option<&str>) -> Result<ClientId, JoinError> {
-        let joined = self.hub.handle_connect(join, name, self.now);
+        self.try_admitted(join, Admission::default(), name)
+    }
+
+    /// Connects a client that the server's application has admitted.
+    ///
+    /// # Errors
+    /// As [`Hub::handle_admitted`].
+    pub fn try_admitted(
+        &mut self,
+        join: Join,
+        admission: Admission,
+        name: Option<&str>,
+    ) -> Result<ClientId, JoinError> {
+        let joined = self.hub.handle_admitted(join, admission, name, self.now);
         self.drain();
         joined
     }

@@ -128,8 +128,9 @@ impl Model {
             self.heard.note_word(id);
             self.heard.owed.remove(&(id.clone(), 0));
             self.heard.keys.insert(id.clone(), key.is_some());
+            let outlives = resumed || self.desk.validated.contains(id);
             let goes_on =
-                resumed && members.iter().all(|one| one.id != *id || one.dialect == *dialect);
+                outlives && members.iter().all(|one| one.id != *id || one.dialect == *dialect);
             let link = self.links.get(id).filter(|link| link.dialect == *dialect && goes_on);
             if let (Some(link), Some(limits)) = (link, limits) {
                 let epoch = link.standing.epochs.epoch;

@@ -1,6 +1,7 @@
 //! Fuzzes one session; the fuzzer plays server, peers, channels, clock and application.
 //!
 //! - this file: the run, time, outputs
+//! - `desk`: the server's application, and what is known of members
 //! - `server`, `peers`, `states`, `channels`, `application`: the parts that the fuzzer plays
 //! - `remote`: the content that a peer sends under each number
 //! - `hear`, `come`: the inputs of the session, and the outputs that they permit
@@ -18,6 +19,7 @@
 mod application;
 mod channels;
 mod come;
+mod desk;
 mod direct_states;
 mod hear;
 mod model;
@@ -187,8 +189,12 @@ impl Run {
                 self.hear(&ServerMessage::PeerJoin(member));
             }
             5 => {
+                let which = input.below(16);
+                if let Some(which) = which.checked_sub(10) {
+                    return self.at_desk(input, which);
+                }
                 let peer = self.remote(input).id.clone();
-                let message = match input.below(2) {
+                let message = match which % 2 {
                     0 => ServerMessage::PeerAway(peer),
                     _ => ServerMessage::PeerDisconnect { peer, kicked: false },
                 };
@@ -292,6 +298,7 @@ impl Run {
             }
         }
         self.model.check(&self.session, MAX_QUEUED, self.max_held);
+        self.model.desk.check(&self.session);
         let policy = self.session.policy();
         assert!(self.channels.len() <= MAX_PEERS);
         assert!(policy != Policy::RelayOnly || self.channels.is_empty());

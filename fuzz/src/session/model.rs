@@ -10,6 +10,7 @@ use socketio_p2p_core::{
 };
 
 use super::come::ReceivedStreams;
+use super::desk::Desk;
 use super::remote::{Remote, file_label, label};
 use super::sent::SentStreams;
 use super::standing::Standing;
@@ -95,6 +96,7 @@ pub(super) struct Model {
     /// The session's transfers, by peer, epoch and number.
     pub(super) own_transfers: BTreeMap<TransferId, (PeerId, u32, usize)>,
     pub(super) tokens: Vec<(ReplyToken, u64, Epochs)>,
+    pub(super) desk: Desk,
 }
 
 impl Model {
@@ -122,6 +124,7 @@ impl Model {
             incoming: BTreeMap::new(),
             own_transfers: BTreeMap::new(),
             tokens: Vec::new(),
+            desk: Desk::default(),
         }
     }
 
@@ -178,14 +181,15 @@ impl Model {
         assert!(!self.closed, "{event:?} after the session has closed");
         self.check_leaving(event);
         let successor = self.successor.take();
+        self.desk.note_event(event);
         match event {
             Event::Connected { id, resumed, .. } => {
                 assert_eq!(self.channel, Channel::Open);
                 assert_eq!(*resumed, self.id.as_ref() == Some(id));
-                assert!(
-                    *resumed || self.links.is_empty(),
-                    "expected no links of a former identity"
-                );
+                // Nobody proves to be one of them under another id: the nonces are secrets.
+                let outlives = |peer| self.desk.validated.contains(peer);
+                let begins = *resumed || self.id.is_none();
+                assert!(begins || self.links.keys().all(outlives), "links of a former identity");
                 self.id = Some(id.clone());
                 self.connected = true;
                 self.next_epoch = self.next_epoch.max(self.epoch_base.saturating_add(1));
@@ -262,7 +266,13 @@ impl Model {
                 assert!(self.own_transfers.contains_key(&transfer.into()));
             }
             Event::TransferEnded { transfer, outcome } => self.end_transfer(transfer, *outcome),
-            Event::ServerEvent { .. } => {}
+            Event::PeerUpdated { peer, .. } => {
+                self.link(peer);
+            }
+            Event::ServerEvent { .. }
+            | Event::ServerAck { .. }
+            | Event::NoServerAck { .. }
+            | Event::ServerWritable => {}
             Event::Closed => {
                 assert!(self.links.is_empty() && self.questions.is_empty());
                 assert!(self.incoming.is_empty() && self.own_transfers.is_empty());

@@ -104,6 +104,10 @@ impl Run {
 
     pub(super) fn hear(&mut self, message: &ServerMessage) {
         if self.model.is_listening() {
+            let validated =
+                self.session.peers().filter(|one| one.validated && one.dialect == Dialect::V1);
+            self.model.desk.validated = validated.map(|one| one.id).collect();
+            self.model.desk.hear(message);
             self.model.hear_server(message);
         }
         self.hear_packet(&message.to_packet().unwrap());

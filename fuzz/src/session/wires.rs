@@ -82,6 +82,7 @@ impl Wires {
         assert_eq!(packet.packet_type() == PacketType::Connect, first, "{:?}", packet.head());
         match packet.packet_type() {
             PacketType::Connect | PacketType::Disconnect => {}
+            PacketType::Ack => model.desk.take(&packet),
             PacketType::Event | PacketType::BinaryEvent => {
                 assert!(model.answered, "the server has not answered CONNECT");
                 self.hear_message(packet, model, around);
@@ -101,6 +102,8 @@ impl Wires {
             }
             ClientMessage::Signal(_) => {}
             ClientMessage::Relay(upload) => self.hear_upload(&upload, model, around),
+            ClientMessage::Metadata(metadata) => model.desk.take_metadata(metadata.as_ref()),
+            ClientMessage::Event(packet) => model.desk.take(&packet),
             other => panic!("expected a message for the server, got {other:?}"),
         }
     }
@@ -225,7 +228,11 @@ impl Wires {
                     assert!(neighbours.peers.len() <= MAX_NEIGHBOURS && *path == Path::Direct);
                     assert!(!neighbours.peers.contains(peer), "{peer} is its own neighbour");
                 }
-                Item::NoWay(_) | Item::Proof(..) => assert_eq!(*path, Path::Direct),
+                Item::NoWay(_) => assert_eq!(*path, Path::Direct),
+                Item::Proof(asker, nonce) => {
+                    assert_eq!(*path, Path::Direct);
+                    model.desk.check_proof(peer, &asker, nonce);
+                }
                 Item::Pass(to, passed) => {
                     assert_eq!(*path, Path::Direct);
                     self.hear_pass(peer, &to, &passed, model, around);

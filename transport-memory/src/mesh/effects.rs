@@ -16,6 +16,17 @@ macro_rules! faults {
             /// Those of narrow scenarios, in which all sessions have the same settings.
             pub const NARROW: &[Self] = Self::ALL.split_at(Self::ResumeFlood as usize).0;
 
+            /// Those of scenarios in which the server's application removes members.
+            pub const REMOVALS: &[Self] = &[
+                Self::Kick,
+                Self::RoomClosed,
+                Self::HubClosing,
+                Self::TurnedAway,
+                Self::PutOff,
+                Self::Renamed,
+                Self::IdentityLost,
+            ];
+
             /// Its name in tables.
             #[must_use]
             pub const fn label(self) -> &'static str {

@@ -66,10 +66,21 @@ fn wide_scenarios_hold_too_and_every_fault_takes_effect() {
     let summary = run_all(850, wide);
     assert!(summary.violations().is_empty(), "{:#?}", summary.violations());
     let wide = Fault::ALL.iter().filter(|fault| !Fault::NARROW.contains(fault));
+    let wide = wide.filter(|fault| !Fault::REMOVALS.contains(fault));
     let idle: Vec<_> = wide.filter(|fault| summary.share_changed(**fault) < 0.1).collect();
     assert!(idle.is_empty(), "in less than one seed of a thousand: {idle:?}\n{summary}");
     let (events, answers, transfers) = summary.delivered();
     assert!(events > 40_000 && answers > 1_000 && transfers > 100, "{summary}");
+}
+
+#[test]
+fn scenarios_with_removals_hold_too_and_each_removal_takes_effect() {
+    let summary =
+        run_all(400, |seed| Scenario::generate_with_removals(seed, Profile::of_wide_seed(seed), 4));
+    assert!(summary.violations().is_empty(), "{:#?}", summary.violations());
+    let all = Fault::REMOVALS.iter();
+    let idle: Vec<_> = all.filter(|fault| summary.share_changed(**fault) < 0.1).collect();
+    assert!(idle.is_empty(), "in less than one seed of a thousand: {idle:?}\n{summary}");
 }
 
 #[test]

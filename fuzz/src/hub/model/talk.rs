@@ -31,9 +31,8 @@ impl Model {
                 ClientMessage::Signal(signal) => self.signal(index, signal, now),
                 ClientMessage::Relay(upload) => self.relay(index, &upload, now),
                 ClientMessage::Event(packet) => self.broadcast(index, packet, now),
-                other @ (ClientMessage::Metadata(_) | _) => {
-                    panic!("expected a message known to the model, got {other:?}")
-                }
+                ClientMessage::Metadata(metadata) => self.update(index, metadata, now),
+                other => panic!("expected a message known to the model, got {other:?}"),
             },
         };
         self.refused += u64::from(said.is_err());
@@ -176,7 +175,11 @@ impl Model {
             let kind = packet.packet_type();
             let is_answer = matches!(kind, PacketType::Ack | PacketType::BinaryAck);
             let fits = is_answer || plain(&packet).is_some();
-            return if fits { Ok(()) } else { Err(ClientError::Malformed) };
+            if !fits {
+                return Err(ClientError::Malformed);
+            }
+            self.application.extend(self.people[index].client().map(|client| (client, packet)));
+            return Ok(());
         }
         let here = self.people.iter().filter(|who| who.room == room && who.client().is_some());
         let others = here.count() - 1;
@@ -205,7 +208,7 @@ impl Model {
         }
         if person.debt > price * burst * 2 {
             self.closed.extend(person.client().map(|client| (client, CloseReason::Abusive)));
-            self.remove(index);
+            self.remove(index, false);
         }
         Err(ClientError::TooManySignals { burst, per_second })
     }
@@ -242,7 +245,7 @@ impl Model {
         self.throttled += 1;
         if full == 2 {
             self.closed.extend(self.people[index].client().map(|it| (it, CloseReason::Abusive)));
-            self.remove(index);
+            self.remove(index, false);
         }
         Err(error)
     }
@@ -306,7 +309,7 @@ fn unpack(body: &Bytes) -> Option<Packet> {
 }
 
 /// The packet if it is an event without namespace and ack id whose name is not reserved.
-fn plain(packet: &Packet) -> Option<Packet> {
+pub(super) fn plain(packet: &Packet) -> Option<Packet> {
     let reserved = is_reserved_event(&packet.event_name()?);
     if reserved || packet.namespace().as_str() == "/socketio-p2p" {
         return None;

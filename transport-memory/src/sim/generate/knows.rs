@@ -17,8 +17,14 @@ struct Script<'a> {
     silence: u64,
 }
 
-/// Adds them.
-pub(super) fn add(seed: u64, profile: Profile, settings: &mut Settings, actions: &mut Vec<Timed>) {
+/// Adds them; `removals`: also kicks, closed rooms and hubs, refusals by the application and lost token keys.
+pub(super) fn add(
+    seed: u64,
+    profile: Profile,
+    settings: &mut Settings,
+    actions: &mut Vec<Timed>,
+    removals: bool,
+) {
     if profile == Profile::Slopes || settings.honest {
         return;
     }
@@ -33,7 +39,7 @@ pub(super) fn add(seed: u64, profile: Profile, settings: &mut Settings, actions:
     let is_still = matches!(profile, Profile::Limits | Profile::Streams | Profile::Neighbours);
     // Nor where there is no room to know anybody anew.
     let has_room = script.settings.nodes.iter().all(|node| node.max_members.is_none());
-    if script.settings.originals == 0 && !is_still && has_room {
+    if removals && script.settings.originals == 0 && !is_still && has_room {
         script.dice = Dice::for_purpose(seed, 73);
         script.removals(profile);
         script.dice = Dice::for_purpose(seed, 74);

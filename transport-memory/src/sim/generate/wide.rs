@@ -15,6 +15,17 @@ impl Scenario {
     /// The wide scenario of a seed, as [`generate`](Self::generate) makes the narrow one.
     #[must_use]
     pub fn generate_wide(seed: u64, profile: Profile, peers: usize) -> Self {
+        Self::draw_wide(seed, profile, peers, false)
+    }
+
+    /// The wide scenario of a seed, in which the server's application removes members and turns them away, the hub closes
+    /// in order, and loses the key of its tokens. Not all judges are right about that yet.
+    #[must_use]
+    pub fn generate_with_removals(seed: u64, profile: Profile, peers: usize) -> Self {
+        Self::draw_wide(seed, profile, peers, true)
+    }
+
+    fn draw_wide(seed: u64, profile: Profile, peers: usize, removals: bool) -> Self {
         let mut dice = Dice::for_purpose(seed, 21);
         let peers = peers.clamp(2, MAX_PEERS);
         let narrow = Profile::NARROW.contains(&profile);
@@ -47,7 +58,7 @@ impl Scenario {
         promises::add(seed, profile, &mut settings, &mut actions);
         ways::add(seed, profile, &mut settings, &mut actions);
         attempts::add(seed, profile, &mut settings, &mut actions);
-        knows::add(seed, profile, &mut settings, &mut actions);
+        knows::add(seed, profile, &mut settings, &mut actions, removals);
         actions.sort_by_key(|timed| timed.at);
         Self { seed, profile, settings, actions }
     }

@@ -1,5 +1,7 @@
 //! The progress of files: bars on a terminal, plain lines elsewhere.
 
+#![allow(clippy::print_stdout, reason = "it prints for programs")]
+
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// The percentage points between two lines when there is no terminal.

@@ -64,6 +64,7 @@ impl Session {
                 for peer in self.links.ids().cloned().collect::<Vec<_>>() {
                     self.remove(&peer, LeaveReason::Closed, now);
                 }
+                self.end_server_talk();
                 self.frames.clear();
                 self.leave_room = false;
                 self.signaling.close(&mut self.shared.out);

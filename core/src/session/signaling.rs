@@ -350,6 +350,8 @@ impl Session {
         if !resumed && let Some(former) = self.id().cloned() {
             self.lose_identity(former, now);
         }
+        // A session has no link to itself, whatever its hub says.
+        self.remove(&id, LeaveReason::IdentityChanged, now);
         self.signaling.state = match self.signaling.state {
             State::Joining { until } | State::Welcomed { until } if !self.signaling.connected => {
                 State::Welcomed { until }

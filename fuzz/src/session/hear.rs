@@ -124,13 +124,15 @@ impl Model {
             }
             _ => return,
         };
-        for Member { id, dialect, key, limits, .. } in members {
+        for (index, member) in members.iter().enumerate() {
+            let Member { id, dialect, key, limits, .. } = member;
             self.heard.note_word(id);
             self.heard.owed.remove(&(id.clone(), 0));
             self.heard.keys.insert(id.clone(), key.is_some());
             let outlives = resumed || self.desk.validated.contains(id);
-            let goes_on =
-                outlives && members.iter().all(|one| one.id != *id || one.dialect == *dialect);
+            // Another dialect ends the link.
+            let mut named = members[..index].iter().filter(|one| one.id == *id);
+            let goes_on = outlives && named.all(|one| one.dialect == *dialect);
             let link = self.links.get(id).filter(|link| link.dialect == *dialect && goes_on);
             if let (Some(link), Some(limits)) = (link, limits) {
                 let epoch = link.standing.epochs.epoch;

@@ -46,3 +46,21 @@ fn a_closed_session_has_no_deadline() {
     assert!(matches!(alone.events().last(), Some(Event::Closed)));
     assert_eq!(alone.session.poll_timeout(), None);
 }
+
+#[test]
+fn a_question_to_the_server_ends_before_the_session_is_closed() {
+    let mut alone = Alone::with_members(relay_only(), &[]);
+    alone.events();
+    let question = numbered(1);
+    alone.session.emit_with_ack(Target::Server, &question, None, alone.now).unwrap();
+    alone.session.close(alone.now);
+    alone.wait(Duration::from_secs(1));
+    let events = alone.events();
+    assert!(
+        matches!(events[..], [Event::NoServerAck { timed_out: false, .. }, Event::Closed]),
+        "{events:?}"
+    );
+    alone.receive(r#"30[1]"#);
+    alone.wait(Duration::from_secs(600));
+    assert!(alone.events().is_empty());
+}

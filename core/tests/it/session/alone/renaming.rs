@@ -16,6 +16,10 @@ fn nonces(sent: &[Packet]) -> BTreeMap<String, u64> {
 
 /// The session comes back to the hub as "me-2", where it meets these members.
 fn come_back(alone: &mut Alone, members: &[&str]) {
+    come_back_as(alone, "me-2", members);
+}
+
+fn come_back_as(alone: &mut Alone, own: &str, members: &[&str]) {
     alone.session.handle_signaling_closed("lost".into(), alone.now);
     let connects = |command: &Command| matches!(command, Command::ConnectSignaling);
     while !alone.commands().iter().any(connects) {
@@ -27,7 +31,7 @@ fn come_back(alone: &mut Alone, members: &[&str]) {
     alone.receive(r#"0{"sid":"s"}"#);
     let roster: Vec<Value> = members.iter().map(|id| json!({"id": id, "v": 1})).collect();
     let welcome = json!({
-        "v": 1, "id": "me-2", "token": "another-token", "room": "lobby", "roster": roster,
+        "v": 1, "id": own, "token": "another-token", "room": "lobby", "roster": roster,
         "limits": {"maxEnvelope": 65536, "maxAttachments": 16},
     });
     alone.receive(&format!("2{}", json!(["numClients", members.len(), welcome])));
@@ -142,4 +146,14 @@ fn a_question_who_a_member_is_is_answered_on_the_channels_of_those_it_names_only
     assert_eq!(ask("x", json!(["c", "d"]), "2c"), [vec![], vec![]]);
     assert_eq!(ask("x", json!(["a"]), "no"), [vec![], vec![]]);
     assert_eq!(ask("x", json!(["a"]), "ffffffffffffffff"), [vec![], vec![]]);
+}
+
+#[test]
+fn a_session_that_gets_the_id_of_a_peer_has_no_link_to_itself() {
+    let mut alone = Alone::with_newcomers(Config::default(), &["a", "b"]);
+    for peer in ["a", "b"] {
+        alone.validated_channel(peer);
+    }
+    come_back_as(&mut alone, "a", &["x"]);
+    assert_eq!(alone.session.peers().map(|peer| peer.id).collect::<Vec<_>>(), [id("b")]);
 }

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use socketio_p2p_core::hub::HubConfig;
 use socketio_p2p_core::wire::{
-    AddressedOffer, Epochs, Lane, Numbers, PeerSignal, Piece, RawSignal, Recipient, Upload, flatten,
+    AddressedOffer, Epochs, Lane, Numbers, PeerLimits, PeerSignal, Piece, RawSignal, Recipient,
+    Upload, flatten,
 };
 use socketio_p2p_core::{ClientId, MemberData, Namespace, Packet, PeerId};
 
@@ -112,4 +113,14 @@ pub(super) fn packet(input: &mut Input<'_>) -> Option<Packet> {
         packet = packet.with_ack_id(u64::from(input.byte()));
     }
     Some(packet)
+}
+
+pub(super) fn limits(input: &mut Input<'_>) -> Option<PeerLimits> {
+    let count = u32::from(input.byte());
+    (count % 2 == 1).then(|| {
+        let mut limits = PeerLimits::unbounded();
+        (limits.packet_bytes, limits.attachments) = (u64::MAX - u64::from(count), count);
+        (limits.json_depth, limits.event_name, limits.namespace) = (1, 2, 3);
+        limits
+    })
 }

@@ -16,13 +16,13 @@ use std::time::Duration;
 use socketio_p2p_core::codec::{Decoder, Limits};
 use socketio_p2p_core::hub::{Admission, CloseReason, Departure, HubConfig, JoinError};
 use socketio_p2p_core::wire::{
-    ClientMessage, EPOCH_BLOCK, HubLimits, Join, Member, PairKey, PeerLimits, ServerMessage,
+    ClientMessage, EPOCH_BLOCK, HubLimits, Join, Member, PairKey, ServerMessage,
 };
 use socketio_p2p_core::{ClientId, Dialect, Frame, Packet, PeerId, RoomName, Time};
 
-use self::drawn::packet;
+use self::drawn::{limits, packet};
 use self::model::{Entry, Model, Says};
-use self::world::{World, resume, room_name};
+use self::world::{World, resume, room_name, to_the_letter};
 use crate::input::Input;
 use crate::trail::Trail;
 
@@ -487,26 +487,4 @@ fn entry(member: Member) -> Entry {
 /// A packet as it is on the wire, with the number of its attachments.
 fn head_of(packet: &Packet) -> (String, usize) {
     (packet.head().to_string(), packet.attachments().len())
-}
-
-fn limits(input: &mut Input<'_>) -> Option<PeerLimits> {
-    let count = u32::from(input.byte());
-    (count % 2 == 1).then(|| {
-        let mut limits = PeerLimits::unbounded();
-        (limits.packet_bytes, limits.attachments) = (u64::MAX - u64::from(count), count);
-        (limits.json_depth, limits.event_name, limits.namespace) = (1, 2, 3);
-        limits
-    })
-}
-
-fn to_the_letter((client, inbox): (ClientId, Vec<ServerMessage>)) -> (ClientId, Vec<String>) {
-    let letters = inbox.iter().map(|message| {
-        let packet = message.to_packet().unwrap();
-        let attachments = packet.attachments().iter().map(|part| part.escape_ascii().to_string());
-        std::iter::once(packet.head().to_string())
-            .chain(attachments)
-            .collect::<Vec<_>>()
-            .join(" + ")
-    });
-    (client, letters.collect())
 }

@@ -6,9 +6,9 @@ use socketio_p2p_core::hub::Admission;
 use socketio_p2p_core::wire::Join;
 use socketio_p2p_core::{Packet, PeerId, RoomName};
 
-use super::drawn::{data, packet};
+use super::drawn::{data, limits, packet};
 use super::world::room_name;
-use super::{CAPACITY, ROOMS, Run, limits};
+use super::{CAPACITY, ROOMS, Run};
 use crate::input::Input;
 
 impl Run {

@@ -239,3 +239,18 @@ pub fn short(message: &ServerMessage) -> String {
         other => panic!("expected a message known to the model, got {other:?}"),
     }
 }
+
+/// The messages of a client, to the letter.
+pub(super) fn to_the_letter(
+    (client, inbox): (ClientId, Vec<ServerMessage>),
+) -> (ClientId, Vec<String>) {
+    let letters = inbox.iter().map(|message| {
+        let packet = message.to_packet().unwrap();
+        let attachments = packet.attachments().iter().map(|part| part.escape_ascii().to_string());
+        std::iter::once(packet.head().to_string())
+            .chain(attachments)
+            .collect::<Vec<_>>()
+            .join(" + ")
+    });
+    (client, letters.collect())
+}

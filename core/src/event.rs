@@ -30,7 +30,8 @@ pub enum LeaveReason {
     /// have an unknown outcome, and a new epoch begins.
     Stalled,
     /// The hub gave this session a new peer id, because it did not accept the resume token. The link had no
-    /// validated channel on which the peer could prove its own new id ([`Event::PeerRenamed`]).
+    /// validated channel on which the peer could prove its own new id ([`Event::PeerRenamed`]), or the peer has no new
+    /// one: the hub has removed this session alone.
     IdentityChanged,
     /// This session closed.
     Closed,

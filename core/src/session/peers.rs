@@ -192,7 +192,7 @@ impl Session {
         let Some(own_id) = self.id().cloned() else { return };
         let has_room = self.links.totals().active < self.shared.config.max_peers;
         if self.links.key(from).is_none() {
-            return;
+            return self.keep_offer(from, offer_id, offer);
         }
         let Ok(Signal::Offer(sdp)) = offer.parse() else {
             return self.report(from, PeerError::BadSignal);
@@ -210,7 +210,7 @@ impl Session {
                     link.handle_signal(&signal.offer_id, parsed, cx);
                 });
             }
-            Ok(_) => {}
+            Ok(_) => self.keep_signal(from, signal),
             Err(_) => match signal.signal.former_ids() {
                 Some(former) => self.return_nonce(from, &former, &signal.offer_id, now),
                 None if self.links.key(from).is_some() => self.report(from, PeerError::BadSignal),

@@ -2,7 +2,8 @@
 //!
 //! A welcome with a new id of this session ends all links but those with a validated channel, the *orphans*. A member
 //! that the hub names meanwhile may be one of them under its new id, or not: it is a *stranger* until it has returned,
-//! on the channel of an orphan, a nonce that was sent to it through the hub, or until its time is over.
+//! on the channel of an orphan, a nonce that was sent to it through the hub, or until its time is over. While it says to
+//! be an orphan its time is that orphan's: one of both sides may know the other before the other does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,6 +29,9 @@ const MAX_FORMER: usize = 64;
 /// The maximum number of own former ids that a signal names.
 const MAX_NAMED: usize = 4;
 
+/// The maximum bytes of JSON of a stranger's signals that wait until it is settled who it is.
+const MAX_WAITING: usize = 16 * 1024;
+
 /// The peers that may be known under a former id.
 #[derive(Debug, Default)]
 pub(super) struct Renaming {
@@ -51,12 +55,51 @@ struct Stranger {
     ask_at: Time,
     /// When it is a new member after all. While it is away it can prove nothing, and is waited for.
     until: Time,
+    /// The orphan that it says to be.
+    claim: Option<PeerId>,
+    /// Its latest offer, and what belongs to that: it may offer only once.
+    waiting: Vec<Waiting>,
+}
+
+/// A signal that is handled when it is settled who its sender is.
+#[derive(Debug)]
+enum Waiting {
+    Offer { offer_id: String, offer: RawSignal },
+    Signal(PeerSignal),
+}
+
+impl Stranger {
+    fn claims_any(&self, orphans: &BTreeSet<PeerId>) -> bool {
+        self.claim.as_ref().is_some_and(|orphan| orphans.contains(orphan))
+    }
+
+    fn is_over(&self, orphans: &BTreeSet<PeerId>, now: Time) -> bool {
+        let waits = self.member.away || now < self.until || self.claims_any(orphans);
+        orphans.is_empty() || !waits
+    }
+
+    fn keep(&mut self, signal: Waiting) {
+        if matches!(signal, Waiting::Offer { .. }) {
+            self.waiting.clear();
+        }
+        let len = |signal: &Waiting| match signal {
+            Waiting::Offer { offer, .. } => offer.as_json().len(),
+            Waiting::Signal(signal) => signal.signal.as_json().len(),
+        };
+        if self.waiting.iter().chain([&signal]).map(len).sum::<usize>() <= MAX_WAITING {
+            self.waiting.push(signal);
+        }
+    }
 }
 
 impl Renaming {
     pub(super) fn next_timeout(&self) -> Option<Time> {
         let here = self.strangers.values().filter(|stranger| !stranger.member.away);
-        here.map(|stranger| stranger.ask_at.min(stranger.until)).min()
+        let next = here.map(|stranger| match stranger.claims_any(&self.orphans) {
+            true => stranger.ask_at,
+            false => stranger.ask_at.min(stranger.until),
+        });
+        next.min()
     }
 
     /// Forgets the strangers, because the connection to the hub is lost: the next roster names them again.
@@ -105,6 +148,12 @@ impl Session {
 
     /// Handles a member that the hub names: a known one, a stranger, or a new one.
     pub(super) fn meet(&mut self, member: &Member, roster: bool, now: Time) {
+        // The hub still knows this peer, so that its token key is not lost: it has expelled this session, and the peer
+        // takes the session's new id for somebody else.
+        if self.renaming.orphans.remove(&member.id) {
+            self.remove(&member.id, LeaveReason::IdentityChanged, now);
+            return self.handle_peer_join(member, roster, now);
+        }
         let is_known = self.links.key(&member.id).is_some() || self.id() == Some(&member.id);
         if is_known || member.dialect == Dialect::V0 || self.renaming.orphans.is_empty() {
             return self.handle_peer_join(member, roster, now);
@@ -116,10 +165,45 @@ impl Session {
             stranger.member.clone_from(member);
             return;
         }
+        if self.renaming.strangers.len() >= self.shared.config.max_members {
+            return;
+        }
         let nonce = self.shared.rng.next_u64() % MAX_NUMBER;
-        let (ask_at, until) = (now, now + PATIENCE);
-        let stranger = Stranger { member: member.clone(), roster, nonce, ask_at, until };
+        let stranger = Stranger {
+            member: member.clone(),
+            roster,
+            nonce,
+            ask_at: now,
+            until: now + PATIENCE,
+            claim: None,
+            waiting: Vec::new(),
+        };
         self.renaming.strangers.insert(member.id.clone(), stranger);
+    }
+
+    /// Keeps an offer of a stranger, until it is settled who that is.
+    pub(super) fn keep_offer(&mut self, from: &PeerId, offer_id: String, offer: &RawSignal) {
+        if let Some(stranger) = self.renaming.strangers.get_mut(from) {
+            stranger.keep(Waiting::Offer { offer_id, offer: offer.clone() });
+        }
+    }
+
+    /// Keeps another signal of a stranger.
+    pub(super) fn keep_signal(&mut self, from: &PeerId, signal: &PeerSignal) {
+        if let Some(stranger) = self.renaming.strangers.get_mut(from) {
+            stranger.keep(Waiting::Signal(signal.clone()));
+        }
+    }
+
+    fn handle_waiting(&mut self, from: &PeerId, waiting: Vec<Waiting>, now: Time) {
+        for signal in waiting {
+            match signal {
+                Waiting::Offer { offer_id, offer } => {
+                    self.handle_offer(from, offer_id, &offer, now);
+                }
+                Waiting::Signal(signal) => self.handle_peer_signal(&signal, now),
+            }
+        }
     }
 
     /// Changes what the hub says about a stranger. Returns `false` when the member is none.
@@ -149,15 +233,11 @@ impl Session {
                 self.remove(&peer, LeaveReason::IdentityChanged, now);
             }
         }
-        let is_over = self.renaming.orphans.is_empty();
-        let strangers = &mut self.renaming.strangers;
-        let over = strangers.extract_if(.., |_, stranger| {
-            is_over || (stranger.until <= now && !stranger.member.away)
-        });
-        for Stranger { member, roster, .. } in
-            over.map(|(_, stranger)| stranger).collect::<Vec<_>>()
-        {
+        let Renaming { orphans, strangers, .. } = &mut self.renaming;
+        let over = strangers.extract_if(.., |_, stranger| stranger.is_over(orphans, now));
+        for (id, Stranger { member, roster, waiting, .. }) in over.collect::<Vec<_>>() {
             self.handle_peer_join(&member, roster, now);
+            self.handle_waiting(&id, waiting, now);
         }
         let former = &self.renaming.former[self.renaming.former.len().saturating_sub(MAX_NAMED)..];
         for (id, stranger) in &mut self.renaming.strangers {
@@ -188,7 +268,12 @@ impl Session {
         if nonce >= MAX_NUMBER {
             return;
         }
-        for peer in std::iter::once(from).chain(former.iter().rev().take(MAX_NAMED)) {
+        let named = || former.iter().rev().take(MAX_NAMED);
+        let Renaming { orphans, strangers, .. } = &mut self.renaming;
+        if let Some(stranger) = strangers.get_mut(from) {
+            stranger.claim = named().find(|id| orphans.contains(*id)).cloned();
+        }
+        for peer in std::iter::once(from).chain(named()) {
             self.with_peer(peer, now, |link, _| link.prove(from, nonce));
         }
     }
@@ -205,9 +290,10 @@ impl Session {
             return;
         };
         let new = new.clone();
-        let Some(Stranger { member, .. }) = self.renaming.strangers.remove(&new) else { return };
+        let Some(stranger) = self.renaming.strangers.remove(&new) else { return };
         self.renaming.orphans.remove(peer);
-        self.rename(peer, &member, now);
+        self.rename(peer, &stranger.member, now);
+        self.handle_waiting(&new, stranger.waiting, now);
     }
 
     fn rename(&mut self, former: &PeerId, member: &Member, now: Time) {

@@ -157,3 +157,93 @@ fn a_session_that_gets_the_id_of_a_peer_has_no_link_to_itself() {
     come_back_as(&mut alone, "a", &["x"]);
     assert_eq!(alone.session.peers().map(|peer| peer.id).collect::<Vec<_>>(), [id("b")]);
 }
+
+/// A signal from a member through the hub.
+fn signal_from(alone: &mut Alone, from: &str, offer_id: &str, signal: &Value) {
+    let signal = json!(["peer-signal", {
+        "signal": signal, "offerId": offer_id, "fromPeerId": from, "toPeerId": "me-2",
+    }]);
+    alone.receive(&format!("2{signal}"));
+}
+
+#[test]
+fn a_link_to_a_peer_that_has_its_id_still_ends_because_the_session_was_expelled() {
+    let mut alone = Alone::with_newcomers(Config::default(), &["a", "b"]);
+    for peer in ["a", "b"] {
+        alone.validated_channel(peer);
+    }
+    alone.events();
+    come_back(&mut alone, &["a"]);
+    let events = alone.events();
+    let of_a: Vec<&Event> = events
+        .iter()
+        .filter(|event| match event {
+            Event::PeerLeft { peer, .. } | Event::PeerJoined { peer, .. } => *peer == id("a"),
+            _ => false,
+        })
+        .collect();
+    let ended = |event: &Event| {
+        matches!(event, Event::PeerLeft { reason: LeaveReason::IdentityChanged, .. })
+    };
+    assert!(matches!(of_a[..], [left, Event::PeerJoined { .. }] if ended(left)), "{events:?}");
+    assert!(nonces(&alone.sent()).is_empty());
+    assert!(!alone.session.peer(&id("a")).unwrap().validated);
+    // The other one may come back under a new id.
+    assert!(alone.session.peer(&id("b")).unwrap().validated);
+}
+
+#[test]
+fn an_offer_of_a_member_waits_until_it_is_settled_who_that_is() {
+    let (mut alone, [a, b], _) = renamed();
+    alone.commands();
+    let offer = json!(["offer", {
+        "fromPeerId": "x", "offerId": "1".repeat(40), "offer": {"type": "offer", "sdp": "v=0"},
+    }]);
+    alone.receive(&format!("2{offer}"));
+    let candidate =
+        json!({"candidate": {"candidate": "candidate:1", "sdpMid": "0", "sdpMLineIndex": 0}});
+    signal_from(&mut alone, "x", &"1".repeat(40), &candidate);
+    let taken = |commands: &[Command]| {
+        let of_offer = |command: &&Command| match command {
+            Command::Direct(DirectCommand::Answer { .. }) => true,
+            Command::Direct(DirectCommand::Signal { signal, .. }) => {
+                matches!(signal, Signal::Candidate(_))
+            }
+            _ => false,
+        };
+        commands.iter().filter(of_offer).count()
+    };
+    assert_eq!(taken(&alone.commands()), 0);
+    let mut commands = Vec::new();
+    alone.wait_and(Duration::from_secs(3), |alone| {
+        commands.extend(alone.commands());
+        [a, b].map(|channel| alone.answer_pings(channel));
+    });
+    assert_eq!(taken(&commands), 2, "{commands:?}");
+}
+
+#[test]
+fn a_member_that_says_to_be_a_known_peer_has_as_long_to_prove_it_as_its_channel_lives() {
+    let (mut alone, [a, b], asked) = renamed();
+    signal_from(&mut alone, "x", "2a", &json!({"was": ["a"]}));
+    alone.wait_and(Duration::from_secs(5), |alone| {
+        [a, b].map(|channel| alone.answer_pings(channel));
+    });
+    let joined = |alone: &mut Alone, peer: &str| {
+        let (peer, events) = (id(peer), alone.events());
+        has(&events, |event| matches!(event, Event::PeerJoined { peer: one, .. } if *one == peer))
+    };
+    assert!(alone.session.peer(&id("x")).is_none() && joined(&mut alone, "y"));
+    let again = nonces(&alone.sent());
+    assert_eq!(again.get("x"), Some(&asked["x"]), "it is asked again all the time");
+    alone.direct(a, &[Item::Proof(id("me-2"), asked["x"])]);
+    assert_eq!(renames(&mut alone), [("a".into(), "x".into())]);
+    // And not for longer.
+    let (mut alone, [a, b], _) = renamed();
+    signal_from(&mut alone, "x", "2a", &json!({"was": ["a"]}));
+    alone.wait_and(Duration::from_secs(5), |alone| {
+        [a, b].map(|channel| alone.answer_pings(channel));
+    });
+    alone.session.handle_direct_closed(a, "lost".into(), alone.now);
+    assert!(joined(&mut alone, "x"));
+}

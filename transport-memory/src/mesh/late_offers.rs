@@ -44,8 +44,12 @@ impl Mesh {
             return;
         };
         let Some(offerer) = self.nodes.with_id(&from) else { return };
+        let session = self.session(Node(node));
+        // The offerer may have another channel, under a former id.
+        let used = session.connection_of(&from);
         let mut connections = self.nodes[node].connections.iter();
-        let works = connections.find(|one| one.pong.is_some_and(|(of, _)| of == offerer.0));
+        let works = connections
+            .find(|one| Some(one.id) == used && one.pong.is_some_and(|(of, _)| of == offerer.0));
         let connection = works.map(|one| one.id);
         let came = LateOffer::Came { node: Node(node), offerer, connection, offer_id };
         self.record.late_offers.push(came);

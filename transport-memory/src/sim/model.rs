@@ -80,6 +80,8 @@ struct Flow {
     /// No channel that both use led from one to the other when ids were lost: the link ended, and what was in flight with
     /// it.
     shaken: bool,
+    /// That was so once.
+    renewed: bool,
 }
 
 impl Flow {
@@ -96,8 +98,9 @@ struct Question {
     /// Whether it was for all, so that a summary follows.
     all: bool,
     pending: Vec<usize>,
-    answered: Vec<usize>,
-    missing: Vec<usize>,
+    /// Whom its ends have named, by the ids of then.
+    answered: Vec<PeerId>,
+    missing: Vec<PeerId>,
 }
 
 #[derive(Debug, Default)]
@@ -115,6 +118,8 @@ struct View {
     shadows: Vec<(PeerId, usize)>,
     /// Whose shadow this is.
     shadow_of: Option<usize>,
+    /// It stands for an id that its node has never heard of.
+    ghost: bool,
     /// It is no session: it says what it likes.
     raw: bool,
     /// It is an original client.

@@ -1,6 +1,7 @@
 //! The calls of the server's application, what members say to it, and their metadata.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use socketio_p2p_core::hub::CloseReason;
 use socketio_p2p_core::wire::ServerMessage;
@@ -91,10 +92,10 @@ impl Witness {
         true
     }
 
-    /// Whether tokens do not prove this identity at present.
-    pub(super) fn is_revoked(&self, room: &RoomName, id: &PeerId) -> bool {
+    /// Whether tokens do not prove this identity at present, or did not this while ago.
+    pub(super) fn is_revoked(&self, room: &RoomName, id: &PeerId, ago: Duration) -> bool {
         let until = self.orders.revoked.get(&(room.clone(), id.clone()));
-        until.is_some_and(|until| self.now < *until)
+        until.is_some_and(|until| self.now < *until + ago)
     }
 
     /// Whether a connection is closed because of a call, with the right last words.

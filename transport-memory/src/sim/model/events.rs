@@ -52,7 +52,7 @@ impl Model {
             Event::Ack { emit, from, packet } => {
                 let peer = self.named(node, &from)?;
                 let question = self.answered(node, emit.as_u64(), peer)?;
-                question.answered.push(peer);
+                question.answered.push(from);
                 let number = question.number;
                 let answer = packet.args::<(u64,)>().map(|(number,)| number);
                 if answer.as_ref().ok() != Some(&number) && !self.views[peer].raw {
@@ -66,8 +66,8 @@ impl Model {
                 Ok(Note::Nothing)
             }
             Event::NoAck { emit, peer, .. } => {
-                let peer = self.named(node, &peer)?;
-                self.answered(node, emit.as_u64(), peer)?.missing.push(peer);
+                let index = self.named(node, &peer)?;
+                self.answered(node, emit.as_u64(), index)?.missing.push(peer);
                 Ok(Note::Nothing)
             }
             Event::AcksComplete { emit, answered, missing } => {

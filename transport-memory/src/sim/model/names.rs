@@ -2,7 +2,7 @@
 
 use socketio_p2p_core::PeerId;
 
-use super::{Breach, Flow, Invariant, Model, Note, Question, Weather, breach};
+use super::{Breach, Flow, Invariant, Model, Note, Weather, breach};
 
 impl Model {
     /// The hub has given a node this id. If the node never hears of it (its socket breaks as it joins), it gets another
@@ -26,6 +26,16 @@ impl Model {
             }
         }
         self.views[ghost].id = Some(before);
+        self.views[ghost].ghost = true;
+    }
+
+    pub(in crate::sim) fn has_ghosts(&self) -> bool {
+        self.views.iter().any(|view| view.ghost)
+    }
+
+    /// Whether this stands for an id that its node has never heard of.
+    pub(in crate::sim) fn is_ghost(&self, node: usize) -> bool {
+        self.views[node].ghost
     }
 
     /// The node that has an id, or had it.
@@ -75,8 +85,15 @@ impl Model {
 
     /// Two nodes have no channel by which they could tell that they are who they were.
     pub(in crate::sim) fn shake(&mut self, one: usize, other: usize) {
-        self.flows[one][other].shaken = true;
-        self.flows[other][one].shaken = true;
+        for (from, to) in [(one, other), (other, one)] {
+            self.flows[from][to].shaken = true;
+            self.flows[from][to].renewed = true;
+        }
+    }
+
+    /// Whether two nodes have begun anew under another id: what they say under both cannot be told apart.
+    pub(in crate::sim) fn is_renewed(&self, node: usize, peer: usize) -> bool {
+        self.flows[node][peer].renewed
     }
 
     pub(in crate::sim) fn is_shaken(&self, node: usize, peer: usize) -> bool {
@@ -143,7 +160,10 @@ impl Model {
 
     /// What is between a sender and a node concerns somebody else from now on.
     fn split(&mut self, sender: usize, node: usize, other: usize) {
-        let flow = std::mem::take(&mut self.flows[sender][node]);
+        // Lives count on, so that a life of the one is none of the other.
+        let Flow { life, renewed, .. } = self.flows[sender][node];
+        let begun = Flow { life, renewed, ..Flow::default() };
+        let flow = std::mem::replace(&mut self.flows[sender][node], begun);
         self.open -= u64::from(flow.open);
         self.flows[sender][other] = Flow { open: 0, ..flow };
         let emissions = self.emissions.iter_mut().filter(|emission| emission.sender == sender);
@@ -152,11 +172,8 @@ impl Model {
             receipt.receiver = other;
         }
         for question in self.views[sender].asked.iter_mut().flatten() {
-            let Question { pending, answered, missing, .. } = &mut **question;
-            for peer in pending.iter_mut().chain(answered).chain(missing) {
-                if *peer == node {
-                    *peer = other;
-                }
+            for peer in question.pending.iter_mut().filter(|peer| **peer == node) {
+                *peer = other;
             }
         }
     }

@@ -304,9 +304,6 @@ impl Model {
         answered: &[PeerId],
         missing: &[PeerId],
     ) -> Result<Note, Breach> {
-        let named =
-            |ids: &[PeerId]| ids.iter().filter_map(|id| self.find_by(node, id)).collect::<Vec<_>>();
-        let (answered, missing) = (named(answered), named(missing));
         let index = usize::try_from(emit).unwrap_or(usize::MAX);
         let view = &mut self.views[node];
         let question = view.asked.get_mut(index).and_then(Option::take);

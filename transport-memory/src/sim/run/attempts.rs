@@ -67,7 +67,8 @@ impl Run<'_> {
         let calm = self.mesh.is_running(node)
             && self.calm.holds(node, since, &self.mesh)
             && self.mesh.drains_every(node).is_none();
-        if pong_at >= since || !calm || self.model.is_closing(node.index()) {
+        let renewed = self.model.is_renewed(node.index(), offerer.index());
+        if pong_at >= since || !calm || renewed || self.model.is_closing(node.index()) {
             return Ok(());
         }
         Err(Breach::new(

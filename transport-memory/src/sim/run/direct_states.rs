@@ -154,6 +154,9 @@ impl Run<'_> {
             let session = self.mesh.session(node);
             for peer in session.peers() {
                 let other = self.model.find(&peer.id).map(Node::from_index);
+                if other.is_some_and(|other| self.is_kept_ghost(other, &peer)) {
+                    continue;
+                }
                 let has_room = |node: Node| {
                     let direct = self.mesh.session(node).peers();
                     let direct = direct.filter(|peer| is_active(peer.direct)).count();

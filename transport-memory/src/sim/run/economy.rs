@@ -50,7 +50,7 @@ impl Run<'_> {
         let before = self.mesh.uploads();
         let forgotten = self.last_volatile + VOLATILE_AGE;
         self.run_until(forgotten.max(self.mesh.now() + round))?;
-        let quiet = self.mesh.uploads() == before;
+        let quiet = self.mesh.uploads() == before && self.has_told_metadata();
         let shape = Shape::of_size(self.volatile_size());
         let mut numbers = Vec::new();
         for place in 0..self.places.len() {
@@ -82,7 +82,11 @@ impl Run<'_> {
             // Who has just begun anew, or is about to, may miss what is sent once.
             let lives = self.model.lives();
             let same = |a: usize, b: usize| begun[a][b] == lives[a][b];
-            let stays = |node: &&Node| same(sender, node.index()) && same(node.index(), sender);
+            let stays = |node: &&Node| {
+                let stays = same(sender, node.index()) && same(node.index(), sender);
+                let twice = self.model.is_known_twice(sender, node.index());
+                stays && !twice && !self.model.is_renewed(sender, node.index())
+            };
             if let Some(node) = receivers.iter().filter(stays).find(|node| !got(node)) {
                 return Err(Breach::new(
                     Invariant::IdleVolatile,

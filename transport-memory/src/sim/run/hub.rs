@@ -32,6 +32,9 @@ impl Run<'_> {
     /// A session has answered or declined an offer.
     fn note_reply(&mut self, node: usize, offerer: usize) -> Result<(), Breach> {
         let Some(config) = self.model.config(node) else { return Ok(()) };
+        if self.model.is_renewed(node, offerer) {
+            return Ok(());
+        }
         self.offers.note((node, offerer), config.retry.first, self.mesh.now())
     }
 

@@ -16,6 +16,9 @@ use crate::server::BANNED;
 /// The changes of metadata that a session tells at once.
 pub(super) const UPDATE_BURST: u32 = 8;
 
+/// The pause after which a session tells one more.
+const UPDATE_PAUSE: Duration = Duration::from_secs(1);
+
 /// The books about names, data and the server's application.
 #[derive(Debug)]
 pub(super) struct Knows {
@@ -24,6 +27,7 @@ pub(super) struct Knows {
     pub(super) out: Vec<Node>,
     /// How often metadata has changed.
     pub(super) changes: u64,
+    pub(super) changed_at: Time,
     pub(super) kicks: Vec<ExpectedKick>,
     /// The server's questions: to be answered now, later, and those of connections that are over.
     pub(super) fresh: Vec<(Node, ReplyToken, u64)>,
@@ -50,6 +54,8 @@ pub(super) struct ExpectedKick {
     pub(super) asked: Time,
     pub(super) due: Time,
     pub(super) stirs: u64,
+    /// Whether a live path led from the observer to the target.
+    pub(super) is_near: bool,
 }
 
 impl Knows {
@@ -58,6 +64,7 @@ impl Knows {
             dice: Dice::for_purpose(seed, 77),
             out: Vec::new(),
             changes: 0,
+            changed_at: Time::ZERO,
             kicks: Vec::new(),
             fresh: Vec::new(),
             kept: Vec::new(),
@@ -166,18 +173,29 @@ impl Run<'_> {
         let quiet = self.knows.stirs == Some(self.stirs) && self.is_strict();
         let stays = |one: usize| self.model.config(one).is_some() && !self.model.is_closing(one);
         let is_session = stays(other) && stays(node.index());
-        if quiet && is_session && !self.model.is_shaken(node.index(), other) {
+        // A link under a former id may end beside it, and a link may begin anew for want of progress.
+        let is_present = self.model.known_as(node.index(), other) == Some(peer);
+        let anew = matches!(reason, LeaveReason::Stalled | LeaveReason::Restarted);
+        let outlives = is_present && !anew;
+        if quiet && is_session && outlives && !self.model.is_shaken(node.index(), other) {
             return Err(Breach::new(
                 Invariant::Identity,
                 format!("the link of {node:?} to node {other} to outlive the loss of the key"),
                 format!("it ended: {reason}"),
             ));
         }
-        let kick = self.knows.kicks.iter().find(|kick| {
-            let is_target = kick.target.index() == other && kick.id == *peer;
-            kick.observer == node && (kick.target == node || is_target)
-        });
-        if reason != LeaveReason::Kicked && kick.is_some_and(|kick| self.is_undisturbed(kick)) {
+        let kick =
+            self.knows.kicks.iter().find(|kick| {
+                kick.observer == node && kick.target.index() == other && kick.id == *peer
+            });
+        // What can end a link before the news of the kick has come.
+        let ends_first = |kick: &ExpectedKick| match reason {
+            LeaveReason::Restarted | LeaveReason::Stalled => true,
+            LeaveReason::Lost | LeaveReason::TimedOut => !kick.is_near,
+            _ => false,
+        };
+        let wrong = |kick: &ExpectedKick| !ends_first(kick) && self.is_undisturbed(kick);
+        if reason != LeaveReason::Kicked && is_session && kick.is_some_and(wrong) {
             return Err(Breach::new(
                 Invariant::Dismissal,
                 format!("the link of {node:?} to {peer} to end because of the kick"),
@@ -225,6 +243,15 @@ impl Run<'_> {
 
     pub(super) fn note_renamed(&mut self, node: Node, peer: usize) {
         self.mesh.effects_mut().strike(Fault::Renamed);
+        // Its link goes on as it is, with the leave to become direct.
+        if let Some(id) = self.model.known_as(node.index(), peer).cloned() {
+            let asked = |(by, with): &(Node, Option<PeerId>)| {
+                *by == node && with.as_ref().and_then(|with| self.model.find(with)) == Some(peer)
+            };
+            if self.upgraded.iter().any(asked) {
+                self.upgraded.push((node, Some(id)));
+            }
+        }
         // What was sealed under former ids is not under the new ones.
         self.seals.forget(node.index(), peer);
         self.talks.upset(node.index(), Some(peer), self.mesh.now());
@@ -247,6 +274,11 @@ impl Run<'_> {
     }
 
     // ----- data -----
+
+    /// Whether no session has a change of metadata left to tell.
+    pub(super) fn has_told_metadata(&self) -> bool {
+        self.knows.changes == 0 || self.mesh.now() > self.knows.changed_at + UPDATE_PAUSE
+    }
 
     /// What a node is told about a peer is about that peer.
     fn check_data(

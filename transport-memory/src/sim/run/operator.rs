@@ -26,6 +26,7 @@ impl Run<'_> {
         if count > UPDATE_BURST && self.mesh.session(node).is_joined() {
             self.mesh.effects_mut().strike(Fault::MetadataPaced);
         }
+        self.knows.changed_at = self.mesh.now();
         for _ in 0..count {
             self.knows.changes += 1;
             let changes = self.knows.changes;
@@ -58,6 +59,7 @@ impl Run<'_> {
     /// A node that was refused, or waits, connects again.
     pub(super) fn call_back(&mut self, node: Node) {
         self.knows.out.retain(|out| *out != node);
+        self.expect_full(node);
         self.reconnects.excuse(node.index());
         self.mesh.with(node, |session, now| session.reconnect(now));
     }
@@ -157,8 +159,11 @@ impl Run<'_> {
             *one == node || self.model.known_as(one.index(), node.index()) == Some(&id)
         };
         let observers: Vec<Node> = self.live().filter(|one| hears(one) && is_told(one)).collect();
-        let expected =
-            |observer| ExpectedKick { observer, target: node, id: id.clone(), asked, due, stirs };
+        let expected = |observer| {
+            let seen = self.mesh.session(observer).peer(&id);
+            let is_near = seen.is_some_and(|peer| !peer.away);
+            ExpectedKick { observer, target: node, id: id.clone(), asked, due, stirs, is_near }
+        };
         if self.is_strict() && self.narrow.is_empty() {
             self.knows.kicks.extend(observers.into_iter().map(expected));
         }
@@ -171,9 +176,17 @@ impl Run<'_> {
         let index = node.index();
         self.model.dismiss(index);
         self.model.expect_refusal(index, code);
+        self.expect_full(node);
         self.reasons += 1;
         for other in 0..self.model.nodes() {
             self.model.shake(index, other);
+        }
+    }
+
+    /// A seat that is free can be taken by somebody malicious.
+    fn expect_full(&mut self, node: Node) {
+        if self.mallory.is_some() {
+            self.model.expect_refusal(node.index(), "room-full");
         }
     }
 

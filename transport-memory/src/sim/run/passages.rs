@@ -123,6 +123,10 @@ impl Run<'_> {
         if self.model.is_raw(from) || from == node.index() || !self.mesh.is_running(node) {
             return Ok(());
         }
+        // What comes under an id that the receiver does not know, or no more, is not looked at.
+        if self.model.known_as(node.index(), from) != Some(sender) {
+            return Ok(());
+        }
         let way = (from, neighbour.index(), node.index());
         let between = self.talks.between(from, node.index());
         let Some(forgery) = self.seals.take(way, sealed, between) else { return Ok(()) };

@@ -60,26 +60,20 @@ impl Run<'_> {
                 Ok(())
             }
             Event::PeerJoined { peer, .. } => {
-                if let Some(peer) = self.model.find(peer) {
-                    self.absences.joined(index, peer);
-                }
+                self.absences.joined(index, peer);
                 Ok(())
             }
             Event::PeerAway { peer } => {
-                if let Some(peer) = self.model.find(peer) {
-                    self.absences.away(index, peer, now);
-                    self.stalls.excuse(index);
-                }
+                self.absences.away(index, peer, now);
+                self.stalls.excuse(index);
                 Ok(())
             }
-            Event::PeerBack { peer } => match self.model.find(peer) {
-                Some(peer) => self.note_end_of_absence(node, peer, false),
-                None => Ok(()),
-            },
-            Event::PeerLeft { peer, reason, .. } => {
-                let Some(peer) = self.model.find(peer) else { return Ok(()) };
+            Event::PeerBack { peer } => self.note_end_of_absence(node, peer, false),
+            Event::PeerLeft { peer: id, reason, .. } => {
+                let Some(peer) = self.model.find(id) else { return Ok(()) };
                 self.questions_of.left(index, peer);
-                if *reason == LeaveReason::Stalled && self.talks.waits(index, peer) {
+                let waits = self.talks.waits(index, peer) && !self.model.is_renewed(index, peer);
+                if *reason == LeaveReason::Stalled && waits {
                     return Err(Breach::new(
                         Invariant::Waiting,
                         format!("{node:?} to wait for node {peer}, as it was told"),
@@ -88,7 +82,7 @@ impl Run<'_> {
                 }
                 self.farewells.heard(node, Node::from_index(peer));
                 self.note_stalled(node, peer, *reason)?;
-                self.note_end_of_absence(node, peer, *reason == LeaveReason::TimedOut)
+                self.note_end_of_absence(node, id, *reason == LeaveReason::TimedOut)
             }
             Event::Connected { .. } => {
                 self.reconnects.joined(index);
@@ -370,7 +364,7 @@ impl Run<'_> {
     fn note_end_of_absence(
         &mut self,
         node: Node,
-        peer: usize,
+        peer: &PeerId,
         timed_out: bool,
     ) -> Result<(), Breach> {
         let index = node.index();

@@ -101,6 +101,9 @@ impl Talks {
     pub(in crate::sim) fn note(&mut self, seen: &Seen, model: &Model) -> Result<(), Breach> {
         let Seen { talk, heard } = seen;
         let (from, to) = (talk.from.index(), talk.to.index());
+        if model.is_renewed(from, to) {
+            return Ok(());
+        }
         if let Some(heard) = heard {
             if model.config(to).is_some() {
                 self.hear(talk, *heard, model);

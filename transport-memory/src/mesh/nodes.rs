@@ -64,9 +64,11 @@ impl Nodes {
         !self.noisy.is_empty()
     }
 
-    /// The hub has given a node this id.
+    /// The hub has given a node this id: a new one, or that of before, when a hub has forgotten that it was revoked.
     pub(super) fn note_id(&mut self, node: Node, id: PeerId) {
-        if self.with_id(&id).is_none() {
+        let present = self.ids.iter().rfind(|(_, named)| *named == node);
+        if present.is_none_or(|(present, _)| *present != id) {
+            self.ids.retain(|(known, _)| *known != id);
             self.ids.push((id.clone(), node));
             self.named.push((node, id));
         }

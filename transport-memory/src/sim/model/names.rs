@@ -12,7 +12,10 @@ impl Model {
         let Some(before) = view.id.replace(id.clone()).filter(|before| *before != id) else {
             return;
         };
-        if std::mem::replace(&mut view.heard, false) {
+        let formers = view.former.len();
+        view.former.retain(|former| *former != id);
+        let had_it = view.former.len() < formers;
+        if std::mem::replace(&mut view.heard, had_it) {
             view.former.push(before);
             return;
         }

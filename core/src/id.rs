@@ -181,6 +181,12 @@ impl ConnectionId {
     pub const fn from_u64(number: u64) -> Self {
         Self(number)
     }
+
+    /// Returns the number, for logs.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
 }
 
 impl fmt::Display for ConnectionId {
@@ -211,6 +217,14 @@ impl fmt::Display for EmitId {
 /// closed connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub(crate) u64);
+
+impl ClientId {
+    /// Returns the number, for logs.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
 
 impl fmt::Display for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -105,7 +105,8 @@
 //!   application's data.
 //!
 //! `PROTOCOL.md`, beside this crate's manifest, specifies the wire.
-
+//!
+#![doc = include_str!("../TRACING.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod codec;

@@ -13,6 +13,8 @@ use crate::config_error::ConfigError;
 use crate::event::Event;
 use crate::session::Session;
 use crate::time::Time;
+#[cfg(feature = "tracing")]
+use crate::trace::SessionSpan;
 
 /// A session with its transports: a stream of [`Event`]s that takes commands between them.
 ///
@@ -32,6 +34,8 @@ pub struct Driver<S: Signaling, D: DirectTransport, C> {
     session: Session,
     transports: Transports<S, D, C>,
     finished: bool,
+    #[cfg(feature = "tracing")]
+    span: SessionSpan,
 }
 
 impl<S, D, C> Driver<S, D, C>
@@ -52,9 +56,17 @@ where
         direct: D,
         clock: C,
     ) -> Result<Self, ConfigError> {
+        #[cfg(feature = "tracing")]
+        let span = SessionSpan::new(&config.room);
         let session = Session::new(config, seed, clock.now())?;
         let transports = Transports::new(signaling, direct, clock);
-        Ok(Self { session, transports, finished: false })
+        Ok(Self {
+            session,
+            transports,
+            finished: false,
+            #[cfg(feature = "tracing")]
+            span,
+        })
     }
 
     /// Returns the session, for its getters.
@@ -74,11 +86,18 @@ where
     /// Use it for calls of the application and getters only. The driver calls the inputs (`handle_*`) and
     /// outputs (`poll_*`) itself: further calls of them would bring session and transports out of step.
     pub fn with<T>(&mut self, act: impl FnOnce(&mut Session, Time) -> T) -> T {
+        #[cfg(feature = "tracing")]
+        let _entered = self.span.enter();
         act(&mut self.session, self.transports.clock().now())
     }
 
     pub(super) const fn clock(&self) -> &Arc<C> {
         self.transports.clock()
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) const fn span(&self) -> &SessionSpan {
+        &self.span
     }
 
     pub(crate) fn into_parts(self) -> (Session, Transports<S, D, C>) {
@@ -95,12 +114,22 @@ where
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let Self { session, transports, finished } = &mut *self;
+        let Self {
+            session,
+            transports,
+            finished,
+            #[cfg(feature = "tracing")]
+            span,
+        } = &mut *self;
+        #[cfg(feature = "tracing")]
+        let _entered = span.enter();
         transports.resume();
         // The application may have called commands since the last poll.
         let mut is_served = false;
         for _ in 0..TURNS {
             if let Some(event) = session.poll_event() {
+                #[cfg(feature = "tracing")]
+                span.note(&event);
                 if matches!(event, Event::Closed) {
                     *finished = true;
                     transports.begin_end(session);

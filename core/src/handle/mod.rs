@@ -142,9 +142,17 @@ where
     /// Splits the driver, with other bounds than those of [`split`](Self::split).
     #[must_use = "nothing moves unless the task is spawned"]
     pub fn split_with(self, config: HandleConfig) -> (Peer, Events, Run<S, D, C>) {
+        #[cfg(feature = "tracing")]
+        let span = self.span().clone();
         let (session, transports) = self.into_parts();
         let clock = Arc::clone(transports.clock());
-        let shared = Arc::new(Shared::new(session, clock, config));
+        let shared = Arc::new(Shared::new(
+            session,
+            clock,
+            config,
+            #[cfg(feature = "tracing")]
+            span,
+        ));
         let owner = Arc::new(Owner::new(Arc::clone(&shared)));
         let events = Events::new(Arc::clone(&owner));
         (Peer::new(owner), events, Run::new(transports, shared))

@@ -102,6 +102,10 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        #[cfg(feature = "tracing")]
+        let span = this.access.0.span.clone();
+        #[cfg(feature = "tracing")]
+        let _entered = span.enter();
         this.transports.resume();
         let mut is_served = false;
         for _ in 0..TURNS {

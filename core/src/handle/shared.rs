@@ -15,11 +15,15 @@ use crate::driver::Clock;
 use crate::event::Event;
 use crate::session::Session;
 use crate::time::Time;
+#[cfg(feature = "tracing")]
+use crate::trace::SessionSpan;
 
 /// The session with everybody who waits for it. No lock is held while code of the application, of a transport
 /// or of a waker runs, except for the closure of [`Peer::with`](super::Peer::with).
 pub(super) struct Shared {
     clock: Arc<dyn Clock + Sync>,
+    #[cfg(feature = "tracing")]
+    pub(super) span: SessionSpan,
     state: Mutex<State>,
 }
 
@@ -44,6 +48,8 @@ pub(super) struct State {
     is_closing: bool,
     /// Whether `Run` has ended.
     has_ended: bool,
+    #[cfg(feature = "tracing")]
+    span: SessionSpan,
 }
 
 impl Shared {
@@ -51,6 +57,7 @@ impl Shared {
         session: Session,
         clock: Arc<dyn Clock + Sync>,
         config: HandleConfig,
+        #[cfg(feature = "tracing")] span: SessionSpan,
     ) -> Self {
         let state = State {
             session,
@@ -66,12 +73,21 @@ impl Shared {
             is_changed: true,
             is_closing: false,
             has_ended: false,
+            #[cfg(feature = "tracing")]
+            span: span.clone(),
         };
-        Self { clock, state: Mutex::new(state) }
+        Self {
+            clock,
+            #[cfg(feature = "tracing")]
+            span,
+            state: Mutex::new(state),
+        }
     }
 
     /// Runs a call that may change the session, and wakes `Run`.
     pub(super) fn call<T>(&self, act: impl FnOnce(&mut State, Time) -> T) -> T {
+        #[cfg(feature = "tracing")]
+        let _entered = self.span.enter();
         let now = self.clock.now();
         let mut state = self.lock();
         let now = state.advance(now);
@@ -91,7 +107,7 @@ impl Shared {
         act(&mut self.lock())
     }
 
-    /// Runs a step of `Run`.
+    /// Runs a step of `Run`, which is in the session's span.
     pub(super) fn step<T>(&self, now: Option<Time>, act: impl FnOnce(&mut State, Time) -> T) -> T {
         let mut state = self.lock();
         let now = state.advance(now.unwrap_or(Time::ZERO));
@@ -164,6 +180,8 @@ impl State {
         }
         loop {
             while let Some(event) = self.session.poll_event() {
+                #[cfg(feature = "tracing")]
+                self.span.note(&event);
                 self.pass(event);
             }
             let Some(receiving) = self.unread.take_change() else { break };

@@ -101,7 +101,7 @@ impl Hub {
         };
         self.next_client += 1;
         #[cfg(feature = "tracing")]
-        super::trace::joined(&room, &id, join.dialect, resumed);
+        super::trace::joined(client, &room, &id, join.dialect, resumed);
 
         let (limits, metadata) = match join.dialect {
             Dialect::V0 => (None, None),

@@ -225,7 +225,7 @@ impl Hub {
         }
         #[cfg(feature = "tracing")]
         if let Err(error) = &outcome {
-            trace::refused_message(client, error);
+            trace::refused_message(self, client, error);
         }
         outcome
     }
@@ -235,10 +235,13 @@ impl Hub {
     pub fn handle_malformed(&mut self, client: ClientId, now: Time) -> ClientError {
         let now = self.advance(now);
         self.counters.refused += 1;
-        match self.charge(client, 1, now) {
+        let error = match self.charge(client, 1, now) {
             Ok(()) => ClientError::Malformed,
             Err(error) => error,
-        }
+        };
+        #[cfg(feature = "tracing")]
+        trace::refused_message(self, client, &error);
+        error
     }
 
     /// Handles the passing of time; to be called at the time of [`poll_timeout`](Self::poll_timeout).

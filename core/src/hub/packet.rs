@@ -92,7 +92,12 @@ impl Hub {
         }
         let namespace = connect.namespace();
         let joined = Join::from_auth(connect.payload())
-            .map_err(|error| JoinError::BadAuth { reason: error.to_string() })
+            .map_err(|error| {
+                let error = JoinError::BadAuth { reason: error.to_string() };
+                #[cfg(feature = "tracing")]
+                super::trace::refused_join(&error);
+                error
+            })
             .and_then(|join| {
                 let join = join.unwrap_or_else(|| Join::v0(RoomName::default()));
                 self.handle_admitted(join, Admission::default(), Some(name), now)

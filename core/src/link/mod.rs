@@ -367,7 +367,11 @@ impl Link {
                 }
                 if self.route.take_announcement(&path) {
                     #[cfg(feature = "tracing")]
-                    crate::trace::path_changed(&self.peer.id, before.as_ref(), &path, cx.policy);
+                    cx.out.path_reasons.push_back(crate::trace::path_reason(
+                        before.as_ref(),
+                        &path,
+                        cx.policy,
+                    ));
                     let peer = self.peer.id.clone();
                     cx.out.events.push_back(Event::PathChanged { peer, path });
                 }

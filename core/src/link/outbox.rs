@@ -15,6 +15,9 @@ const MAX_SIGNALS: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     pub(crate) events: VecDeque<Event>,
+    /// The reasons of the [`Event::PathChanged`] in `events`, in the same order.
+    #[cfg(feature = "tracing")]
+    pub(crate) path_reasons: VecDeque<&'static str>,
     pub(crate) commands: VecDeque<Command>,
     pub(crate) signals: VecDeque<ClientMessage>,
     /// Control of neighbours, which concerns other peers.

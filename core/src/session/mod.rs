@@ -374,12 +374,14 @@ impl Session {
     /// Returns the next event.
     #[must_use = "an event is returned only once"]
     pub fn poll_event(&mut self) -> Option<Event> {
-        let event = self.shared.out.events.pop_front();
+        let event = self.shared.out.events.pop_front()?;
         #[cfg(feature = "tracing")]
-        if let Some(event) = &event {
-            crate::trace::session_event(self.id(), event);
+        {
+            let is_path = matches!(event, Event::PathChanged { .. });
+            let reason = if is_path { self.shared.out.path_reasons.pop_front() } else { None };
+            crate::trace::session_event(self.id(), &event, reason);
         }
-        event
+        Some(event)
     }
 
     /// Returns the next request to a transport.

@@ -20,5 +20,9 @@ mod fuzz;
 #[cfg(feature = "driver")]
 mod handle;
 mod hub;
+#[cfg(feature = "tracing")]
+mod logged;
+#[path = "../logs/mod.rs"]
+mod logs;
 mod redaction;
 mod session;

@@ -64,6 +64,8 @@
 //! # Features
 //!
 //! - `native` (default): the transport, on tokio and the [`webrtc`](https://docs.rs/webrtc) crate.
+//! - `tracing` (default): logs of the connections, and those of the core, whose
+//!   [documentation](socketio_p2p_core#logs) lists all of them.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 const TABLE: &str = include_str!("../../TRACING.md");
 
 /// The targets of each crate.
-const OWNERS: [(&str, &[&str]); 1] = [("socketio-p2p-core", &["session", "link", "direct", "hub"])];
+const OWNERS: [(&str, &[&str]); 2] = [
+    ("socketio-p2p-core", &["session", "link", "direct", "hub"]),
+    ("socketio-p2p-transport-webrtc", &["webrtc"]),
+];
 
 /// What a row of the table describes: target, level, message and the names of the fields.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

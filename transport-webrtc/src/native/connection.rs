@@ -61,7 +61,11 @@ impl Connection {
         });
         let built = tokio::select! {
             biased;
-            _ = &mut stop => return,
+            _ = &mut stop => {
+                #[cfg(feature = "tracing")]
+                super::trace::closed(id);
+                return;
+            }
             built = build(&config, ice_servers, runtime, handler) => built,
         };
         let error = match built {
@@ -82,6 +86,11 @@ impl Connection {
             }
             Err(error) => Some(error),
         };
+        #[cfg(feature = "tracing")]
+        match &error {
+            Some(error) => super::trace::ended(id, error),
+            None => super::trace::closed(id),
+        }
         if let Some(error) = error {
             tokio::select! {
                 _ = &mut stop => {}

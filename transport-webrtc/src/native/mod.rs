@@ -15,6 +15,8 @@ mod open;
 mod report;
 mod role;
 mod runtime;
+#[cfg(feature = "tracing")]
+mod trace;
 mod trickle;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -30,6 +32,8 @@ use socketio_p2p_core::wire::{IceServer, Signal};
 use socketio_p2p_core::{ConfigError, ConnectionId};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+#[cfg(feature = "tracing")]
+use tracing::Instrument as _;
 
 pub use channel::WebRtcChannel;
 pub use config::WebRtcConfig;
@@ -134,6 +138,8 @@ impl WebRtcTransport {
         if self.connections.len() >= limit {
             return self.fail(id, format!("expected at most {limit} connections, got one more"));
         }
+        #[cfg(feature = "tracing")]
+        trace::begun(id, &role);
         let (signals, incoming) = mpsc::channel(SIGNALS);
         let (stop, stopped) = oneshot::channel();
         let cut = Cut::default();
@@ -149,7 +155,11 @@ impl WebRtcTransport {
             events: self.sender.clone(),
         };
         self.connections.insert(id, Running { signals, cut, _stop: stop });
-        self.runtime.spawn(connection.run());
+        let run = connection.run();
+        // What the task logs belongs to the session.
+        #[cfg(feature = "tracing")]
+        let run = run.in_current_span();
+        self.runtime.spawn(run);
     }
 
     fn signal(&mut self, id: ConnectionId, signal: Signal) {
@@ -168,7 +178,10 @@ impl WebRtcTransport {
 
     fn fail(&mut self, id: ConnectionId, error: String) {
         self.connections.remove(&id);
-        self.failed.push_back((id, TransportError(error)));
+        let error = TransportError(error);
+        #[cfg(feature = "tracing")]
+        trace::ended(id, &error);
+        self.failed.push_back((id, error));
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }

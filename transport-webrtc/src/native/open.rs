@@ -55,6 +55,8 @@ impl Open {
                 Some(handed_out)
             }
         };
+        #[cfg(feature = "tracing")]
+        super::trace::opened(connection, datagrams.is_some());
         Self { trickle, config, happened, signals, channel, data, datagrams }
     }
 

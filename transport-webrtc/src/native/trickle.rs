@@ -35,6 +35,8 @@ impl Trickle {
         let reached = self.reported.map(|report| report.stage).unwrap_or_default();
         let report = report(stage.max(reached), &*self.peer).await;
         if self.reported.replace(report) != Some(report) {
+            #[cfg(feature = "tracing")]
+            super::trace::reported(self.id, &report);
             self.emit(DirectEvent::Report { connection: self.id, report }).await;
         }
     }

@@ -8,6 +8,8 @@
     reason = "tests fail by panicking, and print when they are skipped"
 )]
 
+#[path = "../../../core/tests/logs/mod.rs"]
+mod logs;
 mod lossy;
 mod support;
 
@@ -18,6 +20,8 @@ mod conformance;
 mod datagrams;
 mod foreign;
 mod frames;
+#[cfg(feature = "tracing")]
+mod logged;
 mod open;
 mod process;
 mod redaction;

@@ -7,10 +7,11 @@
 //! - Feature `server`: [`SignalingServer`] adds signalling, presence and relay to a
 //!   [`socketioxide`](https://docs.rs/socketioxide) server. Feature `eio3` adds clients of Socket.IO 2.x, `listen` an
 //!   HTTP server for applications that have none.
-//!
+//! - Feature `tracing`: logs of clients and servers, and those of the core, whose
+//!   [documentation](socketio_p2p_core#logs) lists all of them.
 //! - Feature `metrics`: `metrics` records the numbers of clients and servers for a recorder of that crate.
 //!
-//! `client`, `server`, `eio3` and `rustls-native-roots` are on by default. Client and server run on tokio.
+//! `client`, `server`, `eio3`, `rustls-native-roots` and `tracing` are on by default. Client and server run on tokio.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 const TABLE: &str = include_str!("../../TRACING.md");
 
 /// The targets of each crate.
-const OWNERS: [(&str, &[&str]); 2] = [
+const OWNERS: [(&str, &[&str]); 3] = [
     ("socketio-p2p-core", &["session", "link", "direct", "hub"]),
+    ("socketio-p2p-transport-socketio", &["client", "server"]),
     ("socketio-p2p-transport-webrtc", &["webrtc"]),
 ];
 

@@ -14,6 +14,8 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::engine::{Engine, Handshake, Received};
+#[cfg(feature = "tracing")]
+use super::trace::Opened;
 
 /// The WebSocket of a channel.
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -35,6 +37,8 @@ pub struct SocketIoChannel {
     ended: bool,
     /// The task that waits for the sink: polling the stream may make the room.
     writer: Option<Waker>,
+    #[cfg(feature = "tracing")]
+    opened: Opened,
 }
 
 /// Shows the server's address and the limits; the WebSocket's `Debug` would show its buffers.
@@ -61,6 +65,8 @@ impl SocketIoChannel {
         // A server that announces no limit has one too; the limit for received messages is an estimate.
         let max_payload = handshake.max_payload.unwrap_or(max_message as u64);
         Self {
+            #[cfg(feature = "tracing")]
+            opened: Opened::new(&address),
             socket,
             engine,
             address,
@@ -182,6 +188,10 @@ impl Stream for SocketIoChannel {
         }
         let frame = ready!(self.poll_frame(cx));
         self.ended = !matches!(frame, Some(Ok(_)));
+        #[cfg(feature = "tracing")]
+        if self.ended {
+            self.opened.end(frame.as_ref().and_then(|frame| frame.as_ref().err()));
+        }
         Poll::Ready(frame)
     }
 }

@@ -4,6 +4,8 @@ mod address;
 mod channel;
 mod engine;
 mod join;
+#[cfg(feature = "tracing")]
+mod trace;
 
 use std::fmt;
 use std::sync::Arc;

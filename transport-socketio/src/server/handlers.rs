@@ -43,8 +43,12 @@ impl<H> Gate<H> {
 
     async fn admit(&self, socket: &Arc<Socket>, auth: Option<&Value>) -> Result<(), Refusal> {
         let auth = auth.and_then(Value::as_str).map(|auth| auth.as_str());
-        let join = Join::from_auth(auth.unwrap_or_default())
-            .map_err(|error| JoinError::BadAuth { reason: error.to_string() })?;
+        let join = Join::from_auth(auth.unwrap_or_default()).map_err(|error| {
+            let error = JoinError::BadAuth { reason: error.to_string() };
+            #[cfg(feature = "tracing")]
+            super::trace::refused(None, error.code());
+            error
+        })?;
         let join = match join {
             Some(join) if join.dialect != socketio_p2p_core::Dialect::V0 => join,
             Some(_) | None => {
@@ -61,7 +65,12 @@ impl<H> Gate<H> {
                 let request = JoinRequest::new(socket, auth.map(str::to_owned), join.clone());
                 let within = settings.admission_timeout;
                 let decided = tokio::time::timeout(within, decide(request)).await;
-                (join, decided.map_err(|_| Rejection::took_too_long(within))??)
+                let decided = decided.unwrap_or_else(|_| Err(Rejection::took_too_long(within)));
+                #[cfg(feature = "tracing")]
+                if let Err(rejection) = &decided {
+                    super::trace::refused(join.room.as_ref(), rejection.code());
+                }
+                (join, decided?)
             }
         };
         let outbox = Arc::new(Outbox::new(Arc::downgrade(socket)));

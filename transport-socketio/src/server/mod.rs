@@ -6,6 +6,8 @@ mod handlers;
 mod lock;
 mod outbox;
 mod state;
+#[cfg(feature = "tracing")]
+mod trace;
 mod wire;
 
 #[cfg(feature = "listen")]
@@ -390,13 +392,18 @@ impl SignalingHandle {
     pub async fn drain(&self, retry_after: Duration, within: Duration) -> bool {
         /// How often it looks whether messages wait.
         const LOOK: Duration = Duration::from_millis(5);
+        #[cfg(feature = "tracing")]
+        trace::draining(self.shared.with_hub(Hub::stats).clients, retry_after);
         self.shared.command(|hub, now| hub.close(retry_after, now));
         let emptied = async {
             while self.shared.is_busy() {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        tokio::time::timeout(within, emptied).await.is_ok()
+        let complete = tokio::time::timeout(within, emptied).await.is_ok();
+        #[cfg(feature = "tracing")]
+        trace::drained(complete);
+        complete
     }
 }
 

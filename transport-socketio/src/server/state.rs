@@ -222,6 +222,8 @@ impl Shared {
                     }
                     for client in overfull {
                         self.evicted.fetch_add(1, Ordering::Relaxed);
+                        #[cfg(feature = "tracing")]
+                        super::trace::evicted(hub, client, self.settings.queue_bytes);
                         hub.handle_disconnect(client, Departure::Lost, now);
                         dirty.remove(&client);
                         closed.extend(outboxes.remove(&client).map(|outbox| (outbox, None)));

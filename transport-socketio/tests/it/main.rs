@@ -13,6 +13,10 @@ mod application;
 mod client;
 mod example_files;
 mod join;
+#[cfg(feature = "tracing")]
+mod logged;
+#[path = "../../../core/tests/logs/mod.rs"]
+mod logs;
 mod metrics;
 #[cfg(not(feature = "rustls"))]
 mod no_tls;

@@ -67,13 +67,17 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    exit(match Arguments::parse().command {
-        None => story::tell().await,
-        Some(Command::Serve { host, port }) => serve(&host, port).await,
-        Some(Command::Join { url, name, room, downloads }) => {
-            join::run(&url, name, room, downloads).await
+    let command = Arguments::parse().command;
+    exit(async {
+        match command {
+            None => story::tell().await,
+            Some(Command::Serve { host, port }) => serve(&host, port).await,
+            Some(Command::Join { url, name, room, downloads }) => {
+                join::run(&url, name, room, downloads).await
+            }
         }
     })
+    .await
 }
 
 async fn serve(host: &str, port: u16) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! Shared by the examples: a peer on real transports, standard input, received files and the progress of transfers,
+//! Shared by the examples: a peer on real transports, logs, standard input, received files and the progress of transfers,
 //! and a backlog of blocked emits.
 
 #![allow(dead_code, reason = "no example uses all of it")]
@@ -7,6 +7,7 @@ pub(crate) mod bars;
 pub(crate) mod files;
 pub(crate) mod input;
 pub(crate) mod key;
+pub(crate) mod logs;
 pub(crate) mod outgoing;
 pub(crate) mod server;
 pub(crate) mod text;
@@ -44,9 +45,13 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Prints the error of an example, and returns its exit status.
+/// Runs an example with its logs, prints its error, and returns its exit status.
 #[allow(clippy::print_stderr, reason = "it is a program")]
-pub(crate) fn exit(result: Result<(), Failure>) -> ExitCode {
+pub(crate) async fn exit(run: impl Future<Output = Result<(), Failure>>) -> ExitCode {
+    let result = match logs::print() {
+        Ok(()) => run.await,
+        Err(failure) => Err(failure),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

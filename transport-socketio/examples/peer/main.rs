@@ -90,8 +90,9 @@ async fn main() -> ExitCode {
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&arguments.seed.unwrap_or_default().to_le_bytes());
     let seed = arguments.seed.is_some().then_some(seed);
-    exit(match node(&arguments.server, config, WebRtcConfig::default(), seed) {
-        Ok(node) => Peer::new(node).run(input::lines(MAX_LINE)).await,
-        Err(failure) => Err(failure),
+    exit(async {
+        let node = node(&arguments.server, config, WebRtcConfig::default(), seed)?;
+        Peer::new(node).run(input::lines(MAX_LINE)).await
     })
+    .await
 }

@@ -31,7 +31,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// A signalling server for socketio-p2p: it relays the events of peers until they have direct paths.
 ///
 /// The server prints `listening on http://HOST:PORT` when it accepts clients, and runs until Ctrl-C or SIGTERM. Then it
-/// tells its peers to come back in 2 s, lets nobody in any more, and ends within 5 s.
+/// tells its peers to come back in 2 s, lets nobody in any more, and ends within 5 s. RUST_LOG=socketio_p2p=info prints
+/// logs on standard error.
 #[derive(Debug, Parser)]
 #[command(name = "server")]
 struct Arguments {
@@ -64,7 +65,7 @@ fn capacity(text: &str) -> Result<usize, String> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    exit(serve(Arguments::parse()).await)
+    exit(serve(Arguments::parse())).await
 }
 
 async fn serve(arguments: Arguments) -> Result<(), Failure> {

@@ -83,12 +83,15 @@ struct Join {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    exit(match Arguments::parse().command {
-        Command::Serve { address, key_file } => match key::read(key_file.as_deref()) {
-            Ok(Some(key)) => server::run(&address, key).await,
-            Ok(None) => Err("expected a key: see --key-file".into()),
-            Err(failure) => Err(failure),
-        },
-        Command::Join(arguments) => client::run(arguments).await,
+    let command = Arguments::parse().command;
+    exit(async {
+        match command {
+            Command::Serve { address, key_file } => {
+                let key = key::read(key_file.as_deref())?;
+                server::run(&address, key.ok_or("expected a key: see --key-file")?).await
+            }
+            Command::Join(arguments) => client::run(arguments).await,
+        }
     })
+    .await
 }

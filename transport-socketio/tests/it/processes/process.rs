@@ -101,6 +101,7 @@ impl Process {
         let mut child = Command::new(program(example))
             .args(args)
             .env_remove("SOCKETIO_P2P_TOKEN_KEY")
+            .env_remove("RUST_LOG")
             .envs(env.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use serde_json::json;
 
 use super::process::{Peer, Process, Server, turn};
+use crate::support::until;
 
 #[tokio::test]
 async fn server_prints_its_url_only() {
@@ -45,6 +46,19 @@ async fn server_warns_when_it_runs_without_a_token_key() {
     let _turn = turn().await;
     let server = Server::start(&[]).await;
     assert!(server.process.errors().contains("no token key"), "{}", server.process.errors());
+}
+
+#[tokio::test]
+async fn server_prints_the_logs_that_rust_log_asks_for() {
+    let _turn = turn().await;
+    let server = Server::start_with("0", &[], &[("RUST_LOG", "socketio_p2p=info")]).await;
+    let peer = Peer::join(&server, &[]).await;
+    let joined = format!("INFO socketio_p2p::hub: joined client=0 room=lobby peer={}", peer.id);
+    until("the log", || server.process.errors().contains(&joined)).await;
+
+    let mut process = Process::start_with("server", &[], &[("RUST_LOG", "a=b=c")]);
+    process.ends_with(1).await;
+    assert!(process.errors().contains("RUST_LOG"), "{}", process.errors());
 }
 
 /// The status and the body that the server answers to GET.

@@ -1,5 +1,7 @@
 //! Events between the server's application and clients.
 
+use serde::Serialize;
+
 use super::room::Presence;
 use super::{ClientError, Hub, Output};
 use crate::codec::{EncodeError, Packet, PacketType};
@@ -7,7 +9,6 @@ use crate::error::EmitError;
 use crate::id::{ClientId, Dialect, PeerId, RoomName};
 use crate::time::Time;
 use crate::wire::{ServerMessage, check_reserved};
-use serde::Serialize;
 
 impl Hub {
     /// Sends an event of the server's application to one member, at most once. Returns whether the member is

@@ -1,11 +1,10 @@
 //! The outputs of a hub, and the ends of connections.
 
 use std::fmt;
-
-use crate::id::{ClientId, Dialect, RoomName};
 use std::time::Duration;
 
 use crate::codec::Packet;
+use crate::id::{ClientId, Dialect, RoomName};
 use crate::wire::ServerMessage;
 
 /// An output of a hub.

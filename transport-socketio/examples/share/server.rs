@@ -37,9 +37,9 @@ fn admit(client: &JoinRequest, key: &[u8; 32]) -> Result<Admission, Rejection> {
     let (name, signature) = ticket.rsplit_once('.').unwrap_or_default();
     let verified =
         mac(key, "name", name).verify_slice(&BASE64.decode(signature).unwrap_or_default());
-    match MemberData::new(name).ok().filter(|_| verified.is_ok()) {
-        Some(user) => Ok(Admission::default().with_user(user)),
-        None => Err(Rejection::new("bad-ticket", "expected a name that this server has signed")?),
+    match verified {
+        Ok(()) => Ok(Admission::default().with_user(MemberData::new(name)?)),
+        Err(_) => Err(Rejection::new("bad-ticket", "expected a name that this server has signed")?),
     }
 }
 

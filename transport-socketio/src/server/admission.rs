@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use socketio_p2p_core::hub::Admission;
 use socketio_p2p_core::wire::{Join, MemberData};
-use socketio_p2p_core::{Dialect, RoomName};
+use socketio_p2p_core::{Dialect, MemberDataError, RoomName};
 use socketioxide::extract::SocketRef;
 use thiserror::Error;
 
@@ -175,6 +175,19 @@ impl From<RejectionError> for Rejection {
     }
 }
 
+/// A rejection with the code `bad-user-data`: `MemberData::new(…)?` in an admission refuses the client when the data
+/// is too long, for example because the client has sent a long name.
+impl From<MemberDataError> for Rejection {
+    fn from(error: MemberDataError) -> Self {
+        // The text of another error is the application's.
+        let message = match matches!(error, MemberDataError::TooLong { .. }) {
+            true => error.to_string(),
+            false => "the server cannot write its data about the client".to_owned(),
+        };
+        Self { code: "bad-user-data".to_owned(), message, retry_after: None }
+    }
+}
+
 /// As the client parses it.
 fn retry_text(retry_after: Option<Duration>) -> String {
     retry_after.map(|pause| format!("try again in {} ms: ", pause.as_millis())).unwrap_or_default()
@@ -192,6 +205,15 @@ mod tests {
         }
         let long = "x".repeat(1025);
         assert_eq!(Rejection::new("a", &long), Err(RejectionError::Message { got: 1025 }));
+    }
+
+    #[test]
+    fn user_data_that_is_too_long_is_a_rejection() {
+        let decide = |name: &str| -> Result<MemberData, Rejection> { Ok(MemberData::new(name)?) };
+        assert!(decide("ann").is_ok());
+        let refused = decide(&"x".repeat(5000)).unwrap_err();
+        assert_eq!(refused.code(), "bad-user-data");
+        assert!(refused.to_string().ends_with("at most 4096 bytes as JSON, got 5002"), "{refused}");
     }
 
     #[test]

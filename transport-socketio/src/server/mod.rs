@@ -173,10 +173,11 @@ impl SignalingServer {
     /// let server = SignalingServer::new(HubConfig::default()).with_admission(async |client: JoinRequest| {
     ///     let Ticket { ticket } = client.read_auth()?;
     ///     // An application asks its database.
-    ///     let Some(name) = ticket.strip_prefix("ticket of ").map(str::to_owned) else {
+    ///     let Some(name) = ticket.strip_prefix("ticket of ") else {
     ///         return Err(Rejection::new("no-ticket", "expected a ticket")?);
     ///     };
-    ///     Ok(Admission::default().with_user(MemberData::new(&name).expect("a name is short")))
+    ///     // What a client sends may be too long for member data: `?` refuses it then.
+    ///     Ok(Admission::default().with_user(MemberData::new(name)?))
     /// });
     /// # drop(server);
     /// ```

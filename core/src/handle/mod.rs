@@ -119,7 +119,7 @@ pub use self::outgoing::OutgoingTransfer;
 use self::peer::Owner;
 pub use self::peer::Peer;
 pub use self::progress::Progress;
-pub use self::request::{Answers, PendingAnswer, Request};
+pub use self::request::{Answers, AnswersAs, PendingAnswer, Request};
 pub use self::router::{RouteError, RouteFailure, Router};
 pub use self::run::Run;
 pub use self::server::ServerRequest;

@@ -1,6 +1,7 @@
 //! Requests: events that peers answer.
 
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -132,6 +133,12 @@ impl Answers {
         self
     }
 
+    /// Parses the arguments of each answer, as [`Packet::args`] does: an answer of another type is
+    /// [`RequestError::Payload`].
+    pub fn args<T: DeserializeOwned>(self) -> AnswersAs<T> {
+        AnswersAs { answers: self, args: PhantomData }
+    }
+
     /// Asks the peers that have room for the question.
     fn ask(&mut self, state: &mut State, now: Time, cx: &Context<'_>) {
         let (mut waits, deadline) = match std::mem::replace(&mut self.stage, Stage::Over) {
@@ -213,6 +220,33 @@ impl Stream for Answers {
             this.ask(state, now, cx);
             this.next_answer(state, cx)
         })
+    }
+}
+
+/// The answers to a request to all peers, with arguments of one type: [`Answers::args`].
+///
+/// # Cancel safety
+/// As of [`Answers`].
+#[derive(Debug)]
+#[must_use = "a request that is not polled is not sent"]
+pub struct AnswersAs<T> {
+    answers: Answers,
+    args: PhantomData<fn() -> T>,
+}
+
+impl<T> AnswersAs<T> {
+    /// Sets the time within which the answers must come, as [`Answers::timeout`] does.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { answers: self.answers.timeout(timeout), ..self }
+    }
+}
+
+impl<T: DeserializeOwned> Stream for AnswersAs<T> {
+    type Item = (PeerId, Result<T, RequestError>);
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let answer = std::task::ready!(self.answers.poll_next_unpin(cx));
+        Poll::Ready(answer.map(|(peer, answer)| (peer, answer.and_then(|it| Ok(it.args()?)))))
     }
 }
 

@@ -133,3 +133,26 @@ async fn a_request_to_all_is_a_stream_of_answers_that_ends() {
     assert_eq!(errors.len(), 2);
     assert!(errors.iter().all(|(_, error)| matches!(error, Err(RequestError::Emit(_)))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_answers_of_all_have_typed_arguments() {
+    let mut net = Net::new();
+    let configs = [Config::default(), Config::default(), Config::default()];
+    let [a, mut b, c] = members(&mut net, configs).await;
+    let second = Duration::from_secs(1);
+    let numbers = a.peer.request_all(&event(5)).args::<(u32,)>().timeout(second);
+    let texts = a.peer.request_all(&event(6)).timeout(second).args::<(String,)>();
+    let answers = async { tokio::join!(numbers.collect::<Vec<_>>(), texts.collect::<Vec<_>>()) };
+    let (numbers, texts) = tokio::select! {
+        answers = soon(answers) => answers,
+        () = answer(&mut b, 1) => panic!("the session ended"),
+    };
+    let [(first, Ok((6,))), (second, Err(RequestError::TimedOut(_)))] = &numbers[..] else {
+        panic!("{numbers:?}")
+    };
+    assert_eq!((first, second), (&b.id(), &c.id()));
+    let [(_, Err(RequestError::Payload(_))), (_, Err(RequestError::TimedOut(_)))] = &texts[..]
+    else {
+        panic!("{texts:?}")
+    };
+}

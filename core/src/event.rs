@@ -262,7 +262,7 @@ pub enum Event {
         /// The lane that accepts events.
         lane: Lane,
     },
-    /// A peer opened a transfer. The application reads or cancels it.
+    /// A peer opened a transfer. The application reads or cancels it; meanwhile the peer waits.
     TransferOpened {
         /// The sender.
         from: PeerId,

@@ -17,8 +17,10 @@ use crate::transfer::{
 };
 
 impl Peer {
-    /// Accepts the transfer of [`Event::TransferOpened`](crate::Event::TransferOpened), at once. A transfer
-    /// that is not accepted waits; [`Session::cancel_transfer`](crate::Session::cancel_transfer) refuses it.
+    /// Accepts the transfer of [`Event::TransferOpened`](crate::Event::TransferOpened), at once.
+    ///
+    /// A transfer that is neither accepted nor [refused](Self::refuse) waits, and so does its sender: dropping
+    /// the event answers nothing. It counts as one of [`Config::max_transfers`](crate::Config::max_transfers).
     ///
     /// # Errors
     /// [`StreamError::Transfer`] when the transfer has ended, [`StreamError::Accepted`] when it has been
@@ -39,6 +41,24 @@ impl Peer {
         })?;
         let buffer = Redacted(Bytes::new());
         Ok(IncomingTransfer { peer: self.clone(), id, size, buffer, has_ended: false })
+    }
+
+    /// Refuses the transfer of [`Event::TransferOpened`](crate::Event::TransferOpened), at once: it ends for the
+    /// sender with [`TransferOutcome::Refused`]. A reason, if the sender needs one, is an event of the
+    /// application.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept); dropping the [`IncomingTransfer`] refuses one that was accepted.
+    pub fn refuse(&self, id: &IncomingTransferId) -> Result<(), StreamError> {
+        self.shared().call(|state, now| {
+            if state.has_ended() {
+                return Err(StreamError::Closed);
+            }
+            if state.streams.contains(&id.into()) {
+                return Err(StreamError::Accepted);
+            }
+            Ok(state.session.cancel_transfer(id, now)?)
+        })
     }
 }
 

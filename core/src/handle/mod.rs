@@ -13,6 +13,7 @@
 //! | answers | [`reply`](Peer::reply), [`try_reply`](Peer::try_reply) | room; nothing |
 //! | dispatch | [`Router`] | |
 //! | transfers | [`open_transfer`](Peer::open_transfer), [`accept`](Peer::accept), [`send_transfer`](Peer::send_transfer) | the reading application |
+//! | | [`refuse`](Peer::refuse) | nothing |
 //! | the end | [`close`](Peer::close) | delivery, at most [`Config::close_timeout`](crate::Config::close_timeout) |
 //!
 //! What waits is bounded by its callers: one packet per pending future. Unread events are bounded by

@@ -146,3 +146,24 @@ async fn one_source_goes_to_several_receivers_at_the_slowest_pace() {
     use TransferOutcome::{Delivered, Refused};
     assert_eq!((*b, *c, *d), (Delivered, Refused, Delivered));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_transfer_that_is_refused_ends_for_the_sender_and_makes_room_for_another() {
+    let mut net = Net::new();
+    let config = || Config::default().with_max_transfers(1);
+    let [a, mut b] = members(&mut net, [config(), config()]).await;
+    for number in 0..3 {
+        let sender = a.peer.open_transfer(&b.id(), &event(number), None).unwrap();
+        let opened = b.until(|event| matches!(event, Event::TransferOpened { .. })).await;
+        let Event::TransferOpened { transfer, .. } = opened else { panic!("{opened:?}") };
+        b.peer.refuse(&transfer).unwrap();
+        assert_eq!(soon(sender.finish()).await.unwrap(), TransferOutcome::Refused);
+        for again in [b.peer.refuse(&transfer), b.peer.accept(transfer).map(drop)] {
+            assert!(matches!(again, Err(StreamError::Transfer(TransferError::Unknown(_)))));
+        }
+    }
+    let _sender = a.peer.open_transfer(&b.id(), &event(4), None).unwrap();
+    let accepted = accept(&mut b).await;
+    let error = b.peer.refuse(accepted.id()).unwrap_err();
+    assert!(matches!(error, StreamError::Accepted), "{error:?}");
+}

@@ -1,6 +1,6 @@
 //! Transfers as streams.
 
-use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
+use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _, TryStreamExt as _};
 use socketio_p2p_core::handle::{IncomingTransfer, StreamError};
 use socketio_p2p_core::{Config, TransferError, TransferOutcome, TransferProgress};
 
@@ -145,6 +145,50 @@ async fn one_source_goes_to_several_receivers_at_the_slowest_pace() {
     };
     use TransferOutcome::{Delivered, Refused};
     assert_eq!((*b, *c, *d), (Delivered, Refused, Delivered));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_source_to_several_receivers_has_progress_per_receiver() {
+    let mut net = Net::new();
+    let [a, mut b, mut c] = members(&mut net, [(); 3].map(|()| Config::default())).await;
+    let source = futures::io::Cursor::new(bytes(SIZE));
+    let ids = [b.id(), c.id(), a.id()];
+    let sending = a.peer.send_transfer(ids.clone(), &event(1), Some(SIZE as u64), source);
+    // The last one could not be opened, and has none.
+    let progress = tokio::spawn(sending.progress().collect::<Vec<_>>());
+    let late = sending.progress();
+    let read = async |member: &mut Member| {
+        accept(member).await.read_to_end(&mut Vec::new()).await.unwrap();
+    };
+    let reading = async { tokio::join!(read(&mut b), read(&mut c)) };
+    let (outcomes, _) = soon(async { tokio::join!(sending, reading) }).await;
+    assert_eq!(outcomes.unwrap().len(), 3);
+    let progress = soon(progress).await.unwrap();
+    for id in &ids[..2] {
+        let of_one = progress.iter().filter(|(peer, _)| peer == id);
+        let reads: Vec<_> = of_one.map(|(_, progress)| progress.read).collect();
+        assert!(reads.is_sorted_by(|a, b| a < b) && reads.len() > 4, "{reads:?}");
+        assert_eq!((reads.first(), reads.last()), (Some(&0), Some(&(SIZE as u64))));
+    }
+    assert!(progress.iter().all(|(peer, _)| ids[..2].contains(peer)));
+    assert_eq!(soon(late.count()).await, 2, "the end is the only value that was not seen");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_fails_cancels_the_transfers() {
+    let mut net = Net::new();
+    let [a, mut b] = members(&mut net, [Config::default(), Config::default()]).await;
+    let start = futures::io::Cursor::new(bytes(1000));
+    let failing = futures::stream::iter([Err::<Vec<u8>, _>(std::io::Error::other("torn"))]);
+    let source = start.chain(failing.into_async_read());
+    let (to, packet) = ([b.id()], event(1));
+    let (sent, mut receiver) = soon(async {
+        tokio::join!(a.peer.send_transfer(to, &packet, None, source), accept(&mut b))
+    })
+    .await;
+    assert_eq!(sent.unwrap_err().to_string(), "torn");
+    let error = soon(receiver.read_to_end(&mut Vec::new())).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionAborted);
 }
 
 #[tokio::test(start_paused = true)]

@@ -72,6 +72,17 @@
 //! # }
 //! ```
 //!
+//! # Reading events
+//!
+//! A task that awaits an emit, a reply or a request between two events reads none meanwhile. That is fine while
+//! the peers do otherwise. When two programs do so and send each other more than fits, they wait for each other:
+//! each has more than [`HandleConfig::unread_bytes`] unread, has therefore told the other to wait, and waits for
+//! room in a queue that the other's acknowledgements would make. Requests end with their time-out, emits and
+//! replies with the link or the session, which may be never.
+//!
+//! So the task that reads the events should not wait for a peer: it uses [`Peer::try_emit`] and
+//! [`Peer::try_reply`], or leaves what may wait to another task. [`Router::run`] does so for its answers.
+//!
 //! # Inside
 //!
 //! - `shared`: the state behind the lock, and where each event of the session goes
@@ -121,7 +132,7 @@ use self::peer::Owner;
 pub use self::peer::Peer;
 pub use self::progress::{Progress, ProgressOfAll};
 pub use self::request::{Answers, AnswersAs, PendingAnswer, Request};
-pub use self::router::{RouteError, RouteFailure, Router};
+pub use self::router::{Answering, RouteError, RouteFailure, Router};
 pub use self::run::Run;
 pub use self::server::ServerRequest;
 use self::shared::Shared;

@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -41,9 +46,16 @@ pub enum RouteFailure {
     Answer(#[source] ReplyError),
 }
 
+/// The maximum number of answers under way beside the reading of events.
+const MAX_ANSWERS: usize = 1024;
+
+/// The maximum bytes of the questions that handlers work on beside the reading of events.
+const MAX_WORK: usize = 16 << 20;
+
 type Sending = BoxFuture<'static, Result<(), ReplyError>>;
 type Handler = Box<dyn FnMut(&Peer, &PeerId, &Packet, Option<ReplyToken>) -> Handled + Send>;
 type Handled = Result<Option<Sending>, PayloadError>;
+type OnError = Arc<Mutex<dyn FnMut(RouteError) + Send>>;
 
 /// Handlers of events by name, each with typed arguments: [`route`](Self::route) passes an event to its handler.
 ///
@@ -68,6 +80,7 @@ type Handled = Result<Option<Sending>, PayloadError>;
 ///         Message::Picture { name, data } => println!("{from}: {name}, {} bytes", data.len()),
 ///     })
 ///     .answer("add", |_, (a, b): (i64, i64)| (a + b,))
+///     .answer_async("name", async |of, (): ()| (format!("{of}, as the database says"),))
 ///     .otherwise(|event| println!("{event:?}"))
 ///     .on_error(|error| eprintln!("{error}: {}", error.cause));
 /// # drop(router);
@@ -76,7 +89,31 @@ type Handled = Result<Option<Sending>, PayloadError>;
 pub struct Router {
     handlers: BTreeMap<String, Handler>,
     otherwise: Option<Box<dyn FnMut(Event) + Send>>,
-    on_error: Option<Box<dyn FnMut(RouteError) + Send>>,
+    on_error: Option<OnError>,
+    work: Arc<Work>,
+}
+
+/// The bytes of the questions that handlers work on.
+#[derive(Debug, Default)]
+struct Work(AtomicUsize);
+
+/// A question that a handler works on.
+struct InWork {
+    work: Arc<Work>,
+    bytes: usize,
+}
+
+impl InWork {
+    fn new(work: &Arc<Work>, bytes: usize) -> Self {
+        work.0.fetch_add(bytes, Ordering::Relaxed);
+        Self { work: Arc::clone(work), bytes }
+    }
+}
+
+impl Drop for InWork {
+    fn drop(&mut self) {
+        self.work.0.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl Router {
@@ -102,8 +139,8 @@ impl Router {
         self
     }
 
-    /// Sets the handler that answers the questions of this name: it returns the arguments of the answer, a tuple
-    /// or a sequence. For an event that asks for no answer they are dropped.
+    /// Sets the handler that answers the questions of this name at once: it returns the arguments of the answer, a
+    /// tuple or a sequence. For an event that asks for no answer they are dropped.
     #[must_use]
     pub fn answer<T: DeserializeOwned, R: Serialize + Send + Sync + 'static>(
         mut self,
@@ -123,7 +160,56 @@ impl Router {
         self
     }
 
-    /// Sets the handler of everything else: events without a handler, and all that is no event of a peer.
+    /// Sets the handler that answers the questions of this name in its own time: it returns a future of the
+    /// arguments of the answer. The router spawns nothing: [`run`](Self::run) polls the futures beside the
+    /// events, so that answers may overtake each other, and [`route`](Self::route) returns them.
+    ///
+    /// Nobody tells the future when the peer that asked has left or given up: it runs to its end.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use socketio_p2p_core::handle::Router;
+    ///
+    /// let notes = Arc::new(Mutex::new(vec!["buy milk".to_owned()]));
+    /// let router = Router::new().answer_async("note", move |_, (number,): (usize,)| {
+    ///     // Each future has its own share of the state.
+    ///     let notes = Arc::clone(&notes);
+    ///     async move { (notes.lock().unwrap().get(number).cloned(),) }
+    /// });
+    /// # drop(router);
+    /// ```
+    #[must_use]
+    pub fn answer_async<T, R, F>(
+        mut self,
+        name: impl Into<String>,
+        mut handler: impl FnMut(PeerId, T) -> F + Send + 'static,
+    ) -> Self
+    where
+        T: DeserializeOwned,
+        R: Serialize + Send + Sync + 'static,
+        F: Future<Output = R> + Send + 'static,
+    {
+        let work = Arc::clone(&self.work);
+        let handle =
+            move |peer: &Peer, from: &PeerId, packet: &Packet, token: Option<ReplyToken>| {
+                let answer = handler(from.clone(), packet.args()?);
+                let (peer, in_work) = (peer.clone(), InWork::new(&work, packet.wire_len()));
+                let sending: Sending = Box::pin(async move {
+                    let answer = answer.await;
+                    drop(in_work);
+                    match token {
+                        Some(token) => peer.reply(&token, &answer).await,
+                        None => Ok(()),
+                    }
+                });
+                Ok(Some(sending))
+            };
+        self.handlers.insert(name.into(), Box::new(handle));
+        self
+    }
+
+    /// Sets the handler of everything else: events without a handler, and all that is no event of a peer. Without
+    /// it transfers are refused, and all else is ignored.
     #[must_use]
     pub fn otherwise(mut self, handler: impl FnMut(Event) + Send + 'static) -> Self {
         self.otherwise = Some(Box::new(handler));
@@ -133,47 +219,125 @@ impl Router {
     /// Sets the handler of failures. Without it they are ignored.
     #[must_use]
     pub fn on_error(mut self, handler: impl FnMut(RouteError) + Send + 'static) -> Self {
-        self.on_error = Some(Box::new(handler));
+        self.on_error = Some(Arc::new(Mutex::new(handler)));
         self
     }
 
-    /// Passes an event to its handler, and sends the answer; waits while the queue of the peer that asked is full.
+    /// Passes an event to its handler. The future that it returns sends the answer, if there is one: it waits for
+    /// the handler's own future, and while the queue of the peer that asked is full.
+    ///
+    /// A task that awaits it between two events reads none meanwhile, which can
+    /// [block two programs for ever](crate::handle#reading-events): spawn it, or use [`run`](Self::run).
     ///
     /// # Cancel safety
-    /// The handler has run with the first poll; dropping the future later drops the answer.
-    pub async fn route(&mut self, peer: &Peer, event: Event) {
+    /// The handler has run when this returns. Dropping the future drops the answer.
+    pub fn route(&mut self, peer: &Peer, event: Event) -> Answering {
         let Event::Received { from, packet, reply, .. } = &event else {
-            return self.pass(event);
+            return self.pass(peer, event);
         };
-        let Some(name) = packet.event_name() else { return self.pass(event) };
-        let Some(handler) = self.handlers.get_mut(&*name) else { return self.pass(event) };
-        let failure = match handler(peer, from, packet, reply.clone()) {
-            Ok(None) => return,
-            Ok(Some(sending)) => match sending.await {
-                Ok(()) => return,
-                Err(error) => RouteFailure::Answer(error),
-            },
-            Err(error) => RouteFailure::Arguments(error),
-        };
-        if let Some(on_error) = &mut self.on_error {
-            on_error(RouteError { peer: from.clone(), event: name.into_owned(), cause: failure });
+        let Some(name) = packet.event_name() else { return self.pass(peer, event) };
+        let Some(handler) = self.handlers.get_mut(&*name) else { return self.pass(peer, event) };
+        let handled = handler(peer, from, packet, reply.clone());
+        match handled {
+            Ok(None) => Answering(None),
+            Ok(Some(sending)) => {
+                let (peer, event) = (from.clone(), name.into_owned());
+                Answering(Some(Answer { sending, peer, event, on_error: self.on_error.clone() }))
+            }
+            Err(error) => {
+                let cause = RouteFailure::Arguments(error);
+                report(self.on_error.as_ref(), from, &name, cause);
+                Answering(None)
+            }
         }
     }
 
-    /// Routes all events, until the session has closed.
+    /// Routes all events, until the session has closed. It reads on while answers are under way: up to 1024, of
+    /// which handlers may work on up to 16 MiB of questions; beyond that it waits for one of them.
     ///
     /// # Cancel safety
-    /// Dropping the future drops the events that were not routed, and the answer that is being sent.
+    /// Dropping the future drops the events that were not routed, and the answers that are under way. So does the
+    /// end of the session.
     pub async fn run(mut self, peer: Peer, mut events: Events) {
-        while let Some(event) = events.next().await {
-            self.route(&peer, event).await;
-        }
+        let mut answers = FuturesUnordered::new();
+        std::future::poll_fn(|cx| {
+            loop {
+                // First, so that those that need not wait leave in the order of the questions.
+                while let Poll::Ready(Some(())) = answers.poll_next_unpin(cx) {}
+                let is_full =
+                    answers.len() >= MAX_ANSWERS || self.work.0.load(Ordering::Relaxed) >= MAX_WORK;
+                if is_full && !answers.is_empty() {
+                    return Poll::Pending;
+                }
+                let Some(event) = std::task::ready!(events.poll_next_unpin(cx)) else {
+                    return Poll::Ready(());
+                };
+                answers.extend(self.route(&peer, event).0);
+            }
+        })
+        .await;
     }
 
-    fn pass(&mut self, event: Event) {
-        if let Some(otherwise) = &mut self.otherwise {
-            otherwise(event);
+    fn pass(&mut self, peer: &Peer, event: Event) -> Answering {
+        match (&mut self.otherwise, &event) {
+            (Some(otherwise), _) => otherwise(event),
+            // Nobody will read it.
+            (None, Event::TransferOpened { transfer, .. }) => drop(peer.refuse(transfer)),
+            (None, _) => {}
         }
+        Answering(None)
+    }
+}
+
+/// The future of [`Router::route`]: the answer to an event, which may be none.
+#[derive(Debug)]
+#[must_use = "an answer that is not awaited is not sent"]
+pub struct Answering(Option<Answer>);
+
+/// An answer that is under way.
+struct Answer {
+    sending: Sending,
+    peer: PeerId,
+    event: String,
+    on_error: Option<OnError>,
+}
+
+impl Future for Answering {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(answer) = &mut self.0 else { return Poll::Ready(()) };
+        std::task::ready!(Pin::new(answer).poll(cx));
+        self.0 = None;
+        Poll::Ready(())
+    }
+}
+
+impl Future for Answer {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let sent = std::task::ready!(self.sending.as_mut().poll(cx));
+        if let Err(error) = sent {
+            report(self.on_error.as_ref(), &self.peer, &self.event, RouteFailure::Answer(error));
+        }
+        Poll::Ready(())
+    }
+}
+
+fn report(on_error: Option<&OnError>, peer: &PeerId, event: &str, cause: RouteFailure) {
+    if let Some(on_error) = on_error {
+        let error = RouteError { peer: peer.clone(), event: event.to_owned(), cause };
+        on_error.lock().unwrap_or_else(PoisonError::into_inner)(error);
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("peer", &self.peer)
+            .field("event", &self.event)
+            .finish_non_exhaustive()
     }
 }
 

@@ -113,8 +113,11 @@ pub struct Config {
     /// The time in which an unfinished packet must grow by at least 1 KiB; otherwise it is refused. The time in
     /// which its sender is away does not count. Default: 30 s.
     pub unfinished_timeout: Duration,
-    /// The time that the session waits for a peer without a live path. Default: 8 s.
-    pub resume_window: Duration,
+    /// The time that the session waits for a peer without a live path. `None`, the default: as long as the hub keeps
+    /// the peer's seat ([`HubConfig::resume_window`](crate::hub::HubConfig::resume_window)), which the hub says when
+    /// the session joins; 8 s if it does not. Another value here is for this session alone: a link ends when
+    /// the first of its two sessions, or the hub where no other path leads to the peer, no longer waits.
+    pub resume_window: Option<Duration>,
     /// The time without any received frame after which a direct path ends. Default: 5 s.
     pub silence_timeout: Duration,
     /// The interval of pings on an idle direct path; shorter than `silence_timeout`. Default: 1.5 s.
@@ -178,7 +181,7 @@ impl Default for Config {
             direct_window: 1 << 20,
             receive_bytes: 128 << 20,
             unfinished_timeout: Duration::from_secs(30),
-            resume_window: Duration::from_secs(8),
+            resume_window: None,
             silence_timeout: Duration::from_secs(5),
             probe_interval: Duration::from_millis(1500),
             negotiation_timeout: Duration::from_secs(15),
@@ -279,6 +282,15 @@ macro_rules! setters {
     };
 }
 
+impl Config {
+    /// Returns the configuration with this [`resume_window`](Self::resume_window).
+    #[must_use]
+    pub fn with_resume_window(mut self, resume_window: impl Into<Option<Duration>>) -> Self {
+        self.resume_window = resume_window.into();
+        self
+    }
+}
+
 setters! {
     with_room(room: RoomName);
     with_resume_token(resume_token: Option<ResumeToken>);
@@ -294,7 +306,6 @@ setters! {
     with_receive_bytes(receive_bytes: usize);
     with_max_transfers(max_transfers: usize);
     with_transfer_window(transfer_window: usize);
-    with_resume_window(resume_window: Duration);
     with_silence_timeout(silence_timeout: Duration);
     with_stall_timeout(stall_timeout: Duration);
     with_ack_timeout(ack_timeout: Duration);

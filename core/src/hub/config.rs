@@ -15,8 +15,9 @@ pub struct HubConfig {
     pub room_capacity: usize,
     /// The maximum number of rooms with a member. Default: 10,000.
     pub max_rooms: usize,
-    /// The time for which a v1 member whose connection is lost keeps its seat, unless a newcomer replaces it.
-    /// Default: 8 s.
+    /// The time for which a v1 member whose connection is lost keeps its seat, unless a newcomer replaces it. It is
+    /// part of the welcome: the members wait for each other as long, unless their
+    /// [`Config::resume_window`](crate::Config::resume_window) says otherwise. Default: 8 s.
     pub resume_window: Duration,
     /// The time for which the token of a member that was kicked is not valid. The hub remembers the last 65,536
     /// of them, until it restarts. Default: 24 h.

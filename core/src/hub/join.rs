@@ -282,6 +282,7 @@ impl Hub {
             roster,
             limits: self.config.limits,
             ice_servers: self.config.ice_servers.clone(),
+            resume_window: Some(millis(self.config.resume_window)),
         };
         let welcome = Some(Box::new(welcome));
         self.send(client, ServerMessage::NumClients { others, welcome });
@@ -339,6 +340,10 @@ fn charge(usage: &mut Usage, rate: Rate, room: &RoomName, now: Time) -> Result<(
     let wait = usage.wait(now, rate).as_nanos().div_ceil(1_000_000);
     let retry_after = Duration::from_millis(u64::try_from(wait).unwrap_or(u64::MAX));
     Err(JoinError::TooManyJoins { room: room.clone(), retry_after })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

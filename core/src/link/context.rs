@@ -14,6 +14,8 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Time,
     pub(crate) config: &'a Config,
     pub(crate) policy: Policy,
+    /// The time that the session waits for a peer without a live path.
+    pub(crate) resume_window: Duration,
     pub(crate) ice_servers: &'a [IceServer],
     pub(crate) rng: &'a mut ChaCha12Rng,
     pub(crate) next_connection: &'a mut u64,

@@ -314,7 +314,7 @@ impl Link {
             return;
         }
         if self.farewell == Farewell::Staying
-            && let Some(presence) = self.route.update_presence(cx.config.resume_window)
+            && let Some(presence) = self.route.update_presence(cx.resume_window)
         {
             let peer = self.peer.id.clone();
             cx.out.events.push_back(match presence {

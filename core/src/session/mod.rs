@@ -36,7 +36,6 @@ mod signaling;
 mod transfer;
 
 use std::collections::VecDeque;
-#[cfg(feature = "driver")]
 use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
@@ -57,7 +56,7 @@ pub use self::peer_info::PeerInfo;
 use self::peers::StaleEpochs;
 use self::renaming::Renaming;
 use self::server::ServerTalk;
-use self::signaling::Signaling;
+use self::signaling::{RESUME_WINDOW, Signaling};
 use crate::clock::Clock;
 use crate::command::Command;
 use crate::config::{Config, Policy};
@@ -144,6 +143,8 @@ struct Shared {
     /// Whether the application takes events of the reliable lanes.
     receiving: bool,
     ice_servers: Vec<IceServer>,
+    /// The time for which the hub keeps seats.
+    hub_resume_window: Duration,
     rng: ChaCha12Rng,
     next_connection: u64,
     out: Outbox,
@@ -156,6 +157,7 @@ impl Shared {
             now,
             config: &self.config,
             policy: self.policy,
+            resume_window: self.config.resume_window.unwrap_or(self.hub_resume_window),
             ice_servers: &self.ice_servers,
             rng: &mut self.rng,
             next_connection: &mut self.next_connection,
@@ -192,6 +194,7 @@ impl Session {
                 policy,
                 receiving: true,
                 ice_servers: Vec::new(),
+                hub_resume_window: RESUME_WINDOW,
                 rng: ChaCha12Rng::from_seed(seed),
                 next_connection: 0,
                 out: Outbox::default(),

@@ -20,6 +20,9 @@ use crate::wire::{Dismissal, HubLimits, ServerMessage, Welcome};
 /// The hub's limits until the welcome names them.
 const HUB_LIMITS: HubLimits = HubLimits { max_envelope: 1 << 20, max_attachments: 256 };
 
+/// The time for which a hub keeps seats, unless its welcome says otherwise.
+pub(super) const RESUME_WINDOW: Duration = Duration::from_secs(8);
+
 /// The bytes by which an envelope from the hub may be longer than the same envelope to the hub.
 const ENVELOPE_SLACK: usize = 4096;
 
@@ -345,6 +348,8 @@ impl Session {
     fn handle_welcome(&mut self, welcome: Welcome, now: Time) {
         let Welcome { id, token, room, roster, limits, ice_servers, epoch_base, user, .. } =
             welcome;
+        let window = welcome.resume_window.map(Duration::from_millis);
+        self.shared.hub_resume_window = window.unwrap_or(RESUME_WINDOW);
         self.next_epoch = self.next_epoch.max(epoch_base.saturating_add(1));
         let resumed = self.id() == Some(&id);
         if !resumed && let Some(former) = self.id().cloned() {

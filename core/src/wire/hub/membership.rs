@@ -145,6 +145,10 @@ pub struct Welcome {
     /// The ICE servers to use.
     #[serde(default)]
     pub ice_servers: Vec<IceServer>,
+    /// The time in milliseconds for which the hub keeps the seat of a member whose connection is lost. `None` when
+    /// the hub does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_window: Option<u64>,
 }
 
 impl Welcome {
@@ -161,6 +165,7 @@ impl Welcome {
             roster: Vec::new(),
             limits,
             ice_servers: Vec::new(),
+            resume_window: None,
         }
     }
 }

@@ -262,8 +262,35 @@ fn an_unreachable_server_is_retried_with_growing_pauses() {
 }
 
 #[test]
-fn a_member_that_is_away_in_the_roster_leaves_after_the_resume_window() {
+fn sessions_wait_for_each_other_for_as_long_as_their_hub_keeps_seats() {
     let config = Config::default().with_policy(Policy::RelayOnly);
+    for (hub, outage, stays) in [(60, 50, true), (60, 90, false), (2, 1, true), (2, 5, false)] {
+        let window = Duration::from_secs(hub);
+        let mut mesh = Mesh::with_hub(3, HubConfig::default().with_resume_window(window));
+        let (a, b) = (mesh.add(config.clone()), mesh.add(config.clone()));
+        mesh.run_for(Duration::from_secs(1));
+        mesh.emit(a, Target::All, &numbered(0)).unwrap();
+        mesh.run_until_quiet();
+        mesh.take_events(b);
+        mesh.set_reachable(a, false);
+        mesh.emit(a, Target::All, &numbered(1)).unwrap();
+        mesh.run_for(Duration::from_secs(outage));
+        mesh.set_reachable(a, true);
+        mesh.run_for(Duration::from_secs(20));
+        for node in [a, b] {
+            let events = mesh.take_events(node);
+            let left = has(&events, |event| matches!(event, Event::PeerLeft { .. }));
+            assert_eq!(left, !stays, "hub {hub} s, outage {outage} s");
+            let lost = outcomes(&events).iter().any(|outcome| *outcome != Outcome::Delivered);
+            assert_eq!(lost, !stays && node == a, "hub {hub} s, outage {outage} s");
+        }
+    }
+}
+
+#[test]
+fn a_member_that_is_away_in_the_roster_leaves_after_the_resume_window() {
+    let window = Duration::from_secs(8);
+    let config = Config::default().with_policy(Policy::RelayOnly).with_resume_window(window);
     let patient = HubConfig::default().with_resume_window(Duration::from_secs(3600));
     let mut mesh = Mesh::with_hub(1, patient);
     let (_, b) = (mesh.add(config.clone()), mesh.add(config.clone()));
@@ -286,7 +313,8 @@ fn a_member_that_is_away_in_the_roster_leaves_after_the_resume_window() {
 
 #[test]
 fn a_side_whose_link_ended_before_its_first_bundle_begins_anew() {
-    let config = Config::default().with_policy(Policy::RelayOnly);
+    let window = Duration::from_secs(8);
+    let config = Config::default().with_policy(Policy::RelayOnly).with_resume_window(window);
     let long = Duration::from_secs(3600);
     for forgetful_speaks_first in [false, true] {
         let mut mesh = Mesh::with_hub(5, HubConfig::default().with_resume_window(long));

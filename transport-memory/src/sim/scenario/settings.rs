@@ -123,7 +123,7 @@ impl Default for Settings {
             outstanding: 256 << 10,
             relay_latency: Latency::default().relay,
             direct_latency: Latency::default().direct,
-            resume_window: config.resume_window,
+            resume_window: HubConfig::default().resume_window,
             hub_resume_window: HubConfig::default().resume_window,
             silence: config.silence_timeout,
             ping_timeout: Duration::from_secs(5),

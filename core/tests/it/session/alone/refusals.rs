@@ -183,7 +183,7 @@ fn is_unfinished(event: &Event) -> bool {
 fn the_unfinished_timeout_excludes_the_time_in_which_the_peer_is_away() {
     let mut config = relay_only();
     config.unfinished_timeout = Duration::from_secs(10);
-    config.resume_window = Duration::from_secs(60);
+    config.resume_window = Some(Duration::from_secs(60));
     let mut alone = Alone::with_members(config, &[("a", 1)]);
     alone.receive_bundle("a", FRESH, &[piece(Lane::Events, 0, 0, vec![0; 2000], false)]);
     alone.wait(Duration::from_secs(6));

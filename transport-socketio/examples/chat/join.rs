@@ -8,17 +8,17 @@ use futures::StreamExt as _;
 use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::handle::{Events, Peer};
 use socketio_p2p_core::{
-    Config, Event, IncomingTransferId, LeaveReason, Packet, Path, PeerId, Policy, RoomName, Target,
+    Event, IncomingTransferId, LeaveReason, Packet, Path, PeerId, Policy, RoomName, Target,
     TransferOutcome,
 };
-use socketio_p2p_transport_webrtc::WebRtcConfig;
+use socketio_p2p_transport_webrtc::{WebRtcConfig, WebRtcTransport};
 use tokio::task::JoinSet;
 use tokio_util::{compat::TokioAsyncReadCompatExt as _, io::InspectReader};
 
 use crate::common::bars::Bars;
 use crate::common::files::{self, Downloads};
 use crate::common::input::{self, Line};
-use crate::common::{Failure, Requests, chain, count, node};
+use crate::common::{Failure, Requests, chain, count};
 use crate::message::{Message, Name, Offer};
 use crate::screen::{Screen, Style, bytes, path_name};
 
@@ -42,10 +42,10 @@ pub(crate) async fn run(
     downloads: PathBuf,
 ) -> Result<(), Failure> {
     // As in the original's demo, the user decides when to go private.
-    let config = Config::default().with_room(room).with_policy(Policy::Manual);
-    // Unlike `join`, this waits for a server that cannot be reached yet.
-    let (peer, events, run) = node(url, config, WebRtcConfig::default(), None)?.split();
-    tokio::spawn(run);
+    let (peer, events) = socketio_p2p_transport_socketio::join(url)
+        .direct(WebRtcTransport::new(WebRtcConfig::default())?)
+        .configure(|config| config.with_room(room).with_policy(Policy::Manual))
+        .start()?;
     let chat = Arc::new(Chat {
         peer,
         name,

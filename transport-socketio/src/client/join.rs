@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{Sink, Stream, StreamExt as _};
@@ -21,7 +22,10 @@ use crate::seed::{RandomnessError, random_seed};
 
 /// Joins a room on the server at `url`, as [`SocketIoSignaling::new`] takes it. Awaiting it spawns the session's
 /// task on the current tokio runtime, and returns the handle and the stream of events once the session is in its
-/// room.
+/// room. From then on the session connects again by itself whenever it loses the server.
+///
+/// When the server cannot be reached yet, it fails at once, unless it is told to
+/// [wait for the server](Join::wait_for_server); [`Join::start`] does not wait for the server at all.
 ///
 /// Without [`direct`](Join::direct) all events go through the server.
 ///
@@ -46,7 +50,8 @@ use crate::seed::{RandomnessError, random_seed};
 /// ```
 pub fn join(url: &str) -> Join<RelayOnly> {
     let config = Config::default().with_policy(Policy::RelayOnly);
-    Join { signaling: SocketIoSignaling::new(url), config, seed: None, direct: RelayOnly }
+    let signaling = SocketIoSignaling::new(url);
+    Join { signaling, config, seed: None, patience: Duration::ZERO, direct: RelayOnly }
 }
 
 /// The settings of [`join`].
@@ -55,6 +60,8 @@ pub struct Join<D> {
     signaling: Result<SocketIoSignaling, AddressError>,
     config: Config,
     seed: Option<[u8; 32]>,
+    /// The time to wait for the server; with zero there is one attempt.
+    patience: Duration,
     direct: D,
 }
 
@@ -113,11 +120,56 @@ impl<D> Join<D> {
         self
     }
 
+    /// Waits for a server that is not there yet, for at most this time: while it cannot be reached, breaks the
+    /// connection or asks to come back later, further attempts follow with the pauses of [`Config::reconnect`]. After
+    /// that time the last failure is the error. A refusal is an error at once. [`Duration::MAX`] waits without end.
+    ///
+    /// ```no_run
+    /// # async fn program() -> Result<(), socketio_p2p_transport_socketio::JoinFailure> {
+    /// use std::time::Duration;
+    /// use socketio_p2p_transport_socketio::join;
+    ///
+    /// let (peer, events) =
+    ///     join("http://localhost:3000").wait_for_server(Duration::from_secs(30)).await?;
+    /// # drop((peer, events));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait_for_server(mut self, at_most: Duration) -> Self {
+        self.patience = at_most;
+        self
+    }
+
     /// Connects to peers directly, by this transport, under [`Policy::Automatic`] unless
     /// [`configure`](Self::configure) sets another policy afterwards.
     pub fn direct<T: DirectTransport + 'static>(self, direct: T) -> Join<T> {
-        let Self { signaling, config, seed, .. } = self;
-        Join { signaling, config: config.with_policy(Policy::Automatic), seed, direct }
+        let Self { signaling, config, seed, patience, .. } = self;
+        let config = config.with_policy(Policy::Automatic);
+        Join { signaling, config, seed, patience, direct }
+    }
+}
+
+impl<D: DirectTransport + 'static> Join<D> {
+    /// Starts the session without waiting for the server. Spawns its task on the current tokio runtime, and returns
+    /// the handle and the stream of events at once. The session makes attempts to connect until it is closed; the
+    /// events tell of each: [`Event::Connected`], [`Event::Disconnected`] with the pause until the next one, and
+    /// [`Event::Refused`], after which it makes none.
+    ///
+    /// # Errors
+    /// [`JoinFailure::Address`], [`JoinFailure::Config`] and [`JoinFailure::Randomness`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(self) -> Result<(Peer, Events), JoinFailure> {
+        let Self { signaling, config, seed, direct, .. } = self;
+        let seed = match seed {
+            Some(seed) => seed,
+            None => random_seed()?,
+        };
+        let driver = Driver::new(config, seed, signaling?, direct, TokioClock::new())?;
+        let (peer, events, run) = driver.split();
+        tokio::spawn(run);
+        Ok((peer, events))
     }
 }
 
@@ -138,20 +190,31 @@ impl<D: DirectTransport + 'static> IntoFuture for Join<D> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let Self { signaling, config, seed, direct } = self;
-            let seed = match seed {
-                Some(seed) => seed,
-                None => random_seed()?,
+            let patience = self.patience;
+            let (peer, mut events) = self.start()?;
+            // Until an attempt has failed.
+            let mut failure = SignalingError::NoWelcome { within: patience };
+            let joined = async {
+                loop {
+                    match events.next().await {
+                        Some(Event::Connected { .. }) => return Ok(()),
+                        Some(Event::Refused(refusal)) => return Err(JoinFailure::Refused(refusal)),
+                        Some(Event::Disconnected { error, .. }) if patience.is_zero() => {
+                            return Err(JoinFailure::Server(error));
+                        }
+                        Some(Event::Disconnected { error, .. }) => failure = error,
+                        Some(_) | None => return Err(JoinFailure::Ended),
+                    }
+                }
             };
-            let driver = Driver::new(config, seed, signaling?, direct, TokioClock::new())?;
-            let (peer, mut events, run) = driver.split();
-            tokio::spawn(run);
-            match events.next().await {
-                Some(Event::Connected { .. }) => Ok((peer, events)),
-                Some(Event::Refused(refusal)) => Err(JoinFailure::Refused(refusal)),
-                Some(Event::Disconnected { error, .. }) => Err(JoinFailure::Server(error)),
-                Some(_) | None => Err(JoinFailure::Ended),
+            match patience.is_zero() {
+                true => joined.await?,
+                false => match tokio::time::timeout(patience, joined).await {
+                    Ok(joined) => joined?,
+                    Err(_) => return Err(JoinFailure::Server(failure)),
+                },
             }
+            Ok((peer, events))
         })
     }
 }

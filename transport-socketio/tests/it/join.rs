@@ -1,5 +1,7 @@
 //! Joining in one call, and the contract of the signalling transport.
 
+use std::time::{Duration, Instant};
+
 use socketio_p2p_core::hub::HubConfig;
 use socketio_p2p_core::{Event, Packet, Path, SignalingError, Target};
 use socketio_p2p_transport_memory::conformance;
@@ -68,6 +70,66 @@ async fn a_refusal_and_an_unreachable_server_are_errors_of_the_call() {
     }
     assert!(matches!(join("localhost:3000").await, Err(JoinFailure::Address(_))));
     assert!(join(&url).room("").is_err());
+}
+
+/// An address at which nobody listens yet.
+fn vacant() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+#[tokio::test]
+async fn a_join_that_is_told_to_waits_for_its_server() {
+    let address = vacant();
+    let url = format!("http://{address}");
+    let joining = tokio::spawn(join(&url).wait_for_server(Duration::from_secs(60)).into_future());
+    // No server yet: several attempts fail.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!joining.is_finished());
+    let server = SignalingServer::new(HubConfig::default().with_room_capacity(1));
+    let server = server.listen(address).await.unwrap();
+    let (peer, _events) = soon("the join", joining).await.unwrap().unwrap();
+    assert!(peer.is_joined());
+    // A refusal is one at once.
+    match soon("the refusal", join(&url).wait_for_server(Duration::MAX).into_future()).await {
+        Err(JoinFailure::Refused(refusal)) => {
+            assert_eq!(refusal.code.as_deref(), Some("room-full"));
+        }
+        other => panic!("{other:?}"),
+    }
+    server.close().await;
+}
+
+#[tokio::test]
+async fn a_join_waits_no_longer_than_it_is_told_to_and_says_what_failed_last() {
+    let (url, start) = (format!("http://{}", vacant()), Instant::now());
+    match join(&url).wait_for_server(Duration::from_secs(2)).await {
+        Err(JoinFailure::Server(SignalingError::Transport(text))) => {
+            assert!(text.contains("cannot connect"), "{text}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!((2..10).contains(&start.elapsed().as_secs()));
+    // A server that accepts the connection and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    match join(&url).wait_for_server(Duration::from_millis(300)).await {
+        Err(JoinFailure::Server(SignalingError::NoWelcome { within })) => {
+            assert_eq!(within, Duration::from_millis(300));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_starts_without_a_server_tells_of_its_attempts() {
+    let address = vacant();
+    let (peer, mut events) = join(&format!("http://{address}")).start().unwrap();
+    assert!(!peer.is_joined());
+    next_event(&mut events, |event| matches!(event, Event::Disconnected { .. })).await;
+    let server = SignalingServer::new(HubConfig::default()).listen(address).await.unwrap();
+    next_event(&mut events, |event| matches!(event, Event::Connected { .. })).await;
+    assert!(matches!(join("localhost:3000").start(), Err(JoinFailure::Address(_))));
+    server.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,9 @@
 
 #![allow(clippy::print_stdout, reason = "it prints for programs")]
 
+use std::collections::BTreeMap;
+
+use futures::{Stream, StreamExt as _};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// The percentage points between two lines when there is no terminal.
@@ -19,6 +22,15 @@ impl Bars {
     /// Prints a line above the bars.
     pub(crate) fn print(&self, line: &str) {
         self.0.suspend(|| println!("{line}"));
+    }
+
+    /// Shows the progress of several receivers, each under its label, until the stream ends.
+    pub(crate) async fn follow(&self, progress: impl Stream<Item = (String, u64)>, size: u64) {
+        let (mut progress, mut bars) = (std::pin::pin!(progress), BTreeMap::new());
+        while let Some((label, bytes)) = progress.next().await {
+            let new = |label: &String| self.add(label, Some(size));
+            bars.entry(label).or_insert_with_key(new).set(bytes);
+        }
     }
 
     /// Adds a bar for a file, which is removed when it is dropped.
@@ -45,7 +57,12 @@ pub(crate) struct Bar {
 impl Bar {
     /// Notes further bytes.
     pub(crate) fn advance(&mut self, bytes: usize) {
-        self.bar.inc(bytes as u64);
+        self.set(self.bar.position() + bytes as u64);
+    }
+
+    /// Notes all bytes so far.
+    pub(crate) fn set(&mut self, bytes: u64) {
+        self.bar.set_position(bytes);
         let Some(size) = self.bar.length().filter(|size| self.prints && *size > 0) else { return };
         let percent = self.bar.position().saturating_mul(100) / size;
         if percent >= self.printed + STEP {

@@ -6,15 +6,13 @@ use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use socketio_p2p_core::codec::Blob;
 use socketio_p2p_core::handle::{Peer, Router};
-use socketio_p2p_core::{
-    AuthPayload, Event, IncomingTransferId, MemberData, Packet, PeerId, Target,
-};
+use socketio_p2p_core::{Event, IncomingTransferId, MemberData, Packet, PeerId, Target};
 use socketio_p2p_transport_socketio::join;
 use socketio_p2p_transport_webrtc::{WebRtcConfig, WebRtcTransport};
-use tokio_util::{compat::TokioAsyncReadCompatExt as _, io::InspectReader};
+use tokio_util::compat::TokioAsyncReadCompatExt as _;
 
 use crate::common::{Failure, bars::Bars, chain, files, files::Downloads, input, text::printable};
-use crate::{COMMANDS, Join, PATIENCE, RESUME_WINDOW};
+use crate::{COMMANDS, Join, PATIENCE};
 
 type Done = Result<(), Failure>;
 
@@ -34,9 +32,10 @@ struct Client {
 
 pub(crate) async fn run(Join { url, auth, downloads, policy }: Join) -> Done {
     let (peer, events) = join(&url)
-        .auth(move || std::future::ready(AuthPayload::new(&auth)))
+        .auth(move || std::future::ready(socketio_p2p_core::AuthPayload::new(&auth)))
         .direct(WebRtcTransport::new(WebRtcConfig::default())?)
-        .configure(|config| config.with_policy(policy).with_resume_window(RESUME_WINDOW))
+        .configure(|config| config.with_policy(policy))
+        .wait_for_server(PATIENCE)
         .await?;
     let client = Arc::new(Client { peer, bars: Bars::new(), downloads: Downloads::new(downloads) });
     client.bars.print(&format!("you are {}; {COMMANDS}", text(client.peer.user())));
@@ -97,10 +96,9 @@ impl Client {
 
     async fn ask(&self, name: &str) -> Done {
         let question = Packet::event("have", &(name,))?;
-        let mut answers = self.peer.request_all(&question).timeout(PATIENCE);
+        let mut answers = self.peer.request_all(&question).timeout(PATIENCE).args::<(bool,)>();
         while let Some((from, answer)) = answers.next().await {
-            let has = answer.and_then(|answer| Ok(answer.args::<(bool,)>()?.0));
-            let has = has.map_or_else(|error| chain(&error), |has| has.to_string());
+            let has = answer.map_or_else(|error| chain(&error), |(has,)| has.to_string());
             self.bars.print(&format!("{} has {name}: {has}", self.name(&from)));
         }
         Ok(())
@@ -109,12 +107,14 @@ impl Client {
     async fn send(&self, path: &Path) -> Done {
         let (file, size) = files::open(path).await?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let mut bar = self.bars.add(&name, Some(size));
-        let source = InspectReader::new(file, |piece| bar.advance(piece.len())).compat();
+        let label = |to: &PeerId| format!("{name} to {}", self.name(to));
         let (to, event) = (self.peer.peers().into_iter(), Packet::event("file", &(&name,))?);
-        for sent in self.peer.send_transfer(to.map(|to| to.id), &event, Some(size), source).await? {
-            let outcome = sent.1.map_or_else(|error| chain(&error), |it| it.to_string());
-            self.bars.print(&format!("{name} to {}: {outcome}", self.name(&sent.0)));
+        let to = to.map(|peer| peer.id);
+        let sending = self.peer.send_transfer(to, &event, Some(size), file.compat());
+        let progress = sending.progress().map(|(to, progress)| (label(&to), progress.read));
+        for (to, outcome) in tokio::join!(sending, self.bars.follow(progress, size)).0? {
+            let outcome = outcome.map_or_else(|error| chain(&error), |it| it.to_string());
+            self.bars.print(&format!("{}: {outcome}", label(&to)));
         }
         Ok(())
     }

@@ -25,14 +25,14 @@ use socketio_p2p_core::Policy;
 
 use self::common::{exit, key};
 
-/// The time for which a member that is away keeps its place, on the server and with the other members.
+/// The time for which a member that is away keeps its place.
 const RESUME_WINDOW: Duration = Duration::from_secs(60);
 
 /// The help of `join`.
 const COMMANDS: &str = "\
 Commands: say TEXT, note PATH (a small file as a message), ask NAME (who has this file?), send PATH; Ctrl-D leaves";
 
-/// The time within which the others must answer a question.
+/// The time within which the others must answer a question, and the server must be there.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a client shows the server to be admitted.

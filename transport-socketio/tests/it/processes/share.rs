@@ -184,7 +184,7 @@ async fn share_sends_a_file_of_20_mb_and_shows_its_progress_on_both_sides() {
     ann.line("ben is here").await;
     ann.write(&format!("send {}", directory.path("film.mp4"))).await;
     arrives(&ann, &ben, &directory.path("inbox/film.mp4"), &hash).await;
-    for (client, label) in [(&ann, "film.mp4"), (&ben, "film.mp4 from ann")] {
+    for (client, label) in [(&ann, "film.mp4 to ben"), (&ben, "film.mp4 from ann")] {
         let progress =
             |line: &String| line.starts_with(&format!("{label}: ")) && line.ends_with('%');
         let lines = client.lines();

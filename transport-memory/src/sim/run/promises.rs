@@ -370,9 +370,8 @@ impl Run<'_> {
         let index = node.index();
         let Some(since) = self.absences.since(index, peer) else { return Ok(()) };
         let Some(config) = self.model.config(index) else { return Ok(()) };
-        // A scenario sets it.
-        let Some(window) = config.resume_window else { return Ok(()) };
-        let silence = config.silence_timeout;
+        let hub = self.scenario.settings.hub_resume_window;
+        let (window, silence) = (config.resume_window.unwrap_or(hub), config.silence_timeout);
         let last_sign = Time::ZERO + (since - Time::ZERO).saturating_sub(silence * 2);
         let calm = self.calm.holds(node, last_sign, &self.mesh);
         let (spans, now) = (Spans { window, silence }, self.mesh.now());

@@ -160,7 +160,7 @@ impl Settings {
             .with_max_peers(self.max_peers)
             .with_queue_bytes(self.queue_bytes)
             .with_record_bytes(self.record_bytes)
-            .with_resume_window(self.resume_window)
+            .with_resume_window(self.own_resume_window())
             .with_silence_timeout(self.silence)
             .with_ack_timeout(scaled(defaults.ack_timeout))
             .with_retry(backoff(defaults.retry))
@@ -180,6 +180,13 @@ impl Settings {
             config.stall_timeout = self.stall;
         }
         config
+    }
+
+    /// What the sessions set: nothing where the welcome, which counts in milliseconds, says the same.
+    fn own_resume_window(&self) -> Option<Duration> {
+        let told = self.hub_resume_window;
+        let is_exact = told.subsec_nanos().is_multiple_of(MILLISECOND.subsec_nanos());
+        (!is_exact || self.resume_window != told).then_some(self.resume_window)
     }
 
     /// The configuration of the hub.

@@ -5,10 +5,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures::future::BoxFuture;
 use futures::stream::FusedStream;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 
+use super::maybe_send::{BoxFuture, boxed};
 use super::run::Driver;
 use super::transports::TURNS;
 use super::{Clock, DirectTransport, Signaling};
@@ -145,7 +145,7 @@ impl<C: Clock + Sync + 'static> Alarm<C> {
             let sleep = self.sleep.take().filter(|(until, _)| *until <= deadline);
             let (until, mut sleeping) = sleep.unwrap_or_else(|| {
                 let clock = Arc::clone(&self.clock);
-                (deadline, async move { clock.sleep(deadline - now).await }.boxed())
+                (deadline, boxed(async move { clock.sleep(deadline - now).await }))
             });
             if sleeping.poll_unpin(cx).is_pending() {
                 self.sleep = Some((until, sleeping));

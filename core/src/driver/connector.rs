@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
-use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use futures::{FutureExt as _, Sink, Stream};
 
+use super::maybe_send::{BoxFuture, MaybeSend, MaybeSync, boxed};
 use super::{DirectEvent, DirectTransport, TransportError};
 use crate::command::DirectCommand;
 use crate::frame::Frame;
@@ -24,17 +24,18 @@ use crate::wire::Signal;
 /// The texts travel through the signalling server, and may contain anything that the other side's connector
 /// understands, up to 64 KiB each. The server and the peer can read and change them: a connector that needs to
 /// know who connects puts a secret or a key's fingerprint into them.
-#[async_trait]
-pub trait Connector: Send + Sync + 'static {
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+pub trait Connector: MaybeSend + MaybeSync + 'static {
     /// The channel of one connection, under the contract of [`DirectTransport::Channel`].
     type Channel: Stream<Item = Result<Frame, TransportError>>
         + Sink<Frame, Error = TransportError>
-        + Send
+        + MaybeSend
         + Unpin
         + 'static;
 
     /// What an offer keeps until it is answered, such as a listener. Dropping it withdraws the offer.
-    type Offered: Send + 'static;
+    type Offered: MaybeSend + 'static;
 
     /// Prepares a connection. Returns its description for the peer.
     async fn offer(&self) -> Result<(String, Self::Offered), TransportError>;
@@ -92,11 +93,11 @@ impl<C: Connector> Connections<C> {
     fn start(
         &mut self,
         connection: ConnectionId,
-        step: impl Future<Output = Result<Step<C>, TransportError>> + Send + 'static,
+        step: impl Future<Output = Result<Step<C>, TransportError>> + MaybeSend + 'static,
     ) {
         self.live.insert(connection);
         let step = step.map(move |step| (connection, step.unwrap_or_else(Step::Failed)));
-        self.steps.push(step.boxed());
+        self.steps.push(boxed(step));
     }
 
     fn open(&self, connection: ConnectionId, channel: C::Channel) -> DirectEvent<C::Channel> {

@@ -3,12 +3,16 @@
 //! Frames pass through [`Stream`] and [`Sink`], without a boxed future each; the `async_trait` methods are for
 //! control, with a few calls per connection. The driver depends on no runtime: transports and timers bring
 //! theirs.
+//!
+//! On the web (`wasm32`) transports need not be [`Send`], nor their futures: [`MaybeSend`] asks for it elsewhere only.
+//! An implementation of a trait with `async` methods says `#[async_trait(?Send)]` there.
 
 mod application;
 mod channels;
 mod connector;
 mod exchange;
 mod framing;
+mod maybe_send;
 mod ready;
 mod run;
 mod signaling;
@@ -23,6 +27,7 @@ use futures::{Sink, Stream};
 
 pub use self::connector::{Connections, Connector};
 pub use self::framing::{ByteChannel, FrameCodec};
+pub use self::maybe_send::{MaybeSend, MaybeSync};
 pub(crate) use self::ready::Source;
 pub use self::run::Driver;
 pub(crate) use self::transports::{SessionAccess, TURNS, Transports};
@@ -42,8 +47,9 @@ use crate::wire::Signal;
 #[error("{0}")]
 pub struct TransportError(pub String);
 
-/// The clock of a driver.
-#[async_trait]
+/// The clock of a driver. All handles of a peer share it, so that it is [`Send`] on the web too; its futures need not be.
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait Clock: Send {
     /// Returns the current time, which never decreases.
     fn now(&self) -> Time;
@@ -57,21 +63,25 @@ pub trait Clock: Send {
 /// The sink accepts a frame only when the transport below has room for it. The stream ends when the connection
 /// ends.
 pub trait SignalingChannel:
-    Stream<Item = Result<Frame, TransportError>> + Sink<Frame, Error = TransportError> + Send + Unpin
+    Stream<Item = Result<Frame, TransportError>>
+    + Sink<Frame, Error = TransportError>
+    + MaybeSend
+    + Unpin
 {
 }
 
 impl<T> SignalingChannel for T where
     T: Stream<Item = Result<Frame, TransportError>>
         + Sink<Frame, Error = TransportError>
-        + Send
+        + MaybeSend
         + Unpin
 {
 }
 
 /// The transport that opens signalling channels. The session decides when to reconnect.
-#[async_trait]
-pub trait Signaling: Send {
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+pub trait Signaling: MaybeSend {
     /// The channel type.
     type Channel: SignalingChannel;
 
@@ -151,13 +161,13 @@ pub enum DirectEvent<C> {
 ///   have no effect.
 /// - A channel whose stream ends has been closed by the remote side, or the connection failed: the driver ends the
 ///   connection. Frames that the remote side flushed before an orderly close arrive before the end.
-pub trait DirectTransport: Stream<Item = DirectEvent<Self::Channel>> + Send + Unpin {
+pub trait DirectTransport: Stream<Item = DirectEvent<Self::Channel>> + MaybeSend + Unpin {
     /// The channel of one connection: whole messages, either text or binary, in order (except on the channel of
     /// [`DirectEvent::Datagrams`]). The sink is ready while the channel's outstanding bytes are below the
     /// transport's limit.
     type Channel: Stream<Item = Result<Frame, TransportError>>
         + Sink<Frame, Error = TransportError>
-        + Send
+        + MaybeSend
         + Unpin;
 
     /// Starts the execution of a command. Failures are reported as [`DirectEvent::Closed`].

@@ -2,10 +2,10 @@
 
 use std::task::Poll;
 
-use futures::future::BoxFuture;
 use futures::{FutureExt as _, SinkExt as _};
 
 use super::exchange::{Exchange, Incoming, exchange};
+use super::maybe_send::{BoxFuture, boxed};
 use super::ready::{ReadyQueue, Source, SourceWaker};
 use super::{Signaling, TransportError};
 use crate::auth::AuthPayload;
@@ -53,7 +53,7 @@ impl<S: Signaling + 'static> SignalingSlot<S> {
                 let opened = introduce_and_connect(&mut transport).await;
                 (transport, opened)
             };
-            self.state = State::Opening { opening: opening.boxed(), is_wanted: true };
+            self.state = State::Opening { opening: boxed(opening), is_wanted: true };
             self.waker.wake();
         } else if let State::Opening { is_wanted, .. } = &mut self.state {
             *is_wanted = true;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
 
 use super::Clock;
+use super::maybe_send::{BoxFuture, boxed};
 use super::ready::{ReadyQueue, Source, SourceWaker};
 use crate::time::Time;
 
@@ -43,7 +43,7 @@ impl<C: Clock + Sync + 'static> Timer<C> {
         let clock = Arc::clone(&self.clock);
         let span = deadline - clock.now();
         let sleeping = async move { clock.sleep(span).await };
-        self.sleep = Some(Sleep { until: deadline, sleeping: sleeping.boxed() });
+        self.sleep = Some(Sleep { until: deadline, sleeping: boxed(sleeping) });
         self.waker.wake();
     }
 

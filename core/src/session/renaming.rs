@@ -29,8 +29,9 @@ const MAX_FORMER: usize = 64;
 /// The maximum number of own former ids that a signal names.
 const MAX_NAMED: usize = 4;
 
-/// The maximum bytes of JSON of a stranger's signals that wait until it is settled who it is.
+/// The maximum bytes of a stranger's signals that wait until it is settled who it is, and their maximum number.
 const MAX_WAITING: usize = 16 * 1024;
+const MAX_WAITING_SIGNALS: usize = 64;
 
 /// The peers that may be known under a former id.
 #[derive(Debug, Default)]
@@ -83,10 +84,13 @@ impl Stranger {
             self.waiting.clear();
         }
         let len = |signal: &Waiting| match signal {
-            Waiting::Offer { offer, .. } => offer.as_json().len(),
-            Waiting::Signal(signal) => signal.signal.as_json().len(),
+            Waiting::Offer { offer_id, offer } => offer_id.len() + offer.as_json().len(),
+            Waiting::Signal(PeerSignal { offer_id, signal, .. }) => {
+                offer_id.len() + signal.as_json().len()
+            }
         };
-        if self.waiting.iter().chain([&signal]).map(len).sum::<usize>() <= MAX_WAITING {
+        let bytes: usize = self.waiting.iter().chain([&signal]).map(len).sum();
+        if bytes <= MAX_WAITING && self.waiting.len() < MAX_WAITING_SIGNALS {
             self.waiting.push(signal);
         }
     }

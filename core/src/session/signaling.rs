@@ -23,6 +23,9 @@ const HUB_LIMITS: HubLimits = HubLimits { max_envelope: 1 << 20, max_attachments
 /// The time for which a hub keeps seats, unless its welcome says otherwise.
 pub(super) const RESUME_WINDOW: Duration = Duration::from_secs(8);
 
+/// The longest time for which a session waits for its peers because its hub says so.
+const MAX_RESUME_WINDOW: Duration = Duration::from_secs(24 * 3600);
+
 /// The bytes by which an envelope from the hub may be longer than the same envelope to the hub.
 const ENVELOPE_SLACK: usize = 4096;
 
@@ -349,7 +352,7 @@ impl Session {
         let Welcome { id, token, room, roster, limits, ice_servers, epoch_base, user, .. } =
             welcome;
         let window = welcome.resume_window.map(Duration::from_millis);
-        self.shared.hub_resume_window = window.unwrap_or(RESUME_WINDOW);
+        self.shared.hub_resume_window = window.unwrap_or(RESUME_WINDOW).min(MAX_RESUME_WINDOW);
         self.next_epoch = self.next_epoch.max(epoch_base.saturating_add(1));
         let resumed = self.id() == Some(&id);
         if !resumed && let Some(former) = self.id().cloned() {

@@ -21,17 +21,23 @@ use crate::error::ReplyError;
 use crate::event::{Event, ReplyToken};
 use crate::id::PeerId;
 
-/// A failure around a handler: which peer's event it was, and why.
+/// A failure around a handler: whose event it was, and why.
 #[derive(Debug, Error)]
-#[error("event {event:?} of peer {peer}")]
+#[error("event {event:?} of {}", self.sender())]
 pub struct RouteError {
-    /// The sender of the event.
-    pub peer: PeerId,
+    /// The sender of the event; `None` for the server's application.
+    pub peer: Option<PeerId>,
     /// The name of the event.
     pub event: String,
     /// The cause.
     #[source]
     pub cause: RouteFailure,
+}
+
+impl RouteError {
+    fn sender(&self) -> String {
+        self.peer.as_ref().map_or_else(|| "the server".to_owned(), |peer| format!("peer {peer}"))
+    }
 }
 
 /// The cause of a [`RouteError`].
@@ -54,6 +60,7 @@ const MAX_WORK: usize = 16 << 20;
 
 type Sending = BoxFuture<'static, Result<(), ReplyError>>;
 type Handler = Box<dyn FnMut(&Peer, &PeerId, &Packet, Option<ReplyToken>) -> Handled + Send>;
+type ServerHandler = Box<dyn FnMut(&Peer, &Packet, Option<ReplyToken>) -> Handled + Send>;
 type Handled = Result<Option<Sending>, PayloadError>;
 type OnError = Arc<Mutex<dyn FnMut(RouteError) + Send>>;
 
@@ -88,6 +95,7 @@ type OnError = Arc<Mutex<dyn FnMut(RouteError) + Send>>;
 #[derive(Default)]
 pub struct Router {
     handlers: BTreeMap<String, Handler>,
+    server_handlers: BTreeMap<String, ServerHandler>,
     otherwise: Option<Box<dyn FnMut(Event) + Send>>,
     on_error: Option<OnError>,
     work: Arc<Work>,
@@ -150,11 +158,7 @@ impl Router {
         let handle =
             move |peer: &Peer, from: &PeerId, packet: &Packet, token: Option<ReplyToken>| {
                 let answer = handler(from, packet.args()?);
-                let peer = peer.clone();
-                let sending = token.map(|token| -> Sending {
-                    Box::pin(async move { peer.reply(&token, &answer).await })
-                });
-                Ok(sending)
+                Ok(token.map(|token| send(peer, token, answer)))
             };
         self.handlers.insert(name.into(), Box::new(handle));
         self
@@ -208,7 +212,40 @@ impl Router {
         self
     }
 
-    /// Sets the handler of everything else: events without a handler, and all that is no event of a peer. Without
+    /// Sets the handler of the events of this name that the server's application emits. It replaces an earlier one.
+    /// The names of the server are apart from those of peers.
+    #[must_use]
+    pub fn on_server<T: DeserializeOwned>(
+        mut self,
+        name: impl Into<String>,
+        mut handler: impl FnMut(T) + Send + 'static,
+    ) -> Self {
+        let handle = move |_: &Peer, packet: &Packet, _: Option<ReplyToken>| {
+            handler(packet.args()?);
+            Ok(None)
+        };
+        self.server_handlers.insert(name.into(), Box::new(handle));
+        self
+    }
+
+    /// Sets the handler that answers the questions of this name of the server's application, as
+    /// [`answer`](Self::answer) does those of peers.
+    #[must_use]
+    pub fn answer_server<T: DeserializeOwned, R: Serialize + Send + Sync + 'static>(
+        mut self,
+        name: impl Into<String>,
+        mut handler: impl FnMut(T) -> R + Send + 'static,
+    ) -> Self {
+        let handle = move |peer: &Peer, packet: &Packet, token: Option<ReplyToken>| {
+            let answer = handler(packet.args()?);
+            Ok(token.map(|token| send(peer, token, answer)))
+        };
+        self.server_handlers.insert(name.into(), Box::new(handle));
+        self
+    }
+
+    /// Sets the handler of everything else: events without a handler, and all that is no event of a peer or of the
+    /// server's application. Without
     /// it transfers are refused, and all else is ignored.
     #[must_use]
     pub fn otherwise(mut self, handler: impl FnMut(Event) + Send + 'static) -> Self {
@@ -232,21 +269,35 @@ impl Router {
     /// # Cancel safety
     /// The handler has run when this returns. Dropping the future drops the answer.
     pub fn route(&mut self, peer: &Peer, event: Event) -> Answering {
-        let Event::Received { from, packet, reply, .. } = &event else {
+        let (from, packet, reply) = if let Event::Received { from, packet, reply, .. } = &event {
+            (Some(from), packet, reply)
+        } else if let Event::ServerEvent { packet, reply } = &event {
+            (None, packet, reply)
+        } else {
             return self.pass(peer, event);
         };
         let Some(name) = packet.event_name() else { return self.pass(peer, event) };
-        let Some(handler) = self.handlers.get_mut(&*name) else { return self.pass(peer, event) };
-        let handled = handler(peer, from, packet, reply.clone());
+        let reply = reply.clone();
+        let handled = match from {
+            Some(from) => {
+                let handler = self.handlers.get_mut(&*name);
+                handler.map(|handler| handler(peer, from, packet, reply))
+            }
+            None => {
+                let handler = self.server_handlers.get_mut(&*name);
+                handler.map(|handler| handler(peer, packet, reply))
+            }
+        };
         match handled {
-            Ok(None) => Answering(None),
-            Ok(Some(sending)) => {
-                let (peer, event) = (from.clone(), name.into_owned());
+            None => self.pass(peer, event),
+            Some(Ok(None)) => Answering(None),
+            Some(Ok(Some(sending))) => {
+                let (peer, event) = (from.cloned(), name.into_owned());
                 Answering(Some(Answer { sending, peer, event, on_error: self.on_error.clone() }))
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 let cause = RouteFailure::Arguments(error);
-                report(self.on_error.as_ref(), from, &name, cause);
+                report(self.on_error.as_ref(), from.cloned(), &name, cause);
                 Answering(None)
             }
         }
@@ -297,7 +348,7 @@ pub struct Answering(Option<Answer>);
 /// An answer that is under way.
 struct Answer {
     sending: Sending,
-    peer: PeerId,
+    peer: Option<PeerId>,
     event: String,
     on_error: Option<OnError>,
 }
@@ -319,15 +370,25 @@ impl Future for Answer {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let sent = std::task::ready!(self.sending.as_mut().poll(cx));
         if let Err(error) = sent {
-            report(self.on_error.as_ref(), &self.peer, &self.event, RouteFailure::Answer(error));
+            let (peer, cause) = (self.peer.clone(), RouteFailure::Answer(error));
+            report(self.on_error.as_ref(), peer, &self.event, cause);
         }
         Poll::Ready(())
     }
 }
 
-fn report(on_error: Option<&OnError>, peer: &PeerId, event: &str, cause: RouteFailure) {
+fn send<R: Serialize + Send + Sync + 'static>(
+    peer: &Peer,
+    token: ReplyToken,
+    answer: R,
+) -> Sending {
+    let peer = peer.clone();
+    Box::pin(async move { peer.reply(&token, &answer).await })
+}
+
+fn report(on_error: Option<&OnError>, peer: Option<PeerId>, event: &str, cause: RouteFailure) {
     if let Some(on_error) = on_error {
-        let error = RouteError { peer: peer.clone(), event: event.to_owned(), cause };
+        let error = RouteError { peer, event: event.to_owned(), cause };
         on_error.lock().unwrap_or_else(PoisonError::into_inner)(error);
     }
 }
@@ -343,6 +404,9 @@ impl fmt::Debug for Answer {
 
 impl fmt::Debug for Router {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Router").field("events", &self.handlers.keys()).finish_non_exhaustive()
+        f.debug_struct("Router")
+            .field("events", &self.handlers.keys())
+            .field("server_events", &self.server_handlers.keys())
+            .finish_non_exhaustive()
     }
 }

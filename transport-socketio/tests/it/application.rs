@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use socketio_p2p_core::handle::{Events, Peer, RequestError};
+use socketio_p2p_core::handle::{Events, Peer, RequestError, Router};
 use socketio_p2p_core::hub::{Admission, HubConfig};
 use socketio_p2p_core::{
     AuthPayload, EmitError, Event, LeaveReason, MemberData, Packet, PeerId, RoomName,
@@ -186,6 +186,40 @@ async fn the_server_and_a_peer_send_to_and_ask_each_other() {
     assert_eq!(answer.unwrap(), (8,));
     let late = ann.request_server(&vote).timeout(tenth);
     assert!(matches!(late.await, Err(RequestError::ServerTimedOut)));
+    server.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_has_handlers_of_the_servers_events_and_questions_apart_from_those_of_peers() {
+    let server = serve_default().await;
+    let (signaling, room) = (server.signaling(), RoomName::default());
+    let (ann, events, ann_id) = enter(&server.url()).await;
+    let (came, mut routed) = mpsc::unbounded_channel::<String>();
+    let (errors, others) = (came.clone(), came.clone());
+    let router = Router::new()
+        .on("news", |_, (): ()| panic!("no event of a peer"))
+        .on_server("news", move |(text,): (String,)| came.send(text).unwrap())
+        .answer("double", |_, (number,): (u32,)| (number,))
+        .answer_server("double", |(number,): (u32,)| (2 * number,))
+        .otherwise(move |event| {
+            if let Event::ServerEvent { packet, .. } = event {
+                others.send(packet.event_name().unwrap().into_owned()).unwrap();
+            }
+        })
+        .on_error(move |error| errors.send(error.to_string()).unwrap());
+    tokio::spawn(router.run(ann, events));
+    for (name, argument) in [("news", json!("sunny")), ("news", json!(7)), ("other", json!(0))] {
+        let event = Packet::event(name, &(argument,)).unwrap();
+        assert!(signaling.emit(&room, &ann_id, &event).unwrap());
+    }
+    let double = Packet::event("double", &(21,)).unwrap();
+    let second = Duration::from_secs(1);
+    let answer =
+        soon("the answer", signaling.request::<u32>(&room, &ann_id, &double, second)).await;
+    assert_eq!(answer.unwrap(), 42);
+    for expected in ["sunny", "event \"news\" of the server", "other"] {
+        assert_eq!(soon("an event", routed.recv()).await.unwrap(), expected);
+    }
     server.close().await;
 }
 

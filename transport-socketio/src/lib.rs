@@ -23,23 +23,25 @@ mod clock;
 pub mod metrics;
 #[cfg(any(feature = "client", feature = "server"))]
 mod seed;
-#[cfg(feature = "server")]
+#[cfg(all(feature = "server", not(target_family = "wasm")))]
 mod server;
 
 #[cfg(feature = "client")]
 pub use client::{
     AddressError, Join, JoinFailure, NoChannel, RelayOnly, SocketIoChannel, SocketIoSignaling, join,
 };
-#[cfg(feature = "client")]
+#[cfg(all(feature = "client", not(target_family = "wasm")))]
 pub use clock::TokioClock;
+#[cfg(all(feature = "client", target_family = "wasm"))]
+pub use clock::WebClock;
 #[cfg(any(feature = "client", feature = "server"))]
 pub use seed::{RandomnessError, random_seed};
-#[cfg(feature = "server")]
+#[cfg(all(feature = "server", not(target_family = "wasm")))]
 pub use server::{
     AskError, AttachError, JoinRequest, PeerEvent, PeerReply, Rejection, RejectionError,
     ReplyFailure, ServerStats, SignalingHandle, SignalingServer, V0Client, socket_io_builder,
 };
-#[cfg(feature = "listen")]
+#[cfg(all(feature = "listen", not(target_family = "wasm")))]
 pub use server::{ListenError, Listener};
 
 /// The examples of the README are doctests.

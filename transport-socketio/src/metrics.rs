@@ -39,16 +39,14 @@
 //!
 //! [`SignalingHandle::record_metrics`]: crate::SignalingHandle::record_metrics
 
-#[cfg(any(feature = "client", feature = "server"))]
-use metrics::counter;
-#[cfg(feature = "server")]
-use metrics::gauge;
+#[cfg(all(feature = "server", not(target_family = "wasm")))]
+use metrics::{counter, gauge};
 
 #[cfg(feature = "client")]
 pub use self::client::record_metrics;
 
 /// Sets the numbers of a server.
-#[cfg(feature = "server")]
+#[cfg(all(feature = "server", not(target_family = "wasm")))]
 pub(crate) fn record_server(stats: &crate::ServerStats) {
     let crate::ServerStats { hub, evicted, undeliverable } = *stats;
     for (name, value) in [

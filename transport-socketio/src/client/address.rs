@@ -1,12 +1,13 @@
 //! The server's URL as configured, and the WebSocket URL derived from it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use http::Uri;
 use thiserror::Error;
-use tokio_tungstenite::tungstenite::http::Uri;
 
 /// The default path of Socket.IO servers.
 const DEFAULT_PATH: &str = "/socket.io/";
+
+/// Whether the build is without TLS; browsers bring their own.
+const NO_TLS: bool = cfg!(not(any(feature = "rustls", target_family = "wasm")));
 
 /// An unusable server URL or request header.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -48,6 +49,11 @@ pub enum AddressError {
         /// The scheme of the URL.
         scheme: String,
     },
+    /// The URL has a user and a password, on the web, where browsers send neither for a WebSocket.
+    #[error(
+        "expected a server's URL without user and password, which browsers do not send; an auth payload can hold them"
+    )]
+    UserInfo,
     /// HTTP does not allow the header. The error does not quote the value.
     #[error("the request header {name:?} has an invalid name or value")]
     Header {
@@ -63,8 +69,9 @@ pub(super) struct Address {
     pub(super) url: String,
     /// Scheme, host, port and path, for errors: without credentials and query.
     pub(super) shown: String,
-    /// The `Authorization` header, from the user and the password in the URL.
-    pub(super) authorization: Option<String>,
+    /// The user and the password in the URL, as written there. There are none on the web.
+    #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "browsers send no header"))]
+    pub(super) user: Option<String>,
 }
 
 impl Address {
@@ -75,7 +82,7 @@ impl Address {
         let uri: Uri = url.parse().map_err(|error| malformed(format!("{error}")))?;
         let scheme = match uri.scheme_str() {
             Some("http" | "ws") => "ws",
-            Some(scheme @ ("https" | "wss")) if cfg!(not(feature = "rustls")) => {
+            Some(scheme @ ("https" | "wss")) if NO_TLS => {
                 return Err(AddressError::NoTls { scheme: scheme.to_owned() });
             }
             Some("https" | "wss") => "wss",
@@ -89,6 +96,9 @@ impl Address {
         };
         if authority.host().is_empty() {
             return Err(AddressError::NoHost);
+        }
+        if user.is_some() && cfg!(target_family = "wasm") {
+            return Err(AddressError::UserInfo);
         }
         // The parser accepts any digits, and none.
         if let Some((_, port)) = host.rsplit_once(':').filter(|(_, port)| !port.contains(']'))
@@ -106,33 +116,9 @@ impl Address {
         Ok(Self {
             url: format!("{scheme}://{host}{path}?EIO=4&transport=websocket{query}"),
             shown: format!("{scheme}://{host}{path}"),
-            authorization: user.map(|user| {
-                let user = if user.contains(':') { user.to_owned() } else { format!("{user}:") };
-                format!("Basic {}", STANDARD.encode(percent_decode(&user)))
-            }),
+            user: user.map(str::to_owned),
         })
     }
-}
-
-/// Decodes percent-encoding (`%41`) in the user information. Invalid escapes stay unchanged.
-fn percent_decode(text: &str) -> Vec<u8> {
-    let hex = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        match (first, tail) {
-            (b'%', [high, low, after @ ..]) => match (hex(high), hex(low)) {
-                (Some(high), Some(low)) => {
-                    bytes.push(high << 4 | low);
-                    rest = after;
-                }
-                (None, _) | (_, None) => bytes.push(first),
-            },
-            (_, _) => bytes.push(first),
-        }
-    }
-    bytes
 }
 
 #[cfg(test)]
@@ -161,12 +147,7 @@ mod tests {
         let address =
             Address::parse("https://user:secret@example.org:8443/p?token=secret").unwrap();
         assert_eq!(address.shown, "wss://example.org:8443/p/");
-        assert_eq!(address.authorization.as_deref(), Some("Basic dXNlcjpzZWNyZXQ="));
-        let escaped = Address::parse("https://user:p%40s%zz@example.org").unwrap();
-        assert_eq!(
-            escaped.authorization,
-            Some(format!("Basic {}", STANDARD.encode("user:p@s%zz")))
-        );
+        assert_eq!(address.user.as_deref(), Some("user:secret"));
     }
 
     #[test]

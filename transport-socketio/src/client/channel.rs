@@ -3,35 +3,29 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::Bytes;
-use bytestring::ByteString;
-use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
-use socketio_p2p_core::driver::TransportError;
+use futures::{FutureExt as _, Sink, SinkExt as _, Stream, StreamExt as _};
+use socketio_p2p_core::driver::{Clock as _, TransportError};
 use socketio_p2p_core::{Frame, Time};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep};
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::engine::{Engine, Handshake, Received};
+use super::host::{Socket, SocketError};
+use super::message::{Incoming, Outgoing};
 #[cfg(feature = "tracing")]
 use super::trace::Opened;
-
-/// The WebSocket of a channel.
-pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+use crate::clock::{HostClock, Sleep, sleep};
 
 /// One connection to a Socket.IO server, as a stream and a sink of frames.
 ///
-/// Polling either half answers pings. The sink is ready while the write buffer of the WebSocket has room. The stream
-/// ends after an error, or when the server has closed the connection.
+/// Polling either half answers pings. The sink is ready while the write buffer of the WebSocket has room; on the web,
+/// while the browser has less than 128 KiB to send. The stream ends after an error, or when the server has closed the
+/// connection.
 pub struct SocketIoChannel {
     socket: Socket,
     engine: Engine,
     address: String,
     max_payload: u64,
-    /// The origin of `Time`.
-    origin: Instant,
-    timer: Pin<Box<Sleep>>,
+    clock: HostClock,
+    timer: Sleep,
     /// Whether the write buffer contains a pong.
     unflushed: bool,
     ended: bool,
@@ -59,9 +53,9 @@ impl SocketIoChannel {
         address: String,
         max_message: usize,
     ) -> Self {
-        let origin = Instant::now();
+        let clock = HostClock::new();
         let engine = Engine::new(handshake, Time::ZERO);
-        let timer = Box::pin(tokio::time::sleep_until(after(origin, engine.poll_timeout())));
+        let timer = sleep(engine.poll_timeout() - Time::ZERO);
         // A server that announces no limit has one too; the limit for received messages is an estimate.
         let max_payload = handshake.max_payload.unwrap_or(max_message as u64);
         Self {
@@ -71,7 +65,7 @@ impl SocketIoChannel {
             engine,
             address,
             max_payload,
-            origin,
+            clock,
             timer,
             unflushed: false,
             ended: false,
@@ -85,21 +79,16 @@ impl SocketIoChannel {
         self.max_payload
     }
 
-    fn now(&self) -> Time {
-        let elapsed = self.origin.elapsed().as_nanos();
-        Time::from_nanos(u64::try_from(elapsed).unwrap_or(u64::MAX))
-    }
-
     fn error(&self, what: impl std::fmt::Display) -> TransportError {
         TransportError(format!("the connection to {} failed: {what}", self.address))
     }
 
     /// Sends the pong that is due, as far as the socket has room.
-    fn poll_pong(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
+    fn poll_pong(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>> {
         if self.engine.has_pong() {
             ready!(self.socket.poll_ready_unpin(cx))?;
             if let Some(pong) = self.engine.poll_pong() {
-                self.socket.start_send_unpin(Message::text(pong))?;
+                self.socket.start_send_unpin(Outgoing::Text(pong))?;
                 self.unflushed = true;
             }
         }
@@ -131,31 +120,22 @@ impl SocketIoChannel {
                     return Poll::Ready(Some(Err(silent)));
                 }
             };
-            let now = self.now();
+            let now = self.clock.now();
             match message {
-                Message::Binary(bytes) => {
+                Incoming::Message(Frame::Binary(bytes)) => {
                     self.engine.handle_binary(now);
                     return Poll::Ready(Some(Ok(Frame::Binary(bytes))));
                 }
-                Message::Text(text) => match self.engine.handle_text(&text, now) {
+                Incoming::Message(Frame::Text(text)) => match self.engine.handle_text(&text, now) {
                     Ok(Received::Message) => {
-                        let frame = ByteString::try_from(Bytes::from(text).slice(1..));
-                        let frame = frame.map(Frame::Text).map_err(|error| self.error(error));
-                        return Poll::Ready(Some(frame));
+                        let (_, frame) = text.split_at(1);
+                        return Poll::Ready(Some(Ok(Frame::Text(frame))));
                     }
                     Ok(Received::Control) => {}
                     Ok(Received::Close) => return Poll::Ready(None),
                     Err(error) => return Poll::Ready(Some(Err(self.error(error)))),
                 },
-                // The library has queued the answer to the close; frames after a close are ignored.
-                Message::Close(_) => {
-                    let _ = self.socket.poll_flush_unpin(cx);
-                    return Poll::Ready(None);
-                }
-                // The library answers WebSocket pings itself.
-                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
-                    self.engine.handle_binary(now);
-                }
+                Incoming::Ping => self.engine.handle_binary(now),
             }
         }
     }
@@ -164,19 +144,14 @@ impl SocketIoChannel {
     /// when it fires, not with each message.
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<TransportError> {
         loop {
-            ready!(self.timer.as_mut().poll(cx));
-            let now = self.now();
+            ready!(self.timer.poll_unpin(cx));
+            let now = self.clock.now();
             if let Err(error) = self.engine.handle_timeout(now) {
                 return Poll::Ready(self.error(error));
             }
-            let deadline = after(self.origin, self.engine.poll_timeout());
-            self.timer.as_mut().reset(deadline);
+            self.timer = sleep(self.engine.poll_timeout() - now);
         }
     }
-}
-
-fn after(origin: Instant, time: Time) -> Instant {
-    origin + time.saturating_since(Time::ZERO)
 }
 
 impl Stream for SocketIoChannel {
@@ -223,9 +198,9 @@ impl Sink<Frame> for SocketIoChannel {
                 let mut packet = String::with_capacity(1 + text.len());
                 packet.push('4');
                 packet.push_str(&text);
-                Message::text(packet)
+                Outgoing::Text(packet)
             }
-            Frame::Binary(bytes) => Message::Binary(bytes),
+            Frame::Binary(bytes) => Outgoing::Binary(bytes),
         };
         self.socket.start_send_unpin(message).map_err(|error| self.error(error))
     }

@@ -1,4 +1,4 @@
-//! The short way to a session on tokio: signalling, driver, handle and task in one call.
+//! The short way to a session: signalling, driver, handle and task in one call.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -6,9 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use futures::{Sink, Stream, StreamExt as _};
-use socketio_p2p_core::driver::{DirectEvent, DirectTransport, Driver, TransportError};
+use socketio_p2p_core::driver::{
+    DirectEvent, DirectTransport, Driver, MaybeSend, MaybeSync, TransportError,
+};
 use socketio_p2p_core::handle::{Events, Peer};
 use socketio_p2p_core::{
     AuthPayload, Config, ConfigError, DirectCommand, Event, Frame, JoinRefusal, MemberData, Policy,
@@ -16,12 +17,14 @@ use socketio_p2p_core::{
 };
 use thiserror::Error;
 
-use super::{AddressError, SocketIoSignaling};
-use crate::clock::TokioClock;
+use super::address::AddressError;
+use super::host::{BoxFuture, spawn};
+use super::signaling::SocketIoSignaling;
+use crate::clock::{HostClock, timeout};
 use crate::seed::{RandomnessError, random_seed};
 
 /// Joins a room on the server at `url`, as [`SocketIoSignaling::new`] takes it. Awaiting it spawns the session's
-/// task on the current tokio runtime, and returns the handle and the stream of events once the session is in its
+/// task on the current tokio runtime, on the web on the event loop, and returns the handle and the stream of events once the session is in its
 /// room. From then on the session connects again by itself whenever it loses the server.
 ///
 /// When the server cannot be reached yet, it fails at once, unless it is told to
@@ -96,8 +99,8 @@ impl<D> Join<D> {
     /// Sets the provider of the auth payload, as [`SocketIoSignaling::with_auth`].
     pub fn auth<P, F, E>(mut self, provide: P) -> Self
     where
-        P: Fn() -> F + Send + Sync + 'static,
-        F: Future<Output = Result<AuthPayload, E>> + Send + 'static,
+        P: Fn() -> F + MaybeSend + MaybeSync + 'static,
+        F: Future<Output = Result<AuthPayload, E>> + MaybeSend + 'static,
         E: fmt::Display,
     {
         self.signaling = self.signaling.map(|signaling| signaling.with_auth(provide));
@@ -150,7 +153,7 @@ impl<D> Join<D> {
 }
 
 impl<D: DirectTransport + 'static> Join<D> {
-    /// Starts the session without waiting for the server. Spawns its task on the current tokio runtime, and returns
+    /// Starts the session without waiting for the server. Spawns its task, as [`join`] does, and returns
     /// the handle and the stream of events at once. The session makes attempts to connect until it is closed; the
     /// events tell of each: [`Event::Connected`], [`Event::Disconnected`] with the pause until the next one, and
     /// [`Event::Refused`], after which it makes none.
@@ -159,16 +162,16 @@ impl<D: DirectTransport + 'static> Join<D> {
     /// [`JoinFailure::Address`], [`JoinFailure::Config`] and [`JoinFailure::Randomness`].
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Outside of a tokio runtime, except on the web.
     pub fn start(self) -> Result<(Peer, Events), JoinFailure> {
         let Self { signaling, config, seed, direct, .. } = self;
         let seed = match seed {
             Some(seed) => seed,
             None => random_seed()?,
         };
-        let driver = Driver::new(config, seed, signaling?, direct, TokioClock::new())?;
+        let driver = Driver::new(config, seed, signaling?, direct, HostClock::new())?;
         let (peer, events, run) = driver.split();
-        tokio::spawn(run);
+        spawn(run);
         Ok((peer, events))
     }
 }
@@ -209,9 +212,9 @@ impl<D: DirectTransport + 'static> IntoFuture for Join<D> {
             };
             match patience.is_zero() {
                 true => joined.await?,
-                false => match tokio::time::timeout(patience, joined).await {
-                    Ok(joined) => joined?,
-                    Err(_) => return Err(JoinFailure::Server(failure)),
+                false => match timeout(patience, joined).await {
+                    Some(joined) => joined?,
+                    None => return Err(JoinFailure::Server(failure)),
                 },
             }
             Ok((peer, events))

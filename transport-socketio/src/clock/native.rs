@@ -1,5 +1,6 @@
 //! The clock of a session on tokio.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,6 +38,14 @@ impl Clock for TokioClock {
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }
+}
+
+/// A timer of tokio.
+pub(crate) type Sleep = Pin<Box<tokio::time::Sleep>>;
+
+/// Completes after `duration`.
+pub(crate) fn sleep(duration: Duration) -> Sleep {
+    Box::pin(tokio::time::sleep(duration))
 }
 
 #[cfg(test)]

@@ -192,7 +192,11 @@ impl Run<'_> {
         let ends_first = |kick: &ExpectedKick| match reason {
             LeaveReason::Restarted | LeaveReason::Stalled => true,
             LeaveReason::Lost | LeaveReason::TimedOut => !kick.is_near,
-            _ => false,
+            LeaveReason::Left
+            | LeaveReason::Kicked
+            | LeaveReason::IdentityChanged
+            | LeaveReason::Closed
+            | _ => false,
         };
         let wrong = |kick: &ExpectedKick| !ends_first(kick) && self.is_undisturbed(kick);
         if reason != LeaveReason::Kicked && is_session && kick.is_some_and(wrong) {

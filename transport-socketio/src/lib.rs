@@ -12,6 +12,32 @@
 //! - Feature `metrics`: `metrics` records the numbers of clients and servers for a recorder of that crate.
 //!
 //! `client`, `server`, `eio3`, `rustls-native-roots` and `tracing` are on by default. Client and server run on tokio.
+//!
+//! # On the web
+//!
+//! On `wasm32-unknown-unknown` the client is the same, in pages and in workers: [`join`], its settings, and all of
+//! [`Peer`](socketio_p2p_core::handle::Peer). All events go through the server; there are no data channels yet.
+//!
+//! ```no_run
+//! # use socketio_p2p_transport_socketio::join;
+//! # async fn page(origin: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! // `origin` is `location.origin`, for example. The session's task runs on the event loop.
+//! let (peer, events) = join(origin).room("lobby")?.await?;
+//! # drop((peer, events));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - The default features build. Without effect are `server`, `listen`, `eio3` and the ones of `rustls`.
+//! - Browsers send neither headers nor a user of a URL: a server learns who a client is from the
+//!   [auth payload](SocketIoSignaling::with_auth), or from cookies. A page under `https://` reaches `https://` only.
+//! - A refusal of the server before the WebSocket opens has no text: browsers do not pass it on.
+//! - The clock is `WebClock`. In background tabs browsers delay timers, to one wake-up a second or even a minute, but
+//!   no messages: a session there goes on, and what waits for time is late.
+//! - A program cannot hold a server back: the connection ends when more than
+//!   [`with_max_message`](SocketIoSignaling::with_max_message) waits for the session.
+//! - The pauses between attempts do not end by themselves when the network is back: on the window's `online`, call
+//!   [`Peer::reconnect`](socketio_p2p_core::handle::Peer::reconnect).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -5,11 +5,14 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
     clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking, and prints when it is skipped"
 )]
 
 mod application;
+#[path = "../../../transport-webrtc/tests/it/chromium.rs"]
+mod chromium;
 mod client;
 mod example_files;
 mod join;
@@ -21,6 +24,7 @@ mod metrics;
 #[cfg(not(feature = "rustls"))]
 mod no_tls;
 mod npm;
+mod page;
 mod processes;
 mod redaction;
 mod server;

@@ -1,6 +1,5 @@
 //! Interoperability with a plain `RTCPeerConnection` in headless Chromium.
 
-use std::process::Stdio;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
@@ -11,31 +10,12 @@ use socketio_p2p_core::wire::Signal;
 use socketio_p2p_transport_webrtc::{WebRtcChannel, WebRtcConfig, WebRtcTransport};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 
+use crate::chromium::{self, Chromium};
 use crate::support::{ONE, next_closed, receive, send, within};
 
 const PAGE: &str = include_str!("browser.html");
-
-/// The path of Chromium, or `None` after printing how to install it. With `CI=true` a missing one is a failure.
-fn chromium(test: &str) -> Option<String> {
-    let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
-        std::process::Command::new(name)
-            .arg("--version")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    });
-    if found.is_none() {
-        let message =
-            format!("{test}: expected Chromium, found none; on Debian: apt-get install chromium");
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
-        println!("skipped {message}");
-    }
-    found.map(str::to_owned)
-}
 
 /// Flags for a machine without a network: use loopback, and do not hide addresses behind multicast names.
 const ON_LOOPBACK: &[&str] =
@@ -45,10 +25,9 @@ fn has_network() -> bool {
     if_addrs::get_if_addrs().unwrap().iter().any(|interface| !interface.is_loopback())
 }
 
-/// A browser with the page open. Dropping it ends its process.
+/// A browser with the page open.
 struct Browser {
-    _process: Child,
-    profile: std::path::PathBuf,
+    _chromium: Chromium,
     commands: mpsc::Sender<Value>,
     events: mpsc::Receiver<Value>,
 }
@@ -65,29 +44,9 @@ impl Browser {
                 tokio::spawn(serve(stream, Arc::clone(&next), sender.clone()));
             }
         });
-        let profile = std::env::temp_dir().join(format!("{test}-{}", std::process::id()));
-        let process = Command::new(program)
-            .args([
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--disable-dev-shm-usage",
-                "--remote-debugging-port=0",
-            ])
-            .args(if has_network() { &[][..] } else { ON_LOOPBACK })
-            .arg(format!("--user-data-dir={}", profile.display()))
-            .arg(format!("http://{address}/"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        Self { _process: process, profile, commands, events }
+        let flags = if has_network() { &[][..] } else { ON_LOOPBACK };
+        let chromium = Chromium::open(program, test, flags, &format!("http://{address}/"));
+        Self { _chromium: chromium, commands, events }
     }
 
     async fn tell(&self, command: Value) {
@@ -223,13 +182,6 @@ impl Browser {
     }
 }
 
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self._process.start_kill();
-        let _ = std::fs::remove_dir_all(&self.profile);
-    }
-}
-
 /// The subset of HTTP/1.1 that the page needs.
 async fn serve(
     stream: TcpStream,
@@ -278,7 +230,7 @@ async fn serve(
 #[tokio::test]
 async fn chromium_answers_our_offer() {
     const TEST: &str = "chromium_takes_our_offer";
-    let Some(program) = chromium(TEST) else { return };
+    let Some(program) = chromium::find(TEST) else { return };
     let mut browser = Browser::start(&program, TEST).await;
     let mut transport = WebRtcTransport::new(WebRtcConfig::default()).unwrap();
     transport.execute(DirectCommand::Offer {
@@ -314,7 +266,7 @@ fn open_datagrams() -> Value {
 #[tokio::test]
 async fn chromium_answers_our_offer_with_datagrams() {
     const TEST: &str = "chromium_takes_our_offer_with_datagrams";
-    let Some(program) = chromium(TEST) else { return };
+    let Some(program) = chromium::find(TEST) else { return };
     let mut browser = Browser::start(&program, TEST).await;
     let mut transport = WebRtcTransport::new(WebRtcConfig::default()).unwrap();
     let (ice_servers, datagrams) = (vec![], true);
@@ -328,7 +280,7 @@ async fn chromium_answers_our_offer_with_datagrams() {
 #[tokio::test]
 async fn chromium_offers_datagrams_and_our_answer_opens_both_channels() {
     const TEST: &str = "chromium_offers_datagrams_and_we_answer";
-    let Some(program) = chromium(TEST) else { return };
+    let Some(program) = chromium::find(TEST) else { return };
     let mut browser = Browser::start(&program, TEST).await;
     let mut transport = WebRtcTransport::new(WebRtcConfig::default()).unwrap();
     browser.tell(json!({ "do": "offer", "datagrams": true })).await;
@@ -341,7 +293,7 @@ async fn chromium_offers_datagrams_and_our_answer_opens_both_channels() {
 #[tokio::test]
 async fn chromium_offers_and_our_answer_opens_the_data_channel() {
     const TEST: &str = "chromium_offers_and_we_answer";
-    let Some(program) = chromium(TEST) else { return };
+    let Some(program) = chromium::find(TEST) else { return };
     let mut browser = Browser::start(&program, TEST).await;
     let mut transport = WebRtcTransport::new(WebRtcConfig::default()).unwrap();
     browser.tell(json!({ "do": "offer" })).await;

@@ -15,6 +15,7 @@ mod support;
 
 mod backpressure;
 mod browser;
+mod chromium;
 mod close;
 mod conformance;
 mod datagrams;

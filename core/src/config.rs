@@ -282,15 +282,6 @@ macro_rules! setters {
     };
 }
 
-impl Config {
-    /// Returns the configuration with this [`resume_window`](Self::resume_window).
-    #[must_use]
-    pub fn with_resume_window(mut self, resume_window: impl Into<Option<Duration>>) -> Self {
-        self.resume_window = resume_window.into();
-        self
-    }
-}
-
 setters! {
     with_room(room: RoomName);
     with_resume_token(resume_token: Option<ResumeToken>);
@@ -325,6 +316,15 @@ setters! {
     with_close_timeout(close_timeout: Duration);
     with_max_members(max_members: usize);
     with_retry(retry: Backoff);
+}
+
+impl Config {
+    /// Returns the configuration with this [`resume_window`](Self::resume_window).
+    #[must_use]
+    pub fn with_resume_window(mut self, resume_window: impl Into<Option<Duration>>) -> Self {
+        self.resume_window = resume_window.into();
+        self
+    }
 }
 
 /// Pauses that double from `first` to `max`. Each pause is drawn from the upper half of its length, so that

@@ -45,6 +45,11 @@ pub(crate) const fn nanos(span: Duration) -> u64 {
     span.as_secs().saturating_mul(1_000_000_000).saturating_add(span.subsec_nanos() as u64)
 }
 
+/// Returns the whole milliseconds of a duration, saturated to 64 bits.
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Returns the earliest of these deadlines.
 pub(crate) fn earliest<const N: usize>(deadlines: [Option<Time>; N]) -> Option<Time> {
     let mut first: Option<Time> = None;

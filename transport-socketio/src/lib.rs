@@ -15,8 +15,9 @@
 //!
 //! # On the web
 //!
-//! On `wasm32-unknown-unknown` the client is the same, in pages and in workers: [`join`], its settings, and all of
-//! [`Peer`](socketio_p2p_core::handle::Peer). All events go through the server; there are no data channels yet.
+//! On `wasm32-unknown-unknown` the client is the same: [`join`], its settings, and all of
+//! [`Peer`](socketio_p2p_core::handle::Peer). All events go through the server; there are no data channels yet. It is
+//! tested in a page of Chromium. It needs no window, but workers, other browsers and background tabs are not tested.
 //!
 //! ```no_run
 //! # use socketio_p2p_transport_socketio::join;
@@ -33,7 +34,7 @@
 //!   [auth payload](SocketIoSignaling::with_auth), or from cookies. A page under `https://` reaches `https://` only.
 //! - A refusal of the server before the WebSocket opens has no text: browsers do not pass it on.
 //! - The clock is `WebClock`. In background tabs browsers delay timers, to one wake-up a second or even a minute, but
-//!   no messages: a session there goes on, and what waits for time is late.
+//!   no messages: what waits for time is late.
 //! - A program cannot hold a server back: the connection ends when more than
 //!   [`with_max_message`](SocketIoSignaling::with_max_message) waits for the session.
 //! - The pauses between attempts do not end by themselves when the network is back: on the window's `online`, call

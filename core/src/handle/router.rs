@@ -245,8 +245,7 @@ impl Router {
     }
 
     /// Sets the handler of everything else: events without a handler, and all that is no event of a peer or of the
-    /// server's application. Without
-    /// it transfers are refused, and all else is ignored.
+    /// server's application. Without it transfers are refused, and all else is ignored.
     #[must_use]
     pub fn otherwise(mut self, handler: impl FnMut(Event) + Send + 'static) -> Self {
         self.otherwise = Some(Box::new(handler));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::room::Presence;
 use super::{CloseReason, Hub, Output};
 use crate::id::{ClientId, Dialect, PeerId, RoomName};
-use crate::time::Time;
+use crate::time::{Time, millis};
 use crate::wire::{Dismissal, ServerMessage};
 
 /// The maximum number of revoked identities; beyond it the oldest is valid again.
@@ -111,9 +111,8 @@ impl CloseReason {
             Self::Kicked => Some(Dismissal::new("kicked", "removed from the room")),
             Self::RoomClosed => Some(Dismissal::new("room-closed", "the room was closed")),
             Self::Closing { retry_after } => {
-                let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
                 let dismissal = Dismissal::new("closing", "the server is closing");
-                Some(dismissal.with_retry_after(millis))
+                Some(dismissal.with_retry_after(millis(retry_after)))
             }
         }
     }

@@ -11,7 +11,7 @@ use super::seats::Seated;
 use super::token::Proof;
 use super::{Admission, CloseReason, Departure, Hub, JoinError, Output};
 use crate::id::{ClientId, Dialect, PeerId, RoomName};
-use crate::time::Time;
+use crate::time::{Time, millis};
 use crate::wire::{EPOCH_BLOCK, Join, Member, MemberData, PairKey, ServerMessage, Welcome};
 
 /// The maximum base below which a block of epochs fits. A peer id with a higher base is exhausted.
@@ -340,10 +340,6 @@ fn charge(usage: &mut Usage, rate: Rate, room: &RoomName, now: Time) -> Result<(
     let wait = usage.wait(now, rate).as_nanos().div_ceil(1_000_000);
     let retry_after = Duration::from_millis(u64::try_from(wait).unwrap_or(u64::MAX));
     Err(JoinError::TooManyJoins { room: room.clone(), retry_after })
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

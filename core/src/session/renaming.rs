@@ -3,7 +3,8 @@
 //! A welcome with a new id of this session ends all links but those with a validated channel, the *orphans*. A member
 //! that the hub names meanwhile may be one of them under its new id, or not: it is a *stranger* until it has returned,
 //! on the channel of an orphan, a nonce that was sent to it through the hub, or until its time is over. While it says to
-//! be an orphan its time is that orphan's: one of both sides may know the other before the other does.
+//! be an orphan its time is that orphan's: one of both sides may know the other before the other does. An orphan that the
+//! hub still names by its id is none: the hub has removed this session alone, and the link ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

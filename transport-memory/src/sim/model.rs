@@ -80,7 +80,7 @@ struct Flow {
     /// No channel that both use led from one to the other when ids were lost: the link ended, and what was in flight with
     /// it.
     shaken: bool,
-    /// That was so once.
+    /// It was shaken once, and the two may have known each other under two ids.
     renewed: bool,
 }
 

@@ -16,13 +16,11 @@ use wasm_bindgen::prelude::*;
 /// The longest span in milliseconds that `setTimeout` takes; it ends longer ones at once.
 const MAX_SPAN: f64 = i32::MAX as f64;
 
-/// The monotonic clock of the browser, counted from the clock's creation: `performance.now()` and `setTimeout`, in
-/// pages and in workers.
+/// The monotonic clock of the browser, counted from the clock's creation: `performance.now()` and `setTimeout`.
 ///
-/// In background tabs browsers delay timers, to one wake-up a second or even a minute, but no messages. A session goes
-/// on there: it takes what comes, and answers the server's pings, at once. What waits for time is late by as
-/// much: probes, retransmissions, the pauses between attempts to connect. Some browsers stop the clock while the
-/// computer sleeps.
+/// In background tabs browsers delay timers, to one wake-up a second or even a minute, but no messages. What comes is
+/// taken, and the server's pings are answered, when it comes. What waits for time is late by as much: probes,
+/// retransmissions, the pauses between attempts to connect. Some browsers stop the clock while the computer sleeps.
 #[derive(Clone, Copy, Debug)]
 pub struct WebClock {
     /// In milliseconds.

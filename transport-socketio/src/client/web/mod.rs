@@ -1,4 +1,4 @@
-//! The WebSocket of browsers, in pages and in workers.
+//! The WebSocket of browsers.
 
 mod inbox;
 mod socket;

@@ -1,8 +1,9 @@
 //! WebRTC data channels for socketio-p2p.
 //!
 //! [`WebRtcTransport`] is the [`DirectTransport`](socketio_p2p_core::driver::DirectTransport) of native
-//! programs. Each connection has one ordered, reliable data channel, and on request a second one for datagrams, on
-//! UDP sockets of this machine. The remote end is a browser or another `WebRtcTransport`.
+//! programs. Each connection has one ordered, reliable data channel, and on request a
+//! second one for datagrams, on UDP sockets of this machine. The remote end is a browser or another
+//! `WebRtcTransport`.
 //!
 //! ```no_run
 //! use futures::{SinkExt as _, StreamExt as _};
@@ -69,13 +70,23 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(feature = "native")]
+#[cfg(any(feature = "native", target_family = "wasm"))]
+mod candidates;
+#[cfg(any(feature = "native", target_family = "wasm"))]
+mod config;
+#[cfg(all(feature = "native", not(target_family = "wasm")))]
 mod native;
-#[cfg(feature = "native")]
+#[cfg(any(feature = "native", target_family = "wasm"))]
+mod role;
+#[cfg(any(feature = "native", target_family = "wasm"))]
 mod sdp;
+#[cfg(all(feature = "tracing", any(feature = "native", target_family = "wasm")))]
+mod trace;
 
-#[cfg(feature = "native")]
-pub use native::{WebRtcChannel, WebRtcConfig, WebRtcTransport};
+#[cfg(any(feature = "native", target_family = "wasm"))]
+pub use config::WebRtcConfig;
+#[cfg(all(feature = "native", not(target_family = "wasm")))]
+pub use native::{WebRtcChannel, WebRtcTransport};
 
 /// The example of this crate's README is a doctest.
 #[cfg(all(doctest, feature = "native"))]

@@ -14,6 +14,9 @@ const MAX_SECTIONS: usize = 16;
 /// The message limit of a remote that states none (RFC 8841, section 6.1).
 const DEFAULT_MAX_MESSAGE: u32 = 65_536;
 
+/// The begin of the line with the longest message that an end takes, 0 for no limit (RFC 8841, section 6).
+const LIMIT: &str = "a=max-message-size:";
+
 /// The line of the data channel section that states that its end opens the datagram channel (RFC 8864).
 pub(crate) const DATAGRAMS: &str =
     "a=dcmap:101 label=\"socketio-p2p/volatile\";ordered=false;max-retr=0";
@@ -26,6 +29,24 @@ pub(crate) const DATAGRAMS_LABEL: &str = "socketio-p2p/volatile";
 pub(crate) fn add_datagrams(sdp: &mut String) {
     sdp.push_str(DATAGRAMS);
     sdp.push_str("\r\n");
+}
+
+/// Returns a description with this message limit for data channels instead of its own.
+pub(crate) fn with_limit(sdp: &str, limit: u32) -> String {
+    let mut limited = String::with_capacity(sdp.len() + 32);
+    let mut wanted = false;
+    for line in sdp.lines().filter(|line| !line.is_empty() && !line.starts_with(LIMIT)) {
+        if line.starts_with("m=") {
+            wanted = is_data_channel(line);
+        }
+        // Before the first attribute of the section.
+        if line.starts_with("a=") && std::mem::take(&mut wanted) {
+            limited.push_str(&format!("{LIMIT}{limit}\r\n"));
+        }
+        limited.push_str(line);
+        limited.push_str("\r\n");
+    }
+    limited
 }
 
 /// An unusable remote session description. The texts quote nothing of it, because it contains a password.
@@ -47,7 +68,7 @@ pub(crate) enum SdpError {
 
 /// A remote session description that passed the checks.
 pub(crate) struct RemoteDescription {
-    /// The description for the WebRTC stack, without the message limit and the datagram line.
+    /// The description for the WebRTC stack, without the datagram line.
     pub(crate) sdp: String,
     /// The longest message in bytes that the remote takes; `None` when it states no limit.
     pub(crate) max_message: Option<u32>,
@@ -58,10 +79,7 @@ pub(crate) struct RemoteDescription {
 }
 
 impl RemoteDescription {
-    /// Checks a description, and takes the remote's message limit out of it.
-    ///
-    /// The limit is replaced by "none", because the `webrtc` crate would apply it also to messages that the remote
-    /// *sends*, and drop longer ones. The sink of the channel checks it for messages that this end sends.
+    /// Checks a description.
     pub(crate) fn read(sdp: &str) -> Result<Self, SdpError> {
         if sdp.len() > MAX_SDP {
             return Err(SdpError::TooLong(sdp.len()));
@@ -81,11 +99,10 @@ impl RemoteDescription {
             if line.starts_with("m=") {
                 found.enter_section(line);
             }
-            if let Some(value) = line.strip_prefix("a=max-message-size:") {
-                if found.in_data_channel {
-                    max_message = value.trim().parse::<u64>().ok();
-                }
-                continue;
+            if let Some(value) = line.strip_prefix(LIMIT)
+                && found.in_data_channel
+            {
+                max_message = value.trim().parse::<u64>().ok();
             }
             if line == DATAGRAMS {
                 description.datagrams |= found.in_data_channel;
@@ -95,9 +112,6 @@ impl RemoteDescription {
             found.ufrag |= line.starts_with("a=ice-ufrag:");
             found.password |= line.starts_with("a=ice-pwd:");
             description.candidates += usize::from(line.starts_with("a=candidate:"));
-            if line.starts_with("a=") && found.wants_limit() {
-                description.sdp.push_str("a=max-message-size:0\r\n");
-            }
             description.sdp.push_str(line);
             description.sdp.push_str("\r\n");
         }
@@ -120,7 +134,6 @@ struct Found {
     fingerprint: bool,
     ufrag: bool,
     password: bool,
-    limit_written: bool,
 }
 
 impl Found {
@@ -128,12 +141,6 @@ impl Found {
         self.sections += 1;
         self.in_data_channel = is_data_channel(line);
         self.data_channel |= self.in_data_channel;
-        self.limit_written = false;
-    }
-
-    /// Whether the limit belongs here: before the first attribute of the data channel section.
-    fn wants_limit(&mut self) -> bool {
-        self.in_data_channel && !std::mem::replace(&mut self.limit_written, true)
     }
 
     fn check(&self, candidates: usize) -> Result<(), SdpError> {
@@ -194,12 +201,17 @@ mod tests {
     }
 
     #[test]
-    fn the_message_limit_is_removed_from_the_description() {
-        let description =
-            RemoteDescription::read(&format!("{BROWSER}a=max-message-size:9\r\n")).unwrap();
+    fn the_message_limit_of_a_description_is_replaced() {
+        let stated = format!("{BROWSER}a=max-message-size:9\r\n");
+        let description = RemoteDescription::read(&stated).unwrap();
+        assert_eq!((&description.sdp, description.candidates), (&stated, 1));
         let unlimited = "c=IN IP4 0.0.0.0\r\na=max-message-size:0\r\n";
-        assert_eq!(description.sdp, BROWSER.replace("c=IN IP4 0.0.0.0\r\n", unlimited));
-        assert_eq!(description.candidates, 1);
+        let expected = BROWSER.replace("c=IN IP4 0.0.0.0\r\n", unlimited);
+        assert_eq!((with_limit(&stated, 0), with_limit(BROWSER, 0)), (expected.clone(), expected));
+        assert_eq!(
+            limit(with_limit(&stated, 1_200).rsplit_once("0.0.0.0\r\n").unwrap().1),
+            Some(1_200)
+        );
     }
 
     #[test]
@@ -225,6 +237,6 @@ mod tests {
     #[test]
     fn descriptions_with_bare_line_feeds_are_accepted() {
         let description = RemoteDescription::read(&BROWSER.replace("\r\n", "\n")).unwrap();
-        assert!(description.sdp.lines().count() == BROWSER.lines().count() + 1);
+        assert_eq!(description.sdp, BROWSER);
     }
 }

@@ -12,8 +12,8 @@ use webrtc::peer_connection::{
     RTCPeerConnectionIceEvent, RTCPeerConnectionState,
 };
 
-use super::role::Role;
 use super::runtime::Haste;
+use crate::role::Role;
 use crate::sdp::DATAGRAMS_LABEL;
 
 /// Additional data channels that are closed one by one; the next one ends the connection.

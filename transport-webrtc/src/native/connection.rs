@@ -13,16 +13,16 @@ use webrtc::data_channel::DataChannel;
 use webrtc::peer_connection::PeerConnection;
 
 use super::callbacks::Handler;
-use super::candidates::RemoteCandidates;
 use super::channel::{WebRtcChannel, acknowledged};
-use super::config::WebRtcConfig;
 use super::crate_settings::build;
 use super::datagrams::Datagrams;
 use super::negotiating::Negotiating;
 use super::open::Open;
-use super::role::Role;
 use super::runtime::{ConnectionRuntime, Cut, Haste, Nudge};
 use super::trickle::Trickle;
+use crate::candidates::RemoteCandidates;
+use crate::config::WebRtcConfig;
+use crate::role::Role;
 
 /// Callbacks that may wait for the task. When the queue is full, the crate's own task waits.
 const CALLBACKS: usize = 64;
@@ -63,7 +63,7 @@ impl Connection {
             biased;
             _ = &mut stop => {
                 #[cfg(feature = "tracing")]
-                super::trace::closed(id);
+                crate::trace::closed(id);
                 return;
             }
             built = build(&config, ice_servers, runtime, handler) => built,
@@ -88,8 +88,8 @@ impl Connection {
         };
         #[cfg(feature = "tracing")]
         match &error {
-            Some(error) => super::trace::ended(id, error),
-            None => super::trace::closed(id),
+            Some(error) => crate::trace::ended(id, error),
+            None => crate::trace::closed(id),
         }
         if let Some(error) = error {
             tokio::select! {

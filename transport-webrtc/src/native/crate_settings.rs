@@ -15,9 +15,9 @@ use webrtc::peer_connection::{
 
 use super::addresses;
 use super::callbacks::Handler;
-use super::config::{KEEP_ALIVE, WebRtcConfig};
 use super::failure::failure;
 use super::runtime::ConnectionRuntime;
+use crate::config::{KEEP_ALIVE, WebRtcConfig};
 
 pub(super) async fn build(
     config: &WebRtcConfig,

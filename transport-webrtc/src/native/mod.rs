@@ -2,9 +2,7 @@
 
 mod addresses;
 mod callbacks;
-mod candidates;
 mod channel;
-mod config;
 mod connection;
 mod crate_settings;
 mod datagrams;
@@ -13,10 +11,7 @@ mod handed_out;
 mod negotiating;
 mod open;
 mod report;
-mod role;
 mod runtime;
-#[cfg(feature = "tracing")]
-mod trace;
 mod trickle;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -36,10 +31,13 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument as _;
 
 pub use channel::WebRtcChannel;
-pub use config::WebRtcConfig;
 use connection::Connection;
-use role::Role;
 use runtime::Cut;
+
+use crate::config::WebRtcConfig;
+use crate::role::Role;
+#[cfg(feature = "tracing")]
+use crate::trace;
 
 /// Signals that may wait for the task of a connection: more than the maximum number of candidates.
 const SIGNALS: usize = 2 * crate::sdp::MAX_CANDIDATES;

@@ -11,12 +11,12 @@ use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelMessage}
 use webrtc::peer_connection::RTCSessionDescription;
 
 use super::callbacks::Happened;
-use super::config::WebRtcConfig;
 use super::datagrams::Datagrams;
 use super::failure::{failure, reason, stopped};
-use super::role::Role;
 use super::trickle::Trickle;
-use crate::sdp::{RemoteDescription, add_datagrams};
+use crate::config::WebRtcConfig;
+use crate::role::Role;
+use crate::sdp::{RemoteDescription, add_datagrams, with_limit};
 
 pub(super) struct Negotiating {
     pub(super) trickle: Trickle,
@@ -134,9 +134,12 @@ impl Negotiating {
         self.max_message = usize::try_from(limit).unwrap_or(usize::MAX);
         let peer = Arc::clone(&self.trickle.peer);
         self.datagrams.agree(remote.datagrams, &*peer).await?;
+        // The crate would apply the remote's limit also to messages that the remote *sends*, and drop longer ones. The
+        // sink checks it.
+        let unlimited = with_limit(&remote.sdp, 0);
         let description = match kind {
-            "offer" => RTCSessionDescription::offer(remote.sdp),
-            _ => RTCSessionDescription::answer(remote.sdp),
+            "offer" => RTCSessionDescription::offer(unlimited),
+            _ => RTCSessionDescription::answer(unlimited),
         }
         .map_err(|error| unusable(reason(&error)))?;
         peer.set_remote_description(description).await.map_err(|error| unusable(reason(&error)))?;

@@ -12,12 +12,12 @@ use webrtc::data_channel::{DataChannel, RTCDataChannelState};
 use webrtc::peer_connection::{RTCStatsReport, StatsSelector};
 
 use super::callbacks::Happened;
-use super::config::WebRtcConfig;
 use super::failure::stopped;
 use super::handed_out::HandedOut;
 use super::negotiating::{Negotiating, Opening};
 use super::runtime::Nudge;
 use super::trickle::Trickle;
+use crate::config::WebRtcConfig;
 
 /// How long an ended connection waits for the application to read the frames that came before the end.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ impl Open {
             }
         };
         #[cfg(feature = "tracing")]
-        super::trace::opened(connection, datagrams.is_some());
+        crate::trace::opened(connection, datagrams.is_some());
         Self { trickle, config, happened, signals, channel, data, datagrams }
     }
 

@@ -8,10 +8,10 @@ use socketio_p2p_core::{ConnectionId, ConnectionReport, DirectStage};
 use tokio::sync::mpsc;
 use webrtc::peer_connection::{PeerConnection, RTCIceCandidate, RTCIceCandidateInit};
 
-use super::candidates::RemoteCandidates;
 use super::channel::WebRtcChannel;
 use super::failure::failure;
 use super::report::report;
+use crate::candidates::RemoteCandidates;
 
 pub(super) struct Trickle {
     pub(super) id: ConnectionId,
@@ -36,7 +36,7 @@ impl Trickle {
         let report = report(stage.max(reached), &*self.peer).await;
         if self.reported.replace(report) != Some(report) {
             #[cfg(feature = "tracing")]
-            super::trace::reported(self.id, &report);
+            crate::trace::reported(self.id, &report);
             self.emit(DirectEvent::Report { connection: self.id, report }).await;
         }
     }

@@ -1,18 +1,19 @@
-//! Settings of the native transport.
+//! Settings of the transport.
 
+#[cfg(not(target_family = "wasm"))]
 use std::net::IpAddr;
 use std::time::Duration;
 
 use socketio_p2p_core::ConfigError;
 
 /// Interval of ICE checks on an open path, in both directions.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(2);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// Minimum of `max_message`: shorter messages cannot carry the bundles of a session.
 const LEAST_MAX_MESSAGE: u32 = 1_200;
 
 /// Maximum of `max_message`: the longest message that the `webrtc` crate sends and receives, and the browsers' limit.
-pub(super) const MAX_MESSAGE: u32 = 262_144;
+pub(crate) const MAX_MESSAGE: u32 = 262_144;
 
 /// Settings of a [`WebRtcTransport`](crate::WebRtcTransport). The defaults suit paths over the internet and machines
 /// of any size; each field states what it bounds.
@@ -21,7 +22,8 @@ pub(super) const MAX_MESSAGE: u32 = 262_144;
 pub struct WebRtcConfig {
     /// Local addresses to use, each on a free UDP port. Empty (the default) means all addresses of this machine
     /// except loopback and link-local ones, at most 16; loopback when there is no other, as in a container
-    /// without a network.
+    /// without a network. Not on the web.
+    #[cfg(not(target_family = "wasm"))]
     pub addresses: Vec<IpAddr>,
     /// Maximum number of connections. An offer or answer beyond it is `Closed` at once. Default 64.
     pub max_connections: usize,
@@ -32,24 +34,32 @@ pub struct WebRtcConfig {
     /// Default 30 s.
     pub open_timeout: Duration,
     /// How long a path may be silent before the connection ends. A live remote answers an ICE check every 2 s.
-    /// At least 2 s; default 15 s.
+    /// At least 2 s; default 15 s. On the web the browser decides what is silent, and says so late: see
+    /// the crate.
     pub path_timeout: Duration,
     /// Pause between two ICE checks of the same candidate pair while connecting. At least 1 ms; default 20 ms.
+    /// Not on the web.
+    #[cfg(not(target_family = "wasm"))]
     pub check_interval: Duration,
     /// Outstanding bytes (sent and not acknowledged) below which a sink takes a message; it may exceed this by one
-    /// message. At least 1 byte; default 256 KiB. Higher values are slower on paths that lose packets.
+    /// message. At least 1 byte; default 256 KiB. Higher values are slower on paths that lose packets. On the web
+    /// only bytes that SCTP has not sent yet count.
     pub send_buffer: usize,
     /// Maximum length in bytes of a message, sent or received: 1,200 to 262,144. Default 262,144.
     ///
     /// It bounds the memory of a channel that the application does not read: the `webrtc` crate holds up to
-    /// 768 messages (a fixed number) and 1 MiB of fragments before SCTP's receive window stops the remote.
+    /// 768 messages (a fixed number) and 1 MiB of fragments before SCTP's receive window stops the remote. On the web
+    /// [`max_unread`](Self::max_unread) bounds it.
     pub max_message: u32,
     /// Maximum bytes that a channel holds for an application that does not read it; beyond it the connection ends
     /// with an error. Checked twice per second. Default 64 MiB: with messages of up to 64 KiB the receive window
-    /// stops the remote first.
+    /// stops the remote first. On the web nothing stops the remote, each message counts 64 bytes more, and the check
+    /// comes with each message.
     pub max_unread: u64,
     /// Send and receive buffer of each UDP socket in bytes, as far as the kernel allows (`net.core.rmem_max`,
     /// `net.core.wmem_max`). Default 4 MiB: with the common 208 KiB, bulk transfers are about ten times slower.
+    /// Not on the web.
+    #[cfg(not(target_family = "wasm"))]
     pub socket_buffer: usize,
     /// How long a closing connection waits for the remote to acknowledge what was sent. Default 250 ms.
     pub linger: Duration,
@@ -58,15 +68,18 @@ pub struct WebRtcConfig {
 impl Default for WebRtcConfig {
     fn default() -> Self {
         Self {
+            #[cfg(not(target_family = "wasm"))]
             addresses: Vec::new(),
             max_connections: 64,
             gather_timeout: Duration::from_millis(500),
             open_timeout: Duration::from_secs(30),
             path_timeout: Duration::from_secs(15),
+            #[cfg(not(target_family = "wasm"))]
             check_interval: Duration::from_millis(20),
             send_buffer: 256 * 1024,
             max_message: MAX_MESSAGE,
             max_unread: 64 * 1024 * 1024,
+            #[cfg(not(target_family = "wasm"))]
             socket_buffer: 4 * 1024 * 1024,
             linger: Duration::from_millis(250),
         }
@@ -81,17 +94,15 @@ impl WebRtcConfig {
     /// [`path_timeout`](Self::path_timeout), [`check_interval`](Self::check_interval),
     /// [`send_buffer`](Self::send_buffer) or [`max_message`](Self::max_message).
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let Self { path_timeout, check_interval, send_buffer, max_message, .. } = self;
+        let Self { path_timeout, send_buffer, max_message, .. } = self;
         if *path_timeout < KEEP_ALIVE {
             let (expected, got) = (format!("{KEEP_ALIVE:?} at least"), format!("{path_timeout:?}"));
             return Err(ConfigError::new("path_timeout", expected, got));
         }
-        if check_interval.as_millis() == 0 {
-            return Err(ConfigError::new(
-                "check_interval",
-                "1 ms at least",
-                format!("{check_interval:?}"),
-            ));
+        #[cfg(not(target_family = "wasm"))]
+        if self.check_interval.as_millis() == 0 {
+            let got = format!("{:?}", self.check_interval);
+            return Err(ConfigError::new("check_interval", "1 ms at least", got));
         }
         if *send_buffer == 0 {
             return Err(ConfigError::new("send_buffer", "1 at least", send_buffer));
@@ -104,6 +115,7 @@ impl WebRtcConfig {
     }
 
     /// Sets [`addresses`](Self::addresses).
+    #[cfg(not(target_family = "wasm"))]
     #[must_use]
     pub fn with_addresses(mut self, addresses: Vec<IpAddr>) -> Self {
         self.addresses = addresses;
@@ -139,6 +151,7 @@ impl WebRtcConfig {
     }
 
     /// Sets [`check_interval`](Self::check_interval).
+    #[cfg(not(target_family = "wasm"))]
     #[must_use]
     pub fn with_check_interval(mut self, check_interval: Duration) -> Self {
         self.check_interval = check_interval;
@@ -167,6 +180,7 @@ impl WebRtcConfig {
     }
 
     /// Sets [`socket_buffer`](Self::socket_buffer).
+    #[cfg(not(target_family = "wasm"))]
     #[must_use]
     pub fn with_socket_buffer(mut self, socket_buffer: usize) -> Self {
         self.socket_buffer = socket_buffer;

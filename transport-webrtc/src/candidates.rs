@@ -7,7 +7,7 @@ use crate::sdp::MAX_CANDIDATES;
 
 /// The remote's candidates of one connection.
 #[derive(Debug)]
-pub(super) enum RemoteCandidates {
+pub(crate) enum RemoteCandidates {
     /// The remote's description is not applied yet: the candidates that came before it.
     Waiting(Vec<IceCandidate>),
     /// The remote's description is applied: the number of its candidates, those in the description included.
@@ -17,21 +17,21 @@ pub(super) enum RemoteCandidates {
 /// The remote has exceeded the maximum number of candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the remote sent more than {MAX_CANDIDATES} candidates")]
-pub(super) struct TooManyCandidates;
+pub(crate) struct TooManyCandidates;
 
 impl RemoteCandidates {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self::Waiting(Vec::new())
     }
 
     /// Whether the remote's description is applied.
-    pub(super) const fn have_description(&self) -> bool {
+    pub(crate) const fn have_description(&self) -> bool {
         matches!(self, Self::Counting(_))
     }
 
     /// Notes that the remote's description is applied, with `in_description` candidates in it. Returns the candidates
     /// that came before it; the caller must [`take`](Self::take) each.
-    pub(super) fn begin(&mut self, in_description: usize) -> Vec<IceCandidate> {
+    pub(crate) fn begin(&mut self, in_description: usize) -> Vec<IceCandidate> {
         match std::mem::replace(self, Self::Counting(in_description)) {
             Self::Waiting(candidates) => candidates,
             Self::Counting(_) => Vec::new(),
@@ -39,7 +39,7 @@ impl RemoteCandidates {
     }
 
     /// Takes a candidate. Returns it when the ICE agent should get it now; `None` when it waits or is one for TCP.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         candidate: IceCandidate,
     ) -> Result<Option<IceCandidate>, TooManyCandidates> {

@@ -4,9 +4,9 @@ use socketio_p2p_core::driver::TransportError;
 use socketio_p2p_core::{ConnectionId, ConnectionReport};
 use tracing::debug;
 
-use super::role::Role;
+use crate::role::Role;
 
-pub(super) fn begun(connection: ConnectionId, role: &Role) {
+pub(crate) fn begun(connection: ConnectionId, role: &Role) {
     let side = match role {
         Role::Offerer => "offerer",
         Role::Answerer(_) => "answerer",
@@ -15,7 +15,7 @@ pub(super) fn begun(connection: ConnectionId, role: &Role) {
     debug!(target: "socketio_p2p::webrtc", connection, side, "connection begun");
 }
 
-pub(super) fn reported(connection: ConnectionId, report: &ConnectionReport) {
+pub(crate) fn reported(connection: ConnectionId, report: &ConnectionReport) {
     let connection = connection.as_u64();
     debug!(
         target: "socketio_p2p::webrtc", connection, stage = %report.stage,
@@ -23,19 +23,19 @@ pub(super) fn reported(connection: ConnectionId, report: &ConnectionReport) {
     );
 }
 
-pub(super) fn opened(connection: ConnectionId, datagrams: bool) {
+pub(crate) fn opened(connection: ConnectionId, datagrams: bool) {
     let connection = connection.as_u64();
     debug!(target: "socketio_p2p::webrtc", connection, datagrams, "connection open");
 }
 
 /// The connection failed, or the remote closed it.
-pub(super) fn ended(connection: ConnectionId, error: &TransportError) {
+pub(crate) fn ended(connection: ConnectionId, error: &TransportError) {
     let connection = connection.as_u64();
     debug!(target: "socketio_p2p::webrtc", connection, %error, "connection ended");
 }
 
 /// The session closed the connection.
-pub(super) fn closed(connection: ConnectionId) {
+pub(crate) fn closed(connection: ConnectionId) {
     let connection = connection.as_u64();
     debug!(target: "socketio_p2p::webrtc", connection, "connection closed");
 }

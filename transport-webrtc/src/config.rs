@@ -35,7 +35,7 @@ pub struct WebRtcConfig {
     pub open_timeout: Duration,
     /// How long a path may be silent before the connection ends. A live remote answers an ICE check every 2 s.
     /// At least 2 s; default 15 s. On the web the browser decides what is silent, and says so late: see
-    /// the crate.
+    /// [the crate](crate#on-the-web).
     pub path_timeout: Duration,
     /// Pause between two ICE checks of the same candidate pair while connecting. At least 1 ms; default 20 ms.
     /// Not on the web.

@@ -1,8 +1,8 @@
 //! WebRTC data channels for socketio-p2p.
 //!
 //! [`WebRtcTransport`] is the [`DirectTransport`](socketio_p2p_core::driver::DirectTransport) of native
-//! programs. Each connection has one ordered, reliable data channel, and on request a
-//! second one for datagrams, on UDP sockets of this machine. The remote end is a browser or another
+//! programs, and of [pages](#on-the-web). Each connection has one ordered, reliable data channel, and on request a
+//! second one for datagrams; in native programs on UDP sockets of this machine. The remote end is a browser or another
 //! `WebRtcTransport`.
 //!
 //! ```no_run
@@ -47,6 +47,24 @@
 //! Neither end sends on the second channel before the data channel is open. The connection ends when its data
 //! channel closes, also with datagrams outstanding.
 //!
+//! # On the web
+//!
+//! For `wasm32-unknown-unknown`, `WebRtcTransport` is made of the browser's `RTCPeerConnection`, through `web-sys`. The
+//! names are the same, without `WebRtcTransport::on`, `WebRtcTransport::cut` and the settings of sockets and of ICE's
+//! checks. It needs no feature. Its types stay on the thread of the page. It differs in what a browser cannot do:
+//!
+//! - It cannot stop a remote that sends more than the application reads. Unread messages count against
+//!   [`WebRtcConfig::max_unread`]; beyond it the connection ends with an error, and datagrams are dropped. A session
+//!   has its own windows below that.
+//! - It does not tell what the remote has acknowledged. The sink waits for what SCTP has not sent yet, with
+//!   `bufferedAmount`. An orderly close waits for the remote's confirmation, up to [`WebRtcConfig::linger`].
+//! - It says late that a path is silent, Chromium after 5 to 8 s. The connection ends [`WebRtcConfig::path_timeout`]
+//!   less 5 s after that, and at the latest when ICE gives up.
+//! - It has no `RTCPeerConnection` in a worker, or with WebRTC turned off: each connection is `Closed` with an error
+//!   that says so.
+//! - It hides the addresses of the machine from other pages behind names that end in `.local`. The native transport
+//!   skips these, and is reached by the browser's checks.
+//!
 //! # Limits of the `webrtc` crate
 //!
 //! - It has no settings for socket buffers, for tasks that end with the connection, for cutting a path, for sending
@@ -64,7 +82,8 @@
 //!
 //! # Features
 //!
-//! - `native` (default): the transport, on tokio and the [`webrtc`](https://docs.rs/webrtc) crate.
+//! - `native` (default): the transport, on tokio and the [`webrtc`](https://docs.rs/webrtc) crate. Without effect on
+//!   the web, which needs no feature.
 //! - `tracing` (default): logs of the connections, and those of the core, whose
 //!   [documentation](socketio_p2p_core#logs) lists all of them.
 
@@ -82,11 +101,15 @@ mod role;
 mod sdp;
 #[cfg(all(feature = "tracing", any(feature = "native", target_family = "wasm")))]
 mod trace;
+#[cfg(target_family = "wasm")]
+mod web;
 
 #[cfg(any(feature = "native", target_family = "wasm"))]
 pub use config::WebRtcConfig;
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 pub use native::{WebRtcChannel, WebRtcTransport};
+#[cfg(target_family = "wasm")]
+pub use web::{WebRtcChannel, WebRtcTransport};
 
 /// The example of this crate's README is a doctest.
 #[cfg(all(doctest, feature = "native"))]

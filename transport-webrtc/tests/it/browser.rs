@@ -1,62 +1,21 @@
 //! Interoperability with a plain `RTCPeerConnection` in headless Chromium.
 
-use std::sync::Arc;
-
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use socketio_p2p_core::Frame;
 use socketio_p2p_core::driver::{DirectCommand, DirectEvent, DirectTransport as _};
 use socketio_p2p_core::wire::Signal;
 use socketio_p2p_transport_webrtc::{WebRtcChannel, WebRtcConfig, WebRtcTransport};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, mpsc};
 
-use crate::chromium::{self, Chromium};
+use crate::chromium;
+use crate::commanded::{Browser, File};
 use crate::support::{ONE, next_closed, receive, send, within};
 
-const PAGE: &str = include_str!("browser.html");
-
-/// Flags for a machine without a network: use loopback, and do not hide addresses behind multicast names.
-const ON_LOOPBACK: &[&str] =
-    &["--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns"];
-
-fn has_network() -> bool {
-    if_addrs::get_if_addrs().unwrap().iter().any(|interface| !interface.is_loopback())
-}
-
-/// A browser with the page open.
-struct Browser {
-    _chromium: Chromium,
-    commands: mpsc::Sender<Value>,
-    events: mpsc::Receiver<Value>,
+fn page() -> Vec<File> {
+    vec![File::new("/", "text/html", include_bytes!("browser.html"))]
 }
 
 impl Browser {
-    async fn start(program: &str, test: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (commands, next) = mpsc::channel(64);
-        let (sender, events) = mpsc::channel(64);
-        let next = Arc::new(Mutex::new(next));
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&next), sender.clone()));
-            }
-        });
-        let flags = if has_network() { &[][..] } else { ON_LOOPBACK };
-        let chromium = Chromium::open(program, test, flags, &format!("http://{address}/"));
-        Self { _chromium: chromium, commands, events }
-    }
-
-    async fn tell(&self, command: Value) {
-        within("the page taking a command", self.commands.send(command)).await.unwrap();
-    }
-
-    async fn event(&mut self) -> Value {
-        within("an event of the page", self.events.recv()).await.unwrap()
-    }
-
     /// Exchanges signals until the channel is open on both sides.
     async fn connect(&mut self, transport: &mut WebRtcTransport) -> (WebRtcChannel, Value) {
         let [channel] = self.connect_channels(transport).await;
@@ -170,68 +129,13 @@ impl Browser {
         assert_eq!(within("the end", datagrams.next()).await, None);
         self.exchange(channel).await;
     }
-
-    /// The next event that is no signal: candidates and their end may follow the opening.
-    async fn event_but_signals(&mut self) -> Value {
-        loop {
-            let event = self.event().await;
-            if event["event"] != "signal" {
-                return event;
-            }
-        }
-    }
-}
-
-/// The subset of HTTP/1.1 that the page needs.
-async fn serve(
-    stream: TcpStream,
-    next: Arc<Mutex<mpsc::Receiver<Value>>>,
-    events: mpsc::Sender<Value>,
-) -> Option<()> {
-    let mut stream = BufReader::new(stream);
-    loop {
-        let mut request = String::new();
-        if stream.read_line(&mut request).await.ok()? == 0 {
-            return None;
-        }
-        let mut length = 0;
-        loop {
-            let mut header = String::new();
-            stream.read_line(&mut header).await.ok()?;
-            let header = header.trim_end().to_ascii_lowercase();
-            if header.is_empty() {
-                break;
-            }
-            if let Some(value) = header.strip_prefix("content-length:") {
-                length = value.trim().parse().ok()?;
-            }
-        }
-        let mut body = vec![0; length];
-        stream.read_exact(&mut body).await.ok()?;
-        let (status, kind, answer) = match request.split(' ').nth(1)? {
-            "/" => ("200 OK", "text/html", PAGE.to_owned()),
-            "/next" => ("200 OK", "application/json", next.lock().await.recv().await?.to_string()),
-            "/event" => {
-                events.send(serde_json::from_slice(&body).ok()?).await.ok()?;
-                ("204 No Content", "text/plain", String::new())
-            }
-            _ => ("404 Not Found", "text/plain", String::new()),
-        };
-        let head = format!(
-            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
-            answer.len()
-        );
-        stream.write_all(head.as_bytes()).await.ok()?;
-        stream.write_all(answer.as_bytes()).await.ok()?;
-        stream.flush().await.ok()?;
-    }
 }
 
 #[tokio::test]
 async fn chromium_answers_our_offer() {
     const TEST: &str = "chromium_takes_our_offer";
     let Some(program) = chromium::find(TEST) else { return };
-    let mut browser = Browser::start(&program, TEST).await;
+    let mut browser = Browser::start(&program, TEST, page()).await;
     let mut transport = WebRtcTransport::new(WebRtcConfig::default()).unwrap();
     transport.execute(DirectCommand::Offer {
         connection: ONE,
@@ -267,7 +171,7 @@ fn open_datagrams() -> Value {
 async fn chromium_answers_our_offer_with_datagrams() {
     const TEST: &str = "chromium_takes_our_offer_with_datagrams";
     let Some(program) = chromium::find(TEST) else { return };
-    let mut browser = Browser::start(&program, TEST).await;
+    let mut browser = Browser::start(&program, TEST, page()).await;
     let mut transport = WebRtcTransport::new(WebRtcConfig::default()).unwrap();
     let (ice_servers, datagrams) = (vec![], true);
     transport.execute(DirectCommand::Offer { connection: ONE, ice_servers, datagrams });
@@ -281,7 +185,7 @@ async fn chromium_answers_our_offer_with_datagrams() {
 async fn chromium_offers_datagrams_and_our_answer_opens_both_channels() {
     const TEST: &str = "chromium_offers_datagrams_and_we_answer";
     let Some(program) = chromium::find(TEST) else { return };
-    let mut browser = Browser::start(&program, TEST).await;
+    let mut browser = Browser::start(&program, TEST, page()).await;
     let mut transport = WebRtcTransport::new(WebRtcConfig::default()).unwrap();
     browser.tell(json!({ "do": "offer", "datagrams": true })).await;
     let [(mut channel, _), (mut datagrams, opened)] =
@@ -294,7 +198,7 @@ async fn chromium_offers_datagrams_and_our_answer_opens_both_channels() {
 async fn chromium_offers_and_our_answer_opens_the_data_channel() {
     const TEST: &str = "chromium_offers_and_we_answer";
     let Some(program) = chromium::find(TEST) else { return };
-    let mut browser = Browser::start(&program, TEST).await;
+    let mut browser = Browser::start(&program, TEST, page()).await;
     let mut transport = WebRtcTransport::new(WebRtcConfig::default()).unwrap();
     browser.tell(json!({ "do": "offer" })).await;
     let (mut channel, opened) = browser.connect(&mut transport).await;

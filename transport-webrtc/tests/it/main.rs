@@ -1,4 +1,4 @@
-//! The native transport against itself, a second process and Chromium.
+//! The native transport against itself, a second process, Chromium, and the transport of the web in Chromium.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,6 +17,7 @@ mod backpressure;
 mod browser;
 mod chromium;
 mod close;
+mod commanded;
 mod conformance;
 mod datagrams;
 mod foreign;
@@ -24,6 +25,7 @@ mod frames;
 #[cfg(feature = "tracing")]
 mod logged;
 mod open;
+mod page;
 mod process;
 mod redaction;
 mod reports;

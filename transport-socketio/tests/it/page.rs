@@ -158,7 +158,7 @@ fn routes(built: PathBuf, report: Arc<Mutex<String>>) -> Router {
     };
     Router::new()
         .route("/", get(async || Html(include_str!("../page/index.html"))))
-        .route("/socketio_p2p_page.js", file("socketio_p2p_page.js", "text/javascript"))
-        .route("/socketio_p2p_page_bg.wasm", file("socketio_p2p_page_bg.wasm", "application/wasm"))
+        .route("/page.js", file("page.js", "text/javascript"))
+        .route("/page_bg.wasm", file("page_bg.wasm", "application/wasm"))
         .route("/report", post(async move |text: String| *report.lock().unwrap() = text))
 }

@@ -129,7 +129,7 @@ pub use self::farewell::Undelivered;
 pub use self::incoming::IncomingTransfer;
 pub use self::outgoing::OutgoingTransfer;
 use self::peer::Owner;
-pub use self::peer::Peer;
+pub use self::peer::{Peer, WeakPeer};
 pub use self::progress::{Progress, ProgressOfAll};
 pub use self::request::{Answers, AnswersAs, PendingAnswer, Request};
 pub use self::router::{Answering, RouteError, RouteFailure, Router};

@@ -1,6 +1,6 @@
 //! The handle.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::shared::Shared;
 use crate::auth::ResumeToken;
@@ -20,6 +20,20 @@ use crate::wire::MemberData;
 #[derive(Clone, Debug)]
 pub struct Peer {
     owner: Arc<Owner>,
+}
+
+/// A handle that does not keep the session open: [`Peer::downgrade`].
+#[derive(Clone, Debug)]
+pub struct WeakPeer {
+    owner: Weak<Owner>,
+}
+
+impl WeakPeer {
+    /// Returns the handle, unless the last one that keeps the session open has been dropped.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Peer> {
+        self.owner.upgrade().map(|owner| Peer { owner })
+    }
 }
 
 /// The common owner of a session: when the last one is dropped, the session closes.
@@ -49,6 +63,12 @@ impl Peer {
 
     pub(super) fn shared(&self) -> &Shared {
         self.owner.shared()
+    }
+
+    /// Returns a handle that does not keep the session open, for example for a callback that may never end.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakPeer {
+        WeakPeer { owner: Arc::downgrade(&self.owner) }
     }
 
     /// Returns the state for those that do not keep the session open.
@@ -148,6 +168,12 @@ impl Peer {
     /// Connects to the server now, as [`Session::reconnect`] does. After the end it has no effect.
     pub fn reconnect(&self) {
         self.shared().call(|state, now| state.session.reconnect(now));
+    }
+
+    /// Ends the pause before the next attempt to connect, as [`Session::skip_pause`] does. After the end it has no
+    /// effect.
+    pub fn skip_pause(&self) {
+        self.shared().call(|state, now| state.session.skip_pause(now));
     }
 
     /// Calls the session, for what the handle has no method for.

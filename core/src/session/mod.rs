@@ -372,6 +372,15 @@ impl Session {
         }
     }
 
+    /// Makes the next attempt to connect to the server now, when the session waits for the pause before it: for a
+    /// sign that the network is back. After [`Event::Refused`] it has no effect.
+    pub fn skip_pause(&mut self, now: Time) {
+        self.advance(now);
+        if self.closing == Closing::No {
+            self.signaling.skip_pause(&mut self.shared.out);
+        }
+    }
+
     // ----- output -----
 
     /// Returns the next event.

@@ -118,6 +118,12 @@ impl Signaling {
         }
     }
 
+    pub(super) fn skip_pause(&mut self, out: &mut Outbox) {
+        if matches!(self.state, State::Waiting { .. }) {
+            self.retry_now(out);
+        }
+    }
+
     pub(super) fn close(&mut self, out: &mut Outbox) {
         if self.has_channel() {
             out.commands.push_back(Command::CloseSignaling);

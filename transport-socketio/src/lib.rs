@@ -37,8 +37,8 @@
 //!   no messages: what waits for time is late.
 //! - A program cannot hold a server back: the connection ends when more than
 //!   [`with_max_message`](SocketIoSignaling::with_max_message) waits for the session.
-//! - The pauses between attempts do not end by themselves when the network is back: on the window's `online`, call
-//!   [`Peer::reconnect`](socketio_p2p_core::handle::Peer::reconnect).
+//! - [`join`] ends the pause before the next attempt when the browser says that it is online again. A program that runs
+//!   a driver itself calls [`Peer::skip_pause`](socketio_p2p_core::handle::Peer::skip_pause) on the window's `online`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

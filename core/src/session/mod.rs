@@ -372,13 +372,13 @@ impl Session {
         }
     }
 
-    /// Makes the next attempt to connect to the server now, when the session waits for the pause before it: for a
-    /// sign that the network is back. After [`Event::Refused`] it has no effect.
+    /// Ends the pause before the next attempt to connect to the server, for a sign that the network is back. A pause
+    /// that the server demands is kept, and after [`Event::Refused`] there is none: it takes
+    /// [`reconnect`](Self::reconnect).
     pub fn skip_pause(&mut self, now: Time) {
-        self.advance(now);
-        if self.closing == Closing::No {
-            self.signaling.skip_pause(&mut self.shared.out);
-        }
+        let now = self.advance(now);
+        self.signaling.skip_pause(now);
+        self.settle(now);
     }
 
     // ----- output -----

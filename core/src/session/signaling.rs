@@ -40,6 +40,8 @@ enum State {
     /// Waits for the next attempt.
     Waiting {
         until: Time,
+        /// The server's own demand: an attempt before this is refused.
+        not_before: Time,
     },
     /// Waits for the transport to open a channel.
     Connecting,
@@ -81,7 +83,7 @@ fn decoder(limits: Limits, hub: HubLimits) -> Decoder {
 impl Signaling {
     pub(super) fn new(limits: Limits, now: Time) -> Self {
         Self {
-            state: State::Waiting { until: now },
+            state: State::Waiting { until: now, not_before: now },
             decoder: decoder(limits, HUB_LIMITS),
             connected: false,
             attempts: 0,
@@ -104,7 +106,7 @@ impl Signaling {
 
     pub(super) fn next_timeout(&self) -> Option<Time> {
         match self.state {
-            State::Waiting { until } | State::Joining { until } | State::Welcomed { until } => {
+            State::Waiting { until, .. } | State::Joining { until } | State::Welcomed { until } => {
                 Some(until)
             }
             State::Connecting | State::Joined | State::Refused | State::Closed => None,
@@ -118,9 +120,10 @@ impl Signaling {
         }
     }
 
-    pub(super) fn skip_pause(&mut self, out: &mut Outbox) {
-        if matches!(self.state, State::Waiting { .. }) {
-            self.retry_now(out);
+    /// Ends the pause, or what is left of it beyond the server's demand.
+    pub(super) fn skip_pause(&mut self, now: Time) {
+        if let State::Waiting { until, not_before } = &mut self.state {
+            *until = (*until).min(now.max(*not_before));
         }
     }
 
@@ -187,7 +190,7 @@ impl Session {
 
     pub(super) fn run_signaling_timers(&mut self, now: Time) {
         match self.signaling.state {
-            State::Waiting { until } if now >= until => {
+            State::Waiting { until, .. } if now >= until => {
                 self.signaling.retry_now(&mut self.shared.out);
             }
             State::Joining { until } if now >= until => {
@@ -232,7 +235,7 @@ impl Session {
         let pause = self.shared.config.reconnect.pause(self.signaling.attempts, random);
         let retry_in = pause.max(at_least);
         self.signaling.attempts = self.signaling.attempts.saturating_add(1);
-        self.signaling.state = State::Waiting { until: now + retry_in };
+        self.signaling.state = State::Waiting { until: now + retry_in, not_before: now + at_least };
         self.counters.note_disconnected();
         self.shared.out.events.push_back(Event::Disconnected { error, retry_in });
     }

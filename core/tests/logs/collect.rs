@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Debug, Write as _};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
@@ -27,9 +28,24 @@ pub(crate) struct Entry {
 #[derive(Clone, Default)]
 pub(crate) struct Logs(Arc<Mutex<Vec<Entry>>>);
 
+/// `tracing` turns a log call off for good when its first use, on a thread of another test, is under way while the first
+/// subscriber comes. So one subscriber stays for all tests, and what was under way meanwhile is turned on again.
+fn keep_log_calls_on() {
+    static STAYS: OnceLock<Dispatch> = OnceLock::new();
+    STAYS.get_or_init(|| {
+        let stays = Dispatch::new(tracing_subscriber::registry().with(Logs::default()));
+        for _ in 0..20 {
+            std::thread::sleep(Duration::from_millis(5));
+            tracing::callsite::rebuild_interest_cache();
+        }
+        stays
+    });
+}
+
 impl Logs {
     /// Collects what the current thread logs until the guard is dropped.
     pub(crate) fn collect() -> (Self, DefaultGuard) {
+        keep_log_calls_on();
         let logs = Self::default();
         let subscriber = tracing_subscriber::registry().with(logs.clone());
         (logs, tracing::subscriber::set_default(subscriber))

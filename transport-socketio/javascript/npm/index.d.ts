@@ -59,7 +59,7 @@ export interface Peer {
   readonly id: string;
   /** Whether the connection to the server is up. Direct paths do not depend on it. */
   readonly connected: boolean;
-  /** The other members, in the order of their ids, as they are now. */
+  /** The other members, in the order of their ids. */
   readonly peers: Member[];
   /** What the server's application says about this member. */
   readonly user: unknown;
@@ -69,10 +69,14 @@ export interface Peer {
   readonly server: Server;
   policy: Policy;
 
-  /** Another member, as it is now; `undefined` when there is none. */
+  /** Another member; `undefined` when there is none. */
   peer(id: string): Member | undefined;
-  /** Addresses one member. */
-  to(peer: string | Member): Receiver;
+  /**
+   * Addresses one member.
+   *
+   * @throws {P2PError} with the code `no-peer`.
+   */
+  to(peer: string | Member): Member;
   /**
    * Sends an event to all other members. Waits for room in the queue of each.
    *
@@ -100,18 +104,19 @@ export interface Peer {
   close(): Promise<number>;
 
   /** Calls `listener` for what happens in this session. These names are not those of events that members send. */
-  on<E extends keyof PeerEvents>(event: E, listener: PeerEvents[E]): this;
+  on<E extends keyof PeerEvents>(event: E, listener: PeerEvents[E]): void;
   /**
    * Calls `listener` for the events of this name that other members send. When the sender asks for an answer, it gets
    * what the listener returns, or what the promise that it returns resolves to. If it throws, the sender gets no answer.
    */
-  on(event: string, listener: Listener): this;
-  once<E extends keyof PeerEvents>(event: E, listener: PeerEvents[E]): this;
-  once(event: string, listener: Listener): this;
+  on(event: string, listener: Listener): void;
+  once<E extends keyof PeerEvents>(event: E, listener: PeerEvents[E]): void;
+  once(event: string, listener: Listener): void;
   /** Calls `listener` for each event of other members, whatever its name. */
-  onAny(listener: (event: string, from: Member, ...args: any[]) => void): this;
+  onAny(listener: (event: string, from: Member, ...args: any[]) => void): void;
+  offAny(listener?: (event: string, from: Member, ...args: any[]) => void): void;
   /** Removes a listener; without one, all of the event; without an event, all. */
-  off(event?: string, listener?: (...args: any[]) => unknown): this;
+  off(event?: string, listener?: (...args: any[]) => unknown): void;
 }
 
 /**
@@ -148,8 +153,11 @@ export interface PeerEvents {
   close(): void;
 }
 
-/** Another member of the room, at the time at which the object was made. */
-export interface Member {
+/**
+ * Another member of the room. There is one object for each, whose fields say how it is now, and last was when it is
+ * gone.
+ */
+export interface Member extends Receiver {
   readonly id: string;
   /** What the server's application says about it. */
   readonly user: unknown;
@@ -167,6 +175,8 @@ export interface Member {
   readonly failure: string | null;
   /** Whether no path leads to it at present. */
   readonly away: boolean;
+  /** Whether it has left. */
+  readonly gone: boolean;
   /** Whether it is a client of the original library, which has neither acks nor transfers. */
   readonly original: boolean;
   /** Bytes that wait for it or that it has not confirmed. */
@@ -205,8 +215,8 @@ export interface Server {
   emit(event: string, ...args: unknown[]): Promise<void>;
   emitWithAck(event: string, ...args: unknown[]): Promise<any>;
   timeout(ms: number): Pick<Server, "emitWithAck">;
-  on(event: string, listener: (...args: any[]) => unknown): this;
-  off(event?: string, listener?: (...args: any[]) => unknown): this;
+  on(event: string, listener: (...args: any[]) => unknown): void;
+  off(event?: string, listener?: (...args: any[]) => unknown): void;
 }
 
 /** A transfer to a member: `await file.stream().pipeTo(transfer.writable)`, then `await transfer.done`. */

@@ -3,7 +3,7 @@
 use std::mem;
 
 use bytes::Bytes;
-use js_sys::{ArrayBuffer, BigInt, Function, JsString, Object, Promise, Reflect, Symbol};
+use js_sys::{ArrayBuffer, Function, JsString, Object, Promise, Reflect};
 use socketio_p2p_core::codec::{MAX_DEPTH, Number, Value};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -126,7 +126,7 @@ impl Reader {
 
     /// Reads a value; `None` for what JSON omits from objects.
     fn read(&mut self, value: &JsValue, key: &str) -> Result<Option<Value>, Misfit> {
-        if value.is_undefined() || value.is_function() || value.is_instance_of::<Symbol>() {
+        if value.is_undefined() || value.is_function() || value.is_symbol() {
             return Ok(None);
         }
         self.count(1)?;
@@ -143,7 +143,7 @@ impl Reader {
         if value.is_null() {
             return Ok(Some(Value::Null));
         }
-        if value.is_instance_of::<BigInt>() {
+        if value.is_bigint() {
             return Err(Misfit::new("a number or a string, got a BigInt"));
         }
         self.read_object(value, key)

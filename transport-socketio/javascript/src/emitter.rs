@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::{StreamExt as _, poll};
-use js_sys::{Array, JsString, Object, Promise, Reflect};
+use js_sys::{Array, Promise};
 use socketio_p2p_core::handle::RequestError;
 use socketio_p2p_core::{EmitError, Emitted, Packet, PeerId, Target};
 use wasm_bindgen::prelude::*;
@@ -15,6 +15,7 @@ use wasm_bindgen_futures::future_to_promise;
 
 use crate::arguments::Arguments;
 use crate::failure::{Code, Failure};
+use crate::global::new_object;
 use crate::listeners::is_own;
 use crate::member::MemberState;
 use crate::order::{Turn, Waiting};
@@ -209,17 +210,11 @@ fn rejections(emitted: Emitted) -> JsValue {
 }
 
 fn of_peer(peer: &PeerId, answer: Result<JsValue, Failure>) -> JsValue {
-    let object = Object::new();
     let (name, value) = match answer {
         Ok(answer) => ("answer", answer),
         Err(failure) => ("error", failure.into()),
     };
-    // A new object takes any property.
-    let set =
-        |name: &str, value: &JsValue| drop(Reflect::set(&object, &JsString::from(name), value));
-    set("peer", &peer.as_str().into());
-    set(name, &value);
-    object.into()
+    new_object([("peer", peer.as_str().into()), (name, value)]).into()
 }
 
 fn first_argument(answer: Result<Packet, RequestError>) -> Result<JsValue, Failure> {

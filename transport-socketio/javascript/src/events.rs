@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures::StreamExt as _;
-use js_sys::{Array, JsString, Object, Promise, Reflect};
+use js_sys::{Array, Promise};
 use socketio_p2p_core::handle::Events;
 use socketio_p2p_core::{Event, IncomingTransferId, Packet, PeerId, ReplyToken};
 use wasm_bindgen::JsValue;
@@ -11,7 +11,8 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::arguments::Arguments;
 use crate::failure::Failure;
-use crate::listeners::Heard;
+use crate::global::{new_object, next_task};
+use crate::listeners::{Heard, is_own};
 use crate::shared::Shared;
 use crate::token::Keeping;
 use crate::transfer::IncomingTransfer;
@@ -19,7 +20,8 @@ use crate::values::arguments;
 
 /// Dispatches events until the session has ended.
 pub(crate) async fn dispatch(shared: Rc<Shared>, mut events: Events, keeping: Option<Keeping>) {
-    // The members that were there before are in the session already.
+    // A program adds its listeners when `join` has returned, and then hears of those who were there before.
+    next_task().await;
     while let Some(event) = events.next().await {
         take(&shared, event);
     }
@@ -69,10 +71,7 @@ fn take(shared: &Rc<Shared>, event: Event) {
         Event::Ready => tell("ready", &Array::new()),
         Event::Upgrade => tell("upgrade", &Array::new()),
         Event::Connected { id, resumed, .. } => {
-            let connection = Object::new();
-            // A new object takes any property.
-            let _ = Reflect::set(&connection, &JsString::from("id"), &id.as_str().into());
-            let _ = Reflect::set(&connection, &JsString::from("resumed"), &resumed.into());
+            let connection = new_object([("id", id.as_str().into()), ("resumed", resumed.into())]);
             tell("connect", &Array::of1(&connection));
         }
         Event::Disconnected { error, retry_in } => {
@@ -95,7 +94,7 @@ fn receive(shared: &Rc<Shared>, from: &PeerId, packet: &Packet, reply: Option<Re
     };
     let any = Array::of2(&name.as_ref().into(), &sender).concat(&sent);
     shared.listeners.call(&Heard::Any, &any);
-    if crate::listeners::is_own(&name) {
+    if is_own(&name) {
         // It would look like an event of the session itself.
         return;
     }

@@ -1,7 +1,8 @@
 //! Functions of JavaScript that throw, as functions that return errors.
 
-use js_sys::{Array, Function, JsString, Reflect, Uint8Array};
+use js_sys::{Array, Function, JsString, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 
 #[wasm_bindgen]
 extern "C" {
@@ -30,6 +31,9 @@ extern "C" {
     #[wasm_bindgen(catch, js_namespace = JSON, js_name = stringify)]
     pub(crate) fn write_json(value: &JsValue) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(function: &Function);
+
     #[wasm_bindgen(js_namespace = console, js_name = error)]
     pub(crate) fn console_error(text: &str, error: &JsValue);
 }
@@ -39,9 +43,26 @@ pub(crate) fn property(object: &JsValue, name: &str) -> Result<JsValue, JsValue>
     Reflect::get(object, &JsString::from(name))
 }
 
+/// A new object with these fields.
+pub(crate) fn new_object<const N: usize>(fields: [(&str, JsValue); N]) -> Object {
+    let object = Object::new();
+    for (name, value) in fields {
+        // A new object takes any property.
+        let _ = Reflect::set(&object, &JsString::from(name), &value);
+    }
+    object
+}
+
 /// A variable of the page or worker; `undefined` where there is none or the browser does not allow it.
 pub(crate) fn variable(name: &str) -> JsValue {
     property(&js_sys::global(), name).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// Waits until what runs now is over, promises included.
+pub(crate) async fn next_task() {
+    let task = Promise::new(&mut |resolve, _| set_timeout(&resolve));
+    // It does not fail.
+    let _ = JsFuture::from(task).await;
 }
 
 /// The bytes of an `ArrayBuffer`, a typed array or a `DataView`; an error when the buffer is detached.

@@ -4,11 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use js_sys::Promise;
+use js_sys::{Object, Promise};
 use socketio_p2p_core::{Dialect, Path, PeerId, PeerInfo};
 use wasm_bindgen::prelude::*;
 
 use crate::emitter::{Emitter, To, Way};
+use crate::global::new_object;
 use crate::options::milliseconds;
 use crate::shared::Shared;
 use crate::transfer::open_transfer;
@@ -47,7 +48,7 @@ impl MemberState {
 }
 
 /// A member of the room. Its fields say how it is now, and last was when it is gone.
-#[wasm_bindgen(inspectable)]
+#[wasm_bindgen]
 #[derive(Debug)]
 pub struct Member {
     shared: Rc<Shared>,
@@ -168,6 +169,27 @@ impl Member {
     #[must_use]
     pub fn queued(&self) -> usize {
         self.info().queued
+    }
+
+    /// What is known of it, for `JSON.stringify`.
+    #[wasm_bindgen(js_name = toJSON)]
+    #[must_use]
+    pub fn to_json(&self) -> Object {
+        let fields = [
+            ("id", self.id().into()),
+            ("user", self.user()),
+            ("data", self.data()),
+            ("path", self.path()),
+            ("via", self.via()),
+            ("roundTrip", self.round_trip()),
+            ("direct", self.direct().into()),
+            ("failure", self.failure()),
+            ("away", self.away().into()),
+            ("gone", self.gone().into()),
+            ("original", self.original().into()),
+            ("queued", self.queued().into()),
+        ];
+        new_object(fields)
     }
 
     /// Sends it an event.

@@ -24,8 +24,9 @@ use crate::clock::{HostClock, timeout};
 use crate::seed::{RandomnessError, random_seed};
 
 /// Joins a room on the server at `url`, as [`SocketIoSignaling::new`] takes it. Awaiting it spawns the session's
-/// task on the current tokio runtime, on the web on the event loop, and returns the handle and the stream of events once the session is in its
-/// room. From then on the session connects again by itself whenever it loses the server.
+/// task on the current tokio runtime, on the web on the event loop, and returns the handle and the stream of events
+/// once the session is in its room. From then on the session connects again by itself whenever it loses the server; on
+/// the web at once when the browser is online again.
 ///
 /// When the server cannot be reached yet, it fails at once, unless it is told to
 /// [wait for the server](Join::wait_for_server); [`Join::start`] does not wait for the server at all.
@@ -171,7 +172,7 @@ impl<D: DirectTransport + 'static> Join<D> {
         };
         let driver = Driver::new(config, seed, signaling?, direct, HostClock::new())?;
         let (peer, events, run) = driver.split();
-        spawn(run);
+        spawn(run, peer.downgrade());
         Ok((peer, events))
     }
 }

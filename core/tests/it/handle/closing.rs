@@ -61,12 +61,14 @@ async fn a_session_closes_when_its_last_handle_and_its_events_are_dropped() {
     let [a, mut b] = members(&mut net, [Config::default(), Config::default()]).await;
     let Member { peer, events, run } = a;
     peer.try_emit(Target::All, &event(1)).unwrap();
-    let clone = peer.clone();
+    let weak = peer.downgrade();
+    let clone = weak.upgrade().unwrap();
     drop((peer, events));
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(b.number().await, 1);
     assert!(!run.is_finished(), "a clone keeps it open");
     drop(clone);
+    assert!(weak.upgrade().is_none());
     soon(run).await.unwrap();
     b.until(|event| matches!(event, Event::PeerLeft { reason: LeaveReason::Left, .. })).await;
 }

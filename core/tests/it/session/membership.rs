@@ -262,6 +262,40 @@ fn an_unreachable_server_is_retried_with_growing_pauses() {
 }
 
 #[test]
+fn a_sign_of_the_network_ends_a_pause_but_neither_a_demanded_one_nor_a_refusal() {
+    let mut mesh = Mesh::new(1);
+    mesh.stop_server();
+    let pauses = Backoff { first: LONG, max: LONG };
+    let a = mesh.add(Config::default().with_reconnect(pauses));
+    mesh.run_for(Duration::from_secs(1));
+    mesh.start_server();
+    mesh.run_for(Duration::from_secs(1));
+    let connected = |event: &Event| matches!(event, Event::Connected { .. });
+    assert!(!has(&mesh.take_events(a), connected));
+    mesh.with(a, |session, now| session.skip_pause(now));
+    mesh.run_for(Duration::from_secs(1));
+    assert!(has(&mesh.take_events(a), connected));
+
+    mesh.with_server(|hub, now| hub.close(Duration::from_secs(3), now));
+    mesh.run_for(Duration::from_secs(1));
+    assert!(has(&mesh.take_events(a), |event| matches!(event, Event::Disconnected { .. })));
+    mesh.with(a, |session, now| session.skip_pause(now));
+    mesh.run_for(Duration::from_millis(1500));
+    assert!(mesh.take_events(a).is_empty(), "the server demands 3 s");
+    mesh.run_for(Duration::from_secs(1));
+    assert!(!mesh.take_events(a).is_empty(), "not more than 3 s");
+
+    let mut mesh = Mesh::with_hub(1, HubConfig::default().with_room_capacity(1));
+    let (a, b) = (mesh.add(Config::default()), mesh.add(Config::default()));
+    mesh.run_for(Duration::from_secs(1));
+    assert!(has(&mesh.take_events(b), |event| matches!(event, Event::Refused(_))));
+    mesh.with(a, |session, now| session.close(now));
+    mesh.with(b, |session, now| session.skip_pause(now));
+    mesh.run_for(LONG);
+    assert!(mesh.take_events(b).is_empty());
+}
+
+#[test]
 fn sessions_wait_for_each_other_for_as_long_as_their_hub_keeps_seats() {
     let config = Config::default().with_policy(Policy::RelayOnly);
     for (hub, outage, stays) in [(60, 50, true), (60, 90, false), (2, 1, true), (2, 5, false)] {

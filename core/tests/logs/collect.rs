@@ -30,6 +30,7 @@ pub(crate) struct Logs(Arc<Mutex<Vec<Entry>>>);
 
 /// `tracing` turns a log call off for good when its first use, on a thread of another test, is under way while the first
 /// subscriber comes. So one subscriber stays for all tests, and what was under way meanwhile is turned on again.
+#[allow(clippy::disallowed_methods, reason = "there is no event to wait for")]
 fn keep_log_calls_on() {
     static STAYS: OnceLock<Dispatch> = OnceLock::new();
     STAYS.get_or_init(|| {

@@ -221,10 +221,15 @@ export interface Server {
 
 /** A transfer to a member: `await file.stream().pipeTo(transfer.writable)`, then `await transfer.done`. */
 export interface OutgoingTransfer {
-  /** Takes `Uint8Array`s and other bytes. Aborting it cancels the transfer. */
+  /**
+   * Takes `Uint8Array`s and other bytes. Aborting it cancels the transfer. A pipe that is aborted waits for the write
+   * that is under way, and so for the receiver: {@link cancel} does not.
+   */
   readonly writable: WritableStream<BufferSource>;
   /** How it ended: `delivered` when the receiver has read all, `refused`, `aborted` or `lost`. */
   readonly done: Promise<TransferOutcome>;
+  /** Cancels it: what is being written fails, and `done` is `aborted`. */
+  cancel(): void;
   /** Called when the receiver has read more: how many bytes, of how many if that is known. */
   onprogress: ((bytes: number, size: number | null) => void) | null;
 }

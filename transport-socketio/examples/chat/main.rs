@@ -1,8 +1,8 @@
-//! A chat of peers: a story in one terminal, or a chat over several terminals.
+//! A chat of peers: a story in one terminal, or a chat of browsers and terminals.
 //!
 //! ```text
 //! cargo run --example chat                       # the whole story, about 3 s
-//! cargo run --example chat -- serve --port 3000  # a server …
+//! cargo run --example chat -- serve --port 3000  # a server, which browsers open …
 //! cargo run --example chat -- join http://127.0.0.1:3000 --name Ann
 //! ```
 
@@ -13,6 +13,7 @@ mod common;
 
 mod join;
 mod message;
+mod page;
 mod screen;
 mod story;
 
@@ -39,7 +40,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a server for a chat
+    /// Run a server for a chat, with a page for browsers
     Serve {
         /// The address to listen at; 0.0.0.0 accepts other machines
         #[arg(long, default_value = "127.0.0.1")]
@@ -82,9 +83,17 @@ async fn main() -> ExitCode {
 
 async fn serve(host: &str, port: u16) -> Result<(), Failure> {
     let mut requests = Requests::new()?;
-    let (listener, url) = server::listen(HubConfig::default(), host, port).await?;
+    let (listener, url) =
+        server::listen_with(HubConfig::default(), host, port, page::routes()).await?;
     println!("listening on {url}");
-    println!("join with: cargo run --example chat -- join {url} --name NAME");
+    // A browser cannot open 0.0.0.0.
+    let address = listener.local_addr();
+    let here = match address.ip().is_unspecified() {
+        true => format!("http://127.0.0.1:{}", address.port()),
+        false => url,
+    };
+    println!("open {here} in a browser: each tab is one person");
+    println!("join from a terminal: cargo run --example chat -- join {here} --name NAME");
     requests.next().await?;
     listener.close().await;
     Ok(())

@@ -220,3 +220,59 @@ test("a page without WebRTC stays on the server, and says so", async (t) => {
   await until("the text", () => native.received("text")[0]);
   assert.deepEqual(await page.evaluate(() => [me.policy, me.peers[0].path]), ["relay-only", "server"]);
 });
+
+test("a page whose WebSocket is blocked is told that there is no server", async (t) => {
+  const scene = await enter(t);
+  const page = await scene.tab();
+  await page.evaluate(() => {
+    window.WebSocket = class {
+      constructor() {
+        throw new DOMException("blocked", "SecurityError");
+      }
+    };
+  });
+  const blocked = await page.evaluate((url) => failure(() => p2p.join(url)), scene.url);
+  assert.equal(blocked.code, "no-server");
+});
+
+test("an argument cannot pass for the sender, nor an event of a member for one of the session", async (t) => {
+  const scene = await enter(t);
+  const page = await scene.member();
+  const native = await scene.native();
+  await page.until("the native peer", () => me.peers.length === 1);
+  await page.evaluate(() => {
+    window.calls = [];
+    me.on("chat", (text, from, ...more) => calls.push([text, from.id, more.length]));
+    me.on("peer-left", () => calls.push("peer-left"));
+  });
+  native.emit("chat", ["hello", { id: "somebody else" }]);
+  native.emit("peer-left", [{ id: native.id }]);
+  native.emit("chat", [JSON.parse('{"__proto__": {"polluted": true}}')]);
+  await page.until("three events", () => received.length === 3);
+  // The key is a property as any other: it sets no prototype.
+  const seen = await page.evaluate(() => [calls.map((call) => call.slice(1)), calls[1][0].polluted ?? null, {}.polluted ?? null]);
+  assert.deepEqual(seen, [[[native.id, 1], [native.id, 0]], null, null]);
+});
+
+test("a listener that throws is reported, and neither stops others nor the session", async (t) => {
+  const scene = await enter(t);
+  const [ann, ben] = await scene.members(2);
+  await ben.evaluate(() => {
+    window.heard = 0;
+    me.on("x", () => {
+      throw new Error("a bug");
+    });
+    me.on("x", () => (heard += 1));
+    me.on("ask", async () => {
+      throw new Error("no answer");
+    });
+  });
+  const code = await ann.evaluate(async () => {
+    await me.emit("x", 1);
+    return (await failure(() => me.peers[0].timeout(300).emitWithAck("ask"))).code;
+  });
+  assert.equal(code, "timeout");
+  await ben.until("the second listener", () => heard === 1);
+  const errors = await ben.evaluate(() => happened.filter(({ name }) => name === "error").map(({ args }) => [args[0].message, args[1]]));
+  assert.deepEqual(errors, [["a bug", "x"], ["no answer", "ask"]]);
+});

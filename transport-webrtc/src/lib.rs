@@ -93,6 +93,8 @@
 mod candidates;
 #[cfg(any(feature = "native", target_family = "wasm"))]
 mod config;
+#[cfg(any(feature = "native", target_family = "wasm"))]
+mod connections;
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 mod native;
 #[cfg(any(feature = "native", target_family = "wasm"))]

@@ -14,15 +14,14 @@ mod report;
 mod runtime;
 mod trickle;
 
-use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use futures::Stream;
-use socketio_p2p_core::driver::{DirectCommand, DirectEvent, DirectTransport, TransportError};
+use socketio_p2p_core::driver::{DirectCommand, DirectEvent, DirectTransport};
 use socketio_p2p_core::wire::{IceServer, Signal};
 use socketio_p2p_core::{ConfigError, ConnectionId};
 use tokio::runtime::Handle;
@@ -35,6 +34,7 @@ use connection::Connection;
 use runtime::Cut;
 
 use crate::config::WebRtcConfig;
+use crate::connections::Connections;
 use crate::role::Role;
 #[cfg(feature = "tracing")]
 use crate::trace;
@@ -66,10 +66,7 @@ const EVENTS: usize = 64;
 pub struct WebRtcTransport {
     config: Arc<WebRtcConfig>,
     runtime: Handle,
-    connections: BTreeMap<ConnectionId, Running>,
-    /// The `Closed` events of connections that failed before they had a task.
-    failed: VecDeque<(ConnectionId, TransportError)>,
-    waker: Option<Waker>,
+    connections: Connections<Running>,
     sender: mpsc::Sender<DirectEvent<WebRtcChannel>>,
     events: mpsc::Receiver<DirectEvent<WebRtcChannel>>,
 }
@@ -99,16 +96,9 @@ impl WebRtcTransport {
     /// [`ConfigError`] when a setting is out of its bounds, see [`WebRtcConfig::validate`].
     pub fn on(config: WebRtcConfig, runtime: Handle) -> Result<Self, ConfigError> {
         config.validate()?;
+        let connections = Connections::new(config.max_connections);
         let (sender, events) = mpsc::channel(EVENTS);
-        Ok(Self {
-            config: Arc::new(config),
-            runtime,
-            connections: BTreeMap::new(),
-            failed: VecDeque::new(),
-            waker: None,
-            sender,
-            events,
-        })
+        Ok(Self { config: Arc::new(config), runtime, connections, sender, events })
     }
 
     /// The number of connections, open and opening.
@@ -121,7 +111,7 @@ impl WebRtcTransport {
     /// directions, and report no error. Both ends notice by [`WebRtcConfig::path_timeout`]. Returns whether the
     /// connection exists.
     pub fn cut(&mut self, connection: ConnectionId) -> bool {
-        let running = self.connections.get(&connection);
+        let running = self.connections.get_mut(connection);
         running.inspect(|running| running.cut.cut()).is_some()
     }
 
@@ -132,9 +122,8 @@ impl WebRtcTransport {
         datagrams: bool,
         role: Role,
     ) {
-        let limit = self.config.max_connections;
-        if self.connections.len() >= limit {
-            return self.fail(id, format!("expected at most {limit} connections, got one more"));
+        if !self.connections.has_room_for(id) {
+            return;
         }
         #[cfg(feature = "tracing")]
         trace::begun(id, &role);
@@ -161,27 +150,12 @@ impl WebRtcTransport {
     }
 
     fn signal(&mut self, id: ConnectionId, signal: Signal) {
-        let Some(running) = self.connections.get(&id) else { return };
-        match running.signals.try_send(signal) {
-            // When the task has ended, its `Closed` event follows.
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                self.fail(
-                    id,
-                    format!("expected at most {SIGNALS} unprocessed signals, got one more"),
-                );
-            }
-        }
-    }
-
-    fn fail(&mut self, id: ConnectionId, error: String) {
-        self.connections.remove(&id);
-        let error = TransportError(error);
-        #[cfg(feature = "tracing")]
-        trace::ended(id, &error);
-        self.failed.push_back((id, error));
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
+        let Some(running) = self.connections.get_mut(id) else { return };
+        // When the task has ended, its `Closed` event follows.
+        let sent = running.signals.try_send(signal);
+        if matches!(sent, Err(mpsc::error::TrySendError::Full(_))) {
+            let error = format!("expected at most {SIGNALS} unprocessed signals, got one more");
+            self.connections.fail(id, error);
         }
     }
 }
@@ -198,10 +172,7 @@ impl DirectTransport for WebRtcTransport {
                 self.start(connection, ice_servers, datagrams, Role::Answerer(sdp));
             }
             DirectCommand::Signal { connection, signal } => self.signal(connection, signal),
-            DirectCommand::Close { connection } => {
-                self.connections.remove(&connection);
-                self.failed.retain(|(failed, _)| *failed != connection);
-            }
+            DirectCommand::Close { connection } => self.connections.close(connection),
             // Commands of later core versions are ignored.
             _ => {}
         }
@@ -212,25 +183,11 @@ impl Stream for WebRtcTransport {
     type Item = DirectEvent<WebRtcChannel>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some((connection, error)) = self.failed.pop_front() {
-            return Poll::Ready(Some(DirectEvent::Closed { connection, error }));
+        if let Some(failure) = self.connections.next_failure(cx) {
+            return Poll::Ready(Some(failure));
         }
-        self.waker = Some(cx.waker().clone());
         while let Some(event) = ready!(self.events.poll_recv(cx)) {
-            let known = match &event {
-                DirectEvent::Signal { connection, .. }
-                | DirectEvent::Report { connection, .. }
-                | DirectEvent::Open { connection, .. }
-                | DirectEvent::Datagrams { connection, .. } => {
-                    self.connections.contains_key(connection)
-                }
-                DirectEvent::Closed { connection, .. } => {
-                    self.connections.remove(connection).is_some()
-                }
-                _ => false,
-            };
-            // Events of a connection that the session has closed are dropped.
-            if known {
+            if self.connections.take(&event) {
                 return Poll::Ready(Some(event));
             }
         }

@@ -16,8 +16,9 @@
 //! # On the web
 //!
 //! On `wasm32-unknown-unknown` the client is the same: [`join`], its settings, and all of
-//! [`Peer`](socketio_p2p_core::handle::Peer). All events go through the server; there are no data channels yet. It is
-//! tested in a page of Chromium. It needs no window, but workers, other browsers and background tabs are not tested.
+//! [`Peer`](socketio_p2p_core::handle::Peer). All events go through the server unless [`Join::direct`] gives it data
+//! channels, such as those of `socketio-p2p-transport-webrtc`. It is tested in pages of Chromium, also in tabs in the
+//! background. It needs no window, but workers and other browsers are not tested.
 //!
 //! ```no_run
 //! # use socketio_p2p_transport_socketio::join;

@@ -16,7 +16,7 @@ export function init(from?: string | URL | Request | Response | BufferSource | W
  * server is renewed by itself whenever it breaks.
  *
  * @param url of the server: `http:` or `https:`, `ws:` or `wss:`.
- * @throws {P2PError} with the code `bad-url`, `bad-option`, `no-server`, `refused` or `closed`.
+ * @throws {P2PError} with the code `bad-url`, `bad-option`, `bad-page`, `no-server`, `refused` or `closed`.
  */
 export function join(url: string | URL, options?: JoinOptions): Promise<Peer>;
 

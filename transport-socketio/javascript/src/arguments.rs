@@ -3,17 +3,14 @@
 use std::mem;
 
 use bytes::Bytes;
-use js_sys::{ArrayBuffer, Function, JsString, Object, Promise, Reflect};
+use js_sys::{Function, JsString, Object, Promise, Reflect};
 use socketio_p2p_core::codec::{MAX_DEPTH, Number, Value};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
 use crate::failure::{Code, Failure};
-use crate::global::{copy_bytes, is_array, is_view, keys, property, thrown};
-
-/// The greatest integer that JavaScript counts without gaps: 2⁵³ - 1.
-const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+use crate::global::{copy_bytes, is_array, is_bytes, keys, property, thrown};
 
 /// Arguments that were read, except for the bytes of `Blob`s, which a page gets later only.
 #[derive(Debug)]
@@ -155,7 +152,7 @@ impl Reader {
             self.blobs.push((self.bytes - 1, blob.clone()));
             return Ok(Some(Value::Bytes(Bytes::new())));
         }
-        if is_view(object) || object.is_instance_of::<ArrayBuffer>() {
+        if is_bytes(object) {
             let length = property(object, "byteLength").ok().and_then(|length| length.as_f64());
             self.count_bytes(length.unwrap_or(0.0))?;
             let bytes = copy_bytes(object)
@@ -236,7 +233,7 @@ impl Reader {
 
 /// A number as `JSON.stringify` writes it: integers without a fraction.
 fn to_number(number: f64) -> Number {
-    if number.fract() == 0.0 && number.abs() <= MAX_SAFE_INTEGER {
+    if number.fract() == 0.0 && number.abs() <= js_sys::Number::MAX_SAFE_INTEGER {
         Number::from(number as i64)
     } else {
         Number::from(number)

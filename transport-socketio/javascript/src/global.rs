@@ -1,6 +1,6 @@
 //! Functions of JavaScript that throw, as functions that return errors.
 
-use js_sys::{Array, Function, JsString, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, ArrayBuffer, Function, JsString, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -16,7 +16,7 @@ extern "C" {
 
     /// Whether a value is a typed array or a `DataView`.
     #[wasm_bindgen(js_namespace = ArrayBuffer, js_name = isView)]
-    pub(crate) fn is_view(value: &JsValue) -> bool;
+    fn is_view(value: &JsValue) -> bool;
 
     #[wasm_bindgen(catch, js_namespace = JSON, js_name = parse)]
     pub(crate) fn parse_json(text: &str) -> Result<JsValue, JsValue>;
@@ -63,6 +63,11 @@ pub(crate) async fn next_task() {
     let task = Promise::new(&mut |resolve, _| set_timeout(&resolve));
     // It does not fail.
     let _ = JsFuture::from(task).await;
+}
+
+/// Whether a value is an `ArrayBuffer`, a typed array or a `DataView`.
+pub(crate) fn is_bytes(value: &JsValue) -> bool {
+    is_view(value) || value.is_instance_of::<ArrayBuffer>()
 }
 
 /// The bytes of an `ArrayBuffer`, a typed array or a `DataView`; an error when the buffer is detached.

@@ -1,7 +1,7 @@
 //! Joining a room.
 
 use js_sys::{JsString, Reflect};
-use socketio_p2p_core::{Config, Policy};
+use socketio_p2p_core::{Config, Policy, RoomName};
 use socketio_p2p_transport_socketio::join as join_room;
 use socketio_p2p_transport_webrtc::{WebRtcConfig, WebRtcTransport};
 use wasm_bindgen::prelude::*;
@@ -38,40 +38,32 @@ fn resolve(url: &JsValue) -> Result<String, Failure> {
 async fn join_with(url: &str, options: Options) -> Result<Peer, Failure> {
     let Options { room, auth, data, policy, max_peers, wait_for_server, ack_timeout, storage } =
         options;
+    let bad_option = |message: String| Failure::new(Code::BadOption, message);
     let direct = WebRtcTransport::new(WebRtcConfig::default())
-        .map_err(|error| Failure::new(Code::BadOption, error.to_string()))?;
-    let policy = allowed(policy.unwrap_or_default())?;
-    let mut joining = join_room(url).direct(direct).wait_for_server(wait_for_server);
-    if let Some(room) = &room {
-        joining = joining
-            .room(room)
-            .map_err(|error| Failure::new(Code::BadOption, format!("room: {error}")))?;
+        .map_err(|error| bad_option(error.to_string()))?;
+    let mut config = Config::default().with_policy(allowed(policy.unwrap_or_default())?);
+    if let Some(room) = room {
+        config.room = RoomName::new(room).map_err(|error| bad_option(format!("room: {error}")))?;
     }
-    let mut max_packet = 0;
-    let mut room = String::new();
-    let mut token_place = None;
-    joining = joining.configure(|mut config: Config| {
-        room = config.room.to_string();
-        max_packet = config.limits.max_packet_bytes;
-        let place = match storage {
-            Some(None) => None,
-            Some(chosen) => TokenPlace::new(chosen, url, &room),
-            None => TokenPlace::new(None, url, &room),
-        };
-        let token = place.as_ref().and_then(TokenPlace::take);
-        token_place = place;
-        config.max_peers = max_peers.unwrap_or(config.max_peers);
-        config.ack_timeout = ack_timeout.unwrap_or(config.ack_timeout);
-        config.with_policy(policy).with_metadata(data).with_resume_token(token)
-    });
+    let place = match storage {
+        Some(None) => None,
+        chosen => TokenPlace::new(chosen.flatten(), url, config.room.as_str()),
+    };
+    let token = place.as_ref().and_then(TokenPlace::take);
+    config.max_peers = max_peers.unwrap_or(config.max_peers);
+    config.ack_timeout = ack_timeout.unwrap_or(config.ack_timeout);
+    config = config.with_metadata(data).with_resume_token(token.clone());
+    let max_packet = config.limits.max_packet_bytes;
+
+    let mut joining = join_room(url).direct(direct).wait_for_server(wait_for_server);
     if let Some(auth) = auth {
         joining = joining.auth(move || auth.clone().provide());
     }
-    let (handle, unread) = joining.await?;
-    let keeping = token_place.map(|place| {
-        let handle = handle.downgrade();
-        place.keep_at_the_end(move || handle.upgrade()?.resume_token())
-    });
+    let keeping = place.map(|place| place.keep(token));
+    let (handle, unread) = joining.configure(|_| config).await?;
+    if let Some(keeping) = &keeping {
+        keeping.follow(handle.downgrade());
+    }
     let shared = Shared::new(handle, max_packet);
     wasm_bindgen_futures::spawn_local(events::dispatch(shared.clone(), unread, keeping));
     Ok(Peer::new(shared))

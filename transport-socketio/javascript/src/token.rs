@@ -1,9 +1,11 @@
 //! The token with which a page is the same member again after it was loaded anew.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::Function;
 use socketio_p2p_core::ResumeToken;
+use socketio_p2p_core::handle::WeakPeer;
 use wasm_bindgen::prelude::*;
 
 use crate::global::variable;
@@ -56,34 +58,62 @@ impl TokenPlace {
         Some(ResumeToken::new(token))
     }
 
-    /// Keeps the token whenever the page goes, until the returned value is dropped.
-    pub(crate) fn keep_at_the_end(
-        self,
-        token: impl Fn() -> Option<ResumeToken> + 'static,
-    ) -> Keeping {
-        let place = self.clone();
+    fn put(&self, token: &ResumeToken) {
+        // Without room the next page is another member.
+        let _ = self.storage.set_item(&self.key, token.as_str());
+    }
+
+    /// Keeps the token that was taken, and later that of the session, for the next page.
+    pub(crate) fn keep(self, taken: Option<ResumeToken>) -> Keeping {
+        let source = Rc::new(RefCell::new(Source::Taken(taken)));
+        let (place, token) = (self.clone(), Rc::clone(&source));
         let hide = Closure::new(move || {
-            if let Some(token) = token() {
-                // Without room the next page is another member.
-                let _ = place.storage.set_item(&place.key, token.as_str());
+            if let Some(token) = token.borrow().token() {
+                place.put(&token);
             }
         });
         // The page was not unloaded, and is shown again.
-        let show = Closure::new(move || drop(self.take()));
-        let keeping = Keeping { hide, show };
+        let place = self.clone();
+        let show = Closure::new(move || drop(place.take()));
+        let keeping = Keeping { place: self, source, hide, show };
         keeping.each(|name, listener| drop(add_event_listener(name, listener)));
         keeping
     }
 }
 
-/// Listens to the end of the page. Dropping it keeps no token any more.
+/// Where the token is while the page lives.
+#[derive(Debug)]
+enum Source {
+    /// The session is not in its room yet.
+    Taken(Option<ResumeToken>),
+    Session(WeakPeer),
+}
+
+impl Source {
+    fn token(&self) -> Option<ResumeToken> {
+        match self {
+            Self::Taken(token) => token.clone(),
+            Self::Session(peer) => peer.upgrade()?.resume_token(),
+        }
+    }
+}
+
+/// Puts the token back whenever the page goes. Dropping it ends that, and puts back the token of a session that did not
+/// join: one that has ended needs none.
 #[derive(Debug)]
 pub(crate) struct Keeping {
+    place: TokenPlace,
+    source: Rc<RefCell<Source>>,
     hide: Closure<dyn FnMut()>,
     show: Closure<dyn FnMut()>,
 }
 
 impl Keeping {
+    /// Takes the token of the session from now on, which is in its room.
+    pub(crate) fn follow(&self, peer: WeakPeer) {
+        self.source.replace(Source::Session(peer));
+    }
+
     fn each(&self, act: impl Fn(&str, &Function)) {
         act("pagehide", self.hide.as_ref().unchecked_ref());
         act("pageshow", self.show.as_ref().unchecked_ref());
@@ -93,5 +123,8 @@ impl Keeping {
 impl Drop for Keeping {
     fn drop(&mut self) {
         self.each(|name, listener| drop(remove_event_listener(name, listener)));
+        if let Source::Taken(Some(token)) = &*self.source.borrow() {
+            self.place.put(token);
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::{fmt, mem};
 use bytes::Bytes;
 use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
-use js_sys::{ArrayBuffer, JsString, Promise, Reflect};
+use js_sys::{JsString, Promise, Reflect};
 use socketio_p2p_core::handle::{OutgoingTransfer as Transfer, StreamError};
 use socketio_p2p_core::{Packet, TransferOutcome};
 use wasm_bindgen::prelude::*;
@@ -20,12 +20,9 @@ use super::OnProgress;
 use crate::arguments::Arguments;
 use crate::emitter::event_name;
 use crate::failure::{Code, Failure};
-use crate::global::{copy_bytes, is_view, property};
+use crate::global::{copy_bytes, is_bytes, property};
 use crate::member::MemberState;
 use crate::shared::Shared;
-
-/// The greatest size that JavaScript counts without gaps, 2⁵³ - 1.
-const MAX_SIZE: f64 = 9_007_199_254_740_991.0;
 
 /// Opens a transfer to a member.
 pub(crate) fn open_transfer(
@@ -58,7 +55,8 @@ fn read_size(options: &JsValue) -> Result<Option<u64>, Failure> {
     if size.is_undefined() || size.is_null() {
         return Ok(None);
     }
-    let size = size.as_f64().filter(|size| size.fract() == 0.0 && (0.0..=MAX_SIZE).contains(size));
+    let sizes = 0.0..=js_sys::Number::MAX_SAFE_INTEGER;
+    let size = size.as_f64().filter(|size| size.fract() == 0.0 && sizes.contains(size));
     let message = "size: expected a whole number of bytes from 0";
     size.map(|size| Some(size as u64)).ok_or_else(|| Failure::new(Code::BadOption, message))
 }
@@ -207,9 +205,7 @@ impl fmt::Debug for Stage {
 
 impl Pieces {
     fn take(&mut self, piece: &JsValue) -> Result<(), Failure> {
-        let bytes = (is_view(piece) || piece.is_instance_of::<ArrayBuffer>())
-            .then(|| copy_bytes(piece).ok())
-            .flatten();
+        let bytes = is_bytes(piece).then(|| copy_bytes(piece).ok()).flatten();
         let message = "expected a Uint8Array or other bytes";
         self.piece = bytes.ok_or_else(|| Failure::new(Code::BadArgument, message))?.into();
         Ok(())

@@ -47,7 +47,9 @@ test(`tabs hidden for ${seconds} s stay members and answer, on direct paths and 
     }), native.id);
     t.diagnostic(`${path}: the longest pause of a timer of 20 ms was ${Math.round(slowest)} ms`);
     assert.deepEqual({ hidden, now, lost }, { hidden: "hidden", now: path, lost: 0 });
-    assert.ok(slowest > 900, "the timers of the tab are not delayed");
+    // Without an open data channel the browser delays timers to one a minute.
+    const least = path === "server" && seconds >= 120 ? 50_000 : 900;
+    assert.ok(slowest > least, `a pause of ${slowest} ms: the timers of the tab are not delayed`);
   }
   const gone = native.lines.filter(({ ev }) => ev === "peer-left" || ev === "peer-away");
   assert.deepEqual(gone, []);

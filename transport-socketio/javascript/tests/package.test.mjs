@@ -156,6 +156,24 @@ test("a page that is loaded anew is the same member, and two tabs are two", asyn
   await ben.direct([ann]);
   await ann.evaluate(() => me.emit("again", 1));
   await ben.until("an event of the new page", (id) => received.some(({ from }) => from === id), id);
+  // A failed attempt does not lose who the page is.
+  await ann.reload();
+  const refused = await ann.evaluate(
+    (url, room) => {
+      const { WebSocket } = window;
+      window.WebSocket = class {
+        constructor() {
+          throw new DOMException("blocked", "SecurityError");
+        }
+      };
+      return failure(() => p2p.join(url, { room })).finally(() => (window.WebSocket = WebSocket));
+    },
+    scene.url,
+    scene.room,
+  );
+  assert.equal(refused.code, "no-server");
+  await ann.join(scene.url, { room: scene.room });
+  assert.equal(ann.id, id);
   // A duplicated tab begins with a copy of the storage.
   const copy = await ann.evaluate(() => ({ ...sessionStorage }));
   const twin = await scene.tab();
@@ -273,6 +291,7 @@ test("a listener that throws is reported, and neither stops others nor the sessi
   });
   assert.equal(code, "timeout");
   await ben.until("the second listener", () => heard === 1);
+  await ben.until("two errors", () => happened.filter(({ name }) => name === "error").length === 2);
   const errors = await ben.evaluate(() => happened.filter(({ name }) => name === "error").map(({ args }) => [args[0].message, args[1]]));
   assert.deepEqual(errors, [["a bug", "x"], ["no answer", "ask"]]);
 });

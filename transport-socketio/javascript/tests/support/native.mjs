@@ -41,12 +41,6 @@ export class Native {
     return this.having({ ev: "received", name });
   }
 
-  async leave() {
-    this.command("quit");
-    const { code } = await this.program.ended;
-    if (code !== 0) throw new Error(`peer ended with ${code}: ${this.program.complaints}`);
-  }
-
   kill() {
     return this.program.kill();
   }

@@ -5,7 +5,6 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { soon } from "./until.mjs";
 
 const root = fileURLToPath(new URL("../../../..", import.meta.url));
 const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
@@ -43,11 +42,5 @@ export class Program {
   kill() {
     this.child.kill("SIGKILL");
     return this.ended;
-  }
-
-  /** Ends it as an operator does. */
-  stop() {
-    this.child.kill("SIGTERM");
-    return soon(`the end of ${this.name}`, this.ended);
   }
 }

@@ -49,8 +49,12 @@ class Scene {
     return tab;
   }
 
-  members(count, options) {
-    return Promise.all(Array.from({ length: count }, () => this.member(options)));
+  /** Opens pages that are members, and know each other. */
+  async members(count, options) {
+    const members = await Promise.all(Array.from({ length: count }, () => this.member(options)));
+    const know = (others) => me.peers.length === others;
+    await Promise.all(members.map((member) => member.until("the other members", know, count - 1)));
+    return members;
   }
 
   async native(...args) {

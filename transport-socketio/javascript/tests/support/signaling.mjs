@@ -18,10 +18,6 @@ export class Signaling {
     return signaling;
   }
 
-  stop() {
-    return this.program.stop();
-  }
-
   kill() {
     return this.program.kill();
   }
